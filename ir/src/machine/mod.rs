@@ -1,0 +1,394 @@
+//! Level 3, *how, in instructions*: lanes, virtual registers, structured control.
+//!
+//! A vector register is one 32-bit word per lane; an instruction is an [`Op`] that a target has as a [`Row`] of a
+//! table, or that the `expand` pass turns into ops which it has.
+//!
+//! ```text
+//! machine axpy lanes 4 {
+//!   slot 0 = pointer x
+//!   slot 1 = extent n / 4
+//!   x = arg 0 : i
+//!   n = arg 1 : i
+//!   loop t in 0..n step 1 {
+//!     o = imul t, 16 : i
+//!     p = iadd x, o : i
+//!     a = load.w32 [p + 0] : f
+//!     b = fadd a, a : f
+//!     store.w32 [p + 0], b
+//!   }
+//! }
+//! ```
+
+pub mod interp;
+pub mod parse;
+pub mod print;
+pub mod verify;
+
+use crate::{
+    arena::{Arena, Id},
+    extent::Extent,
+    tile::Compare,
+};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kernel {
+    pub name: String,
+    /// 32-bit words of a vector register.
+    pub lanes: usize,
+    /// What the caller puts into the argument array, one 64-bit slot each.
+    pub slots: Vec<Slot>,
+    /// Bytes of private memory a worker needs, 64-byte aligned.
+    pub scratch: usize,
+    pub regs: Arena<RegData>,
+    pub body: Vec<Stmt>,
+}
+
+/// One 64-bit entry of the argument array, computed by the plan.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Slot {
+    /// Address of a tensor parameter of the kernel.
+    Pointer(String),
+    /// Bytes between neighbours along a dimension of a tensor parameter.
+    Stride(String, usize),
+    /// A scalar of symbols and of the kernel's scalar parameters.
+    Extent(Extent),
+    /// Address of an `i64` task counter, zero at launch.
+    Counter(usize),
+    /// Address of the scratch of worker 0; worker w's is `w * scratch` bytes further.
+    Scratch,
+}
+
+pub type Reg = Id<RegData>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RegData {
+    pub name: String,
+    pub class: Class,
+}
+
+/// Register classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Class {
+    /// Uniform 64-bit integer: address, counter. Prints as `i`.
+    Int,
+    /// f32 in each lane: `f`.
+    Float,
+    /// A 32-bit word in each lane, perhaps four packed bytes: `w`.
+    Word,
+    /// A truth value per lane: `m`.
+    Mask,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stmt {
+    Inst(Inst),
+    Loop(Box<Loop>),
+    If(Box<If>),
+}
+
+/// `defs = op uses, mem`. Operand kinds and classes follow from [`Op::signature`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inst {
+    pub op: Op,
+    pub def: Option<Reg>,
+    pub uses: Vec<Operand>,
+    pub mem: Option<Mem>,
+}
+
+/// Byte address `base + offset`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mem {
+    pub base: Reg,
+    pub offset: i32,
+}
+
+/// Only `Int` operands may be immediate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Operand {
+    Reg(Reg),
+    Imm(i64),
+}
+
+/// Runs while `var < hi`; `step` is positive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loop {
+    pub var: Reg,
+    pub lo: Operand,
+    pub hi: Operand,
+    pub step: Operand,
+    pub carried: Vec<Carried>,
+    pub body: Vec<Stmt>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Carried {
+    pub result: Reg,
+    pub param: Reg,
+    pub init: Reg,
+    pub yielded: Reg,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct If {
+    pub cmp: Compare,
+    pub a: Operand,
+    pub b: Operand,
+    pub then: Vec<Stmt>,
+    pub otherwise: Vec<Stmt>,
+    /// Result, value of the first branch, value of the second.
+    pub yields: Vec<(Reg, Reg, Reg)>,
+}
+
+/// What an instruction means. `f` is Float, `w` Word, `m` Mask, `i` Int; `[..]` memory.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    // Uniform integers.
+    /// `i = const x`.
+    Const,
+    /// `i = arg SLOT`: entry of the argument array (an immediate).
+    Arg,
+    /// `i = worker`: number of this worker.
+    Worker,
+    /// `i = iadd a, b` and its kin. `idiv`, `irem` round towards minus infinity; divisor positive.
+    Int(IntOp),
+    /// `i = read.WIDTH [..]`: sign-extending scalar load.
+    Read(Width),
+    /// `write.WIDTH [..], i`: scalar store.
+    Write(Width),
+    /// `i = next [..], n`: atomically adds n to an i64 in memory, gives the old value.
+    Next,
+
+    // Memory, vectors. Elements are contiguous; narrow ones are extended into words.
+    /// `w|f = load.WIDTH [..]`.
+    Load(Width),
+    /// `w|f = splat.WIDTH [..]`: one element into every lane.
+    Splat(Width),
+    /// `store.WIDTH [..], w|f`: the low bits of each lane.
+    Store(Width),
+    /// `prefetch LEVEL [..]`: a hint (level 1 to 3).
+    Prefetch(u8),
+
+    // Lanes.
+    /// `f = fconst`: the same bits in each lane (an immediate: f32 bits).
+    FloatConst,
+    /// `w = wconst`: likewise.
+    WordConst,
+    /// `w = iota`: 0, 1, 2, ... by lane.
+    Iota,
+    /// `w = spread i`: low 32 bits of a uniform integer into each lane.
+    Spread,
+    /// `f = a op b`.
+    Float(FloatOp),
+    /// `f = op a`.
+    FloatUnary(FloatUnary),
+    /// `f = fma a, b, c`: `a * b + c`, one rounding.
+    Fma,
+    /// `w = a op b`.
+    Word(WordOp),
+    /// `w = shl|shr|sar a, n` (an immediate).
+    Shift(ShiftOp),
+    /// `m = cmp a, b` on floats.
+    FloatCmp(Compare),
+    /// `m = cmp a, b` on signed words.
+    WordCmp(Compare),
+    /// `m = mand|mor a, b`.
+    Mask(MaskOp),
+    /// `f|w = select m, a, b`.
+    Select,
+    /// Reinterprets: `w = bits f`, `f = float w`.
+    Bits,
+    FromBits,
+    Cvt(Cvt),
+
+    // Across lanes.
+    /// `f|w = shuffle a, b`: lane i takes lane `table[i]` of the two, counted through a then b.
+    Shuffle(Vec<u8>),
+    /// `f = hsum f`, `f = hmax f`: over all lanes, the result in every lane. The sum is a tree of halves:
+    /// lane i adds lane i + L/2, then i + L/4, ...; max is `a > b ? a : b` in the same tree.
+    HSum,
+    HMax,
+    /// `w = hsum w`: wrapping.
+    WordHSum,
+
+    // Products inside a lane.
+    Dot(DotOp),
+}
+
+/// `w = dot.A.B a, b, c`: each lane adds the `k` products of its packed elements to `c` (i32, wrapping).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DotOp {
+    /// Four unsigned bytes of a times four signed bytes of b.
+    U8S8,
+    /// Two signed 16-bit elements each.
+    S16S16,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IntOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Rem,
+    Min,
+    Max,
+}
+
+/// Width and extension of an element in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Width {
+    W64,
+    W32,
+    U16,
+    S16,
+    U8,
+    S8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FloatOp {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    /// `a > b ? a : b`.
+    Max,
+    /// `a < b ? a : b`.
+    Min,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FloatUnary {
+    Neg,
+    Abs,
+    Sqrt,
+    Floor,
+    /// To the nearest integer, ties to even.
+    Nearest,
+    Exp2,
+    Log2,
+    Tanh,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WordOp {
+    Add,
+    Sub,
+    Mul,
+    And,
+    Or,
+    Xor,
+    /// Signed.
+    Min,
+    Max,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ShiftOp {
+    Left,
+    /// Fills with zeros.
+    Right,
+    /// Fills with the sign.
+    Arithmetic,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MaskOp {
+    And,
+    Or,
+}
+
+/// Conversions, lane by lane. 16-bit floats stand in the low half of a word; the high half reads as anything and
+/// is written as zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cvt {
+    /// `f = f32.i32 w`: signed, to nearest even.
+    FloatFromInt,
+    /// `w = i32.f32 f`: to nearest even; out of range and NaN give i32::MIN.
+    IntFromFloat,
+    /// `f = f32.f16 w`: exact, subnormals, infinities and NaN kept.
+    FloatFromF16,
+    /// `w = f16.f32 f`: to nearest even, overflow to infinity, NaN stays NaN.
+    F16FromFloat,
+    FloatFromBf16,
+    Bf16FromFloat,
+}
+
+/// An instruction a target has.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    pub op: Op,
+    /// Template in the target's text: `{d} = fadd {a}, {b}`.
+    pub text: &'static str,
+    /// Layouts of a, b, c for rows that mix lanes and packed elements, as of one 4-lane register.
+    pub layouts: Option<[&'static str; 3]>,
+    /// Cycles until the result can be used.
+    pub latency: u8,
+}
+
+/// Classes of an op's result and operands, as the verifier, the interpreter and the emitters see them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signature {
+    /// Possible classes of the result; empty if there is none.
+    pub def: &'static [Class],
+    /// Classes of the operands; `Same` as the result where two are possible.
+    pub uses: &'static [Use],
+    pub mem: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    Of(Class),
+    /// Float or Word.
+    Vector,
+    /// The class of the result.
+    Same,
+    /// Must be an immediate.
+    Imm,
+}
+
+impl Op {
+    #[rustfmt::skip] // one line a signature
+    pub fn signature(&self) -> Signature {
+        use Class::{Float, Int, Mask, Word};
+        use Use::{Imm, Of, Same, Vector};
+        const I: &[Class] = &[Int];
+        const F: &[Class] = &[Float];
+        const W: &[Class] = &[Word];
+        const M: &[Class] = &[Mask];
+        const V: &[Class] = &[Float, Word];
+        let s = |def, uses, mem| Signature { def, uses, mem };
+        match self {
+            Op::Const | Op::Arg                      => s(I, &[Imm], false),
+            Op::Worker                               => s(I, &[], false),
+            Op::Int(_)                               => s(I, &[Of(Int), Of(Int)], false),
+            Op::Read(_)                              => s(I, &[], true),
+            Op::Write(_)                             => s(&[], &[Of(Int)], true),
+            Op::Next                                 => s(I, &[Of(Int)], true),
+            Op::Load(_) | Op::Splat(_)               => s(V, &[], true),
+            Op::Store(_)                             => s(&[], &[Vector], true),
+            Op::Prefetch(_)                          => s(&[], &[], true),
+            Op::FloatConst                           => s(F, &[Imm], false),
+            Op::WordConst                            => s(W, &[Imm], false),
+            Op::Iota                                 => s(W, &[], false),
+            Op::Spread                               => s(W, &[Of(Int)], false),
+            Op::Float(_)                             => s(F, &[Of(Float), Of(Float)], false),
+            Op::FloatUnary(_)                        => s(F, &[Of(Float)], false),
+            Op::Fma                                  => s(F, &[Of(Float), Of(Float), Of(Float)], false),
+            Op::Word(_)                              => s(W, &[Of(Word), Of(Word)], false),
+            Op::Shift(_)                             => s(W, &[Of(Word), Imm], false),
+            Op::FloatCmp(_)                          => s(M, &[Of(Float), Of(Float)], false),
+            Op::WordCmp(_)                           => s(M, &[Of(Word), Of(Word)], false),
+            Op::Mask(_)                              => s(M, &[Of(Mask), Of(Mask)], false),
+            Op::Select                               => s(V, &[Of(Mask), Same, Same], false),
+            Op::Bits                                 => s(W, &[Of(Float)], false),
+            Op::FromBits                             => s(F, &[Of(Word)], false),
+            Op::Cvt(Cvt::FloatFromInt | Cvt::FloatFromF16 | Cvt::FloatFromBf16) => s(F, &[Of(Word)], false),
+            Op::Cvt(Cvt::IntFromFloat | Cvt::F16FromFloat | Cvt::Bf16FromFloat) => s(W, &[Of(Float)], false),
+            Op::Shuffle(_)                           => s(V, &[Same, Same], false),
+            Op::HSum | Op::HMax                      => s(F, &[Of(Float)], false),
+            Op::WordHSum                             => s(W, &[Of(Word)], false),
+            Op::Dot(_)                               => s(W, &[Of(Word), Of(Word), Of(Word)], false),
+        }
+    }
+}
