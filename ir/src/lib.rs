@@ -14,4 +14,5 @@ pub mod lex;
 pub mod machine;
 pub mod op;
 pub mod target;
+pub mod tensor;
 pub mod tile;
