@@ -23,7 +23,7 @@ use super::{
     verify,
 };
 use crate::{
-    diag::{Diagnostic, Report},
+    diag::{Diagnostic, Report, Span},
     dtype::Dtype,
 };
 use toml::de::DeTable;
@@ -39,7 +39,9 @@ const KINDS: &[(&str, Which)] =
     &[("attention", Which::Attention), ("mpgemm", Which::MpGemm), ("rows", Which::Rows)];
 
 /// Files beyond this are no op files; it also keeps the work on hostile ones small.
-const MAX_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 16;
+/// Entries of a table of symbols or tensors.
+const MAX_ENTRIES: usize = 64;
 
 /// The op that `text` describes, checked; `name` is the file's, for the report.
 pub fn read(name: &str, text: &str) -> Result<Op, Report> {
@@ -92,7 +94,7 @@ fn bounds<'a>(r: &mut Reader<'a>, node: &Node<'a>) -> Vec<Bound> {
         return Vec::new();
     };
     let mut out = Vec::new();
-    for (symbol, span, node) in table.entries(r) {
+    for (symbol, span, node) in entries(r, &mut table, node) {
         if !is_name(&symbol) {
             let message = format!("`{}` is no symbol", symbol.escape_debug());
             r.mistake(&node.path, Diagnostic::new(span, message));
@@ -109,6 +111,21 @@ fn bounds<'a>(r: &mut Reader<'a>, node: &Node<'a>) -> Vec<Bound> {
         out.push(Bound { symbol, min, max, multiple_of });
     }
     out
+}
+
+/// The entries of a table whose keys are the user's names, in the order of the file.
+fn entries<'a>(
+    r: &mut Reader<'a>,
+    table: &mut Table<'a>,
+    node: &Node<'a>,
+) -> Vec<(String, Span, Node<'a>)> {
+    let all = table.entries(r);
+    if all.len() > MAX_ENTRIES {
+        let message = format!("at most {MAX_ENTRIES} entries stand here, not {}", all.len());
+        r.mistake(&node.path, Diagnostic::new(node.span.clone(), message));
+        return Vec::new();
+    }
+    all
 }
 
 /// Words with a meaning of their own in extents and masks.

@@ -30,6 +30,15 @@ impl Places {
         }
     }
 
+    pub fn has(&self, path: &str) -> bool {
+        self.at.contains_key(path)
+    }
+
+    /// Whether anything was misread.
+    pub fn any_bad(&self) -> bool {
+        !self.bad.is_empty()
+    }
+
     /// Whether `path`, something around it or inside it has a mistake already.
     pub fn is_bad(&self, path: &str) -> bool {
         let inside = |outer: &str, inner: &str| {
@@ -241,7 +250,7 @@ impl<'a> Table<'a> {
         all.sort_by_key(|(span, ..)| span.start);
         let mut out = Vec::new();
         for (span, key, value) in all {
-            let path = format!("{}.{key}", self.path);
+            let path = self.path_of(key);
             r.places.at.insert(path.clone(), value.span());
             let node = Node { value: value.get_ref(), span: value.span(), path };
             out.push((key.to_string(), span, node));

@@ -76,10 +76,10 @@ impl Op {
         for bound in &self.bounds {
             out.name(&bound.symbol);
         }
-        for tensor in self.tensors() {
-            let mut names = Vec::new();
-            tensor.shape.iter().for_each(|e| e.symbols(&mut names));
-            names.into_iter().for_each(|n| out.name(n));
+        if let Kind::Attention(a) = &self.kind {
+            for s in &a.segments {
+                out.own_sizes(s);
+            }
         }
         out.0
     }
@@ -115,6 +115,20 @@ impl Symbols {
         match m {
             Dim::Ragged { symbol, over } => self.push(symbol, Some(over)),
             Dim::Const(_) | Dim::Sym(_) => self.dim(m),
+        }
+    }
+
+    /// Sizes that only the shapes of a segment's tensors tell.
+    fn own_sizes(&mut self, s: &Segment) {
+        match s.layout {
+            KvLayout::Dense | KvLayout::Ring { .. } => {}
+            KvLayout::Paged(_) => {
+                self.name(&format!("{}.pages", s.name));
+                self.name(&format!("{}.max_pages", s.name));
+            }
+        }
+        if s.select == Select::Ranges {
+            self.name(&format!("{}.max_ranges", s.name));
         }
     }
 

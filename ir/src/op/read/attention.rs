@@ -21,6 +21,8 @@ const PRECISIONS: &[(&str, Precision)] = &[
 
 /// Segments of one op; more is a mistake, and a hostile file stays cheap.
 const MAX_SEGMENTS: usize = 64;
+/// Heads in one list.
+const MAX_LIST: usize = 4096;
 
 pub fn read<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> Attention {
     let q = t
@@ -185,6 +187,11 @@ fn segment<'a>(r: &mut Reader<'a>, node: &Node<'a>) -> Segment {
 
 fn ints<'a>(r: &mut Reader<'a>, node: &Node<'a>, what: &str) -> Option<Vec<i64>> {
     let list = r.list(node, what)?;
+    if list.len() > MAX_LIST {
+        let message = format!("a list has at most {MAX_LIST} entries, not {}", list.len());
+        r.mistake(&node.path, Diagnostic::new(node.span.clone(), message));
+        return None;
+    }
     list.iter().map(|item| r.int(item, "an integer")).collect()
 }
 

@@ -9,7 +9,7 @@
 //! out = { y = { dtype = "f16", value = "x * rsqrt(mean(x * x) + 1e-5) * g" } }
 //! ```
 
-use super::{dim, dtype, need_int};
+use super::{dim, dtype, entries, need_int};
 use crate::{
     diag::Diagnostic,
     dtype::Dtype,
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-pub(crate) const KINDS: &[(&str, RowKind)] = &[
+const KINDS: &[(&str, RowKind)] = &[
     ("matrix", RowKind::Matrix),
     ("vector", RowKind::Vector),
     ("column", RowKind::Column),
@@ -65,7 +65,7 @@ pub fn read<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> Rows {
 fn tensors<'a>(r: &mut Reader<'a>, node: &Node<'a>) -> Vec<(RowTensor, Option<Table<'a>>)> {
     let Some(mut table) = r.table(node, "a table of tensors") else { return Vec::new() };
     let mut out = Vec::new();
-    for (name, span, node) in table.entries(r) {
+    for (name, span, node) in entries(r, &mut table, node) {
         if !is_name(&name) {
             let message = format!("`{}` is no name", name.escape_debug());
             let help = "names are letters, digits and `_`, and begin with a letter";
