@@ -571,6 +571,28 @@ fn every_truncation_of_a_file_is_survived() {
 }
 
 #[test]
+fn lists_have_an_end() {
+    let attention = "op = \"attention\"\nname = \"x\"\n";
+    let product = "op = \"mpgemm\"\nname = \"x\"\n";
+    let many = |item: &str, n: usize| vec![item; n].join(", ");
+    let entries: String = (0..65).map(|i| format!("a{i} = {{}}\n")).collect();
+    let cases = [
+        (format!("{attention}{}", "[[segment]]\n".repeat(65)), "at most 64 segments, not 65"),
+        (format!("{product}w = [{}]", many("\"w\"", 65)), "at most 64 weights, not 65"),
+        (format!("{attention}[dims]\n{entries}"), "at most 64 entries stand here, not 65"),
+        (
+            format!("{attention}[[segment]]\nheads = [{}]", many("0", 4097)),
+            "at most 4096 entries, not 4097",
+        ),
+        (format!("{attention}segment = []"), "at least one segment"),
+    ];
+    for (text, message) in cases {
+        let report = read("x.toml", &text).unwrap_err();
+        assert!(report.list.iter().any(|d| d.message.contains(message)), "{report}");
+    }
+}
+
+#[test]
 fn nesting_size_and_repetition_are_survived() {
     let base = "op = \"attention\"\nname = \"x\"\n";
     survive("");

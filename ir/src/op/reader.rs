@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
 
     /// One of a few words.
     pub fn word<T: Copy>(&mut self, node: &Node<'a>, what: &str, words: &[(&str, T)]) -> Option<T> {
-        let text = self.str(node, &format!("{what} in quotes"))?;
+        let text = self.str(node, &format!("the {what} in quotes"))?;
         match words.iter().find(|(word, _)| *word == text) {
             Some((_, value)) => Some(*value),
             None => self.unknown(node, what, &words.iter().map(|w| w.0).collect::<Vec<_>>()),
@@ -236,7 +236,7 @@ impl<'a> Table<'a> {
     /// The value of `key`; a mistake where the table has none.
     pub fn need(&mut self, r: &mut Reader<'a>, key: &'static str, help: &str) -> Option<Node<'a>> {
         let node = self.get(r, key);
-        if node.is_none() {
+        if node.is_none() && !r.places.bad.contains(&self.path_of(key)) {
             let error = Diagnostic::new(self.span.clone(), format!("`{key}` is missing"));
             r.mistake(&self.path_of(key), error.help(help));
         }

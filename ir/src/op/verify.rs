@@ -100,8 +100,8 @@ impl Checker<'_> {
             let path = format!("dims.{}", b.symbol);
             if !used.contains(&b.symbol) && !self.places.any_bad() {
                 let help = match diag::did_you_mean(&b.symbol, used.iter().map(String::as_str)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "remove it, or use it as a size".into(),
+                    Some(near) if b.symbol.len() > 1 => format!("did you mean `{near}`?"),
+                    Some(_) | None => "remove it, or use it as a size".into(),
                 };
                 self.fail(&path, &[], format!("nothing uses the symbol `{}`", b.symbol), help);
             }
@@ -174,7 +174,9 @@ impl Checker<'_> {
         self.in_range("q.dim", "`dim`", q.dim, 1, MAX_SIZE);
         self.in_range("kv.heads", "`heads`", a.kv.heads, 1, MAX_HEADS);
         let v_dim = self.pick(&["kv.v_dim".into(), "kv.v".into()]);
-        self.in_range(&v_dim, "the width of v", a.kv.v_dim, 1, MAX_SIZE);
+        if a.kv.v_dim != q.dim {
+            self.in_range(&v_dim, "the width of v", a.kv.v_dim, 1, MAX_SIZE);
+        }
         if q.heads > 0 && a.kv.heads > 0 && q.heads % a.kv.heads != 0 {
             let message =
                 format!("{} query heads do not divide into {} kv heads", q.heads, a.kv.heads);
@@ -310,8 +312,7 @@ impl Checker<'_> {
                 if a.segments[..at].iter().any(|s| s.heads == Heads::Rest) {
                     let message = "only one segment can have the rest of the heads".to_string();
                     self.fail(&path, &[], message, "name the heads of the other one");
-                }
-                if a.kv.heads > 0 && a.kv.heads <= MAX_HEADS && a.heads_of(s).is_empty() {
+                } else if (1..=MAX_HEADS).contains(&a.kv.heads) && a.heads_of(s).is_empty() {
                     let message = "no head is left for `rest`".to_string();
                     let help = "other segments name all of them";
                     self.fail(&path, &["kv.heads"], message, help);

@@ -97,7 +97,8 @@ fn kv<'a>(r: &mut Reader<'a>, node: &Node<'a>, q_dim: i64) -> Option<Kv> {
     let both = t.get(r, "dtype").and_then(|node| storage::read(r, &node));
     let k = t.get(r, "k").and_then(|node| storage::read(r, &node));
     let v = t.get(r, "v").and_then(|node| value(r, &node));
-    if !t.has("dtype") && !(t.has("k") && t.has("v")) {
+    let each = t.has("k") && t.has("v");
+    if !each && !t.has("dtype") {
         t.need(r, "dtype", "`dtype` of both, or `k` and `v`");
     }
     let plain = Storage::Plain(Dtype::F32);

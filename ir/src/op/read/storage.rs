@@ -86,7 +86,16 @@ fn named<'a>(r: &mut Reader<'a>, node: &Node<'a>, name: &str) -> Option<Storage>
 pub fn in_table<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> Option<Storage> {
     let node = t.need(r, "format", "as in `{ format = \"q4_0\" }`")?;
     let name = r.str(&node, "the name of a format in quotes")?;
-    let Some((family, bits)) = code_name(name) else { return named(r, &node, name) };
+    let Some((family, bits)) = code_name(name) else {
+        let storage = named(r, &node, name);
+        if storage.is_none() {
+            // Whatever format was meant, these keys may belong to it.
+            for key in ["group", "per", "scale", "zero", "values"] {
+                t.get(r, key);
+            }
+        }
+        return storage;
+    };
     let group = group(r, t);
     let scale = t
         .need(r, "scale", "codes need the type of their scales: `scale = \"f16\"`")
