@@ -291,12 +291,15 @@ fn sees(mask: &Mask, i: i64, j: i64) -> bool {
     }
 }
 
-/// Query rows: sequence, row in it, rows of the sequence.
+/// Sequence, row in it, rows of the sequence.
+type QueryRow = (usize, usize, usize);
+
+/// Every query row, the number of sequences, the leading dimensions of `q`.
 fn query_rows(
     op: &Attention,
     dims: &Dims,
     inputs: &Inputs,
-) -> Result<(Vec<(usize, usize, usize)>, usize, Vec<usize>), RefError> {
+) -> Result<(Vec<QueryRow>, usize, Vec<usize>), RefError> {
     let batch = inputs::size(&op.q.batch, dims)?;
     if let Some(m) = inputs::size(&op.q.len, dims)? {
         let batch = batch.ok_or_else(|| RefError::Op("the batch cannot be ragged".into()))?;
@@ -465,11 +468,11 @@ fn attend(
         let (mut scores, mut values) = (Vec::new(), Vec::new());
         for key in list.iter().filter(|key| sees(mask, i, key.j)) {
             let (mut dot, mut magnitude, mut operands) = (0.0, 0.0, 0.0);
-            for d in 0..dim {
-                let product = (q[d] * key.k[d]).abs();
-                dot += q[d] * key.k[d];
+            for (&q, &k) in q.iter().zip(&key.k) {
+                let product = (q * k).abs();
+                dot += q * k;
                 magnitude += product;
-                operands += bound::query_step(op.compute, q_max, q[d], op.q.dtype) * key.k[d].abs()
+                operands += bound::query_step(op.compute, q_max, q, op.q.dtype) * k.abs()
                     + key.k_unit * product;
             }
             let mut s = scale * dot;

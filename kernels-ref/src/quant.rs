@@ -149,7 +149,7 @@ impl<'a> Stored<'a> {
                 let block = Block::parse(format.name)
                     .ok_or_else(|| RefError::NotYet(format!("the format {}", format.name)))?;
                 let (elements, bytes) = block.sizes();
-                if width % elements != 0 {
+                if !width.is_multiple_of(elements) {
                     return Err(RefError::Op(format!(
                         "`{name}`: rows of {width} elements are no whole blocks of {elements}"
                     )));
@@ -185,13 +185,11 @@ impl<'a> Stored<'a> {
             let t = inputs::tensor(inputs, &full)?;
             let last = if one_a_byte(t.dtype) { count } else { packed(count, bits) };
             inputs::shaped(inputs, &full, &shape_of(lead, last))?;
-            match t.dtype {
-                Dtype::U8 | Dtype::I8 => Ok(t),
-                Dtype::Code(b) if b == bits => Ok(t),
-                found => {
-                    Err(RefError::Element { name: full, wanted: format!("u8 or u{bits}"), found })
-                }
+            if matches!(t.dtype, Dtype::U8 | Dtype::I8) || t.dtype == Dtype::Code(bits) {
+                return Ok(t);
             }
+            let wanted = format!("u8 or u{bits}");
+            Err(RefError::Element { name: full, wanted, found: t.dtype })
         };
         let codes = part("codes", how.bits, lead, width)?;
         let found: Vec<usize> = codes.shape.iter().copied().take(lead.len()).collect();
@@ -210,7 +208,7 @@ impl<'a> Stored<'a> {
             Group::Tensor => vec![Some(1)],
             Group::Row => fixed.clone(),
             Group::K(g) => {
-                let groups = usize::try_from(g).ok().filter(|&g| g > 0 && width % g == 0);
+                let groups = usize::try_from(g).ok().filter(|&g| g > 0 && width.is_multiple_of(g));
                 let groups = groups.ok_or_else(|| {
                     RefError::Op(format!("`{name}`: {width} elements are no groups of {g}"))
                 })?;
