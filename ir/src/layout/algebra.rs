@@ -34,7 +34,7 @@ impl Basis {
                 basis.kernel.push(set);
             } else {
                 basis.rows.push((rest, set));
-                basis.rows.sort_by(|a, b| b.0.cmp(&a.0));
+                basis.rows.sort_by_key(|(row, _)| std::cmp::Reverse(*row));
             }
         }
         basis

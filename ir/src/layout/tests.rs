@@ -89,3 +89,14 @@ fn rank_kernel_and_the_missing_bit() {
     let error = layout("reg = m0^m1").invert().unwrap_err();
     assert!(error.to_string().starts_with("the layout never reaches `m0`"), "{error}");
 }
+
+#[test]
+fn the_swizzle_of_the_module_page_is_a_permutation() {
+    let l = layout("offset = k0 k1 k2 k3 k4 k5 k6 k4^m0 k5^m1 k6^m2");
+    assert!(l.is_bijective());
+    for offset in 0..1024u64 {
+        let (row, byte) = (offset >> 7, offset & 127);
+        let expected = [("k".to_string(), byte ^ (row << 4)), ("m".to_string(), row)];
+        assert_eq!(l.apply(&[("offset", offset)]).unwrap(), expected);
+    }
+}
