@@ -1,1 +1,3 @@
-//! Filled in below.
+//! From op to machine, for any target.
+
+pub mod machine;

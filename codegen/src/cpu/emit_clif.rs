@@ -195,6 +195,24 @@ impl Emitter<'_> {
                 ));
                 return Ok(());
             }
+            // Divisions are slow; both round down, as a shift and a mask do.
+            Op::Int(op @ (IntOp::Div | IntOp::Rem)) => {
+                if let (Some(def), [a, Operand::Imm(n)]) = (inst.def, inst.uses.as_slice())
+                    && n.count_ones() == 1
+                    && *n > 0
+                {
+                    let (a, k) = (self.operand(*a)?, self.fresh());
+                    let (by, with) = if *op == IntOp::Rem {
+                        (n - 1, "band")
+                    } else {
+                        (i64::from(n.trailing_zeros()), "sshr")
+                    };
+                    let d = self.define(def)?;
+                    self.line(&format!("    v{k} = iconst.i64 {by}"));
+                    self.line(&format!("    v{d} = {with} v{a}, v{k}"));
+                    return Ok(());
+                }
+            }
             // A hint, and CLIF has no instruction for it.
             Op::Prefetch(_) => return Ok(()),
             Op::Shuffle(table) => return self.shuffle(inst, table),

@@ -76,7 +76,6 @@ pub static ROWS: &[Row] = &[
     row(Op::FloatUnary(FloatUnary::Sqrt), 14, "{d} = sqrt {a}"),
     row(Op::FloatUnary(FloatUnary::Floor), 8, "{d} = floor {a}"),
     row(Op::FloatUnary(FloatUnary::Nearest), 8, "{d} = nearest {a}"),
-    row(Op::FloatUnary(FloatUnary::Exp2), 50, EXP2),
     row(Op::Fma, 4, "{d} = fma {a}, {b}, {c}"),
     row(Op::Word(WordOp::Add), 1, "{d} = iadd {a}, {b}"),
     row(Op::Word(WordOp::Sub), 1, "{d} = isub {a}, {b}"),
@@ -109,12 +108,7 @@ pub static ROWS: &[Row] = &[
 
     row(Op::Cvt(Cvt::FloatFromInt), 4, "{d} = fcvt_from_sint.f32x4 {a}"),
     row(Op::Cvt(Cvt::IntFromFloat), 16, INT_FROM_FLOAT),
-    row(Op::Cvt(Cvt::FloatFromF16), 12, FLOAT_FROM_F16),
-    row(Op::Cvt(Cvt::F16FromFloat), 12, F16_FROM_FLOAT),
-    row(Op::Cvt(Cvt::FloatFromBf16), 2, "{t0} = iconst.i32 16\n{t1} = ishl {a}, {t0}\n{d} = bitcast.f32x4 little {t1}"),
-    row(Op::Cvt(Cvt::Bf16FromFloat), 8, BF16_FROM_FLOAT),
 
-    row(Op::HSum, 12, HSUM), row(Op::HMax, 14, HMAX), row(Op::WordHSum, 6, WHSUM),
 
     // Folds into one vpdpbusd, or usdot with its operands the other way round; elsewhere about ten instructions.
     Row { op: Op::Dot(DotOp::U8S8), latency: 5, layouts: Some([BYTES, BYTES, ""]), text: DOT_U8S8 },
@@ -176,159 +170,3 @@ const INT_FROM_FLOAT: &str = "\
 {t3} = fcmp lt {t0}, {t2}
 {t4} = vconst.i32x4 {=80000000}
 {d} = bitselect {t3}, {t1}, {t4}";
-
-/// The exponent moves by 2^112, exactly, for subnormals too; at 2^16 and above it was all ones and is again.
-const FLOAT_FROM_F16: &str = "\
-{t0} = iconst.i32 16
-{t1} = ishl {a}, {t0}
-{t2} = iconst.i32 3
-{t3} = sshr {t1}, {t2}
-{t4} = vconst.i32x4 {=8fffffff}
-{t5} = band {t3}, {t4}
-{t6} = bitcast.f32x4 little {t5}
-{t7} = vconst.f32x4 {=77800000}
-{t8} = fmul {t6}, {t7}
-{t9} = fabs {t8}
-{t10} = vconst.f32x4 {=47800000}
-{t11} = fcmp ge {t9}, {t10}
-{t12} = vconst.i32x4 {=7f800000}
-{t13} = band {t11}, {t12}
-{t14} = bitcast.i32x4 little {t8}
-{t15} = bor {t13}, {t14}
-{d} = bitcast.f32x4 little {t15}";
-
-/// Normals round in the integers, subnormals by adding one half, whose last place is 2^-24.
-const F16_FROM_FLOAT: &str = "\
-{t0} = bitcast.i32x4 little {a}
-{t1} = vconst.i32x4 {=7fffffff}
-{t2} = band {t0}, {t1}
-{t3} = bxor {t0}, {t2}
-{t4} = iconst.i32 13
-{t5} = ushr {t2}, {t4}
-{t6} = vconst.i32x4 {=00000001}
-{t7} = band {t5}, {t6}
-{t8} = vconst.i32x4 {=c8000fff}
-{t9} = iadd {t2}, {t8}
-{t10} = iadd {t9}, {t7}
-{t11} = ushr {t10}, {t4}
-{t12} = vconst.f32x4 {=3f000000}
-{t13} = bitcast.f32x4 little {t2}
-{t14} = fadd {t13}, {t12}
-{t15} = bitcast.i32x4 little {t14}
-{t16} = vconst.i32x4 {=3f000000}
-{t17} = isub {t15}, {t16}
-{t18} = vconst.i32x4 {=38800000}
-{t19} = icmp slt {t2}, {t18}
-{t20} = bitselect {t19}, {t17}, {t11}
-{t21} = vconst.i32x4 {=477fffff}
-{t22} = icmp sgt {t2}, {t21}
-{t23} = vconst.i32x4 {=7f800000}
-{t24} = icmp sgt {t2}, {t23}
-{t25} = vconst.i32x4 {=00000200}
-{t26} = band {t24}, {t25}
-{t27} = vconst.i32x4 {=00007c00}
-{t28} = bor {t26}, {t27}
-{t29} = bitselect {t22}, {t28}, {t20}
-{t30} = iconst.i32 16
-{t31} = ushr {t3}, {t30}
-{d} = bor {t29}, {t31}";
-
-const BF16_FROM_FLOAT: &str = "\
-{t0} = bitcast.i32x4 little {a}
-{t1} = iconst.i32 16
-{t2} = ushr {t0}, {t1}
-{t3} = vconst.i32x4 {=00000001}
-{t4} = band {t2}, {t3}
-{t5} = vconst.i32x4 {=00007fff}
-{t6} = iadd {t0}, {t5}
-{t7} = iadd {t6}, {t4}
-{t8} = ushr {t7}, {t1}
-{t9} = vconst.i32x4 {=00000040}
-{t10} = bor {t2}, {t9}
-{t11} = fcmp ne {a}, {a}
-{d} = bitselect {t11}, {t10}, {t8}";
-
-/// 2^x = 2^n 2^f, |f| <= 1/2, n by adding 1.5 * 2^23, 2^f by its series (the rest is below 5.3e-9), 2^n in two
-/// factors so that subnormal results round once. The constant comes first in both limits, so NaN passes.
-const EXP2: &str = "\
-{t0} = vconst.f32x4 {=c3200000}
-{t1} = fcmp lt {a}, {t0}
-{t2} = bitcast.f32x4 little {t1}
-{t3} = bitselect {t2}, {t0}, {a}
-{t4} = vconst.f32x4 {=43200000}
-{t5} = fcmp lt {t4}, {t3}
-{t6} = bitcast.f32x4 little {t5}
-{t7} = bitselect {t6}, {t4}, {t3}
-{t8} = vconst.f32x4 {=4b400000}
-{t9} = fadd {t7}, {t8}
-{t10} = fsub {t9}, {t8}
-{t11} = fsub {t7}, {t10}
-{t12} = vconst.f32x4 {=377fe5fe}
-{t13} = vconst.f32x4 {=39218489}
-{t14} = fma {t12}, {t11}, {t13}
-{t15} = vconst.f32x4 {=3aaec3ff}
-{t16} = fma {t14}, {t11}, {t15}
-{t17} = vconst.f32x4 {=3c1d955b}
-{t18} = fma {t16}, {t11}, {t17}
-{t19} = vconst.f32x4 {=3d635847}
-{t20} = fma {t18}, {t11}, {t19}
-{t21} = vconst.f32x4 {=3e75fdf0}
-{t22} = fma {t20}, {t11}, {t21}
-{t23} = vconst.f32x4 {=3f317218}
-{t24} = fma {t22}, {t11}, {t23}
-{t25} = vconst.f32x4 {=3f800000}
-{t26} = fma {t24}, {t11}, {t25}
-{t27} = bitcast.i32x4 little {t9}
-{t28} = vconst.i32x4 {=4b400000}
-{t29} = isub {t27}, {t28}
-{t30} = iconst.i32 1
-{t31} = sshr {t29}, {t30}
-{t32} = isub {t29}, {t31}
-{t33} = iconst.i32 23
-{t34} = vconst.i32x4 {=0000007f}
-{t35} = iadd {t31}, {t34}
-{t36} = ishl {t35}, {t33}
-{t37} = bitcast.f32x4 little {t36}
-{t38} = iadd {t32}, {t34}
-{t39} = ishl {t38}, {t33}
-{t40} = bitcast.f32x4 little {t39}
-{t41} = fmul {t26}, {t37}
-{d} = fmul {t41}, {t40}";
-
-const HSUM: &str = "\
-{t0} = bitcast.i8x16 little {a}
-{t1} = shuffle {t0}, {t0}, 0x07060504030201000f0e0d0c0b0a0908
-{t2} = bitcast.f32x4 little {t1}
-{t3} = fadd {a}, {t2}
-{t4} = bitcast.i8x16 little {t3}
-{t5} = shuffle {t4}, {t4}, 0x0b0a09080f0e0d0c0302010007060504
-{t6} = bitcast.f32x4 little {t5}
-{d} = fadd {t3}, {t6}";
-
-/// `a > b ? a : b` depends on the order where a NaN is: lane 0 of the tree is the result.
-const HMAX: &str = "\
-{t0} = bitcast.i8x16 little {a}
-{t1} = shuffle {t0}, {t0}, 0x07060504030201000f0e0d0c0b0a0908
-{t2} = bitcast.f32x4 little {t1}
-{t3} = fcmp lt {t2}, {a}
-{t4} = bitcast.f32x4 little {t3}
-{t5} = bitselect {t4}, {a}, {t2}
-{t6} = bitcast.i8x16 little {t5}
-{t7} = shuffle {t6}, {t6}, 0x07060504070605040706050407060504
-{t8} = bitcast.f32x4 little {t7}
-{t9} = fcmp lt {t8}, {t5}
-{t10} = bitcast.f32x4 little {t9}
-{t11} = bitselect {t10}, {t5}, {t8}
-{t12} = bitcast.i8x16 little {t11}
-{t13} = shuffle {t12}, {t12}, 0x03020100030201000302010003020100
-{d} = bitcast.f32x4 little {t13}";
-
-const WHSUM: &str = "\
-{t0} = bitcast.i8x16 little {a}
-{t1} = shuffle {t0}, {t0}, 0x07060504030201000f0e0d0c0b0a0908
-{t2} = bitcast.i32x4 little {t1}
-{t3} = iadd {a}, {t2}
-{t4} = bitcast.i8x16 little {t3}
-{t5} = shuffle {t4}, {t4}, 0x0b0a09080f0e0d0c0302010007060504
-{t6} = bitcast.i32x4 little {t5}
-{d} = iadd {t3}, {t6}";

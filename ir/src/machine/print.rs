@@ -12,7 +12,7 @@ use std::fmt;
 
 /// Every op without parameters of its own, and how it is spelled.
 #[rustfmt::skip] // a table
-pub(super) static MNEMONICS: &[(&str, Op)] = &[
+pub static MNEMONICS: &[(&str, Op)] = &[
     ("const", Op::Const), ("arg", Op::Arg), ("worker", Op::Worker), ("next", Op::Next),
     ("iadd", Op::Int(IntOp::Add)), ("isub", Op::Int(IntOp::Sub)), ("imul", Op::Int(IntOp::Mul)),
     ("idiv", Op::Int(IntOp::Div)), ("irem", Op::Int(IntOp::Rem)),
