@@ -116,11 +116,13 @@ pub static ROWS: &[Row] = &[
 ];
 
 const DOT_U8S8: &str = "\
-{t0} = swiden_low {b}
-{t1} = uwiden_low {a}
+{t13} = bitcast.i8x16 little {a}
+{t14} = bitcast.i8x16 little {b}
+{t0} = swiden_low {t14}
+{t1} = uwiden_low {t13}
 {t2} = imul {t0}, {t1}
-{t3} = swiden_high {b}
-{t4} = uwiden_high {a}
+{t3} = swiden_high {t14}
+{t4} = uwiden_high {t13}
 {t5} = imul {t3}, {t4}
 {t6} = swiden_low {t2}
 {t7} = swiden_high {t2}
@@ -133,11 +135,13 @@ const DOT_U8S8: &str = "\
 
 /// pmaddwd.
 const DOT_S16S16: &str = "\
-{t0} = swiden_low {a}
-{t1} = swiden_low {b}
+{t7} = bitcast.i16x8 little {a}
+{t8} = bitcast.i16x8 little {b}
+{t0} = swiden_low {t7}
+{t1} = swiden_low {t8}
 {t2} = imul {t0}, {t1}
-{t3} = swiden_high {a}
-{t4} = swiden_high {b}
+{t3} = swiden_high {t7}
+{t4} = swiden_high {t8}
 {t5} = imul {t3}, {t4}
 {t6} = iadd_pairwise {t2}, {t5}
 {d} = iadd {t6}, {c}";

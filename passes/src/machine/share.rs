@@ -207,7 +207,7 @@ impl Sharer<'_> {
 
 /// Uses of each register.
 fn count(list: &[Stmt], used: &mut [usize]) {
-    let mut use_ = |operand: Operand| {
+    let add = |used: &mut [usize], operand: Operand| {
         if let Operand::Reg(reg) = operand {
             used[reg.index()] += 1;
         }
@@ -215,22 +215,22 @@ fn count(list: &[Stmt], used: &mut [usize]) {
     for stmt in list {
         match stmt {
             Stmt::Inst(inst) => {
-                inst.uses.iter().for_each(|o| use_(*o));
-                inst.mem.iter().for_each(|m| use_(Operand::Reg(m.base)));
+                inst.uses.iter().for_each(|o| add(used, *o));
+                inst.mem.iter().for_each(|m| add(used, Operand::Reg(m.base)));
             }
             Stmt::Loop(l) => {
-                [l.lo, l.hi, l.step].into_iter().for_each(&mut use_);
+                [l.lo, l.hi, l.step].into_iter().for_each(|o| add(used, o));
                 for c in &l.carried {
-                    use_(Operand::Reg(c.init));
-                    use_(Operand::Reg(c.yielded));
+                    add(used, Operand::Reg(c.init));
+                    add(used, Operand::Reg(c.yielded));
                 }
                 count(&l.body, used);
             }
             Stmt::If(i) => {
-                [i.a, i.b].into_iter().for_each(&mut use_);
+                [i.a, i.b].into_iter().for_each(|o| add(used, o));
                 for y in &i.yields {
-                    use_(Operand::Reg(y.1));
-                    use_(Operand::Reg(y.2));
+                    add(used, Operand::Reg(y.1));
+                    add(used, Operand::Reg(y.2));
                 }
                 count(&i.then, used);
                 count(&i.otherwise, used);
