@@ -28,6 +28,12 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<String, Unsupported> {
             format!("lower for {} lanes", target.lanes),
         ));
     }
+    if !kernel.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err(e.refuse(
+            format!("the kernel name `{}`", kernel.name),
+            "use letters, digits and `_`".into(),
+        ));
+    }
     let _ = writeln!(e.text, "function %{}(i64, i64) system_v {{", kernel.name);
     e.line("block0(v0: i64, v1: i64):");
     e.stmts(&kernel.body)?;

@@ -150,7 +150,7 @@ impl Machine<'_> {
     }
 
     fn load(&mut self, inst: &Inst, index: usize, width: Width) -> Ran<i64> {
-        let bytes = *self.at(inst, index, width)?.1;
+        let (_, bytes) = self.at(inst, index, width)?;
         Ok(match width {
             Width::W64 => i64::from_le_bytes(bytes),
             Width::W32 => i64::from(bytes_low::<4>(&bytes).map_or(0, i32::from_le_bytes)),
@@ -176,9 +176,9 @@ impl Machine<'_> {
     }
 
     /// The element at the instruction's address, checked.
-    fn at(&mut self, inst: &Inst, index: usize, width: Width) -> Ran<(usize, Box<[u8; 8]>)> {
+    fn at(&mut self, inst: &Inst, index: usize, width: Width) -> Ran<(usize, [u8; 8])> {
         let (address, len) = (self.address(inst, index, width), size(width));
-        let mut out = Box::new([0; 8]);
+        let mut out = [0; 8];
         match self.memory.bytes(address, len) {
             Some(bytes) => out[..len].copy_from_slice(bytes),
             None => {
@@ -480,5 +480,64 @@ fn convert(cvt: Cvt, x: u32) -> u32 {
         Cvt::F16FromFloat => u32::from(half::f16::from_f32(a).to_bits()),
         Cvt::FloatFromBf16 => half::bf16::from_bits(x as u16).to_f32().to_bits(),
         Cvt::Bf16FromFloat => u32::from(half::bf16::from_f32(a).to_bits()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::parse::parse;
+
+    fn ran(text: &str, bytes: usize, workers: usize) -> Result<Vec<u8>, String> {
+        let kernel = parse(text).unwrap_or_else(|e| panic!("{e:?} in {text}"));
+        verify::verify(&kernel).unwrap_or_else(|e| panic!("{e}"));
+        let mut memory = Memory::default();
+        let x = memory.add(vec![0; bytes]);
+        run(&kernel, &[x], &mut memory, workers).map_err(|e| e.to_string())?;
+        Ok(memory.region(x).unwrap_or_default().to_vec())
+    }
+
+    #[test]
+    fn workers_share_a_counter() {
+        let out = ran(
+            "machine m lanes 4 { slot 0 = pointer x x = arg 0 : i w = worker : i
+             n = next [x + 0], 1 : i o = imul n, 8 : i p = iadd x, o : i write.w64 [p + 8], w }",
+            32,
+            3,
+        );
+        let mut expected = vec![0; 32];
+        (expected[0], expected[16], expected[24]) = (3, 1, 2);
+        assert_eq!(out, Ok(expected));
+    }
+
+    #[test]
+    fn carried_values_may_trade_places() {
+        let out = ran(
+            "machine m lanes 4 { slot 0 = pointer x x = arg 0 : i a = const 1 : i b = const 2 : i
+             c, d = loop t in 0..3 step 1 carry p = a, q = b { } yield q, p
+             write.u8 [x + 0], c write.u8 [x + 1], d }",
+            2,
+            1,
+        );
+        assert_eq!(out, Ok(vec![2, 1]));
+    }
+
+    #[test]
+    fn leaving_memory_is_an_error_at_its_instruction() {
+        let head = "machine m lanes 4 { slot 0 = pointer x x = arg 0 : i";
+        let e = ran(&format!("{head} a = load.w32 [x + 4] : w }}"), 16, 1).unwrap_err();
+        assert_eq!(
+            e,
+            "in kernel m, worker 0: `a = load.w32 [x + 4] : w`: 4 bytes at byte 16 of region 0, which has 16"
+        );
+        let e = ran(&format!("{head} a = const 5 : i write.u8 [a + 0], a }}"), 16, 1).unwrap_err();
+        assert!(e.ends_with("address 0x5 is in no region"), "{e}");
+        let e = ran(&format!("{head} z = const 0 : i a = idiv x, z : i }}"), 0, 1).unwrap_err();
+        assert!(e.ends_with("the divisor is not positive"), "{e}");
+        let e = ran(&format!("{head} z = const 0 : i loop t in 0..1 step z {{ }} }}"), 0, 1);
+        assert!(e.unwrap_err().ends_with("loop t: step 0 is not positive"));
+        let text = "machine m lanes 4 { slot 0 = pointer x slot 1 = scratch s = arg 1 : i }";
+        let e = ran(text, 0, 1).unwrap_err();
+        assert!(e.ends_with("the caller gave 1"), "{e}");
     }
 }

@@ -338,3 +338,95 @@ impl Parser<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = "machine m lanes 4 scratch 64 {
+  slot 0 = pointer x
+  slot 1 = stride x 2
+  slot 2 = extent (n + 3) / 4
+  slot 3 = counter 1
+  slot 4 = scratch
+  x = arg 0 : i
+  n = arg 2 : i
+  z = fconst 0 : f
+  s, c = loop t in 0..n step 2 carry a = z, b = n {
+    o = imul t, 16 : i
+    p = iadd x, o : i
+    v = load.w32 [p - 16] : f
+    w = fadd v, a : f
+    q = shuffle[3,2,1,7] w, v : f
+    prefetch.2 [p + 64]
+  } yield q, p
+  y = if c >= -1 {
+    k = hsum s : f
+  } yield k else {
+  } yield s
+  if c == 3 {
+    store.w32 [x + 0], y
+  }
+}
+";
+
+    #[test]
+    fn what_is_printed_reads_back() {
+        let kernel = parse(GOOD).unwrap();
+        assert_eq!(kernel.to_string(), GOOD);
+        assert_eq!(kernel.body.len(), 6);
+        super::super::verify::verify(&kernel).unwrap();
+    }
+
+    #[test]
+    fn every_mnemonic_is_its_own() {
+        for (i, (name, op)) in MNEMONICS.iter().enumerate() {
+            assert_eq!(op.to_string(), *name);
+            assert!(MNEMONICS[..i].iter().all(|(n, o)| n != name && o != op), "{name}");
+        }
+    }
+
+    #[test]
+    fn mistakes_have_a_place() {
+        for (from, to, message) in [
+            ("lanes 4", "lanes -4", "expected a number of lanes"),
+            ("slot 1", "slot 2", "slots count up: expected 1"),
+            ("pointer x", "ponter x", "unknown kind of slot `ponter`"),
+            ("fadd v", "fad v", "unknown instruction `fad`"),
+            ("fadd v", "fadd u", "`u` is not defined here"),
+            ("w = fadd", "v = fadd", "`v` is defined twice"),
+            ("w, v : f", "w, v : g", "expected a class: i, f, w or m"),
+            ("[3,2,1,7]", "[3,2,1,700]", "a lane is a number from 0 to 255"),
+            ("- 16]", "- 16000000000]", "an offset fits 32 bits"),
+            ("c >= -1", "c ^ -1", "expected a comparison: <, <=, ==, !=, >= or >"),
+            ("a = z, b = n", "a = z", "1 carried registers for 2 results"),
+            ("yield q, p", "yield q", "1 yielded registers for 2 results"),
+            ("prefetch.2", "u = prefetch.2", "`prefetch.2` has 0 results, here are 1"),
+            ("q = shuffle", "shuffle", "`shuffle` has 1 results, here are 0"),
+        ] {
+            let text = GOOD.replacen(from, to, 1);
+            let e = parse(&text).expect_err(message);
+            assert_eq!(e.message, message);
+            assert!(e.span.end <= text.len());
+        }
+        let e = parse(&format!("{GOOD}x")).unwrap_err();
+        assert_eq!(e.message, "text after the kernel's end");
+        let deep = format!("machine m lanes 4 {{ {}", "if 0 < 1 { ".repeat(100));
+        assert_eq!(parse(&deep).unwrap_err().message, "more than 64 nested blocks");
+    }
+
+    /// Any byte gone, doubled or replaced gives a kernel or an error, never a panic, and what reads, verifies
+    /// or is refused.
+    #[test]
+    fn mutations_do_not_panic() {
+        for i in 0..GOOD.len() {
+            for with in ["", "0", "}", ",", "é", " 99999999999999999999 "] {
+                let text = format!("{}{with}{}", &GOOD[..i], &GOOD[i + 1..]);
+                if let Ok(kernel) = parse(&text) {
+                    let _ = super::super::verify::verify(&kernel);
+                    assert_eq!(parse(&kernel.to_string()), Ok(kernel));
+                }
+            }
+        }
+    }
+}

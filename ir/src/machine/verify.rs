@@ -254,3 +254,105 @@ impl Verifier<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::parse::parse;
+
+    fn wrong(body: &str) -> String {
+        let text = format!("machine m lanes 4 {{ slot 0 = pointer x x = arg 0 : i {body} }}");
+        let kernel = parse(&text).unwrap_or_else(|e| panic!("{e:?} in {text}"));
+        verify(&kernel).expect_err(body).what
+    }
+
+    #[test]
+    fn each_rule_refuses() {
+        let wide = parse("machine m lanes 100 { }").unwrap();
+        assert_eq!(verify(&wide).unwrap_err().what, "100 lanes, expected 1 to 64");
+        for (body, message) in [
+            ("a = fadd x, x : f", "operand 1 is of class i, expected f"),
+            ("a = fconst 0 : w", "the result is of class w, expected f"),
+            ("a = fconst x : f", "operand 1 must be a number"),
+            ("a = fneg 1 : f", "operand 1 must be a register"),
+            ("a = arg 1 : i", "there are 1 slots"),
+            ("a = fconst 0 : f b = load.w32 [a + 0] : f", "the address is of class f, expected i"),
+            ("a = load.u8 [x + 0] : f", "a narrow element is loaded as a word and converted"),
+            ("a = load.w64 [x + 0] : w", "a lane has 32 bits"),
+            ("a = wconst 0 : w b = shl a, 32 : w", "a shift by 32, expected 0 to 31"),
+            ("a = wconst 4294967296 : w", "4294967296 does not fit 32 bits"),
+            ("a = idiv x, 0 : i", "the divisor is not positive"),
+            (
+                "a = iota : w b = shuffle[0,1,2,8] a, a : w",
+                "`shuffle[0,1,2,8]` is not a table of 4 entries below 8",
+            ),
+            ("loop t in 0..4 step 0 { }", "step 0 is not positive"),
+            (
+                "loop t in 0..4 step 1 { a = iota : w } loop u in 0..t step 1 { }",
+                "`t` is out of scope",
+            ),
+            ("if 0 < 1 { a = iota : w } store.w32 [x + 0], a", "`a` is out of scope"),
+            (
+                "a = loop t in 0..4 step 1 carry p = x { b = iota : w } yield b",
+                "b is of class w, expected i",
+            ),
+            (
+                "a = if 0 < 1 { b = iota : w } yield b else { } yield x",
+                "x is of class i, expected w",
+            ),
+        ] {
+            assert_eq!(wrong(body), message, "{body}");
+        }
+    }
+
+    #[test]
+    fn built_kernels_are_refused_too() {
+        let good = parse("machine m lanes 4 { a = iota : w b = wadd a, a : w }").unwrap();
+        let broken = |change: &dyn Fn(&mut Vec<Stmt>)| {
+            let mut kernel = good.clone();
+            change(&mut kernel.body);
+            verify(&kernel).unwrap_err().to_string()
+        };
+        let inst = |list: &mut Vec<Stmt>, n: usize, change: &dyn Fn(&mut Inst)| {
+            if let Some(Stmt::Inst(inst)) = list.get_mut(n) {
+                change(inst);
+            }
+        };
+        let e = broken(&|b| b.swap(0, 1));
+        assert_eq!(e, "in kernel m: `b = wadd a, a : w`: `a` is used before its definition");
+        let e = broken(&|b| b.push(b[0].clone()));
+        assert!(e.ends_with("`a` is defined twice"), "{e}");
+        let e = broken(&|b| inst(b, 1, &|i| i.uses.truncate(1)));
+        assert!(e.ends_with("1 operands, expected 2"), "{e}");
+        let e = broken(&|b| inst(b, 1, &|i| i.def = None));
+        assert!(e.ends_with("the result of `wadd` is missing"), "{e}");
+        let e = broken(&|b| inst(b, 1, &|i| i.def = Some(Reg::new(99))));
+        assert!(e.ends_with("register 99 does not exist"), "{e}");
+        let e = broken(&|b| inst(b, 1, &|i| i.uses[0] = Operand::Reg(Reg::new(99))));
+        assert!(e.ends_with("register 99 does not exist"), "{e}");
+        let e = broken(&|b| inst(b, 0, &|i| i.mem = Some(Mem { base: Reg::new(0), offset: 0 })));
+        assert!(e.ends_with("`iota` has an address"), "{e}");
+        let e = broken(&|b| inst(b, 0, &|i| i.op = Op::Load(Width::W32)));
+        assert!(e.ends_with("`load.w32` lacks its address"), "{e}");
+        let e = broken(&|b| {
+            inst(b, 1, &|i| {
+                i.op = Op::Prefetch(1);
+                i.uses.clear();
+                i.mem = Some(Mem { base: Reg::new(0), offset: 0 });
+            });
+        });
+        assert!(e.ends_with("the address is of class w, expected i"), "{e}");
+    }
+
+    #[test]
+    fn a_result_where_none_is_refused() {
+        let mut kernel =
+            parse("machine m lanes 4 { slot 0 = pointer x x = arg 0 : i prefetch.1 [x + 0] }")
+                .unwrap();
+        let extra = kernel.regs.add(RegData { name: "y".into(), class: Class::Int });
+        if let Some(Stmt::Inst(inst)) = kernel.body.last_mut() {
+            inst.def = Some(extra);
+        }
+        assert_eq!(verify(&kernel).unwrap_err().what, "`prefetch.1` has no result");
+    }
+}

@@ -219,6 +219,13 @@ small = fcmp.lt p, edge : m
 d = select small, near, far1 : f"),
 ];
 
+/// Ops across lanes and the step of their tree.
+static TREES: &[(Op, Op)] = &[
+    (Op::HSum, Op::Float(FloatOp::Add)),
+    (Op::HMax, Op::Float(FloatOp::Max)),
+    (Op::WordHSum, Op::Word(WordOp::Add)),
+];
+
 /// The kernel with every op in the target's rows.
 pub fn expand(kernel: &Kernel, target: &Target) -> Result<Kernel, Unsupported> {
     let mut out = kernel.clone();
@@ -271,32 +278,22 @@ impl Expander<'_> {
             target: e.target.name.into(),
             instead: instead.into(),
         };
-        let tree = match &inst.op {
-            Op::HSum => Some(Op::Float(FloatOp::Add)),
-            Op::HMax => Some(Op::Float(FloatOp::Max)),
-            Op::WordHSum => Some(Op::Word(WordOp::Add)),
-            other => {
-                let name = MNEMONICS.iter().find(|(_, op)| op == other).map(|(name, _)| *name);
-                let text = SEQUENCES.iter().find(|(n, _)| Some(*n) == name).map(|(_, text)| text);
-                let (Some(text), Some(def), [Operand::Reg(a)]) =
-                    (text, inst.def, inst.uses.as_slice())
-                else {
-                    return Err(refuse(self, "another schedule that does not need it"));
-                };
-                if depth >= MAX_DEPTH {
-                    return Err(refuse(self, "a target with a row for it"));
-                }
-                return self
-                    .inline(text, *a, def)
-                    .ok_or_else(|| refuse(self, "a target with a row for it"));
-            }
-        };
-        match (tree, inst.def, inst.uses.as_slice()) {
-            (Some(step), Some(def), [Operand::Reg(a)]) if self.kernel.lanes.is_power_of_two() => {
-                Ok(self.tree(&step, *a, def))
-            }
-            _ => Err(refuse(self, "a power of two of lanes")),
+        if let Some((_, step)) = TREES.iter().find(|(op, _)| *op == inst.op) {
+            let (Some(def), [Operand::Reg(a)], true) =
+                (inst.def, inst.uses.as_slice(), self.kernel.lanes.is_power_of_two())
+            else {
+                return Err(refuse(self, "a power of two of lanes"));
+            };
+            return Ok(self.tree(step, *a, def));
         }
+        let name = MNEMONICS.iter().find(|(_, op)| *op == inst.op).map(|(name, _)| *name);
+        let text = SEQUENCES.iter().find(|(n, _)| Some(*n) == name).map(|(_, text)| text);
+        let (Some(text), Some(def), [Operand::Reg(a)]) = (text, inst.def, inst.uses.as_slice())
+        else {
+            return Err(refuse(self, "another schedule that does not need it"));
+        };
+        let sequence = if depth < MAX_DEPTH { self.inline(text, *a, def) } else { None };
+        sequence.ok_or_else(|| refuse(self, "a target with a row for it"))
     }
 
     fn fresh(&mut self, name: &str, class: Class) -> Reg {
@@ -357,5 +354,86 @@ impl Expander<'_> {
         }
         put(Op::Shuffle(vec![0; lanes]), def, x, x);
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kgen_ir::machine::verify::verify;
+
+    fn row(op: Op) -> Row {
+        Row { op, text: "", layouts: None, latency: 1 }
+    }
+
+    /// A target of the given lanes that has only what the test kernels keep.
+    fn target(lanes: usize, ops: Vec<Op>) -> Target {
+        let rows: Vec<Row> = ops.into_iter().map(row).collect();
+        Target {
+            name: "test",
+            backend: "none",
+            lanes,
+            vectors: 16,
+            rows: rows.leak(),
+            features: &[],
+            about: "",
+        }
+    }
+
+    #[test]
+    fn a_sequence_takes_the_place_of_its_op() {
+        let kernel =
+            parse("machine m lanes 4 { w = iota : w h = cvt.f32.bf16 w : f s = hsum h : f }")
+                .unwrap();
+        let ops = vec![Op::Iota, Op::Shift(ShiftOp::Left), Op::FromBits, Op::Float(FloatOp::Add)];
+        let out = expand(&kernel, &target(4, ops)).unwrap();
+        verify(&out).unwrap();
+        let expected = "machine m lanes 4 {
+  w = iota : w
+  s_3 = shl w, 16 : w
+  h = float s_3 : f
+  high_4 = shuffle[2,3,0,1] h, h : f
+  both_5 = fadd h, high_4 : f
+  high_6 = shuffle[1,2,3,0] both_5, both_5 : f
+  both_7 = fadd both_5, high_6 : f
+  s = shuffle[0,0,0,0] both_7, both_7 : f
+}
+";
+        assert_eq!(out.to_string(), expected);
+    }
+
+    #[test]
+    fn every_sequence_reads_and_verifies() {
+        for (name, _) in SEQUENCES {
+            let op = MNEMONICS.iter().find(|(n, _)| n == name).map(|(_, op)| op).unwrap();
+            let zero = match op.signature().uses {
+                [Use::Of(Class::Float)] => "fconst 0 : f",
+                _ => "wconst 0 : w",
+            };
+            let def = op.signature().def[0].letter();
+            let text = format!("machine m lanes 4 {{ x = {zero} y = {name} x : {def} }}");
+            let kernel = parse(&text).unwrap();
+            // Everything but the op itself is a row.
+            let ops = MNEMONICS.iter().map(|(_, o)| o.clone()).filter(|o| o != op).collect();
+            let out = expand(&kernel, &target(4, ops)).unwrap();
+            verify(&out).unwrap_or_else(|e| panic!("{e}\n{out}"));
+            assert!(out.body.len() > 2, "{out}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_sequence_is_refused() {
+        let refused = |text: &str, ops: Vec<Op>| {
+            let kernel = parse(text).unwrap();
+            expand(&kernel, &target(kernel.lanes, ops)).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused("machine m lanes 4 { w = iota : w }", vec![]),
+            "test cannot do `iota`; instead: another schedule that does not need it"
+        );
+        assert_eq!(
+            refused("machine m lanes 3 { w = iota : w s = whsum w : w }", vec![Op::Iota]),
+            "test cannot do `whsum`; instead: a power of two of lanes"
+        );
     }
 }

@@ -274,3 +274,79 @@ fn live(list: Vec<Stmt>, used: &mut [usize]) -> Vec<Stmt> {
     out.reverse();
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kgen_ir::machine::{parse::parse, verify::verify};
+
+    const TARGET: Target = Target {
+        name: "test",
+        backend: "none",
+        lanes: 4,
+        vectors: 16,
+        rows: &[],
+        features: &[],
+        about: "",
+    };
+
+    #[test]
+    fn shares_hoists_and_removes() {
+        let kernel = parse(
+            "machine m lanes 4 { slot 0 = pointer x slot 1 = extent n x = arg 0 : i n = arg 1 : i
+             unused = load.w32 [x + 0] : f
+             chain = fneg unused : f
+             loop t in 0..n step 1 {
+               a = imul n, 16 : i
+               p = iadd x, a : i
+               q = iadd p, t : i
+               loop u in 0..n step 1 {
+                 b = imul n, 16 : i
+                 q2 = iadd p, t : i
+                 r = iadd q2, b : i
+                 one = wconst 1 : w
+                 two = wconst 1 : w
+                 three = wadd one, two : w
+                 store.w32 [r + 0], three
+                 if u < 1 { c = iadd q, n : i store.w32 [c + 0], one }
+               }
+             } }",
+        )
+        .unwrap();
+        let out = share(&kernel, &TARGET).unwrap();
+        verify(&out).unwrap();
+        let expected = "machine m lanes 4 {
+  slot 0 = pointer x
+  slot 1 = extent n
+  x = arg 0 : i
+  n = arg 1 : i
+  a = imul n, 16 : i
+  p = iadd x, a : i
+  loop t in 0..n step 1 {
+    q = iadd p, t : i
+    r = iadd q, a : i
+    loop u in 0..n step 1 {
+      one = wconst 1 : w
+      three = wadd one, one : w
+      store.w32 [r + 0], three
+      if u < 1 {
+        c = iadd q, n : i
+        store.w32 [c + 0], one
+      }
+    }
+  }
+}
+";
+        assert_eq!(out.to_string(), expected);
+    }
+
+    #[test]
+    fn a_division_by_a_register_stays_behind_its_guard() {
+        let kernel = parse(
+            "machine m lanes 4 { slot 0 = pointer x slot 1 = extent n x = arg 0 : i n = arg 1 : i
+             loop t in 0..n step 1 { a = idiv x, n : i write.w64 [x + 0], a } }",
+        )
+        .unwrap();
+        assert_eq!(share(&kernel, &TARGET).unwrap(), kernel);
+    }
+}
