@@ -1,1 +1,3 @@
-//! Filled in below.
+//! Devices, buffers, plan and run, thread pool, cache, drivers.
+
+pub mod driver;
