@@ -29,7 +29,7 @@ const PARTS: &[(&str, Part)] =
     &[("codes", Part::Codes), ("scale", Part::Scale), ("min", Part::Min)];
 
 /// Most dimensions of a tensor.
-const MAX_RANK: usize = 16;
+pub const MAX_RANK: usize = 16;
 
 fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|x| x.to_string()).collect::<Vec<_>>().join(", ")
