@@ -27,7 +27,7 @@ pub struct Cache {
 /// What stands under a key.
 #[derive(Debug)]
 pub enum Entry {
-    Found(Artifact),
+    Found(Box<Artifact>),
     Missing,
     /// Counts as missing; the text says what is wrong.
     Damaged(String),
@@ -122,7 +122,7 @@ impl Cache {
     pub fn get(&self, key: &str) -> Result<Entry, CacheError> {
         let place = self.place(key)?;
         Ok(match read_dir(&place, self.formats) {
-            Ok(artifact) if artifact.manifest.key == key => Entry::Found(artifact),
+            Ok(artifact) if artifact.manifest.key == key => Entry::Found(Box::new(artifact)),
             Ok(artifact) => {
                 let found = artifact.manifest.key;
                 Entry::Damaged(format!("{} holds the artifact `{found}`", place.display()))
@@ -193,7 +193,9 @@ impl Cache {
         compile: impl FnOnce() -> Result<Artifact, E>,
     ) -> Result<Outcome, CompileError<E>> {
         let mut note = match self.get(key).map_err(CompileError::Cache)? {
-            Entry::Found(artifact) => return Ok(Outcome { artifact, compiled: false, note: None }),
+            Entry::Found(artifact) => {
+                return Ok(Outcome { artifact: *artifact, compiled: false, note: None });
+            }
             Entry::Missing => None,
             Entry::Damaged(what) => Some(format!("damaged cache entry: {what}")),
         };
@@ -266,7 +268,7 @@ mod tests {
         for text in ["one", "two"] {
             cache.put(&k, &entry(&k, text)).unwrap();
             let Ok(Entry::Found(found)) = cache.get(&k) else { panic!("not found") };
-            assert_eq!(found, entry(&k, "one"));
+            assert_eq!(*found, entry(&k, "one"));
         }
         assert_eq!(fs::read_dir(&cache.dir).unwrap().count(), 1);
     }

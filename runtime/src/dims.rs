@@ -45,8 +45,8 @@ pub fn infer_dims(
             let (expected, found) = (tensor.shape.len(), shape.len());
             return Err(DimsError::Rank { tensor: name.clone(), expected, found });
         }
-        for dim in 0..shape.len() {
-            sizes.push((tensor, dim, logical(tensor, dim, shape[dim])?));
+        for (dim, size) in shape.iter().enumerate() {
+            sizes.push((tensor, dim, logical(tensor, dim, *size)?));
         }
     }
     for &(tensor, dim, size) in &sizes {
@@ -151,7 +151,9 @@ mod tests {
         Manifest::parse("m", &text, &|_| Some(&BLOCKS)).map_err(Box::new)
     }
 
-    fn infer(shapes: &[(&str, &[usize])], given: &Dims) -> Result<Dims, String> {
+    type Shapes<'a> = &'a [(&'a str, &'a [usize])];
+
+    fn infer(shapes: Shapes<'_>, given: &Dims) -> Result<Dims, String> {
         let shapes = shapes.iter().map(|(n, s)| ((*n).to_owned(), s.to_vec())).collect();
         infer_dims(&manifest().unwrap(), &shapes, given).map_err(|e| e.to_string())
     }
@@ -175,8 +177,8 @@ mod tests {
         let ragged = Dims { ragged: [("n".into(), vec![5, 6])].into(), ..Dims::default() };
         let scalar = Dims { scalars: [("m".into(), 4)].into(), ..Dims::default() };
         let none = Dims::default();
-        let cases: [(&[(&str, &[usize])], &Dims, &str); 7] = [
-            (&[("wq", &[1])], &none, "there is no tensor `wq`; did you mean `w`?"),
+        let cases: [(Shapes<'_>, &Dims, &str); 7] = [
+            (&[("wx", &[1])], &none, "there is no tensor `wx`; did you mean `w`?"),
             (&[("q", &[1])], &none, "`q` has 3 dimensions, not 1"),
             (
                 &[("q", &[1, 2, 64]), ("w", &[3, 18])],

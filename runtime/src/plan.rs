@@ -372,16 +372,15 @@ impl Plan {
     fn lay_out(&mut self) -> Result<(), PlanError> {
         self.ready = false;
         let module = Arc::clone(&self.module);
-        let at = |place: &str| {
-            let place = place.to_owned();
-            move |source| PlanError::Extent { place, source }
-        };
         let mut chosen = None;
         'variants: for (i, v) in module.variants.iter().enumerate() {
             for p in &v.when {
-                let name = &module.manifest.variants[i].name;
-                let left = self.value(&p.left, &[]).map_err(at(name))?;
-                let right = self.value(&p.right, &[]).map_err(at(name))?;
+                let failed = |source| PlanError::Extent {
+                    place: format!("variant `{}`", module.manifest.variants[i].name),
+                    source,
+                };
+                let left = self.value(&p.left, &[]).map_err(failed)?;
+                let right = self.value(&p.right, &[]).map_err(failed)?;
                 if !p.cmp.holds(left, right) {
                     continue 'variants;
                 }
