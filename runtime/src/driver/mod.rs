@@ -5,6 +5,10 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(feature = "cranelift")]
+pub mod clif;
+#[cfg(feature = "cranelift")]
+pub mod cranelift;
 #[cfg(test)]
 pub mod fake;
 
