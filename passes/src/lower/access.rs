@@ -377,10 +377,6 @@ impl Lower<'_> {
             return Err(self.no("a packed weight read across its packing".into()));
         }
         let (class, width, inside) = match part {
-            Part::Codes if of.scale.is_none() => {
-                let (class, width) = self.lane_form(of.elem)?;
-                (class, width, g.add % of.group * of.lanes * width_bytes(width))
-            }
             Part::Codes => (Class::Word, Width::W32, of.container_of(g.add % of.group) * of.lanes * 4),
             Part::Scale | Part::Min => {
                 let elem = if part == Part::Scale { of.scale } else { of.min };
