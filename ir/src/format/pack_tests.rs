@@ -1,13 +1,10 @@
-use super::super::{
-    rows,
-    tests::{random, random_block},
-};
+use super::super::{random, rows};
 use super::*;
 use proptest::prelude::*;
 
 fn weight(format: &Format, n: usize, k: usize, seed: u64) -> Vec<u8> {
-    let mut next = random(seed);
-    (0..n * k / format.block).flat_map(|_| random_block(format, &mut next)).collect()
+    let mut next = random::numbers(seed);
+    (0..n * k / format.block).flat_map(|_| format.random_block(&mut next)).collect()
 }
 
 fn parse(text: &str) -> Parsed<Packing> {
