@@ -1,235 +1,520 @@
 //! Packed weights: the form an instruction row asks for, and how a stored weight gets there.
+//!
+//! `u4 lanes 4 group 32 scale f16 zero 8` is `q4_0` for four lanes. Rows come in blocks of `lanes`, a block in
+//! groups along k, each group ready to be loaded lane by lane:
+//!
+//! ```text
+//! row block 0 | row block 1 | ..           block_stride(k) bytes each
+//!   group 0 | group 1 | ..                 group_stride bytes each, a multiple of 4
+//!     container 0 | 1 | .. | scales | mins 4 * lanes bytes a container, then one scale, one min a lane
+//!       lane 0 | lane 1 | ..               4 bytes each
+//! ```
 
-use super::{FieldElem, Fields, Format, Role, Value};
-use crate::dtype::Dtype;
+use super::{Field, FieldElem, Fields, Format, Role, Value};
+use crate::{
+    diag::{Diagnostic, Unsupported},
+    dtype::Dtype,
+    lex::{Lexer, Parsed},
+};
+use std::fmt;
 
-/// Rows in blocks of `lanes`, one 32-bit lane per row; a lane's word holds four neighbours along k.
+/// Rows in blocks of `lanes`, one 32-bit lane per row; a lane's word holds `quad` neighbours along k.
 ///
-/// A group of `group` elements along k is codes (containers of `4 * lanes` bytes), then `lanes` scales, then
-/// `lanes` mins. Element (n, k): block `n / lanes`, lane `n % lanes`, group `k / group`; with `kk = k % group` and
-/// `fields = 8 / bits`, container `kk / (4 * fields)`, field `kk / 4 % fields`, byte `kk % 4` of the lane's word.
-/// Rows behind the last are zeros. As a layout of a `u4` container of 4 lanes (offset bits, then bits in a byte):
-/// `offset = k0 k1 n0 n1, bit = c0 c1 k2`.
+/// A group of `group` elements along k is `codes` (containers of `4 * lanes` bytes), then `lanes` scales, then
+/// `lanes` mins. Element (n, k): block `n / lanes`, lane `n % lanes`, group `k / group`, inside it container
+/// `c = kk / (quad * fields)`, field `f = kk / quad % fields`, place `j = kk % quad`. Its bits are
+/// `[f * bits, (f + 1) * bits)` of byte `c * 4 * lanes + lane * 4 + j`: `quad = 4` bytes of `fields = 8 / bits`.
+/// Plain floats are stored `[k][lane]` in each block, without scales and padding; their group is 1.
+/// Rows beyond the last have code, scale and min 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Packing {
-    /// `u4` or `u8`.
+    /// Element: a code type (`u4`, `u8`) or a float.
     pub elem: Dtype,
     /// Rows of a block.
     pub lanes: usize,
     /// Elements along k that share a scale.
     pub group: usize,
+    /// `None` for plain floats.
     pub scale: Option<Dtype>,
     pub min: Option<Dtype>,
     /// Value = `scale * (code - zero) + min`.
     pub zero: i32,
 }
 
+/// Most lanes of a packing: a power of two above every machine's vector.
+pub const MAX_LANES: usize = 1 << 10;
+/// Most elements of a group.
+pub const MAX_GROUP: usize = 1 << 20;
+
+/// Neighbours along k in the word of a lane: its bytes.
+const QUAD: usize = 4;
+
+/// Why a weight cannot be packed, or has no size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackError {
-    #[error("{format} is no format of codes and scales: it needs no packing")]
-    Plain { format: &'static str },
-    #[error("{format} blocks hold {block} elements: k = {k} is no multiple")]
-    Ragged { format: &'static str, block: usize, k: usize },
-    #[error("{n} x {k} elements of {format} are {needed} bytes, {found} are given")]
-    Length { format: &'static str, n: usize, k: usize, needed: usize, found: usize },
-    #[error("{n} x {k} elements are more than this machine can address")]
-    TooLarge { n: usize, k: usize },
+    #[error("the packing `{packing}` is none: {why}")]
+    Packing { packing: String, why: String },
+    #[error("`{packing}` does not hold {format}: {why}")]
+    Format { packing: String, format: &'static str, why: String },
+    #[error("a weight of {n} rows of {k} elements is too large for this machine")]
+    Overflow { n: usize, k: usize },
+    #[error("rows of {k} elements are no whole number of {what} of {of}")]
+    Ragged { k: usize, what: &'static str, of: usize },
+    #[error("{what}: {expected} bytes are wanted, {found} are given")]
+    Length { what: &'static str, expected: usize, found: usize },
+}
+
+/// Sizes in bytes of a packed weight; every number has been checked against overflow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    pub rows: usize,
+    pub k: usize,
+    /// From a container to the next (plain floats: from one k to the next).
+    pub container: usize,
+    /// From the start of a group to its scales and its mins.
+    pub scale: Option<usize>,
+    pub min: Option<usize>,
+    /// From a group to the next.
+    pub group: usize,
+    /// From a block of rows to the next.
+    pub block: usize,
+    /// All of it.
+    pub bytes: usize,
 }
 
 impl Packing {
-    /// Codes of at most 4 bits two to a byte, others one; scales as stored, products of two levels as f32.
-    pub fn for_format(format: &'static Format, lanes: usize) -> Result<Packing, PackError> {
-        let code = format.field(Role::Code).map(|f| f.elem);
-        let zero = match (format.value, code) {
-            (Value::Plain, _) | (_, None) => return Err(PackError::Plain { format: format.name }),
-            // Dots take unsigned codes: signed ones are moved up.
-            (Value::Affine { zero } | Value::TwoLevel { zero }, Some(FieldElem::Int(bits))) => zero + (1 << (bits - 1)),
-            (Value::Affine { zero } | Value::TwoLevel { zero }, Some(_)) => zero,
+    /// The packing that holds every value of `format` exactly.
+    pub fn for_format(format: &Format, lanes: usize) -> Result<Packing, Unsupported> {
+        let packing = Packing::natural(format, lanes);
+        match packing.check() {
+            Ok(()) => Ok(packing),
+            Err(why) => Err(Unsupported {
+                what: format!("{} in {lanes} lanes ({why})", format.name),
+                target: "packing".into(),
+                instead: "lanes that a vector has, and a format of table `FORMATS`".into(),
+            }),
+        }
+    }
+
+    fn natural(format: &Format, lanes: usize) -> Packing {
+        let code = format.field(Role::Code).map_or(FieldElem::Float(Dtype::F32), |f| f.elem);
+        let elem = match code {
+            FieldElem::Float(dtype) => dtype,
+            FieldElem::Uint(4) => Dtype::Code(4),
+            FieldElem::Uint(_) | FieldElem::Int(_) | FieldElem::Biased(..) => Dtype::U8,
         };
-        let wide = matches!(format.value, Value::TwoLevel { .. });
-        let level = if wide { Dtype::F32 } else { Dtype::F16 };
-        let bits = code.map_or(8, FieldElem::bits);
-        Ok(Packing {
-            elem: if bits <= 4 { Dtype::Code(4) } else { Dtype::U8 },
+        Packing {
+            elem,
             lanes,
             group: format.group(),
-            scale: Some(level),
-            min: format.field(Role::Min).map(|_| level),
-            zero,
+            scale: factor(format, Role::Scale, Role::InnerScale),
+            min: factor(format, Role::Min, Role::InnerMin),
+            zero: zero(format),
+        }
+    }
+
+    /// What is wrong with it, if anything.
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=MAX_LANES).contains(&self.lanes) {
+            return Err(format!("lanes are 1 to {MAX_LANES}, not {}", self.lanes));
+        }
+        if !(1..=MAX_GROUP).contains(&self.group) {
+            return Err(format!("a group is 1 to {MAX_GROUP} elements, not {}", self.group));
+        }
+        if let Some(other) = [self.scale, self.min].into_iter().flatten().find(|d| !stored(*d)) {
+            return Err(format!("scale and min are f32, f16 or bf16, not {other}"));
+        }
+        if stored(self.elem) {
+            let alone = self.group == 1 && self.zero == 0;
+            let alone = alone && self.scale.is_none() && self.min.is_none();
+            return if alone {
+                Ok(())
+            } else {
+                Err("floats have no group, scale, min, zero".into())
+            };
+        }
+        let Some(fields) = fields(self.elem) else {
+            return Err(format!(
+                "elements are u1, u2, u4, u8, f32, f16 or bf16, not {}",
+                self.elem
+            ));
+        };
+        if self.scale.is_none() {
+            return Err("codes need a scale".into());
+        }
+        if !self.group.is_multiple_of(QUAD * fields) {
+            let of = QUAD * fields;
+            return Err(format!("a group of {} is no multiple of the {of} in a word", self.group));
+        }
+        Ok(())
+    }
+
+    /// Sizes of `rows` rows of `k` elements; a last block of rows and a last group are whole.
+    pub fn sizes(&self, rows: usize, k: usize) -> Result<Sizes, PackError> {
+        self.check().map_err(|why| PackError::Packing { packing: self.to_string(), why })?;
+        self.checked_sizes(rows, k).ok_or(PackError::Overflow { n: rows, k })
+    }
+
+    fn checked_sizes(&self, rows: usize, k: usize) -> Option<Sizes> {
+        let part = |dtype: Dtype| self.lanes.checked_mul(dtype.bytes()?);
+        let (container, codes) = match fields(self.elem) {
+            Some(fields) => {
+                let container = self.lanes.checked_mul(QUAD)?;
+                (container, container.checked_mul(self.group / (QUAD * fields))?)
+            }
+            None => (part(self.elem)?, part(self.elem)?.checked_mul(self.group)?),
+        };
+        let mut end = codes;
+        let mut after = |dtype: Option<Dtype>| -> Option<Option<usize>> {
+            let Some(dtype) = dtype else { return Some(None) };
+            // A min wider than the scales of few lanes would else straddle.
+            let at = end.checked_next_multiple_of(dtype.bytes()?)?;
+            end = at.checked_add(part(dtype)?)?;
+            Some(Some(at))
+        };
+        let scale = after(self.scale)?;
+        let min = after(self.min)?;
+        let group = if self.elem.is_float() { end } else { end.checked_next_multiple_of(4)? };
+        let block = k.div_ceil(self.group).checked_mul(group)?;
+        let bytes = rows.div_ceil(self.lanes).checked_mul(block)?;
+        // Offsets in bits must be numbers too, and no slice is longer than this.
+        (bytes <= isize::MAX as usize / 8).then_some(())?;
+        Some(Sizes { rows, k, container, scale, min, group, block, bytes })
+    }
+
+    /// Bytes of `rows` rows of `k` elements.
+    pub fn bytes(&self, rows: usize, k: usize) -> Result<usize, PackError> {
+        Ok(self.sizes(rows, k)?.bytes)
+    }
+
+    /// Bytes from a block of rows to the next.
+    pub fn block_stride(&self, k: usize) -> Result<usize, PackError> {
+        Ok(self.sizes(0, k)?.block)
+    }
+
+    /// Bytes from a group along k to the next.
+    pub fn group_stride(&self) -> Result<usize, PackError> {
+        Ok(self.sizes(0, 0)?.group)
+    }
+
+    /// Byte, and lowest bit in it, of element (n, k); `None` outside the weight.
+    pub fn offset_codes(&self, s: &Sizes, n: usize, k: usize) -> Option<(usize, u32)> {
+        let (start, lane) = self.group_at(s, n, k)?;
+        let kk = k % self.group;
+        Some(match fields(self.elem) {
+            Some(fields) => {
+                let (container, field, place) =
+                    (kk / (QUAD * fields), kk / QUAD % fields, kk % QUAD);
+                let byte = start + container * s.container + lane * 4 + place;
+                (byte, field as u32 * self.elem.bits())
+            }
+            None => (start + kk * s.container + lane * self.elem.bytes()?, 0),
         })
     }
 
-    fn fields(&self) -> usize {
-        8 / self.elem.bits().max(1) as usize
+    /// Byte of the scale of element (n, k).
+    pub fn offset_scale(&self, s: &Sizes, n: usize, k: usize) -> Option<usize> {
+        let (start, lane) = self.group_at(s, n, k)?;
+        Some(start + s.scale? + lane * self.scale?.bytes()?)
     }
 
-    fn code_bytes(&self) -> usize {
-        self.group * self.lanes * self.elem.bits() as usize / 8
+    /// Byte of the min of element (n, k).
+    pub fn offset_min(&self, s: &Sizes, n: usize, k: usize) -> Option<usize> {
+        let (start, lane) = self.group_at(s, n, k)?;
+        Some(start + s.min? + lane * self.min?.bytes()?)
     }
 
-    fn level_bytes(&self, elem: Option<Dtype>) -> usize {
-        elem.and_then(Dtype::bytes).unwrap_or(0) * self.lanes
+    /// Start of the group of element (n, k), and its lane.
+    fn group_at(&self, s: &Sizes, n: usize, k: usize) -> Option<(usize, usize)> {
+        let rows = s.rows.checked_next_multiple_of(self.lanes)?;
+        (n < rows && k < s.k.checked_next_multiple_of(self.group)?)
+            .then(|| (n / self.lanes * s.block + k / self.group * s.group, n % self.lanes))
     }
 
-    /// Bytes into a group at which its scales start.
-    pub fn scale_offset(&self) -> usize {
-        self.code_bytes()
-    }
-
-    /// Bytes into a group at which its mins start.
-    pub fn min_offset(&self) -> usize {
-        self.code_bytes() + self.level_bytes(self.scale)
-    }
-
-    /// Bytes of a group of all lanes.
-    pub fn group_stride(&self) -> usize {
-        self.min_offset() + self.level_bytes(self.min)
-    }
-
-    /// Bytes of a block of rows of `k` elements.
-    pub fn block_stride(&self, k: usize) -> usize {
-        k.div_ceil(self.group) * self.group_stride()
-    }
-
-    /// Bytes of `n` rows of `k` elements; `None` if that is too much.
-    pub fn bytes(&self, n: usize, k: usize) -> Option<usize> {
-        n.div_ceil(self.lanes).checked_mul(k.div_ceil(self.group))?.checked_mul(self.group_stride())
-    }
-
-    /// Container of element `kk` of a group.
-    pub fn container_of(&self, kk: usize) -> usize {
-        kk / (4 * self.fields())
-    }
-
-    /// First bit of element `kk` of a group, in its lane's word.
-    pub fn shift_of(&self, kk: usize) -> u32 {
-        (kk % 4) as u32 * 8 + (kk / 4 % self.fields()) as u32 * self.elem.bits()
-    }
-
-    /// Re-encodes `n` rows of `k` elements.
-    pub fn pack(&self, format: &'static Format, bytes: &[u8], n: usize, k: usize) -> Result<Vec<u8>, PackError> {
-        let total = self.bytes(n, k).ok_or(PackError::TooLarge { n, k })?;
-        let mut out = vec![0; total];
-        let blocks = n.div_ceil(self.lanes);
-        for block in 0..blocks {
-            let stride = self.block_stride(k);
-            self.pack_block(format, bytes, n, k, block, &mut out[block * stride..][..stride])?;
+    /// Packs `n` rows of `k` elements stored as blocks of `format`, row after row.
+    pub fn pack(
+        &self,
+        format: &Format,
+        bytes: &[u8],
+        n: usize,
+        k: usize,
+    ) -> Result<Vec<u8>, PackError> {
+        let row = self.source_row(format, k)?;
+        let sizes = self.sizes(n, k)?;
+        let expected = row.checked_mul(n).ok_or(PackError::Overflow { n, k })?;
+        if bytes.len() != expected {
+            return Err(PackError::Length { what: "the weight", expected, found: bytes.len() });
+        }
+        let mut out = vec![0; sizes.bytes];
+        if row > 0 {
+            let blocks = out.chunks_exact_mut(sizes.block);
+            for (rows, out) in bytes.chunks(row * self.lanes).zip(blocks) {
+                self.pack_block(format, rows, k, out)?;
+            }
         }
         Ok(out)
     }
 
-    /// One block of `lanes` rows, into [`Packing::block_stride`] zeroed bytes.
+    /// Packs one block of rows, the last may have fewer than `lanes`, into `block_stride(k)` bytes, all of them
+    /// written. Blocks do not touch each other: a caller may pack each on its own thread.
     pub fn pack_block(
         &self,
-        format: &'static Format,
-        bytes: &[u8],
-        n: usize,
+        format: &Format,
+        rows: &[u8],
         k: usize,
-        block: usize,
         out: &mut [u8],
     ) -> Result<(), PackError> {
-        let row = format.row_bytes(k).ok_or(PackError::Ragged { format: format.name, block: format.block, k })?;
-        let needed = row.checked_mul(n).ok_or(PackError::TooLarge { n, k })?;
-        if bytes.len() != needed {
-            return Err(PackError::Length { format: format.name, n, k, needed, found: bytes.len() });
+        let row = self.source_row(format, k)?;
+        let sizes = self.sizes(self.lanes, k)?;
+        if out.len() != sizes.block {
+            let (what, expected, found) = ("a packed block of rows", sizes.block, out.len());
+            return Err(PackError::Length { what, expected, found });
         }
-        // What moves signed codes up to unsigned ones.
+        if row == 0 {
+            return Ok(());
+        }
+        if !rows.len().is_multiple_of(row) || rows.len() / row > self.lanes {
+            let (what, expected, found) = ("a block of rows", row * self.lanes, rows.len());
+            return Err(PackError::Length { what, expected, found });
+        }
+        out.fill(0);
         let mut fields = Fields::default();
-        for lane in 0..self.lanes {
-            let r = block * self.lanes + lane;
-            if r >= n {
-                break;
-            }
-            for b in 0..k / format.block {
-                let source = &bytes[r * row + b * format.bytes..][..format.bytes];
-                if format.read(source, &mut fields).is_err() {
+        for (lane, row) in rows.chunks_exact(row).enumerate() {
+            for (b, block) in row.chunks_exact(format.bytes).enumerate() {
+                if self.elem.is_float() {
+                    // Bits pass as they are: a signalling NaN stays one.
+                    let at = b * sizes.container + lane * format.bytes;
+                    if let Some(to) = out.get_mut(at..at + format.bytes) {
+                        to.copy_from_slice(block);
+                    }
                     continue;
                 }
-                let up = self.zero - fields.zero;
-                for g in 0..format.block / self.group {
-                    let group = (b * format.block / self.group + g) * self.group_stride();
-                    for kk in 0..self.group {
-                        let code = (fields.codes[g * self.group + kk] + up) as u32;
-                        let at = group + self.container_of(kk) * 4 * self.lanes + lane * 4;
-                        let shift = self.shift_of(kk);
-                        out[at + shift as usize / 8] |= (code << (shift % 8)) as u8;
-                    }
-                    self.put(self.scale, fields.scale.get(g), group + self.scale_offset(), lane, out);
-                    self.put(self.min, fields.min.get(g), group + self.min_offset(), lane, out);
-                }
+                let length = |e: super::BlockSize| PackError::Length {
+                    what: "a block",
+                    expected: e.expected,
+                    found: e.found,
+                };
+                format.read(block, &mut fields).map_err(length)?;
+                self.put(&sizes, &fields, b * (format.block / self.group), lane, out);
             }
         }
         Ok(())
     }
 
-    fn put(&self, elem: Option<Dtype>, x: Option<&f32>, at: usize, lane: usize, out: &mut [u8]) {
-        let (Some(elem), Some(&x)) = (elem, x) else { return };
-        match elem.bytes() {
-            Some(2) => out[at + lane * 2..][..2].copy_from_slice(&half::f16::from_f32(x).to_le_bytes()),
-            _ => out[at + lane * 4..][..4].copy_from_slice(&x.to_le_bytes()),
-        }
-    }
-
-    /// The value of element (n, k), as the formula computed in f32 rounds.
-    pub fn value(&self, packed: &[u8], n: usize, k: usize, columns: usize) -> f32 {
-        let (lane, kk) = (n % self.lanes, k % self.group);
-        let group = n / self.lanes * self.block_stride(columns) + k / self.group * self.group_stride();
-        let at = group + self.container_of(kk) * 4 * self.lanes + lane * 4;
-        let shift = self.shift_of(kk);
-        let mask = ((1u32 << self.elem.bits()) - 1) as u8;
-        let code = i32::from(packed[at + shift as usize / 8] >> (shift % 8) & mask);
-        let level = |elem: Option<Dtype>, at: usize| match elem.and_then(Dtype::bytes) {
-            Some(2) => half::f16::from_le_bytes([packed[at + lane * 2], packed[at + lane * 2 + 1]]).to_f32(),
-            Some(_) => f32::from_le_bytes([0, 1, 2, 3].map(|i| packed[at + lane * 4 + i])),
-            None => 0.0,
-        };
-        let product = level(self.scale, group + self.scale_offset()) * (code - self.zero) as f32;
-        if self.min.is_some() { product + level(self.min, group + self.min_offset()) } else { product }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::format::rows;
-
-    #[test]
-    fn packing_keeps_every_value() {
-        let mut state = 7u64;
-        for format in rows::FORMATS {
-            for (n, lanes) in [(1, 4), (5, 4), (16, 16), (17, 8)] {
-                let k = format.block * 2;
-                let row = format.row_bytes(k).unwrap();
-                let bytes: Vec<u8> = (0..n * row)
-                    .map(|_| {
-                        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                        // Small exponents: every scale is finite.
-                        (state >> 33) as u8 & 0x3b
-                    })
-                    .collect();
-                let packing = Packing::for_format(format, lanes).unwrap();
-                let packed = packing.pack(format, &bytes, n, k).unwrap();
-                assert_eq!(packing.bytes(n, k), Some(packed.len()));
-                for r in 0..n {
-                    let values: Vec<f32> = bytes[r * row..][..row]
-                        .chunks(format.bytes)
-                        .flat_map(|b| format.decode(b).unwrap())
-                        .collect();
-                    for (c, x) in values.iter().enumerate() {
-                        assert_eq!(packing.value(&packed, r, c, k), *x, "{} row {r} k {c}", format.name);
+    /// Writes the groups of one source block, the first of which is group `first` of the row.
+    fn put(&self, s: &Sizes, fields: &Fields, first: usize, lane: usize, out: &mut [u8]) {
+        let bias = self.zero - fields.zero;
+        let bits = self.elem.bits();
+        let per_byte = (8 / bits) as usize;
+        for (g, codes) in fields.codes.chunks_exact(self.group).enumerate() {
+            let Some(out) = out.get_mut((first + g) * s.group..(first + g + 1) * s.group) else {
+                return;
+            };
+            for (c, codes) in codes.chunks_exact(QUAD * per_byte).enumerate() {
+                let mut word = 0u32;
+                for (f, quad) in codes.chunks_exact(QUAD).enumerate() {
+                    for (j, &code) in quad.iter().enumerate() {
+                        word |= ((code + bias) as u32) << (j as u32 * 8 + f as u32 * bits);
                     }
+                }
+                put_bytes(out, c * s.container + lane * 4, &word.to_le_bytes());
+            }
+            let source = g * self.group / fields.group;
+            for (at, dtype, values) in
+                [(s.scale, self.scale, &fields.scale), (s.min, self.min, &fields.min)]
+            {
+                if let (Some(at), Some(dtype), Some(&x)) = (at, dtype, values.get(source)) {
+                    put_float(out, at, lane, dtype, x);
                 }
             }
         }
     }
 
-    #[test]
-    fn what_does_not_fit_is_told() {
-        let format = rows::find("q4_0").unwrap();
-        let packing = Packing::for_format(format, 4).unwrap();
-        assert!(matches!(packing.pack(format, &[], 1, 33), Err(PackError::Ragged { .. })));
-        assert!(matches!(packing.pack(format, &[0; 17], 1, 32), Err(PackError::Length { .. })));
-        assert!(packing.pack(format, &[], usize::MAX, 32).is_err());
-        assert!(Packing::for_format(rows::find("f16").unwrap(), 4).is_err());
+    /// Bytes of a row of the source, if this packing holds its format.
+    fn source_row(&self, format: &Format, k: usize) -> Result<usize, PackError> {
+        self.check().map_err(|why| PackError::Packing { packing: self.to_string(), why })?;
+        self.holds(format).map_err(|why| {
+            let packing = self.to_string();
+            PackError::Format { packing, format: format.name, why }
+        })?;
+        if !k.is_multiple_of(format.block) {
+            return Err(PackError::Ragged { k, what: "blocks", of: format.block });
+        }
+        format.row_bytes(k).ok_or(PackError::Overflow { n: 1, k })
+    }
+
+    /// Whether each value of `format` has its place: codes may be wider, groups smaller, factors f32.
+    fn holds(&self, format: &Format) -> Result<(), String> {
+        let natural = Packing::natural(format, self.lanes);
+        let wider = |ours: Option<Dtype>, need: Option<Dtype>| {
+            ours == need || (ours == Some(Dtype::F32) && need.is_some())
+        };
+        if !wider(self.scale, natural.scale) {
+            return Err(format!("its scales are {}", named(natural.scale)));
+        }
+        if !wider(self.min, natural.min) {
+            return Err(format!("its mins are {}", named(natural.min)));
+        }
+        let codes = !self.elem.is_float() && !natural.elem.is_float();
+        if self.elem != natural.elem && !(codes && self.elem.bits() > natural.elem.bits()) {
+            return Err(format!("its elements are {}", natural.elem));
+        }
+        if self.zero != natural.zero {
+            return Err(format!("its zero is {}", natural.zero));
+        }
+        if !natural.group.is_multiple_of(self.group) {
+            return Err(format!("its groups are {}", natural.group));
+        }
+        Ok(())
+    }
+
+    /// The value of element (n, k) of a packed weight; `None` outside it.
+    pub fn unpack_value(&self, s: &Sizes, packed: &[u8], n: usize, k: usize) -> Option<f32> {
+        let (byte, bit) = self.offset_codes(s, n, k)?;
+        if self.elem.is_float() {
+            return get_float(packed, byte, self.elem);
+        }
+        let mask = (1 << self.elem.bits()) - 1;
+        let code = i32::from(*packed.get(byte)?) >> bit & mask;
+        let product = get_float(packed, self.offset_scale(s, n, k)?, self.scale?)?
+            * (code - self.zero) as f32;
+        match self.min {
+            None => Some(product),
+            Some(dtype) => Some(product + get_float(packed, self.offset_min(s, n, k)?, dtype)?),
+        }
+    }
+
+    /// Reads what `Display` prints.
+    pub fn read(lexer: &mut Lexer<'_>) -> Parsed<Packing> {
+        let start = lexer.span().start;
+        let elem = dtype(lexer)?;
+        lexer.expect_word("lanes")?;
+        let lanes = size(lexer, "a number of lanes")?;
+        lexer.expect_word("group")?;
+        let group = size(lexer, "a number of elements")?;
+        let scale = if lexer.eat_word("scale") { Some(dtype(lexer)?) } else { None };
+        let min = if lexer.eat_word("min") { Some(dtype(lexer)?) } else { None };
+        let mut zero = 0;
+        if lexer.eat_word("zero") {
+            let span = lexer.span();
+            let x = lexer.int("a zero point")?;
+            zero = i32::try_from(x)
+                .ok()
+                .filter(|z| z.unsigned_abs() <= 1 << 16)
+                .ok_or_else(|| Diagnostic::new(span, format!("no code is as far off as {x}")))?;
+        }
+        let packing = Packing { elem, lanes, group, scale, min, zero };
+        packing.check().map_err(|why| {
+            Diagnostic::new(start..lexer.last_span().end, format!("this packing is none: {why}"))
+                .help("a packing is such as `u4 lanes 4 group 32 scale f16 zero 8`")
+        })?;
+        Ok(packing)
     }
 }
+
+impl fmt::Display for Packing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} lanes {} group {}", self.elem, self.lanes, self.group)?;
+        if let Some(scale) = self.scale {
+            write!(f, " scale {scale}")?;
+        }
+        if let Some(min) = self.min {
+            write!(f, " min {min}")?;
+        }
+        if self.zero != 0 {
+            write!(f, " zero {}", self.zero)?;
+        }
+        Ok(())
+    }
+}
+
+/// The floats that stored weights are made of.
+fn stored(dtype: Dtype) -> bool {
+    matches!(dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16)
+}
+
+/// Type of the exact product of both levels.
+fn factor(format: &Format, outer: Role, inner: Role) -> Option<Dtype> {
+    let half = |f: &Field| f.elem == FieldElem::Float(Dtype::F16);
+    match (format.field(outer), format.field(inner)) {
+        (None, None) => None,
+        (Some(f), None) if half(f) => Some(Dtype::F16),
+        (Some(_), _) | (None, Some(_)) => Some(Dtype::F32),
+    }
+}
+
+/// Packed codes are unsigned: signed ones are moved up, and the zero with them.
+fn zero(format: &Format) -> i32 {
+    let zero = match format.value {
+        Value::Plain => 0,
+        Value::Affine { zero } | Value::TwoLevel { zero } => zero,
+    };
+    match format.field(Role::Code).map(|f| f.elem) {
+        Some(FieldElem::Int(bits)) => zero + (1 << (bits - 1)),
+        Some(FieldElem::Biased(_, bias)) => zero + bias,
+        Some(FieldElem::Uint(_) | FieldElem::Float(_)) | None => zero,
+    }
+}
+
+/// Codes in a byte; `None` for floats and for codes that bytes do not hold evenly.
+fn fields(elem: Dtype) -> Option<usize> {
+    match elem {
+        Dtype::U8 => Some(1),
+        Dtype::Code(bits @ (1 | 2 | 4)) => Some(8 / usize::from(bits)),
+        Dtype::Code(_)
+        | Dtype::F32
+        | Dtype::F16
+        | Dtype::BF16
+        | Dtype::E4M3
+        | Dtype::E5M2
+        | Dtype::I8
+        | Dtype::I16
+        | Dtype::U16
+        | Dtype::I32
+        | Dtype::U32
+        | Dtype::I64
+        | Dtype::Bool => None,
+    }
+}
+
+fn put_bytes(out: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(to) = out.get_mut(at..at + bytes.len()) {
+        to.copy_from_slice(bytes);
+    }
+}
+
+fn put_float(out: &mut [u8], at: usize, lane: usize, dtype: Dtype, x: f32) {
+    let width = dtype.bits() as usize / 8;
+    let bits = super::encode::float_bits(dtype, x).unwrap_or(0).to_le_bytes();
+    put_bytes(out, at + lane * width, bits.get(..width).unwrap_or(&[]));
+}
+
+fn get_float(bytes: &[u8], at: usize, dtype: Dtype) -> Option<f32> {
+    let bytes = bytes.get(at..at.checked_add(dtype.bytes()?)?)?;
+    let bits = bytes.iter().rev().fold(0u32, |bits, &b| bits << 8 | u32::from(b));
+    Some(super::float(dtype, bits))
+}
+
+fn named(dtype: Option<Dtype>) -> &'static str {
+    dtype.map_or("absent", Dtype::name)
+}
+
+fn dtype(lexer: &mut Lexer<'_>) -> Parsed<Dtype> {
+    let span = lexer.span();
+    let word = lexer.word("an element type")?;
+    Dtype::parse(&word).ok_or_else(|| {
+        let all: Vec<_> = Dtype::all().map(Dtype::name).collect();
+        Diagnostic::new(span, format!("`{word}` is not an element type"))
+            .help(format!("element types are {}", all.join(", ")))
+    })
+}
+
+fn size(lexer: &mut Lexer<'_>, what: &str) -> Parsed<usize> {
+    let span = lexer.span();
+    let x = lexer.int(what)?;
+    usize::try_from(x).map_err(|_| Diagnostic::new(span, format!("{what} is not {x}")))
+}
+
+#[cfg(test)]
+#[path = "pack_tests.rs"]
+mod tests;
