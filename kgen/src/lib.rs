@@ -6,7 +6,10 @@
 //! ```
 
 pub mod compile;
+pub mod device;
 mod error;
+pub mod inputs;
 pub mod sweep;
+pub mod verify;
 
 pub use error::Error;

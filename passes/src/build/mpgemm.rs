@@ -112,8 +112,7 @@ fn codes(
     mut program: Program,
     choice: &Choice,
 ) -> Result<Program> {
-    let packing = Packing::for_format(format, choice.target.lanes)
-        .map_err(|e| choice.unsupported(e.to_string(), "a format of codes"))?;
+    let packing = Packing::for_format(format, choice.target.lanes)?;
     if !packing.group.is_multiple_of(choice.target.lanes) || !s.k.is_multiple_of(packing.group) {
         return Err(choice.unsupported(format!("groups of {} codes", packing.group), "another format"));
     }
