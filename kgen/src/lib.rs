@@ -10,6 +10,5 @@ pub mod device;
 mod error;
 pub mod inputs;
 pub mod sweep;
-pub mod verify;
 
 pub use error::Error;
