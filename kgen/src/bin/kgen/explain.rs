@@ -6,7 +6,7 @@ use kgen_ir::{
     machine::{Op, Stmt},
     tile::{Space, Stmt as Tile},
 };
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 
 /// Show the variants, kernels, tiles, packing and instructions of a compiled op
 #[derive(clap::Args)]
@@ -35,20 +35,20 @@ pub fn run(args: &Args) -> Answer {
         tell(&format!("variant {} {when}: {}", v.name, launches.join(", then ")));
     }
     for (tile, kernel) in compiled.program.kernels.iter().zip(&compiled.kernels) {
-        let mut counts = BTreeMap::new();
-        let mut loops = 0;
-        count(&kernel.body, &mut counts, &mut loops);
-        let total: usize = counts.values().sum();
-        let dots: usize = counts.iter().filter(|(n, _)| n.starts_with("dot") || **n == "fma").map(|(_, c)| c).sum();
+        let mut c = Counts::default();
+        count(&kernel.body, &mut c);
         let spaces = |s| tile.values.iter().filter(|(_, v)| v.ty.space == Some(s)).count();
         tell(&format!(
-            "kernel {}: {} statements; tiles {} in registers, {} in scratch, {} inline; {total} instructions, \
-             {dots} of them products, {loops} loops, {} bytes of scratch",
+            "kernel {}: {} statements; tiles {} in registers, {} in scratch, {} inline; {} instructions, \
+             {} of them products, {} loops, {} bytes of scratch",
             tile.name,
             statements(&tile.body),
             spaces(Space::Register),
             spaces(Space::Scratch),
             spaces(Space::Inline),
+            c.all,
+            c.products,
+            c.loops,
             kernel.scratch
         ));
     }
@@ -70,20 +70,27 @@ fn statements(body: &[Tile]) -> usize {
         .sum()
 }
 
-fn count(body: &[Stmt], counts: &mut BTreeMap<String, usize>, loops: &mut usize) {
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    products: usize,
+    loops: usize,
+}
+
+fn count(body: &[Stmt], c: &mut Counts) {
     for stmt in body {
         match stmt {
             Stmt::Inst(i) => {
-                let name = if let Op::Fma = i.op { "fma".into() } else { kgen_ir::machine::print::show(&i.op) };
-                *counts.entry(name).or_default() += 1;
+                c.all += 1;
+                c.products += usize::from(matches!(i.op, Op::Fma | Op::Dot(_)));
             }
             Stmt::Loop(l) => {
-                *loops += 1;
-                count(&l.body, counts, loops);
+                c.loops += 1;
+                count(&l.body, c);
             }
             Stmt::If(i) => {
-                count(&i.then, counts, loops);
-                count(&i.otherwise, counts, loops);
+                count(&i.then, c);
+                count(&i.otherwise, c);
             }
         }
     }
