@@ -84,6 +84,7 @@ const POINTS: &[Point] = &[
 ];
 
 /// What a command did.
+#[derive(Debug)]
 struct Ran {
     code: Option<i32>,
     out: String,
