@@ -17,9 +17,12 @@ pub enum Error {
     /// What the target cannot do.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
-    /// What this build does not have.
-    #[error("{what} is not available in this build")]
-    Unavailable { what: &'static str },
+    /// What this machine does not have.
+    #[error("{0}")]
+    Unavailable(String),
+    /// An input file or tensor that does not hold what the op asks for.
+    #[error("{0}")]
+    Input(String),
 }
 
 impl Error {
@@ -27,8 +30,8 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) => 2,
-            Error::Report(_) | Error::File { .. } => 3,
-            Error::Unsupported(_) | Error::Unavailable { .. } => 4,
+            Error::Report(_) | Error::File { .. } | Error::Input(_) => 3,
+            Error::Unsupported(_) | Error::Unavailable(_) => 4,
         }
     }
 }
@@ -47,7 +50,8 @@ mod tests {
             (Error::Report(Report::new("x.toml", "", vec![])), 3),
             (Error::File { path: "x.toml".into(), source: missing }, 3),
             (Error::Unsupported(unsupported), 4),
-            (Error::Unavailable { what: "lowering" }, 4),
+            (Error::Unavailable("no such CPU".into()), 4),
+            (Error::Input("`q` is too short".into()), 3),
         ];
         for (error, code) in cases {
             assert_eq!(error.exit_code(), code, "{error}");

@@ -6,7 +6,9 @@
 //! ```
 
 pub mod compile;
+pub mod device;
 mod error;
+pub mod inputs;
 pub mod sweep;
 
 pub use error::Error;

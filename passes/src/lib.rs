@@ -4,6 +4,7 @@
 
 pub mod build;
 pub mod lower;
+pub mod machine;
 pub mod schedule;
 pub mod tile;
 
@@ -39,5 +40,10 @@ pub fn optimise(program: &Program, choice: &Choice) -> Result<Program, Unsupport
 
 /// Every kernel of a program to machine code of the target's lanes.
 pub fn lower(program: &Program, choice: &Choice) -> Result<Vec<kgen_ir::machine::Kernel>, Unsupported> {
-    program.kernels.iter().map(|k| lower::lower(program, k, choice)).collect()
+    let one = |kernel| {
+        let kernel = lower::lower(program, kernel, choice)?;
+        let kernel = machine::expand(&kernel, choice.target)?;
+        machine::share(&kernel, choice.target)
+    };
+    program.kernels.iter().map(one).collect()
 }

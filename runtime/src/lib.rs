@@ -1,4 +1,4 @@
-//! Runs compiled ops: devices, buffers, thread pool, plan and run, cache, drivers.
+//! Runs compiled ops: devices, buffers, thread pool, plan and run, cache, drivers, model files.
 //!
 //! An engine loads an artifact into a [`module::Module`], plans it for the sizes of a call, binds its tensors and
 //! runs; nothing here knows how the op was compiled or what it computes.
@@ -9,6 +9,7 @@ pub mod cache;
 pub mod device;
 pub mod dims;
 pub mod driver;
+pub mod files;
 pub mod module;
 pub mod plan;
 pub mod pool;

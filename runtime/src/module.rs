@@ -443,34 +443,10 @@ fn mismatch(place: String, what: String) -> LoadError {
 
 /// Bytes from the start of a group to a part of it: codes, scales, mins follow each other.
 fn part_offset(p: &Packing, part: Part) -> Option<usize> {
-    let codes = p.group.checked_mul(p.lanes)?.checked_mul(p.elem.bits() as usize)?.div_ceil(8);
-    let scales = match p.scale {
-        Some(elem) => p.lanes.checked_mul(elem.bytes()?)?,
-        None => 0,
-    };
+    let sizes = p.sizes(p.lanes, p.group).ok()?;
     match part {
         Part::Codes => Some(0),
-        Part::Scale => p.scale.map(|_| codes),
-        Part::Min => {
-            p.min?;
-            codes.checked_add(scales)
-        }
+        Part::Scale => sizes.scale,
+        Part::Min => sizes.min,
     }
-}
-
-/// Bytes of `rows` rows of `k` elements, packed; `None` on overflow.
-pub(crate) fn packed_bytes(p: &Packing, rows: usize, k: usize) -> Option<usize> {
-    let mins = match p.min {
-        Some(elem) => p.lanes.checked_mul(elem.bytes()?)?,
-        None => 0,
-    };
-    let end = match p.scale {
-        Some(elem) => {
-            let scales = p.lanes.checked_mul(elem.bytes()?)?;
-            part_offset(p, Part::Scale)?.checked_add(scales)?
-        }
-        None => p.group.checked_mul(p.lanes)?.checked_mul(p.elem.bits() as usize)?.div_ceil(8),
-    };
-    let group = end.checked_add(mins)?;
-    rows.div_ceil(p.lanes).checked_mul(k.div_ceil(p.group))?.checked_mul(group)
 }

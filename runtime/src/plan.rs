@@ -11,7 +11,7 @@
 
 use crate::{
     buffer::{Buffer, BufferError},
-    module::{Module, SlotSource, Source, hint, packed_bytes},
+    module::{Module, SlotSource, Source, hint},
     pool::{Barrier, Workers},
 };
 use kgen_ir::{
@@ -166,8 +166,10 @@ impl Prepared {
             return Err(PlanError::UnknownTensor { name: name.into(), near: near.map(Into::into) });
         };
         let [rows, k] = shape;
-        let needed = packed_bytes(&prepare.packing, rows, k)
-            .ok_or_else(|| PlanError::TooLarge(name.into()))?;
+        let needed = prepare
+            .packing
+            .bytes(rows, k)
+            .map_err(|_| PlanError::TooLarge(name.into()))?;
         if bytes.len() != needed {
             return Err(PlanError::Length { name: name.into(), needed, found: bytes.len() });
         }

@@ -6,7 +6,7 @@ use kgen_ir::target::Target;
 pub static TARGETS: &[Target] = &[
     Target {
         name: "x86-64-v3-vnni/cranelift",
-        backend: "clif",
+        backend: "cranelift",
         lanes: 4,
         vectors: 16,
         rows: ROWS,
@@ -15,7 +15,7 @@ pub static TARGETS: &[Target] = &[
     },
     Target {
         name: "x86-64-v3/cranelift",
-        backend: "clif",
+        backend: "cranelift",
         lanes: 4,
         vectors: 16,
         rows: ROWS,
@@ -24,7 +24,7 @@ pub static TARGETS: &[Target] = &[
     },
     Target {
         name: "x86-64-v2/cranelift",
-        backend: "clif",
+        backend: "cranelift",
         lanes: 4,
         vectors: 16,
         rows: ROWS,
@@ -33,7 +33,7 @@ pub static TARGETS: &[Target] = &[
     },
     Target {
         name: "aarch64/cranelift",
-        backend: "clif",
+        backend: "cranelift",
         lanes: 4,
         vectors: 32,
         rows: ROWS,

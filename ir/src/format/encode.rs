@@ -119,15 +119,15 @@ pub(crate) fn float_bits(dtype: Dtype, x: f32) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{rows, tests::random};
+    use super::super::{random, rows};
     use super::*;
 
     #[test]
     fn decoding_gives_the_nearest_codes() {
-        let mut next = random(3);
+        let mut next = random::numbers(3);
         for format in rows::all().filter(|f| !matches!(f.value, Value::TwoLevel { .. })) {
             let values: Vec<f32> =
-                (0..format.block * 9).map(|_| (next() >> 40) as f32 / 8e6 - 1.0).collect();
+                (0..format.block * 9).map(|_| random::signed_unit(&mut next)).collect();
             let blocks = format.encode(&values).unwrap();
             assert_eq!(blocks.len(), 9 * format.bytes);
             let bits = format.field(Role::Code).unwrap().elem.bits();

@@ -11,6 +11,7 @@
 
 pub mod encode;
 pub mod pack;
+pub mod random;
 pub mod rows;
 
 use crate::dtype::Dtype;

@@ -1,31 +1,5 @@
 use super::*;
 
-/// Numbers of one seed, without a crate: xorshift64*.
-pub(crate) fn random(seed: u64) -> impl FnMut() -> u64 {
-    let mut x = seed | 1;
-    move || {
-        x ^= x >> 12;
-        x ^= x << 25;
-        x ^= x >> 27;
-        x.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-}
-
-/// A block of random bits whose floats are finite.
-pub(crate) fn random_block(format: &Format, next: &mut impl FnMut() -> u64) -> Vec<u8> {
-    let mut block: Vec<u8> = (0..format.bytes).map(|_| (next() >> 32) as u8).collect();
-    for field in format.fields {
-        if let FieldElem::Float(dtype) = field.elem {
-            let bits = (0..field.count).map(|_| {
-                let x = (next() >> 40) as f32 / 16384.0 - 512.0;
-                encode::float_bits(dtype, x / 1000.0).unwrap_or(0)
-            });
-            field.write(&bits.collect::<Vec<_>>(), &mut block);
-        }
-    }
-    block
-}
-
 #[test]
 fn every_bit_of_a_block_belongs_to_one_element_of_one_field() {
     for format in rows::all() {
@@ -180,13 +154,13 @@ fn rows_are_whole_blocks() {
 
 #[test]
 fn what_is_written_is_read() {
-    let mut next = random(7);
+    let mut next = random::numbers(7);
     for format in rows::all() {
         for field in format.fields {
             let mask = ((1u64 << field.elem.bits()) - 1) as u32;
             let elements: Vec<u32> =
                 (0..field.count).map(|_| (next() >> 20) as u32 & mask).collect();
-            let mut block = random_block(format, &mut next);
+            let mut block = format.random_block(&mut next);
             let before = block.clone();
             field.write(&elements, &mut block);
             let mut read = Vec::new();

@@ -97,16 +97,17 @@ impl Lower<'_> {
             Part::Codes => (first, second, of.group as i64),
             Part::Scale | Part::Min => (second, first, 1),
         };
+        let sizes = of.sizes(of.lanes, k as usize).map_err(|e| self.no(e.to_string()))?;
         let base = Operand::Reg(self.arg(Slot::Pointer(tensor.name.clone())));
         let row = self.extent(&n.start)?;
         let block = self.int(IntOp::Div, row, Operand::Imm(of.lanes as i64));
-        let block = self.int(IntOp::Mul, block, Operand::Imm(of.block_stride(k as usize) as i64));
+        let block = self.int(IntOp::Mul, block, Operand::Imm(sizes.block as i64));
         let index = self.extent(&g.start)?;
         let group = self.int(IntOp::Div, index, Operand::Imm(per_group));
-        let group = self.int(IntOp::Mul, group, Operand::Imm(of.group_stride() as i64));
+        let group = self.int(IntOp::Mul, group, Operand::Imm(sizes.group as i64));
         let mut address = self.int(IntOp::Add, base, block);
         address = self.int(IntOp::Add, address, group);
-        let block_step = Operand::Imm(of.block_stride(k as usize) as i64);
+        let block_step = Operand::Imm(sizes.block as i64);
         let dims = at
             .iter()
             .filter_map(|s| s.len)
@@ -377,11 +378,7 @@ impl Lower<'_> {
             return Err(self.no("a packed weight read across its packing".into()));
         }
         let (class, width, inside) = match part {
-            Part::Codes if of.scale.is_none() => {
-                let (class, width) = self.lane_form(of.elem)?;
-                (class, width, g.add % of.group * of.lanes * width_bytes(width))
-            }
-            Part::Codes => (Class::Word, Width::W32, of.container_of(g.add % of.group) * of.lanes * 4),
+            Part::Codes => (Class::Word, Width::W32, self.code_place(&of, g.add)?.0),
             Part::Scale | Part::Min => {
                 let elem = if part == Part::Scale { of.scale } else { of.min };
                 let (class, width) = self.lane_form(elem.unwrap_or(Dtype::F32))?;
@@ -395,14 +392,22 @@ impl Lower<'_> {
         let Operand::Imm(block_stride) = r.dims[0].step else {
             return Err(self.no("a packed weight of unknown size".into()));
         };
+        let sizes = of.sizes(of.lanes, of.group).map_err(|e| self.no(e.to_string()))?;
         let offset = r.offset as usize
             + n.add / of.lanes * block_stride as usize
-            + group * of.group_stride()
+            + group * sizes.group
             + inside;
         let Ok(offset) = i32::try_from(offset) else {
             return Err(self.no("a packed tile of more than 2 GiB".into()));
         };
         Ok(self.inst(class, Op::Load(width), &[], Some(Mem { base: r.base, offset })))
+    }
+
+    /// Where element `k` of a lane stands in its group: byte of the lane's word (lane 0), first bit in the word.
+    pub(super) fn code_place(&self, of: &Packing, k: usize) -> Result<(usize, u32)> {
+        let place = of.sizes(of.lanes, of.group).ok().and_then(|s| of.offset_codes(&s, 0, k % of.group));
+        let (byte, bit) = place.ok_or_else(|| self.no(format!("codes packed as `{of}`")))?;
+        Ok((byte / 4 * 4, (byte % 4) as u32 * 8 + bit))
     }
 
     /// One hint a cache line of each row.

@@ -463,12 +463,9 @@ impl Lower<'_> {
     fn code_word(&mut self, a: Value, at: &[Coord], lanes: LaneDim) -> Result<Option<Reg>> {
         let Some(Place::Inline(Some(r))) = self.places.get(&a).cloned() else { return Ok(None) };
         let Some((of, Part::Codes)) = r.packed.clone() else { return Ok(None) };
-        if of.scale.is_none() {
-            return Ok(None);
-        }
         let word = self.load_vec(&r, at, lanes)?;
         let bits = of.elem.bits() as i64;
-        let shift = of.shift_of(at[1].add % of.group) as i64;
+        let shift = i64::from(self.code_place(&of, at[1].add)?.1);
         let shifted = if shift == 0 {
             word
         } else {

@@ -402,8 +402,10 @@ impl Lower<'_> {
     fn for_tile(&mut self, f: &For) -> Result<()> {
         let (lo, hi) = (self.extent(&f.lo)?, self.extent(&f.hi)?);
         let space = |l: &Self, v: Value| l.kernel.values[v].ty.space;
-        let (small, large): (Vec<_>, Vec<_>) =
-            f.carried.iter().partition(|c| space(self, c.param) == Some(Space::Register));
+        let (small, large) =
+            f.carried.iter().partition::<Vec<&kgen_ir::tile::Carried>, _>(|c| {
+                space(self, c.param) == Some(Space::Register)
+            });
         // A large tile has one home for all its turns.
         for c in &large {
             let home = match self.places.get(&c.init) {

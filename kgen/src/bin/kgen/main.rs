@@ -1,8 +1,11 @@
 //! The command `kgen`: results on stdout, talk on stderr, an exit code for each kind of answer.
 
 mod check;
+mod compile;
 mod completions;
+mod explain;
 mod panic;
+mod run;
 mod targets;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -32,7 +35,10 @@ pub enum Format {
 
 #[derive(Subcommand)]
 enum Command {
+    Compile(compile::Args),
     Check(check::Args),
+    Run(run::Args),
+    Explain(explain::Args),
     Targets(targets::Args),
     Completions(completions::Args),
 }
@@ -44,7 +50,10 @@ fn main() -> ExitCode {
     panic::install();
     let cli = Cli::parse();
     let answer = std::panic::catch_unwind(|| match &cli.command {
+        Command::Compile(args) => compile::run(args, cli.format),
         Command::Check(args) => check::run(args, cli.format),
+        Command::Run(args) => run::run(args, cli.format),
+        Command::Explain(args) => explain::run(args),
         Command::Targets(args) => targets::run(args, cli.format),
         Command::Completions(args) => completions::run(args),
     });
@@ -65,7 +74,8 @@ pub fn say(error: &kgen::Error) {
         kgen::Error::Usage(_)
         | kgen::Error::File { .. }
         | kgen::Error::Unsupported(_)
-        | kgen::Error::Unavailable { .. } => eprintln!("error: {error}"),
+        | kgen::Error::Input(_)
+        | kgen::Error::Unavailable(_) => eprintln!("error: {error}"),
     }
 }
 

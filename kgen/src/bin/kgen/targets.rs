@@ -11,7 +11,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, format: Format) -> Answer {
-    let all = kgen::compile::targets()?;
+    let all = kgen::compile::targets();
     if let Some(name) = &args.target
         && !all.iter().any(|t| t.name == name)
     {
