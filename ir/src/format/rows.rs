@@ -15,6 +15,13 @@ pub const FORMATS: &[Format] = &[
         Field { role: Min,        elem: Float(F16), count: 1,   slices: F16_AT_2 },
         Field { role: Code,       elem: Uint(4),    count: 32,  slices: &[at(4, 4, 0, &[Loop(16, 8, 1), Loop(2, 4, 16)])] },
     ]},
+    Format { name: "q5_0", gguf: Some(6), block: 32, bytes: 22, value: Value::Affine { zero: 16 }, fields: &[
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
+        Field { role: Code,       elem: Uint(5),    count: 32,  slices: &[
+            at(2, 1, 4, &[Loop(32, 1, 1)]),
+            at(6, 4, 0, &[Loop(16, 8, 1), Loop(2, 4, 16)]),
+        ]},
+    ]},
     Format { name: "q8_0", gguf: Some(8), block: 32, bytes: 34, value: Value::Affine { zero: 0 }, fields: &[
         Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
         Field { role: Code,       elem: Int(8),     count: 32,  slices: &[at(2, 8, 0, &[Loop(32, 8, 1)])] },
