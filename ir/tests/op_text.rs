@@ -465,6 +465,8 @@ proptest! {
     #[test]
     fn what_is_printed_reads_back(op in prop_oneof![attention(), product(), row_op()]) {
         let mistakes = verify(&op);
+        // The generator may draw one name for two tensors, which is a mistake of its own.
+        prop_assume!(!mistakes.iter().any(|m| m.message.starts_with("two tensors would be called")));
         prop_assert!(mistakes.is_empty(), "{:?}\n{}", mistakes, print(&op));
         let text = print(&op);
         match read("made.toml", &text) {

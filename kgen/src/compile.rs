@@ -41,7 +41,8 @@ pub fn target(name: &str) -> Result<&'static Target, Error> {
     if name == "host" {
         return host();
     }
-    let found = targets().into_iter().find(|t| t.name == name || t.name.split('/').next() == Some(name));
+    let found =
+        targets().into_iter().find(|t| t.name == name || t.name.split('/').next() == Some(name));
     found.ok_or_else(|| {
         let near = did_you_mean(name, targets().into_iter().map(|t| t.name));
         let hint = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();

@@ -40,7 +40,11 @@ impl Cpu {
     }
 
     /// Weights re-encoded as the module asks.
-    pub fn prepare(&self, module: &Module, inputs: &BTreeMap<String, Tensor>) -> Result<Vec<Arc<Prepared>>, Error> {
+    pub fn prepare(
+        &self,
+        module: &Module,
+        inputs: &BTreeMap<String, Tensor>,
+    ) -> Result<Vec<Arc<Prepared>>, Error> {
         let manifest = module.manifest();
         let mut out = Vec::new();
         for step in &manifest.prepares {
@@ -54,7 +58,8 @@ impl Cpu {
                 return Err(wrong("its size is not known".into()));
             };
             let (n, k) = (n as usize, k as usize);
-            let packed = step.packing.pack(format, &source.bytes, n, k).map_err(|e| wrong(e.to_string()))?;
+            let packed =
+                step.packing.pack(format, &source.bytes, n, k).map_err(|e| wrong(e.to_string()))?;
             let mut buffer = Buffer::zeroed(packed.len()).map_err(|e| wrong(e.to_string()))?;
             buffer.bytes_mut().copy_from_slice(&packed);
             let prepared = Prepared::from_packed(module, &step.name, [n, k], buffer);
@@ -76,6 +81,7 @@ impl Cpu {
         let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
         let mut dims = dims.clone();
         dims.cores = self.pool.count() as i64;
-        run_tensors(module, &dims, &rest, &prepared, &self.pool).map_err(|e| Error::Input(e.to_string()))
+        run_tensors(module, &dims, &rest, &prepared, &self.pool)
+            .map_err(|e| Error::Input(e.to_string()))
     }
 }

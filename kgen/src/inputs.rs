@@ -14,13 +14,21 @@ use kgen_ir::{
 use std::{collections::BTreeMap, path::Path};
 
 /// The sizes of a call: those set, those that given tensors tell, 1 for the rest.
-pub fn dims(op: &Op, set: &[(String, sweep::Value)], given: &BTreeMap<String, Tensor>) -> Result<Dims, Error> {
+pub fn dims(
+    op: &Op,
+    set: &[(String, sweep::Value)],
+    given: &BTreeMap<String, Tensor>,
+) -> Result<Dims, Error> {
     let mut dims = Dims { cores: kgen_runtime::device::cores() as i64, ..Dims::default() };
     let symbols = op.symbols();
     for (name, value) in set {
         if !symbols.iter().any(|s| s.name == *name) {
             let list: Vec<_> = symbols.iter().map(|s| s.name.as_str()).collect();
-            return Err(Error::Usage(format!("{} has no symbol `{name}`; it has {}", op.name, list.join(", "))));
+            return Err(Error::Usage(format!(
+                "{} has no symbol `{name}`; it has {}",
+                op.name,
+                list.join(", ")
+            )));
         }
         match value {
             sweep::Value::One(x) => {
@@ -38,7 +46,10 @@ pub fn dims(op: &Op, set: &[(String, sweep::Value)], given: &BTreeMap<String, Te
                 let size = *size as i64;
                 if *dims.scalars.entry(s.clone()).or_insert(size) != size {
                     let known = dims.scalars[s];
-                    return Err(Error::Input(format!("`{}` says {s} = {size}, but it is {known}", spec.name)));
+                    return Err(Error::Input(format!(
+                        "`{}` says {s} = {size}, but it is {known}",
+                        spec.name
+                    )));
                 }
             }
         }
@@ -60,9 +71,11 @@ pub fn complete(
     for spec in op.tensors().into_iter().filter(|t| t.role == Role::In) {
         let mut shape = Vec::new();
         for e in spec.stored_shape() {
-            let size = e.eval(dims).map_err(|e| Error::Usage(format!("size of `{}`: {e}", spec.name)))?;
-            let size = usize::try_from(size)
-                .map_err(|_| Error::Usage(format!("`{}` would have {size} elements in a dimension", spec.name)))?;
+            let size =
+                e.eval(dims).map_err(|e| Error::Usage(format!("size of `{}`: {e}", spec.name)))?;
+            let size = usize::try_from(size).map_err(|_| {
+                Error::Usage(format!("`{}` would have {size} elements in a dimension", spec.name))
+            })?;
             shape.push(size);
         }
         let tensor = match given.get(&spec.name) {
@@ -103,7 +116,11 @@ fn random(spec: &TensorSpec, shape: &[usize], seed: u64) -> Result<Tensor, Error
             let values: Vec<f64> = (0..count).map(|_| normal()).collect();
             Ok(Tensor::from_f64(*dtype, shape, &values))
         }
-        Storage::Block(format) => Ok(Tensor { dtype: Dtype::U8, shape: shape.to_vec(), bytes: blocks(format, count, &mut normal) }),
+        Storage::Block(format) => Ok(Tensor {
+            dtype: Dtype::U8,
+            shape: shape.to_vec(),
+            bytes: blocks(format, count, &mut normal),
+        }),
         Storage::Plain(_) | Storage::Codes(_) => {
             Err(Error::Input(format!("`{}` must be given by --inputs", spec.name)))
         }
@@ -137,7 +154,9 @@ pub fn from_gguf(op: &Op, name: &str, file: &Path, tensor: &str) -> Result<Tenso
     let (wanted, dtype) = match &spec.storage {
         Storage::Block(f) => (f.name, Dtype::U8),
         Storage::Plain(d) => (d.name(), *d),
-        Storage::Codes(_) => return Err(wrong(format!("`{name}` is not stored in a format of GGUF"))),
+        Storage::Codes(_) => {
+            return Err(wrong(format!("`{name}` is not stored in a format of GGUF")));
+        }
     };
     let found = info.format.map_or("an unknown type", |f| f.name);
     if found != wanted {
@@ -150,7 +169,10 @@ pub fn from_gguf(op: &Op, name: &str, file: &Path, tensor: &str) -> Result<Tenso
     let bytes = info.bytes.to_vec();
     let needed = shape.iter().try_fold(dtype.bytes().unwrap_or(1), |a, s| a.checked_mul(*s));
     if needed != Some(bytes.len()) {
-        return Err(wrong(format!("`{tensor}` is {:?}, the op asks for {shape:?} of {dtype}", info.dims)));
+        return Err(wrong(format!(
+            "`{tensor}` is {:?}, the op asks for {shape:?} of {dtype}",
+            info.dims
+        )));
     }
     Ok(Tensor { dtype, shape, bytes })
 }

@@ -10,5 +10,6 @@ pub mod device;
 mod error;
 pub mod inputs;
 pub mod sweep;
+pub mod verify;
 
 pub use error::Error;

@@ -19,7 +19,11 @@ pub struct Choice {
 }
 
 impl Choice {
-    pub(crate) fn unsupported(&self, what: impl Into<String>, instead: impl Into<String>) -> Unsupported {
+    pub(crate) fn unsupported(
+        &self,
+        what: impl Into<String>,
+        instead: impl Into<String>,
+    ) -> Unsupported {
         Unsupported { what: what.into(), target: self.target.name.into(), instead: instead.into() }
     }
 }
@@ -39,7 +43,10 @@ pub fn optimise(program: &Program, choice: &Choice) -> Result<Program, Unsupport
 }
 
 /// Every kernel of a program to machine code of the target's lanes.
-pub fn lower(program: &Program, choice: &Choice) -> Result<Vec<kgen_ir::machine::Kernel>, Unsupported> {
+pub fn lower(
+    program: &Program,
+    choice: &Choice,
+) -> Result<Vec<kgen_ir::machine::Kernel>, Unsupported> {
     let one = |kernel| {
         let kernel = lower::lower(program, kernel, choice)?;
         let kernel = machine::expand(&kernel, choice.target)?;

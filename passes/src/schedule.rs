@@ -40,7 +40,14 @@ const KEYS: &[Entry] = &[
 impl Schedule {
     /// A good first choice for a target; the tuner looks for a better one.
     pub fn default_for(target: &Target) -> Schedule {
-        Schedule { keys: 16.max(target.lanes), split: 1024, rows: 4 * target.lanes, tokens: 2, chunk: 8, prefetch: 1 }
+        Schedule {
+            keys: 16.max(target.lanes),
+            split: 1024,
+            rows: 4 * target.lanes,
+            tokens: 2,
+            chunk: 8,
+            prefetch: 1,
+        }
     }
 
     pub fn print(&self) -> String {
@@ -53,7 +60,9 @@ impl Schedule {
         let mut schedule = base.clone();
         let mut wrong = Vec::new();
         match toml::de::DeTable::parse(text) {
-            Err(e) => wrong.push(Diagnostic::new(e.span().unwrap_or(0..0), e.message().to_string())),
+            Err(e) => {
+                wrong.push(Diagnostic::new(e.span().unwrap_or(0..0), e.message().to_string()))
+            }
             Ok(table) => {
                 for (key, value) in table.get_ref() {
                     let word: &str = key.get_ref();
@@ -65,12 +74,17 @@ impl Schedule {
                         wrong.push(d);
                         continue;
                     };
-                    let number = value.get_ref().as_integer().and_then(|i| i.as_str().parse::<usize>().ok());
+                    let number =
+                        value.get_ref().as_integer().and_then(|i| i.as_str().parse::<usize>().ok());
                     match number.filter(|n| range.contains(n)) {
                         Some(n) => *get(&mut schedule) = n,
                         None => wrong.push(Diagnostic::new(
                             value.span(),
-                            format!("`{word}` must be an integer from {} to {}", range.start(), range.end()),
+                            format!(
+                                "`{word}` must be an integer from {} to {}",
+                                range.start(),
+                                range.end()
+                            ),
                         )),
                     }
                 }
@@ -84,7 +98,8 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const BASE: Schedule = Schedule { keys: 16, split: 1024, rows: 16, tokens: 2, chunk: 8, prefetch: 1 };
+    const BASE: Schedule =
+        Schedule { keys: 16, split: 1024, rows: 16, tokens: 2, chunk: 8, prefetch: 1 };
 
     #[test]
     fn what_is_printed_parses_to_the_same() {
@@ -94,7 +109,8 @@ mod tests {
 
     #[test]
     fn all_mistakes_are_told_at_once() {
-        let report = Schedule::parse("s", "keyz = 3\nrows = 0\nchunk = \"a\"\n", &BASE).unwrap_err();
+        let report =
+            Schedule::parse("s", "keyz = 3\nrows = 0\nchunk = \"a\"\n", &BASE).unwrap_err();
         assert_eq!(report.list.len(), 3);
         assert!(report.render().contains("did you mean `keys`?"));
     }

@@ -166,10 +166,8 @@ impl Prepared {
             return Err(PlanError::UnknownTensor { name: name.into(), near: near.map(Into::into) });
         };
         let [rows, k] = shape;
-        let needed = prepare
-            .packing
-            .bytes(rows, k)
-            .map_err(|_| PlanError::TooLarge(name.into()))?;
+        let needed =
+            prepare.packing.bytes(rows, k).map_err(|_| PlanError::TooLarge(name.into()))?;
         if bytes.len() != needed {
             return Err(PlanError::Length { name: name.into(), needed, found: bytes.len() });
         }

@@ -17,7 +17,8 @@ fn check(cpu: &Cpu, op: &Op, sizes: &[(&str, i64)], seed: u64) -> f64 {
     let tensors = inputs::complete(op, &dims, &Default::default(), seed).unwrap();
     let expected = kgen_kernels_ref::run(op, &dims, &tensors).unwrap();
     let module = cpu.load(op).unwrap_or_else(|e| panic!("{e}"));
-    let got = cpu.run(&module, &dims, &tensors).unwrap_or_else(|e| panic!("{} {sizes:?}: {e}", op.name));
+    let got =
+        cpu.run(&module, &dims, &tensors).unwrap_or_else(|e| panic!("{} {sizes:?}: {e}", op.name));
     let mut worst = 0f64;
     for (name, expected) in &expected {
         let c = kgen_kernels_ref::compare(name, expected, &got[name]).unwrap();
@@ -66,7 +67,13 @@ fn attention_in_parts_that_merge() {
 #[test]
 fn attention_under_every_positional_mask() {
     let cpu = Cpu::open(Some(2)).unwrap();
-    for mask in ["{ window = 7 }", "{ keep_first = 3, recent = 5 }", "{ prefix = 9 }", "{ block = 4 }", "\"none\""] {
+    for mask in [
+        "{ window = 7 }",
+        "{ keep_first = 3, recent = 5 }",
+        "{ prefix = 9 }",
+        "{ block = 4 }",
+        "\"none\"",
+    ] {
         let op = attention(mask, "f32", 32, 4, 2);
         for (m, n) in [(1, 1), (3, 20), (20, 20), (5, 37)] {
             check(&cpu, &op, &[("b", 1), ("m", m), ("n", n)], 3);
@@ -77,9 +84,14 @@ fn attention_under_every_positional_mask() {
 #[test]
 fn attention_of_odd_head_sizes_and_other_types() {
     let cpu = Cpu::open(Some(2)).unwrap();
-    for (dtype, dim, heads, kv) in
-        [("f32", 33, 3, 1), ("f16", 80, 5, 1), ("bf16", 72, 6, 2), ("f16", 1, 2, 2), ("f16", 7, 8, 1), ("f32", 256, 9, 1)]
-    {
+    for (dtype, dim, heads, kv) in [
+        ("f32", 33, 3, 1),
+        ("f16", 80, 5, 1),
+        ("bf16", 72, 6, 2),
+        ("f16", 1, 2, 2),
+        ("f16", 7, 8, 1),
+        ("f32", 256, 9, 1),
+    ] {
         let op = attention("\"causal\"", dtype, dim, heads, kv);
         check(&cpu, &op, &[("b", 1), ("m", 1), ("n", 19)], 5);
     }
@@ -89,9 +101,19 @@ fn attention_of_odd_head_sizes_and_other_types() {
 fn products_of_every_weight_format() {
     let cpu = Cpu::open(Some(3)).unwrap();
     for (format, compute) in [
-        ("q4_0", "int_dot"), ("q8_0", "int_dot"), ("q4_1", "int_dot"), ("q4_k", "int_dot"), ("q6_k", "int_dot"),
-        ("q4_0", "dequant"), ("q8_0", "dequant"), ("q4_1", "dequant"), ("q4_k", "dequant"), ("q6_k", "dequant"),
-        ("f32", "dequant"), ("f16", "dequant"), ("bf16", "dequant"),
+        ("q4_0", "int_dot"),
+        ("q8_0", "int_dot"),
+        ("q4_1", "int_dot"),
+        ("q4_k", "int_dot"),
+        ("q6_k", "int_dot"),
+        ("q4_0", "dequant"),
+        ("q8_0", "dequant"),
+        ("q4_1", "dequant"),
+        ("q4_k", "dequant"),
+        ("q6_k", "dequant"),
+        ("f32", "dequant"),
+        ("f16", "dequant"),
+        ("bf16", "dequant"),
     ] {
         for n in [1, 15, 16, 33] {
             let op = op(&format!(

@@ -11,10 +11,12 @@ use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
     extent::Extent,
-    op::{Attention, Dim, Heads, KvLayout, Mask, Segment, Select, Shared, Storage, Value as KvValue},
+    op::{
+        Attention, Dim, Heads, KvLayout, Mask, Segment, Select, Shared, Storage, Value as KvValue,
+    },
     tile::{
-        Arg, Binary, Compare, Launch, Param, Predicate, Program, Reduce, Role, Slice, Store, Tensor, Unary, Value,
-        Variant,
+        Arg, Binary, Compare, Launch, Param, Predicate, Program, Reduce, Role, Slice, Store,
+        Tensor, Unary, Value, Variant,
     },
 };
 
@@ -50,7 +52,11 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     program.kernels.push(decode(&s, params(&all), None));
     let launch = |kernel: &str, tensors: &[Tensor], scalar: Option<Extent>| Launch {
         kernel: kernel.into(),
-        args: tensors.iter().map(|t| Arg::Tensor(t.name.clone())).chain(scalar.map(Arg::Scalar)).collect(),
+        args: tensors
+            .iter()
+            .map(|t| Arg::Tensor(t.name.clone()))
+            .chain(scalar.map(Arg::Scalar))
+            .collect(),
     };
     let short = launch("attend", &all, None);
     if split == 0 {
@@ -58,7 +64,11 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
         return Ok(program);
     }
     let when = |cmp| vec![Predicate { left: s.n.clone(), cmp, right: Extent::from(split) }];
-    program.variants.push(Variant { name: "short".into(), when: when(Compare::Le), launches: vec![short] });
+    program.variants.push(Variant {
+        name: "short".into(),
+        when: when(Compare::Le),
+        launches: vec![short],
+    });
     // States of the parts, between the two launches.
     let heads = Extent::Lit(a.q.heads);
     let buffer = |name: &str, last: usize| Tensor {
@@ -123,7 +133,9 @@ fn shape<'a>(a: &'a Attention, segment: &Segment, choice: &Choice) -> Result<Sha
             return Err(choice.unsupported("v as a part of k", "a v of its own"));
         }
     };
-    if !matches!(a.q.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) || !matches!(a.out, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+    if !matches!(a.q.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16)
+        || !matches!(a.out, Dtype::F32 | Dtype::F16 | Dtype::BF16)
+    {
         return Err(choice.unsupported("q or out of this type", "f16, bf16 or f32"));
     }
     Ok(Shape {
@@ -180,19 +192,27 @@ fn decode(s: &Shape<'_>, params: Vec<Param>, split: Option<usize>) -> kgen_ir::t
             "q0",
             "q",
             s.a.q.dtype,
-            vec![Slice::point(seq.clone()), Slice::point(i.clone()), heads.clone(), Slice::range(0, s.dim)],
+            vec![
+                Slice::point(seq.clone()),
+                Slice::point(i.clone()),
+                heads.clone(),
+                Slice::range(0, s.dim),
+            ],
             false,
         );
         let q1 = b.convert("q1", q0, Dtype::F32);
         // Scores in units of log 2, unless a cap stands between.
-        let c = b.fill(if s.a.softcap.is_some() { scale } else { scale * log2e }, Dtype::F32, &[1, 1]);
+        let c =
+            b.fill(if s.a.softcap.is_some() { scale } else { scale * log2e }, Dtype::F32, &[1, 1]);
         let q = b.binary("qs", Binary::Mul, q1, c);
         let mut max = b.fill(LOWEST, Dtype::F32, &[s.group, 1]);
         let mut den = b.fill(0.0, Dtype::F32, &[s.group, 1]);
         let mut o = b.fill(0.0, Dtype::F32, &[s.group, s.v_dim]);
         let pos = b.scalar("pos", s.n.clone() - s.m.clone() + i.clone());
         let segment = &s.a.segments[0];
-        for (number, (lo, hi)) in ranges(&segment.mask, &pos, &s.n).into_iter().flatten().enumerate() {
+        for (number, (lo, hi)) in
+            ranges(&segment.mask, &pos, &s.n).into_iter().flatten().enumerate()
+        {
             let (lo, hi) = match split {
                 None => (lo, hi),
                 Some(c) => (lo.max(part.clone() * c), hi.min((part.clone() + 1) * c)),
@@ -207,7 +227,12 @@ fn decode(s: &Shape<'_>, params: Vec<Param>, split: Option<usize>) -> kgen_ir::t
             (max, den, o) = (state[0], state[1], state[2]);
         }
         let row = |last: usize| match split {
-            None => vec![Slice::point(seq.clone()), Slice::point(i.clone()), heads.clone(), Slice::range(0, last)],
+            None => vec![
+                Slice::point(seq.clone()),
+                Slice::point(i.clone()),
+                heads.clone(),
+                Slice::range(0, last),
+            ],
             Some(_) => vec![
                 Slice::point(seq.clone()),
                 Slice::point(i.clone()),
@@ -240,7 +265,12 @@ fn step(
 ) -> Vec<Value> {
     let (max, den, o) = (state[0], state[1], state[2]);
     let tile = |start: Extent, width| {
-        vec![Slice::point(seq.clone()), Slice::range(start, s.keys), Slice::point(h.clone()), Slice::range(0, width)]
+        vec![
+            Slice::point(seq.clone()),
+            Slice::range(start, s.keys),
+            Slice::point(h.clone()),
+            Slice::range(0, width),
+        ]
     };
     let (k_name, v_name) = (format!("{}.k", s.name), format!("{}.v", s.name));
     let zero = b.fill(0.0, Dtype::I32, &[1, 1]);
@@ -337,7 +367,8 @@ fn merge(s: &Shape<'_>, params: Vec<Param>, parts: &Extent) -> kgen_ir::tile::Ke
             vec![max2, den2, o2]
         });
         let out = normalise(b, state[2], state[1], s.a.out);
-        let row = vec![Slice::point(seq), Slice::point(i), Slice::range(h, 1), Slice::range(0, s.v_dim)];
+        let row =
+            vec![Slice::point(seq), Slice::point(i), Slice::range(h, 1), Slice::range(0, s.v_dim)];
         b.store("o", row, out, false);
     });
     b.finish()

@@ -4,8 +4,8 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     tile::{
-        Binary, Carried, Expr, For, Kernel, Param, Reduce, Role, Share, Slice, Stage, Stmt, Store, Tensor, Type,
-        Unary, Value, ValueData,
+        Binary, Carried, Expr, For, Kernel, Param, Reduce, Role, Share, Slice, Stage, Stmt, Store,
+        Tensor, Type, Unary, Value, ValueData,
     },
 };
 
@@ -35,7 +35,13 @@ impl Builder {
     pub fn scratch(&mut self, name: &str, elem: Dtype, shape: &[usize]) {
         let shape = shape.iter().map(|s| Extent::from(*s)).collect();
         let store = Store::Strided;
-        self.kernel.scratch.push(Tensor { name: name.into(), role: Role::Scratch, elem, shape, store });
+        self.kernel.scratch.push(Tensor {
+            name: name.into(),
+            role: Role::Scratch,
+            elem,
+            shape,
+            store,
+        });
     }
 
     fn push(&mut self, stmt: Stmt) {
@@ -80,7 +86,14 @@ impl Builder {
         self.let_value("i", Dtype::I32, shape, Expr::Iota { dim, start })
     }
 
-    pub fn load(&mut self, name: &str, tensor: &str, elem: Dtype, at: Vec<Slice>, guard: bool) -> Value {
+    pub fn load(
+        &mut self,
+        name: &str,
+        tensor: &str,
+        elem: Dtype,
+        at: Vec<Slice>,
+        guard: bool,
+    ) -> Value {
         let shape: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
         self.let_value(name, elem, &shape, Expr::Load { tensor: tensor.into(), at, guard })
     }
@@ -100,7 +113,8 @@ impl Builder {
 
     pub fn binary(&mut self, name: &str, op: Binary, a: Value, b: Value) -> Value {
         let (x, y) = (self.shape(a), self.shape(b));
-        let shape: Vec<usize> = x.iter().zip(&y).map(|(x, y)| if *x == 1 { *y } else { *x }).collect();
+        let shape: Vec<usize> =
+            x.iter().zip(&y).map(|(x, y)| if *x == 1 { *y } else { *x }).collect();
         let elem = if matches!(op, Binary::Cmp(_)) { Dtype::Bool } else { self.elem(a) };
         self.let_value(name, elem, &shape, Expr::Binary(op, a, b))
     }
@@ -125,7 +139,14 @@ impl Builder {
         self.let_value(name, elem, &shape, Expr::Convert(a))
     }
 
-    pub fn dot(&mut self, name: &str, a: Value, b: Value, transpose: bool, acc: Option<Value>) -> Value {
+    pub fn dot(
+        &mut self,
+        name: &str,
+        a: Value,
+        b: Value,
+        transpose: bool,
+        acc: Option<Value>,
+    ) -> Value {
         let shape = [self.shape(a)[0], self.shape(b)[usize::from(!transpose)]];
         let elem = if self.elem(a).is_float() { Dtype::F32 } else { Dtype::I32 };
         self.let_value(name, elem, &shape, Expr::Dot { a, b, transpose, acc })
@@ -135,7 +156,12 @@ impl Builder {
         self.blocks.push(vec![]);
         body(self);
         let body = self.blocks.pop().expect("pushed above");
-        self.push(Stmt::Tasks { var: var.into(), count, share: Share::Dynamic(chunk as i64), body });
+        self.push(Stmt::Tasks {
+            var: var.into(),
+            count,
+            share: Share::Dynamic(chunk as i64),
+            body,
+        });
     }
 
     /// `body` gets the carried tiles, under their names, and gives the next ones.
@@ -157,9 +183,21 @@ impl Builder {
         let yields = body(self, &params);
         let body = self.blocks.pop().expect("pushed above");
         let carried = (0..inits.len())
-            .map(|i| Carried { result: results[i], param: params[i], init: inits[i].1, yielded: yields[i] })
+            .map(|i| Carried {
+                result: results[i],
+                param: params[i],
+                init: inits[i].1,
+                yielded: yields[i],
+            })
             .collect();
-        self.push(Stmt::For(Box::new(For { var: var.into(), lo, hi, step: step as i64, carried, body })));
+        self.push(Stmt::For(Box::new(For {
+            var: var.into(),
+            lo,
+            hi,
+            step: step as i64,
+            carried,
+            body,
+        })));
         results
     }
 }

@@ -24,7 +24,9 @@ pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
     match &op.kind {
         Kind::Attention(a) => attention::build(a, program, choice),
         Kind::MpGemm(g) => mpgemm::build(g, program, choice),
-        Kind::Rows(_) => Err(choice.unsupported("row operations", "kernels-ref gives their meaning")),
+        Kind::Rows(_) => {
+            Err(choice.unsupported("row operations", "kernels-ref gives their meaning"))
+        }
     }
 }
 

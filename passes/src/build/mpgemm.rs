@@ -17,8 +17,8 @@ use kgen_ir::{
     format::{Format, pack::Packing},
     op::{Compute, Dim, MpGemm, Storage},
     tile::{
-        Arg, Binary, Compare, Kernel, Launch, Param, Part, Predicate, Prepare, Program, Reduce, Role, Slice, Store,
-        Tensor, Unary, Value, Variant,
+        Arg, Binary, Compare, Kernel, Launch, Param, Part, Predicate, Prepare, Program, Reduce,
+        Role, Slice, Store, Tensor, Unary, Value, Variant,
     },
 };
 
@@ -79,12 +79,16 @@ pub(super) fn build(g: &MpGemm, program: Program, choice: &Choice) -> Result<Pro
         (Storage::Block(format), Compute::Auto | Compute::IntDot) => {
             codes(&shape, &w.name, format, true, program, choice)
         }
-        (Storage::Block(format), Compute::Dequant) => codes(&shape, &w.name, format, false, program, choice),
-        (Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)), Compute::Auto | Compute::Dequant) => {
-            Ok(floats(&shape, &w.name, *d, program))
+        (Storage::Block(format), Compute::Dequant) => {
+            codes(&shape, &w.name, format, false, program, choice)
         }
+        (
+            Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)),
+            Compute::Auto | Compute::Dequant,
+        ) => Ok(floats(&shape, &w.name, *d, program)),
         (Storage::Plain(_) | Storage::Codes(_), _) => {
-            Err(choice.unsupported("weights of this storage", "a GGUF block format, f32, f16 or bf16"))
+            Err(choice
+                .unsupported("weights of this storage", "a GGUF block format, f32, f16 or bf16"))
         }
         (Storage::Block(_), Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane) => {
             Err(choice.unsupported("this way to compute", "`compute = \"int_dot\"` or \"dequant\""))
@@ -114,7 +118,9 @@ fn codes(
 ) -> Result<Program> {
     let packing = Packing::for_format(format, choice.target.lanes)?;
     if !packing.group.is_multiple_of(choice.target.lanes) || !s.k.is_multiple_of(packing.group) {
-        return Err(choice.unsupported(format!("groups of {} codes", packing.group), "another format"));
+        return Err(
+            choice.unsupported(format!("groups of {} codes", packing.group), "another format")
+        );
     }
     let groups = s.k / packing.group;
     let name = format!("{w}.packed");
@@ -122,7 +128,13 @@ fn codes(
     let mut part = |part: Part, suffix: &str, elem: Dtype, shape: [usize; 2]| {
         let store = Store::Packed { of: packing.clone(), part };
         let shape = shape.iter().map(|x| Extent::from(*x)).collect();
-        weights.push(Tensor { name: format!("{name}.{suffix}"), role: Role::Prepared, elem, shape, store });
+        weights.push(Tensor {
+            name: format!("{name}.{suffix}"),
+            role: Role::Prepared,
+            elem,
+            shape,
+            store,
+        });
     };
     part(Part::Codes, "codes", packing.elem, [s.n, s.k]);
     if let Some(elem) = packing.scale {
@@ -131,7 +143,11 @@ fn codes(
     if let Some(elem) = packing.min {
         part(Part::Min, "min", elem, [groups, s.n]);
     }
-    program.prepares.push(Prepare { name: name.clone(), source: w.into(), packing: packing.clone() });
+    program.prepares.push(Prepare {
+        name: name.clone(),
+        source: w.into(),
+        packing: packing.clone(),
+    });
     let a = program.params.iter().find(|t| t.name == "a").cloned();
     let out = program.params.iter().find(|t| t.role == Role::Out).cloned();
     let (Some(a), Some(out)) = (a, out) else {
@@ -146,7 +162,11 @@ fn codes(
         let mut b = Builder::new("product", with_weights(vec![a]));
         weight.tasks(&mut b, s, &Input::Floats);
         let kernel = b.finish();
-        program.variants.push(Variant { name: "all".into(), when: vec![], launches: vec![launch(&kernel)] });
+        program.variants.push(Variant {
+            name: "all".into(),
+            when: vec![],
+            launches: vec![launch(&kernel)],
+        });
         program.kernels.push(kernel);
         return Ok(program);
     }
@@ -164,7 +184,11 @@ fn codes(
     let work = |name: &str, elem, width: usize| {
         tensor(name, Role::Workspace, elem, vec![s.m.clone(), Extent::from(width)])
     };
-    let rounded = [work("aq", Dtype::I8, s.k), work("as", Dtype::F32, groups), work("az", Dtype::I32, groups)];
+    let rounded = [
+        work("aq", Dtype::I8, s.k),
+        work("as", Dtype::F32, groups),
+        work("az", Dtype::I32, groups),
+    ];
     program.buffers = rounded.to_vec();
     let mut b = Builder::new("quantise", params([vec![a], rounded.to_vec()].concat()));
     b.tasks("i", s.m.clone(), 1, |b| quantise(b, s, &weight.packing, &Extent::from("i")));
@@ -253,7 +277,8 @@ fn over_tokens(b: &mut Builder, s: &Shape, body: &mut dyn FnMut(&mut Builder, &E
 
 fn store_out(b: &mut Builder, s: &Shape, i: &Extent, tokens: usize, sum: Value) {
     let out = b.convert("y", sum, s.out);
-    let at = vec![Slice::range(i.clone(), tokens), Slice::range(Extent::from("t") * s.rows, s.rows)];
+    let at =
+        vec![Slice::range(i.clone(), tokens), Slice::range(Extent::from("t") * s.rows, s.rows)];
     b.store("out", at, out, !s.n.is_multiple_of(s.rows));
 }
 
@@ -291,13 +316,26 @@ impl Weight {
         b.load("w", &format!("{}.codes", self.name), self.packing.elem, vec![rows, along], false)
     }
 
-    fn integer_group(&self, b: &mut Builder, s: &Shape, i: &Extent, tokens: usize, acc: Value) -> Value {
+    fn integer_group(
+        &self,
+        b: &mut Builder,
+        s: &Shape,
+        i: &Extent,
+        tokens: usize,
+        acc: Value,
+    ) -> Value {
         let group = self.packing.group;
         let w0 = self.codes(b, s);
         let w = b.convert("wb", w0, Dtype::U8);
         let rows = Slice::range(i.clone(), tokens);
         let place = vec![rows.clone(), Slice::range("g", 1)];
-        let x = b.load("x", "aq", Dtype::I8, vec![rows, Slice::range(Extent::from("g") * group, group)], false);
+        let x = b.load(
+            "x",
+            "aq",
+            Dtype::I8,
+            vec![rows, Slice::range(Extent::from("g") * group, group)],
+            false,
+        );
         let z = b.load("z", "az", Dtype::I32, place.clone(), false);
         let start = if self.packing.min.is_some() {
             None
@@ -320,15 +358,24 @@ impl Weight {
         b.binary("sum_min", Binary::Add, sum, more)
     }
 
-    fn float_group(&self, b: &mut Builder, s: &Shape, i: &Extent, tokens: usize, acc: Value) -> Value {
+    fn float_group(
+        &self,
+        b: &mut Builder,
+        s: &Shape,
+        i: &Extent,
+        tokens: usize,
+        acc: Value,
+    ) -> Value {
         let group = self.packing.group;
         let w0 = self.codes(b, s);
         let codes = b.convert("wf", w0, Dtype::F32);
         let zero = b.fill(f64::from(self.packing.zero), Dtype::F32, &[1, 1]);
-        let at = vec![Slice::range(i.clone(), tokens), Slice::range(Extent::from("g") * group, group)];
+        let at =
+            vec![Slice::range(i.clone(), tokens), Slice::range(Extent::from("g") * group, group)];
         let x0 = b.load("x0", "a", s.a, at, false);
         let x = b.convert("x", x0, Dtype::F32);
-        let w = if self.packing.zero == 0 { codes } else { b.binary("wz", Binary::Sub, codes, zero) };
+        let w =
+            if self.packing.zero == 0 { codes } else { b.binary("wz", Binary::Sub, codes, zero) };
         let dot = b.dot("d", x, w, true, None);
         let sw = self.level(b, s, "scale", self.packing.scale.unwrap_or(Dtype::F32));
         let product = b.binary("product", Binary::Mul, dot, sw);
@@ -346,16 +393,27 @@ fn floats(s: &Shape, w: &str, elem: Dtype, mut program: Program) -> Program {
     let params = program.params.iter().cloned().map(Param::Tensor).collect();
     let mut b = Builder::new("product", params);
     over_tokens(&mut b, s, &mut |b, i, tokens| {
-        let x0 = b.load("x0", "a", s.a, vec![Slice::range(i.clone(), tokens), Slice::range(0, s.k)], false);
+        let x0 = b.load(
+            "x0",
+            "a",
+            s.a,
+            vec![Slice::range(i.clone(), tokens), Slice::range(0, s.k)],
+            false,
+        );
         let x = b.convert("x", x0, Dtype::F32);
         let rows = Slice::range(Extent::from("t") * s.rows, s.rows);
-        let w0 = b.load("w0", w, elem, vec![rows, Slice::range(0, s.k)], !s.n.is_multiple_of(s.rows));
+        let w0 =
+            b.load("w0", w, elem, vec![rows, Slice::range(0, s.k)], !s.n.is_multiple_of(s.rows));
         let wf = b.convert("wf", w0, Dtype::F32);
         let sum = b.dot("d", x, wf, true, None);
         store_out(b, s, i, tokens, sum);
     });
     let kernel = b.finish();
-    program.variants.push(Variant { name: "all".into(), when: vec![], launches: vec![launch(&kernel)] });
+    program.variants.push(Variant {
+        name: "all".into(),
+        when: vec![],
+        launches: vec![launch(&kernel)],
+    });
     program.kernels.push(kernel);
     program
 }

@@ -79,12 +79,19 @@ impl Lower<'_> {
         if free_strides(tensor.role) {
             return Ok(Operand::Reg(self.arg(Slot::Stride(tensor.name.clone(), d))));
         }
-        let inner = tensor.shape[d + 1..].iter().fold(Extent::Lit(bytes as i64), |a, e| a * e.clone());
+        let inner =
+            tensor.shape[d + 1..].iter().fold(Extent::Lit(bytes as i64), |a, e| a * e.clone());
         self.extent(&inner)
     }
 
     /// Rows start at a multiple of the lanes, k at a multiple of the group (codes) or anywhere (scales).
-    fn packed_ref(&mut self, tensor: &Tensor, of: &Packing, part: Part, at: &[Slice]) -> Result<TileRef> {
+    fn packed_ref(
+        &mut self,
+        tensor: &Tensor,
+        of: &Packing,
+        part: Part,
+        at: &[Slice],
+    ) -> Result<TileRef> {
         let k = match (part, &tensor.shape[..]) {
             (Part::Codes, [_, k]) => k.as_lit(),
             (Part::Scale | Part::Min, [groups, _]) => groups.as_lit().map(|g| g * of.group as i64),
@@ -250,7 +257,14 @@ impl Lower<'_> {
         }
     }
 
-    fn load_row(&mut self, r: &TileRef, at: &[Coord], class: Class, width: Width, mem: Mem) -> Result<Reg> {
+    fn load_row(
+        &mut self,
+        r: &TileRef,
+        at: &[Coord],
+        class: Class,
+        width: Width,
+        mem: Mem,
+    ) -> Result<Reg> {
         let whole = |l: &mut Self| l.inst(class, Op::Load(width), &[], Some(mem));
         match self.row_count(r, at) {
             None => Ok(whole(self)),
@@ -273,12 +287,19 @@ impl Lower<'_> {
         let zero = self.word_const(0);
         self.effect(Op::Store(Width::W32), &[Operand::Reg(zero)], Mem { base: temp, offset: 0 });
         let bytes = width_bytes(width);
-        let source = self.int(IntOp::Add, Operand::Reg(mem.base), Operand::Imm(i64::from(mem.offset)));
+        let source =
+            self.int(IntOp::Add, Operand::Reg(mem.base), Operand::Imm(i64::from(mem.offset)));
         self.copy_elements(source, Operand::Reg(temp), bytes, count)?;
         Ok(self.inst(class, Op::Load(width), &[], Some(Mem { base: temp, offset: 0 })))
     }
 
-    fn copy_elements(&mut self, from: Operand, to: Operand, bytes: usize, count: Operand) -> Result<()> {
+    fn copy_elements(
+        &mut self,
+        from: Operand,
+        to: Operand,
+        bytes: usize,
+        count: Operand,
+    ) -> Result<()> {
         let width = match bytes {
             1 => Width::U8,
             2 => Width::U16,
@@ -298,7 +319,13 @@ impl Lower<'_> {
     }
 
     /// Writes a vector of `r` at `at`; elements outside are left alone.
-    pub(super) fn store_vec(&mut self, r: &TileRef, at: &[Coord], value: Reg, lanes: LaneDim) -> Result<()> {
+    pub(super) fn store_vec(
+        &mut self,
+        r: &TileRef,
+        at: &[Coord],
+        value: Reg,
+        lanes: LaneDim,
+    ) -> Result<()> {
         let (_, width) = self.lane_form(r.elem)?;
         let last = r.dims.len().saturating_sub(1);
         let mut room: Option<Operand> = None;
@@ -358,10 +385,17 @@ impl Lower<'_> {
         }
     }
 
-    fn store_part(&mut self, width: Width, mem: Mem, value: Reg, count: Option<Operand>) -> Result<()> {
+    fn store_part(
+        &mut self,
+        width: Width,
+        mem: Mem,
+        value: Reg,
+        count: Option<Operand>,
+    ) -> Result<()> {
         let temp = self.scratch_base();
         self.effect(Op::Store(width), &[Operand::Reg(value)], Mem { base: temp, offset: 0 });
-        let target = self.int(IntOp::Add, Operand::Reg(mem.base), Operand::Imm(i64::from(mem.offset)));
+        let target =
+            self.int(IntOp::Add, Operand::Reg(mem.base), Operand::Imm(i64::from(mem.offset)));
         let count = count.unwrap_or(Operand::Imm(self.lanes as i64));
         self.copy_elements(Operand::Reg(temp), target, width_bytes(width), count)
     }
@@ -405,7 +439,8 @@ impl Lower<'_> {
 
     /// Where element `k` of a lane stands in its group: byte of the lane's word (lane 0), first bit in the word.
     pub(super) fn code_place(&self, of: &Packing, k: usize) -> Result<(usize, u32)> {
-        let place = of.sizes(of.lanes, of.group).ok().and_then(|s| of.offset_codes(&s, 0, k % of.group));
+        let place =
+            of.sizes(of.lanes, of.group).ok().and_then(|s| of.offset_codes(&s, 0, k % of.group));
         let (byte, bit) = place.ok_or_else(|| self.no(format!("codes packed as `{of}`")))?;
         Ok((byte / 4 * 4, (byte % 4) as u32 * 8 + bit))
     }

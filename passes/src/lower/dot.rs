@@ -37,7 +37,14 @@ enum Way {
 }
 
 impl Lower<'_> {
-    fn dot(&self, out: Value, a: Value, b: Value, transpose: bool, acc: Option<Value>) -> Result<(Dot, Way)> {
+    fn dot(
+        &self,
+        out: Value,
+        a: Value,
+        b: Value,
+        transpose: bool,
+        acc: Option<Value>,
+    ) -> Result<(Dot, Way)> {
         let (sa, sb) = (self.shape(a), self.shape(b));
         let ([m, k], [rows, columns]) = (sa, sb) else {
             return Err(self.no("a product of tiles that are no matrices".into()));
@@ -82,7 +89,9 @@ impl Lower<'_> {
                 let mut regs = vec![vec![]; dot.m];
                 for n in (0..dot.n).step_by(self.lanes) {
                     let width = self.lanes.min(dot.n - n);
-                    for (row, reg) in self.inner(dot, Coord::from(n), width)?.into_iter().enumerate() {
+                    for (row, reg) in
+                        self.inner(dot, Coord::from(n), width)?.into_iter().enumerate()
+                    {
                         regs[row].push(reg);
                     }
                 }
@@ -140,7 +149,9 @@ impl Lower<'_> {
                 }
                 if whole * lanes < dot.n {
                     let n = Coord::from(whole * lanes);
-                    for (row, reg) in self.inner(dot, n, dot.n - whole * lanes)?.into_iter().enumerate() {
+                    for (row, reg) in
+                        self.inner(dot, n, dot.n - whole * lanes)?.into_iter().enumerate()
+                    {
                         store(self, row, n, reg)?;
                     }
                 }
@@ -201,7 +212,13 @@ impl Lower<'_> {
     }
 
     /// Rows `rows` and `width` vectors of columns from `n`: one element of a, one row of b at a time.
-    fn columns(&mut self, dot: Dot, rows: std::ops::Range<usize>, n: Coord, width: usize) -> Result<Vec<Reg>> {
+    fn columns(
+        &mut self,
+        dot: Dot,
+        rows: std::ops::Range<usize>,
+        n: Coord,
+        width: usize,
+    ) -> Result<Vec<Reg>> {
         let lanes = self.lanes;
         let mut accs = Vec::new();
         for row in rows.clone() {
@@ -250,7 +267,11 @@ impl Lower<'_> {
                     for (i, row) in block.clone().enumerate() {
                         let a = l.vec(dot.a, &[Coord::from(row), k], LaneDim::Dim(1))?;
                         for (j, b) in b.iter().enumerate() {
-                            out.push(l.v(Class::Float, Op::Fma, &[*b, a, accs[i * columns.len() + j]]));
+                            out.push(l.v(
+                                Class::Float,
+                                Op::Fma,
+                                &[*b, a, accs[i * columns.len() + j]],
+                            ));
                         }
                     }
                     Ok(out)
@@ -337,13 +358,14 @@ impl Lower<'_> {
             let turns = steps / unroll;
             done = turns * unroll;
             let hi = Operand::Imm((done * by) as i64);
-            let (_, results) = self.for_loop(Operand::Imm(0), hi, (unroll * by) as i64, &accs, |l, var, accs| {
-                let mut accs = accs.to_vec();
-                for u in 0..unroll {
-                    accs = step(l, Coord { reg: Some(var), add: u * by }, &accs)?;
-                }
-                Ok(((), accs))
-            })?;
+            let (_, results) =
+                self.for_loop(Operand::Imm(0), hi, (unroll * by) as i64, &accs, |l, var, accs| {
+                    let mut accs = accs.to_vec();
+                    for u in 0..unroll {
+                        accs = step(l, Coord { reg: Some(var), add: u * by }, &accs)?;
+                    }
+                    Ok(((), accs))
+                })?;
             accs = results;
         }
         while done * by < k {
@@ -367,7 +389,11 @@ impl Lower<'_> {
             for k in 0..dot.k {
                 let mut b = Vec::new();
                 for j in 0..per_row {
-                    b.push(self.vec(dot.b, &[Coord::from(j * lanes), Coord::from(k)], LaneDim::Dim(0))?);
+                    b.push(self.vec(
+                        dot.b,
+                        &[Coord::from(j * lanes), Coord::from(k)],
+                        LaneDim::Dim(0),
+                    )?);
                 }
                 for row in 0..dot.m {
                     let a = self.vec(dot.a, &[Coord::from(row), Coord::from(k)], LaneDim::Splat)?;
@@ -401,8 +427,14 @@ impl Lower<'_> {
                     b.push(self.field(word, f as i64 * bits, bits));
                 }
                 for row in 0..dot.m {
-                    let mem = self.address(&x, &[Coord::from(row), Coord::from((first + f) * 4)])?;
-                    let a = self.inst(Class::Word, Op::Splat(kgen_ir::machine::Width::W32), &[], Some(mem));
+                    let mem =
+                        self.address(&x, &[Coord::from(row), Coord::from((first + f) * 4)])?;
+                    let a = self.inst(
+                        Class::Word,
+                        Op::Splat(kgen_ir::machine::Width::W32),
+                        &[],
+                        Some(mem),
+                    );
                     for (j, b) in b.iter().enumerate() {
                         let i = row * per_row + j;
                         accs[i] = self.v(Class::Word, Op::Dot(DotOp::U8S8), &[*b, a, accs[i]]);
@@ -435,7 +467,12 @@ impl Lower<'_> {
         let word = if shift == 0 {
             word
         } else {
-            self.inst(Class::Word, Op::Shift(ShiftOp::Right), &[Operand::Reg(word), Operand::Imm(shift)], None)
+            self.inst(
+                Class::Word,
+                Op::Shift(ShiftOp::Right),
+                &[Operand::Reg(word), Operand::Imm(shift)],
+                None,
+            )
         };
         let mask = ((1u32 << bits) - 1) * 0x0101_0101;
         let mask = self.word_const(mask as i32);

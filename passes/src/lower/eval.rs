@@ -68,7 +68,11 @@ impl Lower<'_> {
         for (d, &len) in shape.iter().enumerate().rev() {
             // Rows are whole vectors, so whole vectors may be read.
             let last = d + 1 == shape.len();
-            dims.push(TileDim { len: if last { padded } else { len }, step: Operand::Imm(step as i64), guard: None });
+            dims.push(TileDim {
+                len: if last { padded } else { len },
+                step: Operand::Imm(step as i64),
+                guard: None,
+            });
             step *= if last { padded } else { len };
         }
         dims.reverse();
@@ -134,7 +138,13 @@ impl Lower<'_> {
         Ok(regs)
     }
 
-    fn fill_scratch(&mut self, v: Value, expr: &Expr, load: Option<TileRef>, at: usize) -> Result<()> {
+    fn fill_scratch(
+        &mut self,
+        v: Value,
+        expr: &Expr,
+        load: Option<TileRef>,
+        at: usize,
+    ) -> Result<()> {
         if let Expr::Dot { a, b, transpose, acc } = expr {
             return self.dot_scratch(v, *a, *b, *transpose, *acc, at);
         }
@@ -152,17 +162,23 @@ impl Lower<'_> {
         let looped = lanes != LaneDim::Splat && whole >= 8 && rows * whole > 16;
         if looped {
             let step = self.lanes;
-            self.for_loop(Operand::Imm(0), Operand::Imm((whole * step) as i64), step as i64, &[], |l, c, _| {
-                for start in l.vectors_of(v).into_iter().filter(|s| s.last() == Some(&0)) {
-                    let mut coord: Vec<_> = start.into_iter().map(Coord::from).collect();
-                    if let Some(last) = coord.last_mut() {
-                        last.reg = Some(c);
+            self.for_loop(
+                Operand::Imm(0),
+                Operand::Imm((whole * step) as i64),
+                step as i64,
+                &[],
+                |l, c, _| {
+                    for start in l.vectors_of(v).into_iter().filter(|s| s.last() == Some(&0)) {
+                        let mut coord: Vec<_> = start.into_iter().map(Coord::from).collect();
+                        if let Some(last) = coord.last_mut() {
+                            last.reg = Some(c);
+                        }
+                        let x = l.vec(v, &coord, lanes)?;
+                        l.store_vec(&target, &coord, x, LaneDim::Dim(coord.len() - 1))?;
                     }
-                    let x = l.vec(v, &coord, lanes)?;
-                    l.store_vec(&target, &coord, x, LaneDim::Dim(coord.len() - 1))?;
-                }
-                Ok(((), vec![]))
-            })?;
+                    Ok(((), vec![]))
+                },
+            )?;
         }
         for start in self.vectors_of(v) {
             if looped && start.last().is_some_and(|c| c + self.lanes <= whole * self.lanes) {
@@ -188,17 +204,23 @@ impl Lower<'_> {
             && !matches!(self.places.get(&v), Some(Place::Regs(_)));
         if looped {
             let step = self.lanes;
-            self.for_loop(Operand::Imm(0), Operand::Imm((whole * step) as i64), step as i64, &[], |l, c, _| {
-                for start in l.vectors_of(v).into_iter().filter(|s| s.last() == Some(&0)) {
-                    let mut coord: Vec<_> = start.into_iter().map(Coord::from).collect();
-                    if let Some(last) = coord.last_mut() {
-                        last.reg = Some(c);
+            self.for_loop(
+                Operand::Imm(0),
+                Operand::Imm((whole * step) as i64),
+                step as i64,
+                &[],
+                |l, c, _| {
+                    for start in l.vectors_of(v).into_iter().filter(|s| s.last() == Some(&0)) {
+                        let mut coord: Vec<_> = start.into_iter().map(Coord::from).collect();
+                        if let Some(last) = coord.last_mut() {
+                            last.reg = Some(c);
+                        }
+                        let x = l.vec(v, &coord, lanes)?;
+                        l.store_vec(r, &coord, x, lanes)?;
                     }
-                    let x = l.vec(v, &coord, lanes)?;
-                    l.store_vec(r, &coord, x, lanes)?;
-                }
-                Ok(((), vec![]))
-            })?;
+                    Ok(((), vec![]))
+                },
+            )?;
         }
         for start in self.vectors_of(v) {
             if looped && start.last().is_some_and(|c| c + self.lanes <= whole * self.lanes) {
@@ -214,7 +236,9 @@ impl Lower<'_> {
     /// The vector of `v` that starts at `at`, with lanes along `lanes`.
     pub(super) fn vec(&mut self, v: Value, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
         match self.places.get(&v).cloned() {
-            None => Err(self.no(format!("the value `{}` before it exists", self.kernel.values[v].name))),
+            None => {
+                Err(self.no(format!("the value `{}` before it exists", self.kernel.values[v].name)))
+            }
             Some(Place::Regs(regs)) => self.from_registers(v, &regs, at, lanes),
             Some(Place::Scratch(home)) => {
                 let r = self.scratch_ref(v, home);
@@ -227,7 +251,13 @@ impl Lower<'_> {
         }
     }
 
-    fn from_registers(&mut self, v: Value, regs: &[Reg], at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+    fn from_registers(
+        &mut self,
+        v: Value,
+        regs: &[Reg],
+        at: &[Coord],
+        lanes: LaneDim,
+    ) -> Result<Reg> {
         if at.iter().any(|c| c.reg.is_some()) {
             return Err(self.no("a register tile indexed at run time".into()));
         }
@@ -281,7 +311,8 @@ impl Lower<'_> {
             Expr::Iota { dim, start } => {
                 let start = self.extent(start)?;
                 let coord = at[*dim];
-                let mut index = self.int(kgen_ir::machine::IntOp::Add, start, Operand::Imm(coord.add as i64));
+                let mut index =
+                    self.int(kgen_ir::machine::IntOp::Add, start, Operand::Imm(coord.add as i64));
                 if let Some(reg) = coord.reg {
                     index = self.int(kgen_ir::machine::IntOp::Add, index, Operand::Reg(reg));
                 }
@@ -342,7 +373,15 @@ impl Lower<'_> {
         matches!(self.exprs.get(&v), Some(Expr::Fill(y)) if *y == x)
     }
 
-    fn binary(&mut self, v: Value, op: Binary, a: Value, b: Value, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+    fn binary(
+        &mut self,
+        v: Value,
+        op: Binary,
+        a: Value,
+        b: Value,
+        at: &[Coord],
+        lanes: LaneDim,
+    ) -> Result<Reg> {
         if op == Binary::Add {
             // Broadcasting a row into an accumulator is written as adding zeros.
             if self.is_fill(b, 0.0) && self.elem(v) == Dtype::I32 {
@@ -391,7 +430,14 @@ impl Lower<'_> {
     }
 
     /// Along the last dimension: vectors first, lanes at the end; the result is in every lane.
-    fn reduce(&mut self, op: Reduce, a: Value, dim: usize, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+    fn reduce(
+        &mut self,
+        op: Reduce,
+        a: Value,
+        dim: usize,
+        at: &[Coord],
+        lanes: LaneDim,
+    ) -> Result<Reg> {
         let shape = self.shape(a).to_vec();
         if dim + 1 != shape.len() {
             return Err(self.no("a reduction along an outer dimension".into()));
@@ -401,7 +447,9 @@ impl Lower<'_> {
             return self.vec(a, at, LaneDim::Splat);
         }
         if !last.is_multiple_of(self.lanes) || lanes != LaneDim::Splat {
-            return Err(self.no(format!("a reduction over {last} elements in {} lanes", self.lanes)));
+            return Err(
+                self.no(format!("a reduction over {last} elements in {} lanes", self.lanes))
+            );
         }
         let float = self.elem(a) == Dtype::F32;
         let (class, join, across) = match (op, float) {
@@ -426,7 +474,13 @@ impl Lower<'_> {
         }
     }
 
-    pub(super) fn convert(&mut self, a: Value, to: Dtype, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+    pub(super) fn convert(
+        &mut self,
+        a: Value,
+        to: Dtype,
+        at: &[Coord],
+        lanes: LaneDim,
+    ) -> Result<Reg> {
         let from = self.elem(a);
         if let Some(code) = self.code_word(a, at, lanes)? {
             return match to {
@@ -475,7 +529,12 @@ impl Lower<'_> {
         let shifted = if shift == 0 {
             word
         } else {
-            self.inst(Class::Word, Op::Shift(ShiftOp::Right), &[Operand::Reg(word), Operand::Imm(shift)], None)
+            self.inst(
+                Class::Word,
+                Op::Shift(ShiftOp::Right),
+                &[Operand::Reg(word), Operand::Imm(shift)],
+                None,
+            )
         };
         if shift + bits == 32 {
             return Ok(Some(shifted));

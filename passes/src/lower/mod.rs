@@ -228,7 +228,8 @@ impl Lower<'_> {
         let worker = self.reg(Class::Int);
         let offset = self.reg(Class::Int);
         let size = Operand::Imm(self.out.scratch as i64);
-        let inst = |op, def, uses| machine::Stmt::Inst(Inst { op, def: Some(def), uses, mem: None });
+        let inst =
+            |op, def, uses| machine::Stmt::Inst(Inst { op, def: Some(def), uses, mem: None });
         self.entry.push(inst(Op::Worker, worker, vec![]));
         self.entry.push(inst(Op::Int(IntOp::Mul), offset, vec![Operand::Reg(worker), size]));
         let uses = vec![Operand::Reg(first), Operand::Reg(offset)];
@@ -252,8 +253,12 @@ impl Lower<'_> {
         }
         match e {
             Extent::Lit(x) => Ok(Operand::Imm(*x)),
-            Extent::Sym(s) => self.scalars.get(s).copied().ok_or_else(|| self.no(format!("the name `{s}`"))),
-            Extent::Cores | Extent::Ragged(..) => Ok(Operand::Reg(self.arg(Slot::Extent(e.clone())))),
+            Extent::Sym(s) => {
+                self.scalars.get(s).copied().ok_or_else(|| self.no(format!("the name `{s}`")))
+            }
+            Extent::Cores | Extent::Ragged(..) => {
+                Ok(Operand::Reg(self.arg(Slot::Extent(e.clone()))))
+            }
             Extent::Bin(op, a, b) => {
                 let (a, b) = (self.extent(a)?, self.extent(b)?);
                 Ok(match op {
@@ -298,7 +303,12 @@ impl Lower<'_> {
         let block = self.blocks.pop().expect("pushed above");
         let results: Vec<_> = classes.iter().map(|c| self.reg(*c)).collect();
         let carried = (0..inits.len())
-            .map(|i| machine::Carried { result: results[i], param: params[i], init: inits[i], yielded: yields[i] })
+            .map(|i| machine::Carried {
+                result: results[i],
+                param: params[i],
+                init: inits[i],
+                yielded: yields[i],
+            })
             .collect();
         self.push(machine::Stmt::Loop(Box::new(machine::Loop {
             var,
@@ -349,7 +359,8 @@ impl Lower<'_> {
                 Ok(())
             }
             Stmt::Read { name, tensor, at } => {
-                let slices: Vec<_> = at.iter().map(|e| kgen_ir::tile::Slice::point(e.clone())).collect();
+                let slices: Vec<_> =
+                    at.iter().map(|e| kgen_ir::tile::Slice::point(e.clone())).collect();
                 let r = self.tile_ref(tensor, &slices, false)?;
                 let width = match r.elem {
                     Dtype::I64 => Width::W64,
@@ -420,10 +431,9 @@ impl Lower<'_> {
     fn for_tile(&mut self, f: &For) -> Result<()> {
         let (lo, hi) = (self.extent(&f.lo)?, self.extent(&f.hi)?);
         let space = |l: &Self, v: Value| l.kernel.values[v].ty.space;
-        let (small, large) =
-            f.carried.iter().partition::<Vec<&kgen_ir::tile::Carried>, _>(|c| {
-                space(self, c.param) == Some(Space::Register)
-            });
+        let (small, large) = f.carried.iter().partition::<Vec<&kgen_ir::tile::Carried>, _>(|c| {
+            space(self, c.param) == Some(Space::Register)
+        });
         // A large tile has one home for all its turns.
         for c in &large {
             let home = match self.places.get(&c.init) {
@@ -473,7 +483,9 @@ impl Lower<'_> {
         }
         for stmt in &f.body {
             match stmt {
-                Stmt::Let { value, expr } => self.let_value(*value, expr, over.get(value).copied())?,
+                Stmt::Let { value, expr } => {
+                    self.let_value(*value, expr, over.get(value).copied())?
+                }
                 other => self.stmt(other)?,
             }
         }

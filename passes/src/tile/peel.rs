@@ -139,8 +139,11 @@ fn clone_whole(kernel: &mut Kernel, f: &For, masks: &BTreeSet<Value>, hi: Extent
     }
     let carried = f.carried.iter().zip(params).zip(results);
     let carried: Vec<_> = carried
-        .map(|((c, param), result)| {
-            Carried { result, param, init: c.init, yielded: *map.get(&c.yielded).unwrap_or(&c.yielded) }
+        .map(|((c, param), result)| Carried {
+            result,
+            param,
+            init: c.init,
+            yielded: *map.get(&c.yielded).unwrap_or(&c.yielded),
         })
         .collect();
     let yields: Vec<Value> = carried.iter().map(|c| c.yielded).collect();

@@ -146,7 +146,11 @@ fn block(
 
 /// Registers for what fits a third of them, scratch for the rest.
 fn kept(ty: &Type, choice: &Choice) -> Space {
-    if vectors(ty, choice.target.lanes) <= choice.target.vectors / 2 { Space::Register } else { Space::Scratch }
+    if vectors(ty, choice.target.lanes) <= choice.target.vectors / 2 {
+        Space::Register
+    } else {
+        Space::Scratch
+    }
 }
 
 /// Vector registers a tile fills.

@@ -46,7 +46,9 @@ pub fn run(args: &Args, format: Format) -> Answer {
                 Level::Tile => tell(&compiled.program.to_string()),
                 Level::Machine => compiled.kernels.iter().for_each(|k| tell(&k.to_string())),
                 Level::Text => {
-                    for (_, text) in compiled.artifact.files.iter().filter(|(f, _)| f.ends_with(".clif")) {
+                    for (_, text) in
+                        compiled.artifact.files.iter().filter(|(f, _)| f.ends_with(".clif"))
+                    {
                         tell(text);
                     }
                 }
@@ -62,7 +64,8 @@ pub fn run(args: &Args, format: Format) -> Answer {
         match format {
             Format::Text => tell(&shown),
             Format::Json => tell(
-                &serde_json::json!({ "op": op.name, "target": target.name, "dir": shown }).to_string(),
+                &serde_json::json!({ "op": op.name, "target": target.name, "dir": shown })
+                    .to_string(),
             ),
         }
     }

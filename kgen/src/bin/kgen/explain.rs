@@ -22,7 +22,10 @@ pub fn run(args: &Args) -> Answer {
     let target = compile::target(&args.target)?;
     let schedule = kgen_passes::Schedule::default_for(target);
     let compiled = compile::compile(&op, target, &schedule)?;
-    tell(&format!("{} for {}: {} lanes, {} vector registers", op.name, target.name, target.lanes, target.vectors));
+    tell(&format!(
+        "{} for {}: {} lanes, {} vector registers",
+        op.name, target.name, target.lanes, target.vectors
+    ));
     tell(&format!("schedule: {}", schedule.print().trim_end().replace('\n', ", ")));
     for p in &compiled.program.prepares {
         tell(&format!("once per weight: {} = {} packed as {}", p.name, p.source, p.packing));
@@ -30,7 +33,8 @@ pub fn run(args: &Args) -> Answer {
     for v in &compiled.program.variants {
         let when: Vec<_> =
             v.when.iter().map(|p| format!("{} {} {}", p.left, p.cmp.symbol(), p.right)).collect();
-        let when = if when.is_empty() { "otherwise".into() } else { format!("when {}", when.join(", ")) };
+        let when =
+            if when.is_empty() { "otherwise".into() } else { format!("when {}", when.join(", ")) };
         let launches: Vec<_> = v.launches.iter().map(|l| l.kernel.as_str()).collect();
         tell(&format!("variant {} {when}: {}", v.name, launches.join(", then ")));
     }

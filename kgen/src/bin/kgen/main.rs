@@ -7,6 +7,7 @@ mod explain;
 mod panic;
 mod run;
 mod targets;
+mod verify;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{io::Write, process::ExitCode};
@@ -38,6 +39,7 @@ enum Command {
     Compile(compile::Args),
     Check(check::Args),
     Run(run::Args),
+    Verify(verify::Args),
     Explain(explain::Args),
     Targets(targets::Args),
     Completions(completions::Args),
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
     let answer = std::panic::catch_unwind(|| match &cli.command {
         Command::Compile(args) => compile::run(args, cli.format),
         Command::Check(args) => check::run(args, cli.format),
+        Command::Verify(args) => verify::run(args, cli.format),
         Command::Run(args) => run::run(args, cli.format),
         Command::Explain(args) => explain::run(args),
         Command::Targets(args) => targets::run(args, cli.format),

@@ -55,7 +55,14 @@ pub fn run(args: &Args, format: Format) -> Answer {
         match format {
             Format::Text => {
                 for (name, t) in &outputs {
-                    let line = format!("{} {}: {name} {} {:?} blake3 {}", op.name, shown.join(" "), t.dtype, t.shape, digest(t));
+                    let line = format!(
+                        "{} {}: {name} {} {:?} blake3 {}",
+                        op.name,
+                        shown.join(" "),
+                        t.dtype,
+                        t.shape,
+                        digest(t)
+                    );
                     tell(&line);
                 }
             }
@@ -86,12 +93,15 @@ fn digest(t: &Tensor) -> String {
 fn given(args: &Args, op: &Op) -> Result<BTreeMap<String, Tensor>, Error> {
     let mut out = BTreeMap::new();
     if let Some(path) = &args.inputs {
-        out = kgen_runtime::files::safetensors::read(path).map_err(|e| Error::Input(e.to_string()))?;
+        out = kgen_runtime::files::safetensors::read(path)
+            .map_err(|e| Error::Input(e.to_string()))?;
     }
     for text in &args.weights {
         let (name, rest) = text.split_once('=').unwrap_or(("w", text));
         let Some((file, tensor)) = rest.rsplit_once(':') else {
-            return Err(Error::Usage(format!("--weights {text}: expected M.gguf:TENSOR or NAME=M.gguf:TENSOR")));
+            return Err(Error::Usage(format!(
+                "--weights {text}: expected M.gguf:TENSOR or NAME=M.gguf:TENSOR"
+            )));
         };
         out.insert(name.into(), inputs::from_gguf(op, name, file.as_ref(), tensor)?);
     }

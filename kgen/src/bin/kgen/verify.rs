@@ -1,0 +1,67 @@
+//! `kgen verify`: compiled ops against the reference.
+
+use crate::{Answer, Format, say, tell};
+use kgen::{Error, device::Cpu, verify};
+use std::path::PathBuf;
+
+/// Compile ops and compare what they compute with the reference
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(required = true, value_name = "OP.toml")]
+    ops: Vec<PathBuf>,
+    /// Device: cpu
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    on: String,
+    /// Cases an op
+    #[arg(long, default_value_t = 40)]
+    cases: usize,
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+pub fn run(args: &Args, format: Format) -> Answer {
+    if args.on != "cpu" {
+        return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
+    }
+    let cpu = Cpu::open(None)?;
+    let mut code = 0;
+    for path in &args.ops {
+        let op = match kgen::compile::read(path) {
+            Ok(op) => op,
+            Err(e) => {
+                say(&e);
+                code = code.max(e.exit_code());
+                continue;
+            }
+        };
+        let s = verify::verify(&op, &cpu, &verify::Options { cases: args.cases, seed: args.seed });
+        let reason = s.unsupported.as_ref().map(ToString::to_string).unwrap_or_default();
+        code = match (&s.unsupported, s.failed.is_empty()) {
+            (_, false) => 1,
+            (Some(_), true) if code == 0 => 4,
+            _ => code,
+        };
+        match format {
+            Format::Text => {
+                let end = if s.unsupported.is_some() {
+                    format!("unsupported: {reason}")
+                } else {
+                    format!("{} of {} cases passed, worst error/bound {:.3}", s.passed, s.cases, s.worst_ratio)
+                };
+                tell(&format!("{} on {}: {end}", s.op, args.on));
+                for f in &s.failed {
+                    tell(&format!("  {f}"));
+                }
+            }
+            Format::Json => tell(
+                &serde_json::json!({
+                    "op": s.op, "device": args.on, "cases": s.cases, "passed": s.passed, "failed": s.failed.len(),
+                    "unsupported": usize::from(s.unsupported.is_some()), "reason": reason,
+                    "worst_ratio": s.worst_ratio,
+                })
+                .to_string(),
+            ),
+        }
+    }
+    Ok(code)
+}
