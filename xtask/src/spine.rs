@@ -64,6 +64,27 @@ const POINTS: &[Point] = &[
             judge: one_test,
         },
     },
+    Point {
+        name: "one screen of explain: attention",
+        how: How::Run {
+            command: "cargo run --release -q -p kgen-compiler -- explain ops/flash_decode.toml --target host",
+            judge: one_screen,
+        },
+    },
+    Point {
+        name: "one screen of explain: matrix product",
+        how: How::Run {
+            command: "cargo run --release -q -p kgen-compiler -- explain ops/w4a8_gemv.toml --target host",
+            judge: one_screen,
+        },
+    },
+    Point {
+        name: "a GGUF written by the package gguf is read bit for bit",
+        how: How::Run {
+            command: "cargo test -q -p kgen-runtime --test gguf_python -- --nocapture",
+            judge: one_test,
+        },
+    },
     Point { name: "lines per crate; the longest file", how: How::Count },
     Point {
         name: "a shipped small GGUF, GB/s beside the roof in the first command",
@@ -74,11 +95,7 @@ const POINTS: &[Point] = &[
         how: How::NotBuilt,
     },
     Point { name: "every mutant is caught", how: How::NotBuilt },
-    Point {
-        name: "a GGUF written by the package gguf, run against its dequantisation",
-        how: How::NotBuilt,
-    },
-    Point { name: "one screen of explain for each op", how: How::NotBuilt },
+    Point { name: "kgen run on such a GGUF, against its dequantisation", how: How::NotBuilt },
     Point { name: "bench table, its probe checked against the shared one", how: How::NotBuilt },
     Point { name: "the commit that adds one storage format", how: How::NotBuilt },
 ];
@@ -92,6 +109,12 @@ struct Ran {
 }
 
 impl Ran {
+    /// Why a test did not look: it says so on stdout.
+    fn skipped(&self) -> Option<&str> {
+        let reason = |line| str::split_once(line, "SKIPPED: ").map(|(_, reason)| reason);
+        if self.code == Some(0) { self.out.lines().find_map(reason) } else { None }
+    }
+
     /// Exit code and the last words, for a point that fails.
     fn ending(&self) -> String {
         let code = self.code.map_or("killed".into(), |c| format!("exit {c}"));
@@ -110,8 +133,15 @@ pub fn show(root: &Path, full: bool) -> ExitCode {
                 println!("skipped  {name}: takes minutes; add --full");
                 continue;
             }
-            How::Run { command, judge } | How::Slow { command, judge } => {
-                run(root, command).and_then(|ran| judge(&ran))
+            How::Slow { command, judge } => run(root, command).and_then(|ran| judge(&ran)),
+            How::Run { command, judge } => {
+                let ran = run(root, command);
+                if let Some(reason) = ran.as_ref().ok().and_then(Ran::skipped) {
+                    skipped += 1;
+                    println!("skipped  {name}: {reason}");
+                    continue;
+                }
+                ran.and_then(|ran| judge(&ran))
             }
             How::Count => lines::count(root).map(|c| c.summary()).map_err(|e| e.to_string()),
             How::NotBuilt => Err("not built yet".into()),
@@ -156,6 +186,14 @@ fn one_test(ran: &Ran) -> Verdict {
     match ran.out.contains("1 passed") {
         true => Ok("1 test passed".into()),
         false => Err("the test is not there".into()),
+    }
+}
+
+fn one_screen(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    match ran.out.lines().count() {
+        lines @ 1..=50 => Ok(format!("{lines} lines")),
+        lines => Err(format!("{lines} lines")),
     }
 }
 
@@ -242,6 +280,11 @@ mod tests {
         assert!(five_carets(&ran(1, "", &one.repeat(5))).is_err());
         assert_eq!(five_carets(&ran(3, "", one)).unwrap_err(), "1 carets, 1 places, exit 3: |");
         assert_eq!(one_test(&ran(0, "test result: ok. 1 passed;", "")).unwrap(), "1 test passed");
+        assert_eq!(one_screen(&ran(0, "a\nb\n", "")).unwrap(), "2 lines");
+        assert_eq!(one_screen(&ran(0, "", "")).unwrap_err(), "0 lines");
+        assert_eq!(one_screen(&ran(0, &"a\n".repeat(51), "")).unwrap_err(), "51 lines");
+        assert_eq!(ran(0, "x\nSKIPPED: no numpy\n", "").skipped(), Some("no numpy"));
+        assert_eq!(ran(1, "SKIPPED: no numpy\n", "").skipped(), None);
         assert_eq!(one_test(&ran(0, "ok. 0 passed;", "")).unwrap_err(), "the test is not there");
     }
 
