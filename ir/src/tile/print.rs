@@ -1,1 +1,442 @@
-//! Written next.
+//! The text form of a tile program, one statement a line; [`super::parse`] reads it back.
+//!
+//! ```text
+//! m2, d2 = for j in lo..hi step 16 with m1 = m0, d1 = d0 {
+//!   kj = load(kv.k[b, j:16, h, 0:128]) guard : f16[16, 128]
+//!   s = dot(q0, kj^T) : f32[4, 16] @register lanes 1
+//!   ...
+//!   yield ma, da
+//! }
+//! ```
+//!
+//! A carried parameter prints its type only where it differs from its first value, a result only where it differs
+//! from its parameter (or from what the first branch of an `if` yields).
+
+use super::*;
+use crate::lex;
+use std::fmt;
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&print(self))
+    }
+}
+
+/// The program as text.
+pub fn print(program: &Program) -> String {
+    print_with(program, &|_, _| Vec::new())
+}
+
+/// The program as text, with lines of comment under the statements that `note` has something to say about
+/// (by kernel and path; an empty path is the head of the kernel, an empty kernel the head of the program).
+pub fn print_with(program: &Program, note: &dyn Fn(&str, &[usize]) -> Vec<String>) -> String {
+    let mut w = Writer { out: String::new(), note, kernel: "" };
+    w.program(program);
+    w.out
+}
+
+/// `f32[4, 16] @register lanes 1`.
+pub fn type_text(ty: &Type) -> String {
+    let mut text = format!("{}[{}]", ty.elem, join(&ty.shape));
+    if let Some(space) = ty.space {
+        text += &format!(" @{}", space.name());
+    }
+    match ty.lanes {
+        Some(LaneDim::Dim(d)) => text += &format!(" lanes {d}"),
+        Some(LaneDim::Splat) => text += " lanes splat",
+        None => {}
+    }
+    text
+}
+
+/// `q[t, 0:128]`.
+pub fn access_text(tensor: &str, at: &[Slice]) -> String {
+    let at: Vec<String> = at
+        .iter()
+        .map(|s| match s.len {
+            Some(len) => format!("{}:{len}", s.start),
+            None => s.start.to_string(),
+        })
+        .collect();
+    format!("{tensor}[{}]", at.join(", "))
+}
+
+impl fmt::Display for Predicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.left, self.cmp.symbol(), self.right)
+    }
+}
+
+impl fmt::Display for Arg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Arg::Tensor(name) => f.write_str(name),
+            Arg::Scalar(extent) => extent.fmt(f),
+        }
+    }
+}
+
+impl Space {
+    pub const ALL: [Space; 3] = [Space::Register, Space::Scratch, Space::Inline];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Space::Register => "register",
+            Space::Scratch => "scratch",
+            Space::Inline => "inline",
+        }
+    }
+}
+
+impl Stage {
+    pub const ALL: [Stage; 4] = [Stage::Built, Stage::Placed, Stage::LaidOut, Stage::Pipelined];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Built => "built",
+            Stage::Placed => "placed",
+            Stage::LaidOut => "laidout",
+            Stage::Pipelined => "pipelined",
+        }
+    }
+}
+
+impl Part {
+    pub const ALL: [Part; 3] = [Part::Codes, Part::Scale, Part::Min];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Codes => "codes",
+            Part::Scale => "scale",
+            Part::Min => "min",
+        }
+    }
+}
+
+impl Unary {
+    pub const ALL: [Unary; 8] = [
+        Unary::Neg,
+        Unary::Abs,
+        Unary::Exp2,
+        Unary::Log2,
+        Unary::Tanh,
+        Unary::Recip,
+        Unary::Sqrt,
+        Unary::Floor,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Unary::Neg => "neg",
+            Unary::Abs => "abs",
+            Unary::Exp2 => "exp2",
+            Unary::Log2 => "log2",
+            Unary::Tanh => "tanh",
+            Unary::Recip => "recip",
+            Unary::Sqrt => "sqrt",
+            Unary::Floor => "floor",
+        }
+    }
+}
+
+impl Binary {
+    /// Written between their operands.
+    pub const INFIX: [(Binary, &'static str); 10] = [
+        (Binary::Add, "+"),
+        (Binary::Sub, "-"),
+        (Binary::Mul, "*"),
+        (Binary::Div, "/"),
+        (Binary::Cmp(Compare::Lt), "<"),
+        (Binary::Cmp(Compare::Le), "<="),
+        (Binary::Cmp(Compare::Eq), "=="),
+        (Binary::Cmp(Compare::Ne), "!="),
+        (Binary::Cmp(Compare::Ge), ">="),
+        (Binary::Cmp(Compare::Gt), ">"),
+    ];
+    /// Written as calls.
+    pub const CALLS: [(Binary, &'static str); 4] =
+        [(Binary::Max, "max"), (Binary::Min, "min"), (Binary::And, "and"), (Binary::Or, "or")];
+}
+
+impl Reduce {
+    pub const ALL: [Reduce; 2] = [Reduce::Sum, Reduce::Max];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Reduce::Sum => "reduce_sum",
+            Reduce::Max => "reduce_max",
+        }
+    }
+}
+
+struct Writer<'a> {
+    out: String,
+    note: &'a dyn Fn(&str, &[usize]) -> Vec<String>,
+    kernel: &'a str,
+}
+
+impl<'a> Writer<'a> {
+    fn line(&mut self, depth: usize, text: &str) {
+        self.out.push_str(&"  ".repeat(depth));
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    fn notes(&mut self, depth: usize, path: &[usize]) {
+        for text in (self.note)(self.kernel, path) {
+            self.line(depth, &format!("; ^ error: {text}"));
+        }
+    }
+
+    fn program(&mut self, p: &'a Program) {
+        let list = |out: bool| {
+            let part = p.params.iter().filter(|t| (t.role == Role::Out) == out);
+            part.map(tensor_text).collect::<Vec<_>>().join(", ")
+        };
+        let mut head = format!("program {}({}) -> ({})", p.name, list(false), list(true));
+        if !p.symbols.is_empty() {
+            let names: Vec<String> = p.symbols.iter().map(symbol_text).collect();
+            head += &format!(" symbols {}", names.join(", "));
+        }
+        self.line(0, &(head + " {"));
+        self.notes(0, &[]);
+        for x in &p.prepares {
+            let text = format!("prepare {} = pack({}) : {}", x.name, x.source, x.packing);
+            self.line(1, &text);
+        }
+        for t in &p.buffers {
+            self.line(1, &format!("buffer {}", tensor_text(t)));
+        }
+        for k in &p.kernels {
+            self.kernel(k);
+        }
+        self.kernel = "";
+        for v in &p.variants {
+            let when: Vec<String> = v.when.iter().map(ToString::to_string).collect();
+            let when =
+                if when.is_empty() { String::new() } else { format!(" when {}", when.join(", ")) };
+            self.line(1, &format!("variant {}{when} {{", v.name));
+            for launch in &v.launches {
+                let args: Vec<String> = launch.args.iter().map(ToString::to_string).collect();
+                self.line(2, &format!("launch {}({})", launch.kernel, args.join(", ")));
+            }
+            self.line(1, "}");
+        }
+        self.line(0, "}");
+    }
+
+    fn kernel(&mut self, k: &'a Kernel) {
+        self.kernel = &k.name;
+        let params: Vec<String> = k.params.iter().map(param_text).collect();
+        let stage = match k.stage {
+            Stage::Built => String::new(),
+            Stage::Placed | Stage::LaidOut | Stage::Pipelined => {
+                format!(" stage {}", k.stage.name())
+            }
+        };
+        self.line(1, &format!("kernel {}({}){stage} {{", k.name, params.join(", ")));
+        self.notes(1, &[]);
+        for t in &k.scratch {
+            self.line(2, &format!("scratch {}", tensor_text(t)));
+        }
+        self.body(k, &k.body, 2, &mut Vec::new());
+        self.line(1, "}");
+    }
+
+    fn body(&mut self, k: &Kernel, body: &[Stmt], depth: usize, path: &mut Vec<usize>) {
+        for (i, stmt) in body.iter().enumerate() {
+            path.push(i);
+            self.stmt(k, stmt, depth, path);
+            path.pop();
+        }
+    }
+
+    fn stmt(&mut self, k: &Kernel, stmt: &Stmt, depth: usize, path: &mut Vec<usize>) {
+        let guarded = |guard: bool| if guard { " guard" } else { "" };
+        match stmt {
+            Stmt::Let { value, expr } => {
+                let ty = k.values.get(*value).map_or("?".into(), |v| type_text(&v.ty));
+                self.line(depth, &format!("{} = {} : {ty}", name(k, *value), expr_text(k, expr)));
+                self.notes(depth, path);
+            }
+            Stmt::Scalar { name, value } => {
+                self.line(depth, &format!("let {name} = {value}"));
+                self.notes(depth, path);
+            }
+            Stmt::Read { name, tensor, at } => {
+                let at: Vec<Slice> = at.iter().cloned().map(Slice::point).collect();
+                self.line(depth, &format!("read {name} = {}", access_text(tensor, &at)));
+                self.notes(depth, path);
+            }
+            Stmt::Store { tensor, at, value, guard } => {
+                let at = access_text(tensor, at);
+                let text = format!("store({at}, {}){}", name(k, *value), guarded(*guard));
+                self.line(depth, &text);
+                self.notes(depth, path);
+            }
+            Stmt::Prefetch { tensor, at, level } => {
+                self.line(depth, &format!("prefetch({}, {level})", access_text(tensor, at)));
+                self.notes(depth, path);
+            }
+            Stmt::Tasks { var, count, share, body } => {
+                let share = match share {
+                    Share::Static => "static".into(),
+                    Share::Dynamic(chunk) => format!("dynamic {chunk}"),
+                };
+                self.line(depth, &format!("tasks {var} in 0..{count} {share} {{"));
+                self.notes(depth, path);
+                self.body(k, body, depth + 1, path);
+                self.line(depth, "}");
+            }
+            Stmt::For(x) => {
+                let results: Vec<String> =
+                    x.carried.iter().map(|c| with_type(k, c.result, Some(c.param))).collect();
+                let with: Vec<String> = x
+                    .carried
+                    .iter()
+                    .map(|c| {
+                        let init = name(k, c.init);
+                        let ty = type_if_other(k, c.param, Some(c.init));
+                        format!("{} = {init}{ty}", name(k, c.param))
+                    })
+                    .collect();
+                let mut head = String::new();
+                if !results.is_empty() {
+                    head += &format!("{} = ", results.join(", "));
+                }
+                head += &format!("for {} in {}..{} step {}", x.var, x.lo, x.hi, x.step);
+                if !with.is_empty() {
+                    head += &format!(" with {}", with.join(", "));
+                }
+                self.line(depth, &(head + " {"));
+                self.notes(depth, path);
+                self.body(k, &x.body, depth + 1, path);
+                self.yields(k, depth + 1, x.carried.iter().map(|c| c.yielded));
+                self.line(depth, "}");
+            }
+            Stmt::If(x) => {
+                let results: Vec<String> =
+                    x.yields.iter().map(|(r, a, _)| with_type(k, *r, Some(*a))).collect();
+                let mut head = String::new();
+                if !results.is_empty() {
+                    head += &format!("{} = ", results.join(", "));
+                }
+                self.line(depth, &(head + &format!("if {} {{", x.cond)));
+                self.notes(depth, path);
+                path.push(0);
+                self.body(k, &x.then, depth + 1, path);
+                self.yields(k, depth + 1, x.yields.iter().map(|y| y.1));
+                path.pop();
+                if !x.otherwise.is_empty() || !x.yields.is_empty() {
+                    self.line(depth, "} else {");
+                    path.push(1);
+                    self.body(k, &x.otherwise, depth + 1, path);
+                    self.yields(k, depth + 1, x.yields.iter().map(|y| y.2));
+                    path.pop();
+                }
+                self.line(depth, "}");
+            }
+        }
+    }
+
+    fn yields(&mut self, k: &Kernel, depth: usize, values: impl Iterator<Item = Value>) {
+        let names: Vec<String> = values.map(|v| name(k, v)).collect();
+        if !names.is_empty() {
+            self.line(depth, &format!("yield {}", names.join(", ")));
+        }
+    }
+}
+
+fn symbol_text(s: &Symbol) -> String {
+    match &s.ragged {
+        Some(over) => format!("{}[{over}]", s.name),
+        None => s.name.clone(),
+    }
+}
+
+fn param_text(p: &Param) -> String {
+    match p {
+        Param::Scalar(name) => format!("{name}: i64"),
+        Param::Tensor(t) => {
+            let role = t.role.prefix();
+            if role.is_empty() { tensor_text(t) } else { format!("{role} {}", tensor_text(t)) }
+        }
+    }
+}
+
+impl Role {
+    pub const ALL: [Role; 5] =
+        [Role::In, Role::Out, Role::Workspace, Role::Prepared, Role::Scratch];
+
+    /// The word before a kernel's parameter; inputs have none.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Role::In => "",
+            Role::Out => "out",
+            Role::Workspace => "work",
+            Role::Prepared => "prepared",
+            Role::Scratch => "scratch",
+        }
+    }
+}
+
+fn tensor_text(t: &Tensor) -> String {
+    let shape = join(&t.shape);
+    match &t.store {
+        Store::Strided => format!("{}: {}[{shape}]", t.name, t.elem),
+        Store::Blocks(format) => format!("{}: {}[{shape}]", t.name, format.name),
+        Store::Packed { of, part } => {
+            format!("{}: {}[{shape}] packed({}, {of})", t.name, t.elem, part.name())
+        }
+    }
+}
+
+fn join<T: ToString>(items: &[T]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn name(k: &Kernel, v: Value) -> String {
+    k.values.get(v).map_or_else(|| format!("#{}", v.index()), |data| data.name.clone())
+}
+
+fn with_type(k: &Kernel, v: Value, like: Option<Value>) -> String {
+    format!("{}{}", name(k, v), type_if_other(k, v, like))
+}
+
+fn type_if_other(k: &Kernel, v: Value, like: Option<Value>) -> String {
+    let ty = |v| k.values.get(v).map(|data| &data.ty);
+    match (ty(v), like.and_then(ty)) {
+        (Some(a), Some(b)) if a == b => String::new(),
+        (Some(a), _) => format!(" : {}", type_text(a)),
+        (None, _) => String::new(),
+    }
+}
+
+/// An expression without its type: `dot(q0, kj^T, acc)`.
+pub fn expr_text(k: &Kernel, expr: &Expr) -> String {
+    let name = |v: &Value| name(k, *v);
+    match expr {
+        Expr::Fill(x) => format!("fill({})", lex::number(*x)),
+        Expr::Iota { dim, start } => format!("iota({dim}, {start})"),
+        Expr::Load { tensor, at, guard } => {
+            format!("load({}){}", access_text(tensor, at), if *guard { " guard" } else { "" })
+        }
+        Expr::Dot { a, b, transpose, acc } => {
+            let t = if *transpose { "^T" } else { "" };
+            let acc = acc.as_ref().map_or(String::new(), |v| format!(", {}", name(v)));
+            format!("dot({}, {}{t}{acc})", name(a), name(b))
+        }
+        Expr::Unary(op, a) => format!("{}({})", op.name(), name(a)),
+        Expr::Binary(op, a, b) => {
+            if let Some((_, text)) = Binary::INFIX.iter().find(|(o, _)| o == op) {
+                format!("{} {text} {}", name(a), name(b))
+            } else {
+                let call = Binary::CALLS.iter().find(|(o, _)| o == op).map_or("?", |(_, t)| t);
+                format!("{call}({}, {})", name(a), name(b))
+            }
+        }
+        Expr::Select(c, a, b) => format!("select({}, {}, {})", name(c), name(a), name(b)),
+        Expr::Reduce(op, a, dim) => format!("{}({}, {dim})", op.name(), name(a)),
+        Expr::Convert(a) => format!("convert({})", name(a)),
+    }
+}
