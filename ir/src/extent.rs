@@ -64,6 +64,11 @@ impl From<i64> for Extent {
         Extent::Lit(x)
     }
 }
+impl From<i32> for Extent {
+    fn from(x: i32) -> Self {
+        Extent::Lit(i64::from(x))
+    }
+}
 impl From<usize> for Extent {
     fn from(x: usize) -> Self {
         Extent::Lit(i64::try_from(x).expect("a size fits i64"))

@@ -1,1 +1,14 @@
-//! Filled in below.
+//! kgen turns a small `op.toml` into verified, fast attention and low-bit matrix kernels.
+//!
+//! ```
+//! let error = kgen::compile::read("ops/absent.toml".as_ref()).unwrap_err();
+//! assert_eq!(error.exit_code(), 3);
+//! ```
+
+pub mod compile;
+pub mod device;
+mod error;
+pub mod inputs;
+pub mod sweep;
+
+pub use error::Error;

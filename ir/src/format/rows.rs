@@ -1,11 +1,91 @@
-//! The rows of the storage formats and how to find one.
+//! The tables of storage formats. Sources: `ggml-common.h` (blocks) and `ggml-quants.c` (values) of ggml.
 
-use super::Format;
+use super::{Field, FieldElem::*, Format, Loop, Role::*, Slice, Value};
+use crate::dtype::Dtype::{BF16, F16, F32};
 
-/// Every format kgen reads.
-pub const FORMATS: &[Format] = &[];
+/// Blocks of codes and scales.
+#[rustfmt::skip] // one field a line
+pub const FORMATS: &[Format] = &[
+    Format { name: "q4_0", gguf: Some(2), block: 32, bytes: 18, value: Value::Affine { zero: 8 }, fields: &[
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
+        Field { role: Code,       elem: Uint(4),    count: 32,  slices: &[at(2, 4, 0, &[Loop(16, 8, 1), Loop(2, 4, 16)])] },
+    ]},
+    Format { name: "q4_1", gguf: Some(3), block: 32, bytes: 20, value: Value::Affine { zero: 0 }, fields: &[
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
+        Field { role: Min,        elem: Float(F16), count: 1,   slices: F16_AT_2 },
+        Field { role: Code,       elem: Uint(4),    count: 32,  slices: &[at(4, 4, 0, &[Loop(16, 8, 1), Loop(2, 4, 16)])] },
+    ]},
+    Format { name: "q8_0", gguf: Some(8), block: 32, bytes: 34, value: Value::Affine { zero: 0 }, fields: &[
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
+        Field { role: Code,       elem: Int(8),     count: 32,  slices: &[at(2, 8, 0, &[Loop(32, 8, 1)])] },
+    ]},
+    Format { name: "q4_k", gguf: Some(12), block: 256, bytes: 144, value: Value::TwoLevel { zero: 0 }, fields: &[
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
+        Field { role: Min,        elem: Float(F16), count: 1,   slices: F16_AT_2 },
+        Field { role: InnerScale, elem: Uint(6),    count: 8,   slices: K_SCALES },
+        Field { role: InnerMin,   elem: Uint(6),    count: 8,   slices: K_MINS },
+        Field { role: Code,       elem: Uint(4),    count: 256, slices: &[at(16, 4, 0, &[Loop(32, 8, 1), Loop(2, 4, 32), Loop(4, 256, 64)])] },
+    ]},
+    Format { name: "q6_k", gguf: Some(14), block: 256, bytes: 210, value: Value::TwoLevel { zero: 32 }, fields: &[
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: &[at(208, 16, 0, &[])] },
+        Field { role: InnerScale, elem: Int(8),     count: 16,  slices: &[at(192, 8, 0, &[Loop(16, 8, 1)])] },
+        Field { role: Code,       elem: Uint(6),    count: 256, slices: &[
+            at(0,   4, 0, &[Loop(32, 8, 1), Loop(2, 256, 32), Loop(2, 4, 64), Loop(2, 512, 128)]),
+            at(128, 2, 4, &[Loop(32, 8, 1), Loop(4, 2, 32), Loop(2, 256, 128)]),
+        ]},
+    ]},
+];
 
-/// The format `name`: `q4_0`.
+/// Floats: a block is one element. Op files name them as element types.
+#[rustfmt::skip] // one per row
+pub const PLAIN: &[Format] = &[
+    Format { name: "f32",  gguf: Some(0),  block: 1, bytes: 4, value: Value::Plain, fields: &[Field { role: Code, elem: Float(F32),  count: 1, slices: &[at(0, 32, 0, &[])] }] },
+    Format { name: "f16",  gguf: Some(1),  block: 1, bytes: 2, value: Value::Plain, fields: &[Field { role: Code, elem: Float(F16),  count: 1, slices: F16_AT_0 }] },
+    Format { name: "bf16", gguf: Some(30), block: 1, bytes: 2, value: Value::Plain, fields: &[Field { role: Code, elem: Float(BF16), count: 1, slices: F16_AT_0 }] },
+];
+
+const F16_AT_0: &[Slice] = &[at(0, 16, 0, &[])];
+const F16_AT_2: &[Slice] = &[at(2, 16, 0, &[])];
+
+/// `q4_k` and `q5_k` pack 8 scales and 8 mins of 6 bits into bytes 4 to 15: the first four of each lie whole in the
+/// low bits of a byte; of the last four, the low nibbles share a byte, the high two bits lie above the first four.
+const K_SCALES: &[Slice] = &[
+    at(4, 6, 0, &[Loop(4, 8, 1)]),
+    from(4, at(12, 4, 0, &[Loop(4, 8, 1)])),
+    from(4, high(6, at(4, 2, 4, &[Loop(4, 8, 1)]))),
+];
+const K_MINS: &[Slice] = &[
+    at(8, 6, 0, &[Loop(4, 8, 1)]),
+    from(4, high(4, at(12, 4, 0, &[Loop(4, 8, 1)]))),
+    from(4, high(6, at(8, 2, 4, &[Loop(4, 8, 1)]))),
+];
+
+/// `bits` bits from the lowest of `byte` on, which are the element's bits from `to` on.
+const fn at(byte: usize, bits: u8, to: u8, loops: &'static [Loop]) -> Slice {
+    Slice { byte, bit: 0, bits, to, first: 0, loops }
+}
+
+/// As `slice`, so many bits higher in the byte.
+const fn high(bit: usize, slice: Slice) -> Slice {
+    Slice { bit, ..slice }
+}
+
+/// As `slice`, beginning with another element.
+const fn from(first: usize, slice: Slice) -> Slice {
+    Slice { first, ..slice }
+}
+
+/// Every format.
+pub fn all() -> impl Iterator<Item = &'static Format> {
+    PLAIN.iter().chain(FORMATS)
+}
+
+/// The format of this name, as in op files.
 pub fn find(name: &str) -> Option<&'static Format> {
-    FORMATS.iter().find(|f| f.name == name)
+    all().find(|f| f.name == name)
+}
+
+/// The format that GGUF calls by this number.
+pub fn by_gguf(number: u32) -> Option<&'static Format> {
+    all().find(|f| f.gguf == Some(number))
 }

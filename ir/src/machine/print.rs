@@ -1,1 +1,204 @@
-//! Written next.
+//! The text form of a kernel, and the one table of mnemonics that printer and parser share.
+//!
+//! ```text
+//! s = loop t in 0..n step 4 carry acc = zero {
+//!   b = fadd acc, acc : f
+//! } yield b
+//! ```
+
+use super::*;
+use crate::tile::Compare as C;
+use std::fmt;
+
+/// Every op without parameters of its own, and how it is spelled.
+#[rustfmt::skip] // a table
+pub static MNEMONICS: &[(&str, Op)] = &[
+    ("const", Op::Const), ("arg", Op::Arg), ("worker", Op::Worker), ("next", Op::Next),
+    ("iadd", Op::Int(IntOp::Add)), ("isub", Op::Int(IntOp::Sub)), ("imul", Op::Int(IntOp::Mul)),
+    ("idiv", Op::Int(IntOp::Div)), ("irem", Op::Int(IntOp::Rem)),
+    ("imin", Op::Int(IntOp::Min)), ("imax", Op::Int(IntOp::Max)),
+    ("read.w64", Op::Read(Width::W64)), ("read.w32", Op::Read(Width::W32)),
+    ("read.u16", Op::Read(Width::U16)), ("read.s16", Op::Read(Width::S16)),
+    ("read.u8", Op::Read(Width::U8)), ("read.s8", Op::Read(Width::S8)),
+    ("write.w64", Op::Write(Width::W64)), ("write.w32", Op::Write(Width::W32)),
+    ("write.u16", Op::Write(Width::U16)), ("write.s16", Op::Write(Width::S16)),
+    ("write.u8", Op::Write(Width::U8)), ("write.s8", Op::Write(Width::S8)),
+    ("load.w64", Op::Load(Width::W64)), ("load.w32", Op::Load(Width::W32)),
+    ("load.u16", Op::Load(Width::U16)), ("load.s16", Op::Load(Width::S16)),
+    ("load.u8", Op::Load(Width::U8)), ("load.s8", Op::Load(Width::S8)),
+    ("splat.w64", Op::Splat(Width::W64)), ("splat.w32", Op::Splat(Width::W32)),
+    ("splat.u16", Op::Splat(Width::U16)), ("splat.s16", Op::Splat(Width::S16)),
+    ("splat.u8", Op::Splat(Width::U8)), ("splat.s8", Op::Splat(Width::S8)),
+    ("store.w64", Op::Store(Width::W64)), ("store.w32", Op::Store(Width::W32)),
+    ("store.u16", Op::Store(Width::U16)), ("store.s16", Op::Store(Width::S16)),
+    ("store.u8", Op::Store(Width::U8)), ("store.s8", Op::Store(Width::S8)),
+    ("prefetch.1", Op::Prefetch(1)), ("prefetch.2", Op::Prefetch(2)), ("prefetch.3", Op::Prefetch(3)),
+    ("fconst", Op::FloatConst), ("wconst", Op::WordConst), ("iota", Op::Iota), ("spread", Op::Spread),
+    ("fadd", Op::Float(FloatOp::Add)), ("fsub", Op::Float(FloatOp::Sub)),
+    ("fmul", Op::Float(FloatOp::Mul)), ("fdiv", Op::Float(FloatOp::Div)),
+    ("fmax", Op::Float(FloatOp::Max)), ("fmin", Op::Float(FloatOp::Min)),
+    ("fneg", Op::FloatUnary(FloatUnary::Neg)), ("fabs", Op::FloatUnary(FloatUnary::Abs)),
+    ("sqrt", Op::FloatUnary(FloatUnary::Sqrt)), ("floor", Op::FloatUnary(FloatUnary::Floor)),
+    ("nearest", Op::FloatUnary(FloatUnary::Nearest)), ("exp2", Op::FloatUnary(FloatUnary::Exp2)),
+    ("log2", Op::FloatUnary(FloatUnary::Log2)), ("tanh", Op::FloatUnary(FloatUnary::Tanh)),
+    ("fma", Op::Fma),
+    ("wadd", Op::Word(WordOp::Add)), ("wsub", Op::Word(WordOp::Sub)), ("wmul", Op::Word(WordOp::Mul)),
+    ("and", Op::Word(WordOp::And)), ("or", Op::Word(WordOp::Or)), ("xor", Op::Word(WordOp::Xor)),
+    ("wmin", Op::Word(WordOp::Min)), ("wmax", Op::Word(WordOp::Max)),
+    ("shl", Op::Shift(ShiftOp::Left)), ("shr", Op::Shift(ShiftOp::Right)),
+    ("sar", Op::Shift(ShiftOp::Arithmetic)),
+    ("fcmp.lt", Op::FloatCmp(C::Lt)), ("fcmp.le", Op::FloatCmp(C::Le)), ("fcmp.eq", Op::FloatCmp(C::Eq)),
+    ("fcmp.ne", Op::FloatCmp(C::Ne)), ("fcmp.ge", Op::FloatCmp(C::Ge)), ("fcmp.gt", Op::FloatCmp(C::Gt)),
+    ("wcmp.lt", Op::WordCmp(C::Lt)), ("wcmp.le", Op::WordCmp(C::Le)), ("wcmp.eq", Op::WordCmp(C::Eq)),
+    ("wcmp.ne", Op::WordCmp(C::Ne)), ("wcmp.ge", Op::WordCmp(C::Ge)), ("wcmp.gt", Op::WordCmp(C::Gt)),
+    ("mand", Op::Mask(MaskOp::And)), ("mor", Op::Mask(MaskOp::Or)), ("select", Op::Select),
+    ("bits", Op::Bits), ("float", Op::FromBits),
+    ("cvt.f32.i32", Op::Cvt(Cvt::FloatFromInt)), ("cvt.i32.f32", Op::Cvt(Cvt::IntFromFloat)),
+    ("cvt.f32.f16", Op::Cvt(Cvt::FloatFromF16)), ("cvt.f16.f32", Op::Cvt(Cvt::F16FromFloat)),
+    ("cvt.f32.bf16", Op::Cvt(Cvt::FloatFromBf16)), ("cvt.bf16.f32", Op::Cvt(Cvt::Bf16FromFloat)),
+    ("hsum", Op::HSum), ("hmax", Op::HMax), ("whsum", Op::WordHSum),
+    ("dot.u8s8", Op::Dot(DotOp::U8S8)), ("dot.s16s16", Op::Dot(DotOp::S16S16)),
+];
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Op::Shuffle(table) = self {
+            let list: Vec<String> = table.iter().map(u8::to_string).collect();
+            return write!(f, "shuffle[{}]", list.join(","));
+        }
+        match MNEMONICS.iter().find(|(_, op)| op == self) {
+            Some((name, _)) => f.write_str(name),
+            None => write!(f, "{self:?}"),
+        }
+    }
+}
+
+impl Class {
+    pub fn letter(self) -> &'static str {
+        match self {
+            Class::Int => "i",
+            Class::Float => "f",
+            Class::Word => "w",
+            Class::Mask => "m",
+        }
+    }
+}
+
+impl fmt::Display for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scratch =
+            if self.scratch > 0 { format!(" scratch {}", self.scratch) } else { String::new() };
+        writeln!(f, "machine {} lanes {}{scratch} {{", self.name, self.lanes)?;
+        for (i, slot) in self.slots.iter().enumerate() {
+            writeln!(f, "  slot {i} = {slot}")?;
+        }
+        stmts(f, self, &self.body, 1)?;
+        writeln!(f, "}}")
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Slot::Pointer(name) => write!(f, "pointer {name}"),
+            Slot::Stride(name, dim) => write!(f, "stride {name} {dim}"),
+            Slot::Extent(extent) => write!(f, "extent {extent}"),
+            Slot::Counter(n) => write!(f, "counter {n}"),
+            Slot::Scratch => f.write_str("scratch"),
+        }
+    }
+}
+
+impl Kernel {
+    /// The name of a register as printed: its own if no other register has it, else with its number.
+    pub fn reg_name(&self, reg: Reg) -> String {
+        let Some(data) = self.regs.get(reg) else { return format!("r{}", reg.index()) };
+        let twice = self.regs.iter().filter(|(_, d)| d.name == data.name).count() > 1;
+        if twice { format!("{}_{}", data.name, reg.index()) } else { data.name.clone() }
+    }
+
+    fn operand(&self, operand: Operand) -> String {
+        match operand {
+            Operand::Reg(reg) => self.reg_name(reg),
+            Operand::Imm(x) => x.to_string(),
+        }
+    }
+}
+
+fn stmts(f: &mut fmt::Formatter<'_>, k: &Kernel, list: &[Stmt], depth: usize) -> fmt::Result {
+    let pad = "  ".repeat(depth);
+    let names = |regs: Vec<Reg>| -> String {
+        regs.iter().map(|r| k.reg_name(*r)).collect::<Vec<_>>().join(", ")
+    };
+    for stmt in list {
+        match stmt {
+            Stmt::Inst(inst) => writeln!(f, "{pad}{}", show(k, inst))?,
+            Stmt::Loop(l) => {
+                write!(f, "{pad}")?;
+                if !l.carried.is_empty() {
+                    write!(f, "{} = ", names(l.carried.iter().map(|c| c.result).collect()))?;
+                }
+                let (lo, hi, step) = (k.operand(l.lo), k.operand(l.hi), k.operand(l.step));
+                write!(f, "loop {} in {lo}..{hi} step {step}", k.reg_name(l.var))?;
+                for (i, c) in l.carried.iter().enumerate() {
+                    let word = if i == 0 { " carry" } else { "," };
+                    write!(f, "{word} {} = {}", k.reg_name(c.param), k.reg_name(c.init))?;
+                }
+                writeln!(f, " {{")?;
+                stmts(f, k, &l.body, depth + 1)?;
+                write!(f, "{pad}}}")?;
+                if !l.carried.is_empty() {
+                    write!(f, " yield {}", names(l.carried.iter().map(|c| c.yielded).collect()))?;
+                }
+                writeln!(f)?;
+            }
+            Stmt::If(i) => {
+                write!(f, "{pad}")?;
+                if !i.yields.is_empty() {
+                    write!(f, "{} = ", names(i.yields.iter().map(|y| y.0).collect()))?;
+                }
+                let (a, b) = (k.operand(i.a), k.operand(i.b));
+                writeln!(f, "if {a} {} {b} {{", i.cmp.symbol())?;
+                stmts(f, k, &i.then, depth + 1)?;
+                write!(f, "{pad}}}")?;
+                if !i.yields.is_empty() {
+                    write!(f, " yield {}", names(i.yields.iter().map(|y| y.1).collect()))?;
+                }
+                if !i.otherwise.is_empty() || !i.yields.is_empty() {
+                    writeln!(f, " else {{")?;
+                    stmts(f, k, &i.otherwise, depth + 1)?;
+                    write!(f, "{pad}}}")?;
+                }
+                if !i.yields.is_empty() {
+                    write!(f, " yield {}", names(i.yields.iter().map(|y| y.2).collect()))?;
+                }
+                writeln!(f)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One instruction as a line.
+pub fn show(k: &Kernel, inst: &Inst) -> String {
+    let mut operands = Vec::new();
+    if let Some(mem) = inst.mem {
+        let sign = if mem.offset < 0 { "-" } else { "+" };
+        operands.push(format!("[{} {sign} {}]", k.reg_name(mem.base), mem.offset.unsigned_abs()));
+    }
+    operands.extend(inst.uses.iter().map(|o| k.operand(*o)));
+    let mut line = String::new();
+    if let Some(def) = inst.def {
+        line = format!("{} = ", k.reg_name(def));
+    }
+    line += &inst.op.to_string();
+    if !operands.is_empty() {
+        line += " ";
+        line += &operands.join(", ");
+    }
+    if let Some(data) = inst.def.and_then(|d| k.regs.get(d)) {
+        line += " : ";
+        line += data.class.letter();
+    }
+    line
+}

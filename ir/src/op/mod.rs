@@ -6,6 +6,8 @@
 pub mod expr;
 pub mod print;
 pub mod read;
+pub mod reader;
+pub mod tensors;
 pub mod verify;
 
 use crate::{dtype::Dtype, format::Format};
@@ -213,7 +215,7 @@ pub enum Mask {
     Prefix(i64),
     /// `i / B >= j / B`.
     Block(i64),
-    /// Ancestor bits: tensor `s.tree u64 [batch, m]`... one bit a key of this segment.
+    /// Ancestor bits: tensor `s.tree u32 [batch, m, ceildiv(len, 32)]`, one bit a key of this segment.
     Tree,
     /// True where a key is seen; over `i j head`.
     Expr(Expr),

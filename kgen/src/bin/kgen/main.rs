@@ -1,1 +1,85 @@
-fn main() {}
+//! The command `kgen`: results on stdout, talk on stderr, an exit code for each kind of answer.
+
+mod check;
+mod compile;
+mod completions;
+mod explain;
+mod panic;
+mod run;
+mod targets;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::{io::Write, process::ExitCode};
+
+/// Turns a small op.toml into verified, fast attention and low-bit matrix kernels
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 ok, 1 the answer is no, 2 usage, 3 mistake in an input file,\n\
+    4 unsupported or unavailable here, 5 too noisy to decide, 70 a bug in kgen"
+)]
+pub struct Cli {
+    /// How results are written on stdout
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Compile(compile::Args),
+    Check(check::Args),
+    Run(run::Args),
+    Explain(explain::Args),
+    Targets(targets::Args),
+    Completions(completions::Args),
+}
+
+/// What a command ends with; the number is the exit code.
+pub type Answer = Result<u8, kgen::Error>;
+
+fn main() -> ExitCode {
+    panic::install();
+    let cli = Cli::parse();
+    let answer = std::panic::catch_unwind(|| match &cli.command {
+        Command::Compile(args) => compile::run(args, cli.format),
+        Command::Check(args) => check::run(args, cli.format),
+        Command::Run(args) => run::run(args, cli.format),
+        Command::Explain(args) => explain::run(args),
+        Command::Targets(args) => targets::run(args, cli.format),
+        Command::Completions(args) => completions::run(args),
+    });
+    match answer {
+        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Err(error)) => {
+            say(&error);
+            ExitCode::from(error.exit_code())
+        }
+        Err(_) => ExitCode::from(panic::EXIT),
+    }
+}
+
+/// Tells an error on stderr; reports carry their own heading.
+pub fn say(error: &kgen::Error) {
+    match error {
+        kgen::Error::Report(report) => eprint!("{report}"),
+        kgen::Error::Usage(_)
+        | kgen::Error::File { .. }
+        | kgen::Error::Unsupported(_)
+        | kgen::Error::Input(_)
+        | kgen::Error::Unavailable(_) => eprintln!("error: {error}"),
+    }
+}
+
+/// One line of results. A reader that has gone away (`| head`) is no mistake.
+pub fn tell(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

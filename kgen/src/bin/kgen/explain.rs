@@ -1,0 +1,97 @@
+//! `kgen explain`: what a compiled op is made of.
+
+use crate::{Answer, tell};
+use kgen::compile;
+use kgen_ir::{
+    machine::{Op, Stmt},
+    tile::{Space, Stmt as Tile},
+};
+use std::path::PathBuf;
+
+/// Show the variants, kernels, tiles, packing and instructions of a compiled op
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(value_name = "OP.toml")]
+    op: PathBuf,
+    #[arg(long, default_value = "host", value_name = "T")]
+    target: String,
+}
+
+pub fn run(args: &Args) -> Answer {
+    let op = compile::read(&args.op)?;
+    let target = compile::target(&args.target)?;
+    let schedule = kgen_passes::Schedule::default_for(target);
+    let compiled = compile::compile(&op, target, &schedule)?;
+    tell(&format!("{} for {}: {} lanes, {} vector registers", op.name, target.name, target.lanes, target.vectors));
+    tell(&format!("schedule: {}", schedule.print().trim_end().replace('\n', ", ")));
+    for p in &compiled.program.prepares {
+        tell(&format!("once per weight: {} = {} packed as {}", p.name, p.source, p.packing));
+    }
+    for v in &compiled.program.variants {
+        let when: Vec<_> =
+            v.when.iter().map(|p| format!("{} {} {}", p.left, p.cmp.symbol(), p.right)).collect();
+        let when = if when.is_empty() { "otherwise".into() } else { format!("when {}", when.join(", ")) };
+        let launches: Vec<_> = v.launches.iter().map(|l| l.kernel.as_str()).collect();
+        tell(&format!("variant {} {when}: {}", v.name, launches.join(", then ")));
+    }
+    for (tile, kernel) in compiled.program.kernels.iter().zip(&compiled.kernels) {
+        let mut c = Counts::default();
+        count(&kernel.body, &mut c);
+        let spaces = |s| tile.values.iter().filter(|(_, v)| v.ty.space == Some(s)).count();
+        tell(&format!(
+            "kernel {}: {} statements; tiles {} in registers, {} in scratch, {} inline; {} instructions, \
+             {} of them products, {} loops, {} bytes of scratch",
+            tile.name,
+            statements(&tile.body),
+            spaces(Space::Register),
+            spaces(Space::Scratch),
+            spaces(Space::Inline),
+            c.all,
+            c.products,
+            c.loops,
+            kernel.scratch
+        ));
+    }
+    Ok(0)
+}
+
+fn statements(body: &[Tile]) -> usize {
+    body.iter()
+        .map(|s| match s {
+            Tile::For(f) => 1 + statements(&f.body),
+            Tile::Tasks { body, .. } => 1 + statements(body),
+            Tile::If(i) => 1 + statements(&i.then) + statements(&i.otherwise),
+            Tile::Let { .. }
+            | Tile::Scalar { .. }
+            | Tile::Read { .. }
+            | Tile::Store { .. }
+            | Tile::Prefetch { .. } => 1,
+        })
+        .sum()
+}
+
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    products: usize,
+    loops: usize,
+}
+
+fn count(body: &[Stmt], c: &mut Counts) {
+    for stmt in body {
+        match stmt {
+            Stmt::Inst(i) => {
+                c.all += 1;
+                c.products += usize::from(matches!(i.op, Op::Fma | Op::Dot(_)));
+            }
+            Stmt::Loop(l) => {
+                c.loops += 1;
+                count(&l.body, c);
+            }
+            Stmt::If(i) => {
+                count(&i.then, c);
+                count(&i.otherwise, c);
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! From an op file to an artifact: the calls into the compiler's other crates.
+
+use crate::Error;
+use kgen_ir::{
+    artifact::{Artifact, Contract, KernelEntry, Manifest},
+    diag::did_you_mean,
+    machine::{self, Slot},
+    op::{Op, print, read},
+    target::Target,
+    tile::Program,
+};
+use kgen_passes::{Choice, Schedule};
+use std::{collections::BTreeMap, path::Path};
+
+/// The op of a file, or all its mistakes.
+pub fn read(path: &Path) -> Result<Op, Error> {
+    let name = path.display().to_string();
+    let text = text_of(path)?;
+    read::read(&name, &text).map_err(Error::Report)
+}
+
+/// The schedule of a file; keys it does not have stay at the target's default.
+pub fn read_schedule(path: &Path, target: &Target) -> Result<Schedule, Error> {
+    let text = text_of(path)?;
+    let base = Schedule::default_for(target);
+    Schedule::parse(&path.display().to_string(), &text, &base).map_err(Error::Report)
+}
+
+fn text_of(path: &Path) -> Result<String, Error> {
+    let name = path.display().to_string();
+    std::fs::read_to_string(path).map_err(|source| Error::File { path: name, source })
+}
+
+/// Every target that can be named.
+pub fn targets() -> Vec<&'static Target> {
+    kgen_codegen::targets().collect()
+}
+
+/// `host`, a target's name, or its name without the backend.
+pub fn target(name: &str) -> Result<&'static Target, Error> {
+    if name == "host" {
+        return host();
+    }
+    let found = targets().into_iter().find(|t| t.name == name || t.name.split('/').next() == Some(name));
+    found.ok_or_else(|| {
+        let near = did_you_mean(name, targets().into_iter().map(|t| t.name));
+        let hint = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
+        Error::Usage(format!("no target `{name}`{hint} (`kgen targets` lists them)"))
+    })
+}
+
+/// The best target that this CPU can run.
+pub fn host() -> Result<&'static Target, Error> {
+    let able = |t: &&Target| t.features.iter().all(|f| kgen_runtime::device::has(f));
+    targets().into_iter().find(|t| able(t)).ok_or_else(|| {
+        Error::Unavailable("no target fits this CPU; `kgen targets` tells what each needs".into())
+    })
+}
+
+/// Every level of a compiled op.
+pub struct Compiled {
+    pub program: Program,
+    pub kernels: Vec<machine::Kernel>,
+    pub artifact: Artifact,
+}
+
+/// Op to artifact.
+pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<Compiled, Error> {
+    let choice = Choice { target, schedule: schedule.clone() };
+    let built = kgen_passes::build(op, &choice)?;
+    let program = kgen_passes::optimise(&built, &choice)?;
+    let kernels = kgen_passes::lower(&program, &choice)?;
+    let mut files = BTreeMap::new();
+    let mut entries = Vec::new();
+    for (tile, kernel) in program.kernels.iter().zip(&kernels) {
+        let file = format!("{}.clif", kernel.name);
+        files.insert(file.clone(), kgen_codegen::cpu::emit(kernel, target)?);
+        let counters = kernel.slots.iter().filter_map(|s| match s {
+            Slot::Counter(i) => Some(i + 1),
+            Slot::Pointer(_) | Slot::Stride(..) | Slot::Extent(_) | Slot::Scratch => None,
+        });
+        entries.push(KernelEntry {
+            name: kernel.name.clone(),
+            file,
+            entry: kernel.name.clone(),
+            params: tile.params.clone(),
+            slots: kernel.slots.clone(),
+            scratch: kernel.scratch,
+            counters: counters.max().unwrap_or(0),
+        });
+    }
+    let op_text = print::print(op);
+    let rows = format!("{:?}", target.rows);
+    let version = env!("CARGO_PKG_VERSION");
+    let key = kgen_runtime::cache::key(&[&op_text, &schedule.print(), target.name, &rows, version]);
+    files.insert("op.toml".into(), op_text);
+    files.insert("schedule.toml".into(), schedule.print());
+    files.insert("program.tile".into(), program.to_string());
+    let manifest = Manifest {
+        format: kgen_ir::artifact::FORMAT,
+        kgen: version.into(),
+        name: op.name.clone(),
+        target: target.name.into(),
+        backend: target.backend.into(),
+        key,
+        features: target.features.iter().map(|f| f.to_string()).collect(),
+        symbols: program.symbols.clone(),
+        bounds: op.bounds.clone(),
+        params: program.params.clone(),
+        prepares: program.prepares.clone(),
+        buffers: program.buffers.clone(),
+        kernels: entries,
+        variants: program.variants.clone(),
+        contract: contract(&program),
+        files: BTreeMap::new(),
+    };
+    Ok(Compiled { program, kernels, artifact: Artifact::new(manifest, files) })
+}
+
+fn contract(program: &Program) -> Contract {
+    let int8 = program.kernels.iter().any(|k| k.name == "product_one");
+    Contract {
+        activation: if int8 { "int8, one f32 scale a group" } else { "as stored" }.into(),
+        accumulation: if int8 { "i32 in a group, f32 across groups" } else { "f32" }.into(),
+        partials: "f32".into(),
+        order: "fixed by the schedule".into(),
+        bound: "kernels-ref".into(),
+    }
+}

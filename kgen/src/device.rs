@@ -1,0 +1,81 @@
+//! Runs compiled ops on tensors: what `kgen run` and `kgen verify` share.
+
+use crate::{Error, compile};
+use kgen_ir::{extent::Dims, op::Op, target::Target, tensor::Tensor, tile::Store};
+use kgen_passes::Schedule;
+use kgen_runtime::{
+    buffer::Buffer,
+    driver::clif::Clif,
+    module::Module,
+    plan::Prepared,
+    pool::{Pool, Workers},
+    tensors::run_tensors,
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// This machine's CPU, with its workers.
+pub struct Cpu {
+    pub target: &'static Target,
+    pub schedule: Schedule,
+    pool: Pool,
+}
+
+impl Cpu {
+    /// All cores unless `threads` says otherwise.
+    pub fn open(threads: Option<usize>) -> Result<Cpu, Error> {
+        let target = compile::host()?;
+        let threads = threads.unwrap_or_else(kgen_runtime::device::cores);
+        let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
+        Ok(Cpu { target, schedule: Schedule::default_for(target), pool })
+    }
+
+    pub fn workers(&self) -> &dyn Workers {
+        &self.pool
+    }
+
+    /// Compiled and ready to be planned.
+    pub fn load(&self, op: &Op) -> Result<Arc<Module>, Error> {
+        let compiled = compile::compile(op, self.target, &self.schedule)?;
+        Module::load(&compiled.artifact, &Clif).map_err(|e| Error::Unavailable(e.to_string()))
+    }
+
+    /// Weights re-encoded as the module asks.
+    pub fn prepare(&self, module: &Module, inputs: &BTreeMap<String, Tensor>) -> Result<Vec<Arc<Prepared>>, Error> {
+        let manifest = module.manifest();
+        let mut out = Vec::new();
+        for step in &manifest.prepares {
+            let wrong = |e: String| Error::Input(format!("weight `{}`: {e}", step.source));
+            let source = inputs.get(&step.source).ok_or_else(|| wrong("it is missing".into()))?;
+            let param = manifest.params.iter().find(|t| t.name == step.source);
+            let Some((Store::Blocks(format), shape)) = param.map(|t| (&t.store, &t.shape)) else {
+                return Err(wrong("it is not stored as blocks".into()));
+            };
+            let [Some(n), Some(k)] = [0, 1].map(|d| shape.get(d).and_then(|e| e.as_lit())) else {
+                return Err(wrong("its size is not known".into()));
+            };
+            let (n, k) = (n as usize, k as usize);
+            let packed = step.packing.pack(format, &source.bytes, n, k).map_err(|e| wrong(e.to_string()))?;
+            let mut buffer = Buffer::zeroed(packed.len()).map_err(|e| wrong(e.to_string()))?;
+            buffer.bytes_mut().copy_from_slice(&packed);
+            let prepared = Prepared::from_packed(module, &step.name, [n, k], buffer);
+            out.push(Arc::new(prepared.map_err(|e| wrong(e.to_string()))?));
+        }
+        Ok(out)
+    }
+
+    /// One run on tensors of the op.
+    pub fn run(
+        &self,
+        module: &Arc<Module>,
+        dims: &Dims,
+        inputs: &BTreeMap<String, Tensor>,
+    ) -> Result<BTreeMap<String, Tensor>, Error> {
+        let prepared = self.prepare(module, inputs)?;
+        let packed: Vec<_> = module.manifest().prepares.iter().map(|p| p.source.as_str()).collect();
+        let rest = inputs.iter().filter(|(name, _)| !packed.contains(&name.as_str()));
+        let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
+        let mut dims = dims.clone();
+        dims.cores = self.pool.count() as i64;
+        run_tensors(module, &dims, &rest, &prepared, &self.pool).map_err(|e| Error::Input(e.to_string()))
+    }
+}

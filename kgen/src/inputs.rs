@@ -1,0 +1,156 @@
+//! Inputs of an op: from files, the rest drawn from a seed.
+
+use crate::{Error, sweep};
+use kgen_ir::{
+    dtype::Dtype,
+    extent::{Dims, Extent},
+    format::Format,
+    op::{
+        Op, Storage,
+        tensors::{Role, TensorSpec},
+    },
+    tensor::Tensor,
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// The sizes of a call: those set, those that given tensors tell, 1 for the rest.
+pub fn dims(op: &Op, set: &[(String, sweep::Value)], given: &BTreeMap<String, Tensor>) -> Result<Dims, Error> {
+    let mut dims = Dims { cores: kgen_runtime::device::cores() as i64, ..Dims::default() };
+    let symbols = op.symbols();
+    for (name, value) in set {
+        if !symbols.iter().any(|s| s.name == *name) {
+            let list: Vec<_> = symbols.iter().map(|s| s.name.as_str()).collect();
+            return Err(Error::Usage(format!("{} has no symbol `{name}`; it has {}", op.name, list.join(", "))));
+        }
+        match value {
+            sweep::Value::One(x) => {
+                dims.scalars.insert(name.clone(), *x);
+            }
+            sweep::Value::Ragged(list) => {
+                dims.ragged.insert(name.clone(), list.clone());
+            }
+        }
+    }
+    for spec in op.tensors() {
+        let Some(tensor) = given.get(&spec.name) else { continue };
+        for (extent, size) in spec.stored_shape().iter().zip(&tensor.shape) {
+            if let Extent::Sym(s) = extent {
+                let size = *size as i64;
+                if *dims.scalars.entry(s.clone()).or_insert(size) != size {
+                    let known = dims.scalars[s];
+                    return Err(Error::Input(format!("`{}` says {s} = {size}, but it is {known}", spec.name)));
+                }
+            }
+        }
+    }
+    for s in symbols.iter().filter(|s| s.ragged.is_none()) {
+        dims.scalars.entry(s.name.clone()).or_insert(1);
+    }
+    Ok(dims)
+}
+
+/// All inputs: those given, checked, and random ones.
+pub fn complete(
+    op: &Op,
+    dims: &Dims,
+    given: &BTreeMap<String, Tensor>,
+    seed: u64,
+) -> Result<BTreeMap<String, Tensor>, Error> {
+    let mut out = BTreeMap::new();
+    for spec in op.tensors().into_iter().filter(|t| t.role == Role::In) {
+        let mut shape = Vec::new();
+        for e in spec.stored_shape() {
+            let size = e.eval(dims).map_err(|e| Error::Usage(format!("size of `{}`: {e}", spec.name)))?;
+            let size = usize::try_from(size)
+                .map_err(|_| Error::Usage(format!("`{}` would have {size} elements in a dimension", spec.name)))?;
+            shape.push(size);
+        }
+        let tensor = match given.get(&spec.name) {
+            Some(t) if t.dtype != spec.dtype || t.shape != shape => {
+                return Err(Error::Input(format!(
+                    "`{}` is {} {:?}, the op asks for {} {shape:?}",
+                    spec.name, t.dtype, t.shape, spec.dtype
+                )));
+            }
+            Some(t) => t.clone(),
+            None => random(&spec, &shape, seed)?,
+        };
+        out.insert(spec.name, tensor);
+    }
+    Ok(out)
+}
+
+/// Normal-like floats; blocks with small finite scales.
+fn random(spec: &TensorSpec, shape: &[usize], seed: u64) -> Result<Tensor, Error> {
+    let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
+    for b in spec.name.bytes() {
+        state = (state ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+    }
+    let mut next = move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    // The sum of four uniform numbers, of variance 1.
+    let mut normal = || {
+        let sum: f64 = (0..4).map(|_| (next() >> 11) as f64 / (1u64 << 53) as f64).sum();
+        (sum - 2.0) * 3f64.sqrt()
+    };
+    let count: usize = shape.iter().product();
+    match &spec.storage {
+        Storage::Plain(dtype) if dtype.is_float() => {
+            let values: Vec<f64> = (0..count).map(|_| normal()).collect();
+            Ok(Tensor::from_f64(*dtype, shape, &values))
+        }
+        Storage::Block(format) => Ok(Tensor { dtype: Dtype::U8, shape: shape.to_vec(), bytes: blocks(format, count, &mut normal) }),
+        Storage::Plain(_) | Storage::Codes(_) => {
+            Err(Error::Input(format!("`{}` must be given by --inputs", spec.name)))
+        }
+    }
+}
+
+/// Valid blocks: encoded where the format can be, else random codes under scales of one.
+fn blocks(format: &'static Format, bytes: usize, normal: &mut dyn FnMut() -> f64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes);
+    for _ in 0..bytes / format.bytes {
+        let values: Vec<f32> = (0..format.block).map(|_| normal() as f32 * 0.05).collect();
+        match format.encode(&values) {
+            Ok(block) => out.extend(block),
+            // Every byte small: factors are finite numbers near zero, whatever their places.
+            Err(_) => out.extend((0..format.bytes).map(|_| (normal().abs() * 16.0) as u8 & 0x3b)),
+        }
+    }
+    out
+}
+
+/// A weight of a GGUF file, as the op stores it.
+pub fn from_gguf(op: &Op, name: &str, file: &Path, tensor: &str) -> Result<Tensor, Error> {
+    let wrong = |e: String| Error::Input(format!("{}: {e}", file.display()));
+    let specs = op.tensors();
+    let spec = specs
+        .iter()
+        .find(|t| t.name == name)
+        .ok_or_else(|| Error::Usage(format!("{} has no tensor `{name}`", op.name)))?;
+    let gguf = kgen_runtime::files::gguf::Gguf::open(file).map_err(|e| wrong(e.to_string()))?;
+    let info = gguf.tensor(tensor).map_err(|e| wrong(e.to_string()))?;
+    let (wanted, dtype) = match &spec.storage {
+        Storage::Block(f) => (f.name, Dtype::U8),
+        Storage::Plain(d) => (d.name(), *d),
+        Storage::Codes(_) => return Err(wrong(format!("`{name}` is not stored in a format of GGUF"))),
+    };
+    let found = info.format.map_or("an unknown type", |f| f.name);
+    if found != wanted {
+        return Err(wrong(format!("`{tensor}` is {found}, the op asks for {wanted}")));
+    }
+    let mut shape = Vec::new();
+    for e in spec.stored_shape() {
+        shape.push(e.as_lit().unwrap_or(-1) as usize);
+    }
+    let bytes = info.bytes.to_vec();
+    let needed = shape.iter().try_fold(dtype.bytes().unwrap_or(1), |a, s| a.checked_mul(*s));
+    if needed != Some(bytes.len()) {
+        return Err(wrong(format!("`{tensor}` is {:?}, the op asks for {shape:?} of {dtype}", info.dims)));
+    }
+    Ok(Tensor { dtype, shape, bytes })
+}

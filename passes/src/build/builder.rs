@@ -1,0 +1,165 @@
+//! A hand to write tile kernels with: fresh names, shapes that follow from the operands.
+
+use kgen_ir::{
+    dtype::Dtype,
+    extent::Extent,
+    tile::{
+        Binary, Carried, Expr, For, Kernel, Param, Reduce, Role, Share, Slice, Stage, Stmt, Store, Tensor, Type,
+        Unary, Value, ValueData,
+    },
+};
+
+pub(super) struct Builder {
+    kernel: Kernel,
+    blocks: Vec<Vec<Stmt>>,
+}
+
+impl Builder {
+    pub fn new(name: &str, params: Vec<Param>) -> Builder {
+        let kernel = Kernel {
+            name: name.into(),
+            params,
+            scratch: vec![],
+            values: Default::default(),
+            body: vec![],
+            stage: Stage::Built,
+        };
+        Builder { kernel, blocks: vec![vec![]] }
+    }
+
+    pub fn finish(mut self) -> Kernel {
+        self.kernel.body = self.blocks.pop().unwrap_or_default();
+        self.kernel
+    }
+
+    pub fn scratch(&mut self, name: &str, elem: Dtype, shape: &[usize]) {
+        let shape = shape.iter().map(|s| Extent::from(*s)).collect();
+        let store = Store::Strided;
+        self.kernel.scratch.push(Tensor { name: name.into(), role: Role::Scratch, elem, shape, store });
+    }
+
+    fn push(&mut self, stmt: Stmt) {
+        self.blocks.last_mut().expect("a block is open").push(stmt);
+    }
+
+    fn value(&mut self, name: &str, elem: Dtype, shape: &[usize]) -> Value {
+        let taken = |n: &str| self.kernel.values.iter().any(|(_, v)| v.name == n);
+        let mut unique = name.to_string();
+        let mut number = 1;
+        while taken(&unique) {
+            number += 1;
+            unique = format!("{name}{number}");
+        }
+        self.kernel.values.add(ValueData { name: unique, ty: Type::new(elem, shape) })
+    }
+
+    fn let_value(&mut self, name: &str, elem: Dtype, shape: &[usize], expr: Expr) -> Value {
+        let value = self.value(name, elem, shape);
+        self.push(Stmt::Let { value, expr });
+        value
+    }
+
+    pub fn shape(&self, v: Value) -> Vec<usize> {
+        self.kernel.values[v].ty.shape.clone()
+    }
+
+    pub fn elem(&self, v: Value) -> Dtype {
+        self.kernel.values[v].ty.elem
+    }
+
+    pub fn scalar(&mut self, name: &str, value: Extent) -> Extent {
+        self.push(Stmt::Scalar { name: name.into(), value });
+        Extent::from(name)
+    }
+
+    pub fn fill(&mut self, x: f64, elem: Dtype, shape: &[usize]) -> Value {
+        self.let_value("c", elem, shape, Expr::Fill(x))
+    }
+
+    pub fn iota(&mut self, shape: &[usize], dim: usize, start: Extent) -> Value {
+        self.let_value("i", Dtype::I32, shape, Expr::Iota { dim, start })
+    }
+
+    pub fn load(&mut self, name: &str, tensor: &str, elem: Dtype, at: Vec<Slice>, guard: bool) -> Value {
+        let shape: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
+        self.let_value(name, elem, &shape, Expr::Load { tensor: tensor.into(), at, guard })
+    }
+
+    pub fn store(&mut self, tensor: &str, at: Vec<Slice>, value: Value, guard: bool) {
+        self.push(Stmt::Store { tensor: tensor.into(), at, value, guard });
+    }
+
+    pub fn prefetch(&mut self, tensor: &str, at: Vec<Slice>) {
+        self.push(Stmt::Prefetch { tensor: tensor.into(), at, level: 1 });
+    }
+
+    pub fn unary(&mut self, name: &str, op: Unary, a: Value) -> Value {
+        let (elem, shape) = (self.elem(a), self.shape(a));
+        self.let_value(name, elem, &shape, Expr::Unary(op, a))
+    }
+
+    pub fn binary(&mut self, name: &str, op: Binary, a: Value, b: Value) -> Value {
+        let (x, y) = (self.shape(a), self.shape(b));
+        let shape: Vec<usize> = x.iter().zip(&y).map(|(x, y)| if *x == 1 { *y } else { *x }).collect();
+        let elem = if matches!(op, Binary::Cmp(_)) { Dtype::Bool } else { self.elem(a) };
+        self.let_value(name, elem, &shape, Expr::Binary(op, a, b))
+    }
+
+    pub fn select(&mut self, name: &str, c: Value, a: Value, b: Value) -> Value {
+        let (elem, shape) = (self.elem(a), self.shape(a));
+        self.let_value(name, elem, &shape, Expr::Select(c, a, b))
+    }
+
+    pub fn reduce(&mut self, name: &str, op: Reduce, a: Value, dim: usize) -> Value {
+        let (elem, mut shape) = (self.elem(a), self.shape(a));
+        shape[dim] = 1;
+        self.let_value(name, elem, &shape, Expr::Reduce(op, a, dim))
+    }
+
+    /// To `elem`; the value itself if it is of that type.
+    pub fn convert(&mut self, name: &str, a: Value, elem: Dtype) -> Value {
+        if self.elem(a) == elem {
+            return a;
+        }
+        let shape = self.shape(a);
+        self.let_value(name, elem, &shape, Expr::Convert(a))
+    }
+
+    pub fn dot(&mut self, name: &str, a: Value, b: Value, transpose: bool, acc: Option<Value>) -> Value {
+        let shape = [self.shape(a)[0], self.shape(b)[usize::from(!transpose)]];
+        let elem = if self.elem(a).is_float() { Dtype::F32 } else { Dtype::I32 };
+        self.let_value(name, elem, &shape, Expr::Dot { a, b, transpose, acc })
+    }
+
+    pub fn tasks(&mut self, var: &str, count: Extent, chunk: usize, body: impl FnOnce(&mut Self)) {
+        self.blocks.push(vec![]);
+        body(self);
+        let body = self.blocks.pop().expect("pushed above");
+        self.push(Stmt::Tasks { var: var.into(), count, share: Share::Dynamic(chunk as i64), body });
+    }
+
+    /// `body` gets the carried tiles, under their names, and gives the next ones.
+    pub fn for_each(
+        &mut self,
+        var: &str,
+        (lo, hi, step): (Extent, Extent, usize),
+        inits: &[(&str, Value)],
+        body: impl FnOnce(&mut Self, &[Value]) -> Vec<Value>,
+    ) -> Vec<Value> {
+        let mut params = Vec::new();
+        let mut results = Vec::new();
+        for (name, init) in inits {
+            let (elem, shape) = (self.elem(*init), self.shape(*init));
+            params.push(self.value(name, elem, &shape));
+            results.push(self.value(name, elem, &shape));
+        }
+        self.blocks.push(vec![]);
+        let yields = body(self, &params);
+        let body = self.blocks.pop().expect("pushed above");
+        let carried = (0..inits.len())
+            .map(|i| Carried { result: results[i], param: params[i], init: inits[i].1, yielded: yields[i] })
+            .collect();
+        self.push(Stmt::For(Box::new(For { var: var.into(), lo, hi, step: step as i64, carried, body })));
+        results
+    }
+}

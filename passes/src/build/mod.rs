@@ -1,0 +1,51 @@
+//! Op to tile program: which kernels, which launches, which variants.
+
+mod attention;
+mod builder;
+mod mpgemm;
+
+use crate::Choice;
+use kgen_ir::{
+    diag::Unsupported,
+    op::{Kind, Op, Storage, tensors},
+    tile::{Program, Role, Store, Tensor},
+};
+
+pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
+    let program = Program {
+        name: op.name.clone(),
+        symbols: op.symbols(),
+        params: params(op),
+        prepares: vec![],
+        buffers: vec![],
+        kernels: vec![],
+        variants: vec![],
+    };
+    match &op.kind {
+        Kind::Attention(a) => attention::build(a, program, choice),
+        Kind::MpGemm(g) => mpgemm::build(g, program, choice),
+        Kind::Rows(_) => Err(choice.unsupported("row operations", "kernels-ref gives their meaning")),
+    }
+}
+
+/// The caller's tensors.
+fn params(op: &Op) -> Vec<Tensor> {
+    let one = |t: tensors::TensorSpec| Tensor {
+        name: t.name,
+        role: match t.role {
+            tensors::Role::In => Role::In,
+            tensors::Role::Out => Role::Out,
+        },
+        store: match &t.storage {
+            Storage::Block(format) => Store::Blocks(format),
+            Storage::Plain(_) | Storage::Codes(_) => Store::Strided,
+        },
+        elem: match &t.storage {
+            // Blocks are read by prepare steps alone: they have no elements.
+            Storage::Block(_) => kgen_ir::dtype::Dtype::F32,
+            Storage::Plain(_) | Storage::Codes(_) => t.dtype,
+        },
+        shape: t.shape,
+    };
+    op.tensors().into_iter().map(one).collect()
+}

@@ -1,0 +1,440 @@
+//! Addresses: tiles of tensors in memory, whole vectors, partial vectors, guarded ones.
+
+use super::{Coord, Lower, Result, free_strides};
+use kgen_ir::{
+    dtype::Dtype,
+    extent::Extent,
+    format::pack::Packing,
+    machine::{Class, IntOp, Mem, Op, Operand, Reg, Slot, Width},
+    tile::{Compare, LaneDim, Part, Slice, Store, Tensor},
+};
+
+/// A tile of a tensor in memory, its start resolved to an address.
+#[derive(Clone, Debug)]
+pub(super) struct TileRef {
+    pub base: Reg,
+    pub offset: i32,
+    pub elem: Dtype,
+    /// One per tile dimension.
+    pub dims: Vec<TileDim>,
+    pub packed: Option<(Packing, Part)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct TileDim {
+    pub len: usize,
+    /// Bytes from one element to the next.
+    pub step: Operand,
+    /// Index of the tile's first element and size of the tensor, where elements may lie outside.
+    pub guard: Option<(Operand, Operand)>,
+}
+
+impl Lower<'_> {
+    pub(super) fn tile_ref(&mut self, name: &str, at: &[Slice], guard: bool) -> Result<TileRef> {
+        let tensor = match self.kernel.tensor(name) {
+            Some(t) => t.clone(),
+            None => return Err(self.no(format!("the tensor `{name}`"))),
+        };
+        match &tensor.store {
+            Store::Strided => self.strided_ref(&tensor, at, guard),
+            Store::Packed { of, part } => self.packed_ref(&tensor, of, *part, at),
+            Store::Blocks(f) => Err(self.no(format!("reading raw {} blocks", f.name))),
+        }
+    }
+
+    fn strided_ref(&mut self, tensor: &Tensor, at: &[Slice], guard: bool) -> Result<TileRef> {
+        let Some(bytes) = tensor.elem.bytes() else {
+            return Err(self.no(format!("addressing elements of {}", tensor.elem)));
+        };
+        let scratch = self.scratch_tensors.get(&tensor.name).copied();
+        let (start, offset) = match scratch {
+            Some(at) => (self.scratch_base(), at as i32),
+            None => (self.arg(Slot::Pointer(tensor.name.clone())), 0),
+        };
+        let mut address = Operand::Reg(start);
+        let mut dims = Vec::new();
+        for (d, slice) in at.iter().enumerate() {
+            let step = self.stride(tensor, d, bytes)?;
+            let index = self.extent(&slice.start)?;
+            let bytes = self.int(IntOp::Mul, index, step);
+            address = self.int(IntOp::Add, address, bytes);
+            if let Some(len) = slice.len {
+                let guard = if guard && tensor.shape[d] != Extent::Lit(len as i64) {
+                    Some((index, self.extent(&tensor.shape[d])?))
+                } else {
+                    None
+                };
+                dims.push(TileDim { len, step, guard });
+            }
+        }
+        let base = self.as_reg(address);
+        Ok(TileRef { base, offset, elem: tensor.elem, dims, packed: None })
+    }
+
+    /// Bytes between neighbours along dimension `d`: an argument for the caller's tensors, dense otherwise.
+    fn stride(&mut self, tensor: &Tensor, d: usize, bytes: usize) -> Result<Operand> {
+        if d + 1 == tensor.shape.len() {
+            return Ok(Operand::Imm(bytes as i64));
+        }
+        if free_strides(tensor.role) {
+            return Ok(Operand::Reg(self.arg(Slot::Stride(tensor.name.clone(), d))));
+        }
+        let inner = tensor.shape[d + 1..].iter().fold(Extent::Lit(bytes as i64), |a, e| a * e.clone());
+        self.extent(&inner)
+    }
+
+    /// Rows start at a multiple of the lanes, k at a multiple of the group (codes) or anywhere (scales).
+    fn packed_ref(&mut self, tensor: &Tensor, of: &Packing, part: Part, at: &[Slice]) -> Result<TileRef> {
+        let k = match (part, &tensor.shape[..]) {
+            (Part::Codes, [_, k]) => k.as_lit(),
+            (Part::Scale | Part::Min, [groups, _]) => groups.as_lit().map(|g| g * of.group as i64),
+            _ => None,
+        };
+        let (Some(k), [first, second]) = (k, at) else {
+            return Err(self.no("a packed weight that is not [n, k]".into()));
+        };
+        let (n, g, per_group) = match part {
+            Part::Codes => (first, second, of.group as i64),
+            Part::Scale | Part::Min => (second, first, 1),
+        };
+        let sizes = of.sizes(of.lanes, k as usize).map_err(|e| self.no(e.to_string()))?;
+        let base = Operand::Reg(self.arg(Slot::Pointer(tensor.name.clone())));
+        let row = self.extent(&n.start)?;
+        let block = self.int(IntOp::Div, row, Operand::Imm(of.lanes as i64));
+        let block = self.int(IntOp::Mul, block, Operand::Imm(sizes.block as i64));
+        let index = self.extent(&g.start)?;
+        let group = self.int(IntOp::Div, index, Operand::Imm(per_group));
+        let group = self.int(IntOp::Mul, group, Operand::Imm(sizes.group as i64));
+        let mut address = self.int(IntOp::Add, base, block);
+        address = self.int(IntOp::Add, address, group);
+        let block_step = Operand::Imm(sizes.block as i64);
+        let dims = at
+            .iter()
+            .filter_map(|s| s.len)
+            .map(|len| TileDim { len, step: block_step, guard: None })
+            .collect();
+        Ok(TileRef {
+            base: self.as_reg(address),
+            // The argument points to the part's first element inside the packed buffer.
+            offset: 0,
+            elem: tensor.elem,
+            dims,
+            packed: Some((of.clone(), part)),
+        })
+    }
+
+    /// `base + offset + sum of coord * step`.
+    pub(super) fn address(&mut self, r: &TileRef, at: &[Coord]) -> Result<Mem> {
+        let mut base = Operand::Reg(r.base);
+        let mut offset = i64::from(r.offset);
+        for (dim, coord) in r.dims.iter().zip(at) {
+            match dim.step {
+                Operand::Imm(step) => offset += coord.add as i64 * step,
+                Operand::Reg(_) => {
+                    let bytes = self.int(IntOp::Mul, dim.step, Operand::Imm(coord.add as i64));
+                    base = self.int(IntOp::Add, base, bytes);
+                }
+            }
+            if let Some(reg) = coord.reg {
+                let bytes = self.int(IntOp::Mul, Operand::Reg(reg), dim.step);
+                base = self.int(IntOp::Add, base, bytes);
+            }
+        }
+        let Ok(small) = i32::try_from(offset) else {
+            let base = self.int(IntOp::Add, base, Operand::Imm(offset));
+            return Ok(Mem { base: self.as_reg(base), offset: 0 });
+        };
+        Ok(Mem { base: self.as_reg(base), offset: small })
+    }
+
+    /// Class and width of an element type's lanes.
+    pub(super) fn lane_form(&self, elem: Dtype) -> Result<(Class, Width)> {
+        Ok(match elem {
+            Dtype::F32 => (Class::Float, Width::W32),
+            Dtype::I32 | Dtype::U32 => (Class::Word, Width::W32),
+            Dtype::F16 | Dtype::BF16 | Dtype::U16 => (Class::Word, Width::U16),
+            Dtype::I16 => (Class::Word, Width::S16),
+            Dtype::I8 => (Class::Word, Width::S8),
+            Dtype::U8 => (Class::Word, Width::U8),
+            Dtype::E4M3 | Dtype::E5M2 | Dtype::I64 | Dtype::Code(_) | Dtype::Bool => {
+                return Err(self.no(format!("vectors of {elem}")));
+            }
+        })
+    }
+
+    /// A vector of `r` at `at`: `lanes` neighbours along the last dimension, or one element in every lane.
+    pub(super) fn load_vec(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+        if r.packed.is_some() {
+            return self.load_packed(r, at, lanes);
+        }
+        let (class, width) = self.lane_form(r.elem)?;
+        self.guarded(r, at, class, |l| {
+            let mem = l.address(r, at)?;
+            match lanes {
+                LaneDim::Splat => Ok(l.inst(class, Op::Splat(width), &[], Some(mem))),
+                LaneDim::Dim(d) if d + 1 == r.dims.len() => l.load_row(r, at, class, width, mem),
+                LaneDim::Dim(_) => Err(l.no("lanes along a strided dimension".into())),
+            }
+        })
+    }
+
+    /// Runs `load` where every guarded index but a lane's is inside, gives zeros elsewhere.
+    fn guarded(
+        &mut self,
+        r: &TileRef,
+        at: &[Coord],
+        class: Class,
+        load: impl FnOnce(&mut Self) -> Result<Reg>,
+    ) -> Result<Reg> {
+        let last = r.dims.len().saturating_sub(1);
+        let mut checks = Vec::new();
+        for (d, (dim, coord)) in r.dims.iter().zip(at).enumerate() {
+            if let Some((start, size)) = dim.guard
+                && (d != last || dim.len == 1)
+            {
+                let index = self.index(start, *coord);
+                checks.push((index, size));
+            }
+        }
+        // The smallest room decides: all indices are inside iff min(size - index) > 0.
+        let mut room: Option<Operand> = None;
+        for (index, size) in checks {
+            let left = self.int(IntOp::Sub, size, index);
+            room = Some(match room {
+                Some(r) => self.int(IntOp::Min, r, left),
+                None => left,
+            });
+        }
+        let Some(room) = room else { return load(self) };
+        let got = self.if_else(
+            (Compare::Gt, room, Operand::Imm(0)),
+            |l| Ok(vec![load(l)?]),
+            |l| Ok(vec![l.zero(class)]),
+        )?;
+        Ok(got[0])
+    }
+
+    pub(super) fn zero(&mut self, class: Class) -> Reg {
+        match class {
+            Class::Float => self.float_const(0.0),
+            Class::Word | Class::Int | Class::Mask => self.word_const(0),
+        }
+    }
+
+    fn index(&mut self, start: Operand, coord: Coord) -> Operand {
+        let moved = self.int(IntOp::Add, start, Operand::Imm(coord.add as i64));
+        match coord.reg {
+            Some(reg) => self.int(IntOp::Add, moved, Operand::Reg(reg)),
+            None => moved,
+        }
+    }
+
+    /// Elements of a row vector that exist: all of them (`None`) or a count.
+    fn row_count(&mut self, r: &TileRef, at: &[Coord]) -> Option<Operand> {
+        let (dim, coord) = (r.dims.last()?, *at.last()?);
+        let tile_left = match coord.reg {
+            // Loops of the lowering only visit whole vectors.
+            Some(_) => self.lanes,
+            None => dim.len - coord.add.min(dim.len),
+        };
+        let room = dim.guard.map(|(start, size)| {
+            let index = self.index(start, coord);
+            let room = self.int(IntOp::Sub, size, index);
+            self.int(IntOp::Max, room, Operand::Imm(0))
+        });
+        let static_count = Operand::Imm(tile_left.min(self.lanes) as i64);
+        match room {
+            None if tile_left >= self.lanes => None,
+            None => Some(static_count),
+            Some(room) => Some(self.int(IntOp::Min, room, static_count)),
+        }
+    }
+
+    fn load_row(&mut self, r: &TileRef, at: &[Coord], class: Class, width: Width, mem: Mem) -> Result<Reg> {
+        let whole = |l: &mut Self| l.inst(class, Op::Load(width), &[], Some(mem));
+        match self.row_count(r, at) {
+            None => Ok(whole(self)),
+            Some(Operand::Imm(n)) if n as usize >= self.lanes => Ok(whole(self)),
+            Some(count) => {
+                let lanes = Operand::Imm(self.lanes as i64);
+                let got = self.if_else(
+                    (Compare::Ge, count, lanes),
+                    |l| Ok(vec![whole(l)]),
+                    |l| Ok(vec![l.load_part(class, width, mem, count)?]),
+                )?;
+                Ok(got[0])
+            }
+        }
+    }
+
+    /// `count < lanes` elements, zeros behind: through the first bytes of scratch.
+    fn load_part(&mut self, class: Class, width: Width, mem: Mem, count: Operand) -> Result<Reg> {
+        let temp = self.scratch_base();
+        let zero = self.word_const(0);
+        self.effect(Op::Store(Width::W32), &[Operand::Reg(zero)], Mem { base: temp, offset: 0 });
+        let bytes = width_bytes(width);
+        let source = self.int(IntOp::Add, Operand::Reg(mem.base), Operand::Imm(i64::from(mem.offset)));
+        self.copy_elements(source, Operand::Reg(temp), bytes, count)?;
+        Ok(self.inst(class, Op::Load(width), &[], Some(Mem { base: temp, offset: 0 })))
+    }
+
+    fn copy_elements(&mut self, from: Operand, to: Operand, bytes: usize, count: Operand) -> Result<()> {
+        let width = match bytes {
+            1 => Width::U8,
+            2 => Width::U16,
+            _ => Width::W32,
+        };
+        self.for_loop(Operand::Imm(0), count, 1, &[], |l, i, _| {
+            let step = l.int(IntOp::Mul, Operand::Reg(i), Operand::Imm(bytes as i64));
+            let source = l.int(IntOp::Add, from, step);
+            let target = l.int(IntOp::Add, to, step);
+            let source = Mem { base: l.as_reg(source), offset: 0 };
+            let target = Mem { base: l.as_reg(target), offset: 0 };
+            let x = l.inst(Class::Int, Op::Read(width), &[], Some(source));
+            l.effect(Op::Write(width), &[Operand::Reg(x)], target);
+            Ok(((), vec![]))
+        })?;
+        Ok(())
+    }
+
+    /// Writes a vector of `r` at `at`; elements outside are left alone.
+    pub(super) fn store_vec(&mut self, r: &TileRef, at: &[Coord], value: Reg, lanes: LaneDim) -> Result<()> {
+        let (_, width) = self.lane_form(r.elem)?;
+        let last = r.dims.len().saturating_sub(1);
+        let mut room: Option<Operand> = None;
+        for (d, (dim, coord)) in r.dims.iter().zip(at).enumerate() {
+            if let Some((start, size)) = dim.guard
+                && (d != last || lanes == LaneDim::Splat)
+            {
+                let index = self.index(start, *coord);
+                let left = self.int(IntOp::Sub, size, index);
+                room = Some(match room {
+                    Some(r) => self.int(IntOp::Min, r, left),
+                    None => left,
+                });
+            }
+        }
+        let count = match lanes {
+            LaneDim::Splat => Some(Operand::Imm(1)),
+            LaneDim::Dim(_) => self.row_count(r, at),
+        };
+        let mem = self.address(r, at)?;
+        let write = |l: &mut Self| -> Result<()> {
+            let whole = |l: &mut Self| l.effect(Op::Store(width), &[Operand::Reg(value)], mem);
+            match count {
+                None => whole(l),
+                Some(Operand::Imm(n)) if n as usize >= l.lanes => whole(l),
+                Some(Operand::Imm(_)) => l.store_part(width, mem, value, count)?,
+                Some(n) => {
+                    let lanes = Operand::Imm(l.lanes as i64);
+                    l.if_else(
+                        (Compare::Ge, n, lanes),
+                        |l| {
+                            whole(l);
+                            Ok(vec![])
+                        },
+                        |l| {
+                            l.store_part(width, mem, value, count)?;
+                            Ok(vec![])
+                        },
+                    )?;
+                }
+            }
+            Ok(())
+        };
+        match room {
+            None => write(self),
+            Some(room) => {
+                self.if_else(
+                    (Compare::Gt, room, Operand::Imm(0)),
+                    |l| {
+                        write(l)?;
+                        Ok(vec![])
+                    },
+                    |_| Ok(vec![]),
+                )?;
+                Ok(())
+            }
+        }
+    }
+
+    fn store_part(&mut self, width: Width, mem: Mem, value: Reg, count: Option<Operand>) -> Result<()> {
+        let temp = self.scratch_base();
+        self.effect(Op::Store(width), &[Operand::Reg(value)], Mem { base: temp, offset: 0 });
+        let target = self.int(IntOp::Add, Operand::Reg(mem.base), Operand::Imm(i64::from(mem.offset)));
+        let count = count.unwrap_or(Operand::Imm(self.lanes as i64));
+        self.copy_elements(Operand::Reg(temp), target, width_bytes(width), count)
+    }
+
+    /// Lanes of packed weights are rows. Codes come as the word that holds `at`'s k (see [`Packing`]).
+    fn load_packed(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+        let (of, part) = r.packed.clone().expect("the caller checked");
+        let (n, g) = match part {
+            Part::Codes => (at[0], at[1]),
+            Part::Scale | Part::Min => (at[1], at[0]),
+        };
+        let along_n = lanes == LaneDim::Dim(if part == Part::Codes { 0 } else { 1 });
+        if !along_n || n.reg.is_some() || g.reg.is_some() {
+            return Err(self.no("a packed weight read across its packing".into()));
+        }
+        let (class, width, inside) = match part {
+            Part::Codes => (Class::Word, Width::W32, self.code_place(&of, g.add)?.0),
+            Part::Scale | Part::Min => {
+                let elem = if part == Part::Scale { of.scale } else { of.min };
+                let (class, width) = self.lane_form(elem.unwrap_or(Dtype::F32))?;
+                (class, width, 0)
+            }
+        };
+        let group = match part {
+            Part::Codes => g.add / of.group,
+            Part::Scale | Part::Min => g.add,
+        };
+        let Operand::Imm(block_stride) = r.dims[0].step else {
+            return Err(self.no("a packed weight of unknown size".into()));
+        };
+        let sizes = of.sizes(of.lanes, of.group).map_err(|e| self.no(e.to_string()))?;
+        let offset = r.offset as usize
+            + n.add / of.lanes * block_stride as usize
+            + group * sizes.group
+            + inside;
+        let Ok(offset) = i32::try_from(offset) else {
+            return Err(self.no("a packed tile of more than 2 GiB".into()));
+        };
+        Ok(self.inst(class, Op::Load(width), &[], Some(Mem { base: r.base, offset })))
+    }
+
+    /// Where element `k` of a lane stands in its group: byte of the lane's word (lane 0), first bit in the word.
+    pub(super) fn code_place(&self, of: &Packing, k: usize) -> Result<(usize, u32)> {
+        let place = of.sizes(of.lanes, of.group).ok().and_then(|s| of.offset_codes(&s, 0, k % of.group));
+        let (byte, bit) = place.ok_or_else(|| self.no(format!("codes packed as `{of}`")))?;
+        Ok((byte / 4 * 4, (byte % 4) as u32 * 8 + bit))
+    }
+
+    /// One hint a cache line of each row.
+    pub(super) fn prefetch_tile(&mut self, r: &TileRef, level: u8) -> Result<()> {
+        let Some((last, outer)) = r.dims.split_last() else { return Ok(()) };
+        let rows: usize = outer.iter().map(|d| d.len).product();
+        let row_bytes = last.len * r.elem.bytes().unwrap_or(1);
+        for row in 0..rows {
+            for byte in (0..row_bytes).step_by(64) {
+                let mut at = vec![Coord::from(0); r.dims.len()];
+                if let Some(first) = at.first_mut().filter(|_| outer.len() == 1) {
+                    first.add = row;
+                }
+                let mut mem = self.address(r, &at)?;
+                mem.offset += byte as i32;
+                self.effect(Op::Prefetch(level), &[], mem);
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn width_bytes(width: Width) -> usize {
+    match width {
+        Width::W64 => 8,
+        Width::W32 => 4,
+        Width::U16 | Width::S16 => 2,
+        Width::U8 | Width::S8 => 1,
+    }
+}

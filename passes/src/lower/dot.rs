@@ -1,0 +1,437 @@
+//! The engine of products: which way the lanes run, which register block, which loops.
+//!
+//! | right operand | lanes | product |
+//! | --- | --- | --- |
+//! | `b^T`, packed codes x int8 | rows of b | 4-byte dots, one word of 4 k at a time |
+//! | `b^T`, packed, as floats | rows of b | multiply-add, one k at a time |
+//! | `b^T`, in memory | along k | multiply-add, lanes summed at the end |
+//! | `b` | columns of b | multiply-add, one k at a time |
+
+use super::{Coord, Lower, Place, Result};
+use kgen_ir::{
+    dtype::Dtype,
+    machine::{Class, DotOp, FloatOp, Op, Operand, Reg, ShiftOp, WordOp},
+    tile::{Expr, LaneDim, Part, Value},
+};
+
+/// A block of the product in registers.
+#[derive(Clone, Copy)]
+struct Dot {
+    out: Value,
+    a: Value,
+    b: Value,
+    acc: Option<Value>,
+    m: usize,
+    n: usize,
+    k: usize,
+}
+
+/// How an operand reaches the lanes.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Bytes,
+    /// Lanes run along rows of `b^T`.
+    Rows,
+    Inner,
+    Columns,
+}
+
+impl Lower<'_> {
+    fn dot(&self, out: Value, a: Value, b: Value, transpose: bool, acc: Option<Value>) -> Result<(Dot, Way)> {
+        let (sa, sb) = (self.shape(a), self.shape(b));
+        let ([m, k], [rows, columns]) = (sa, sb) else {
+            return Err(self.no("a product of tiles that are no matrices".into()));
+        };
+        let n = if transpose { *rows } else { *columns };
+        let dot = Dot { out, a, b, acc, m: *m, n, k: *k };
+        let way = match (transpose, self.kernel.values[out].ty.elem, self.from_packed(b)) {
+            (true, Dtype::I32, true) => Way::Bytes,
+            (true, Dtype::F32, true) => Way::Rows,
+            (true, Dtype::F32, false) => Way::Inner,
+            (false, Dtype::F32, false) => Way::Columns,
+            _ => return Err(self.no("this form of product".into())),
+        };
+        Ok((dot, way))
+    }
+
+    /// Is `v` read from a packed weight, perhaps through elementwise expressions?
+    fn from_packed(&self, v: Value) -> bool {
+        match self.places.get(&v) {
+            Some(Place::Inline(Some(r))) => r.packed.is_some(),
+            Some(Place::Inline(None)) => {
+                crate::tile::operands(&self.exprs[&v]).iter().any(|o| self.from_packed(*o))
+            }
+            Some(Place::Regs(_) | Place::Scratch(_)) | None => false,
+        }
+    }
+
+    /// The whole product in registers, row by row.
+    pub(super) fn dot_registers(
+        &mut self,
+        out: Value,
+        a: Value,
+        b: Value,
+        transpose: bool,
+        acc: Option<Value>,
+    ) -> Result<Vec<Reg>> {
+        let (dot, way) = self.dot(out, a, b, transpose, acc)?;
+        match way {
+            Way::Bytes | Way::Rows => self.packed(dot, way),
+            Way::Columns => self.columns(dot, 0..dot.m, Coord::from(0), dot.n.div_ceil(self.lanes)),
+            Way::Inner => {
+                let mut regs = vec![vec![]; dot.m];
+                for n in (0..dot.n).step_by(self.lanes) {
+                    let width = self.lanes.min(dot.n - n);
+                    for (row, reg) in self.inner(dot, Coord::from(n), width)?.into_iter().enumerate() {
+                        regs[row].push(reg);
+                    }
+                }
+                Ok(regs.concat())
+            }
+        }
+    }
+
+    /// The product written to scratch, block by block in a loop.
+    pub(super) fn dot_scratch(
+        &mut self,
+        out: Value,
+        a: Value,
+        b: Value,
+        transpose: bool,
+        acc: Option<Value>,
+        home: usize,
+    ) -> Result<()> {
+        let (dot, way) = self.dot(out, a, b, transpose, acc)?;
+        let lanes = self.lanes;
+        let row_bytes = dot.n.div_ceil(lanes) * lanes * 4;
+        let base = self.scratch_base();
+        let store = |l: &mut Self, row: usize, n: Coord, reg: Reg| -> Result<()> {
+            let mut address = Operand::Reg(base);
+            if let Some(r) = n.reg {
+                let bytes = l.int(kgen_ir::machine::IntOp::Mul, Operand::Reg(r), Operand::Imm(4));
+                address = l.int(kgen_ir::machine::IntOp::Add, address, bytes);
+            }
+            let mem = kgen_ir::machine::Mem {
+                base: l.as_reg(address),
+                offset: (home + row * row_bytes + n.add * 4) as i32,
+            };
+            l.effect(Op::Store(kgen_ir::machine::Width::W32), &[Operand::Reg(reg)], mem);
+            Ok(())
+        };
+        match way {
+            Way::Bytes | Way::Rows => {
+                let per_row = dot.n.div_ceil(lanes);
+                for (i, reg) in self.packed(dot, way)?.into_iter().enumerate() {
+                    store(self, i / per_row, Coord::from(i % per_row * lanes), reg)?;
+                }
+                Ok(())
+            }
+            Way::Inner => {
+                let whole = dot.n / lanes;
+                if whole > 0 {
+                    let hi = Operand::Imm((whole * lanes) as i64);
+                    self.for_loop(Operand::Imm(0), hi, lanes as i64, &[], |l, n, _| {
+                        let n = Coord { reg: Some(n), add: 0 };
+                        for (row, reg) in l.inner(dot, n, lanes)?.into_iter().enumerate() {
+                            store(l, row, n, reg)?;
+                        }
+                        Ok(((), vec![]))
+                    })?;
+                }
+                if whole * lanes < dot.n {
+                    let n = Coord::from(whole * lanes);
+                    for (row, reg) in self.inner(dot, n, dot.n - whole * lanes)?.into_iter().enumerate() {
+                        store(self, row, n, reg)?;
+                    }
+                }
+                Ok(())
+            }
+            Way::Columns => {
+                let rows = dot.m.min(self.budget());
+                let wide = (self.budget() / rows).max(1);
+                let vectors = dot.n / lanes;
+                for first in (0..dot.m).step_by(rows) {
+                    let block = first..dot.m.min(first + rows);
+                    let mut done = 0;
+                    for width in [wide, 1] {
+                        let count = (vectors - done) / width;
+                        if count == 0 {
+                            continue;
+                        }
+                        let step = (width * lanes) as i64;
+                        let lo = Operand::Imm((done * lanes) as i64);
+                        let hi = Operand::Imm((done * lanes) as i64 + count as i64 * step);
+                        self.for_loop(lo, hi, step, &[], |l, n, _| {
+                            let n = Coord { reg: Some(n), add: 0 };
+                            let regs = l.columns(dot, block.clone(), n, width)?;
+                            for (i, reg) in regs.into_iter().enumerate() {
+                                store(l, block.start + i / width, n.plus(i % width * lanes), reg)?;
+                            }
+                            Ok(((), vec![]))
+                        })?;
+                        done += count * width;
+                    }
+                    if done * lanes < dot.n {
+                        let n = Coord::from(done * lanes);
+                        let regs = self.columns(dot, block.clone(), n, 1)?;
+                        for (i, reg) in regs.into_iter().enumerate() {
+                            store(self, block.start + i, n, reg)?;
+                        }
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Accumulators a block may use: half of the registers.
+    fn budget(&self) -> usize {
+        self.choice.target.vectors / 2
+    }
+
+    fn start(&mut self, dot: Dot, row: usize, n: Coord) -> Result<Reg> {
+        match dot.acc {
+            Some(acc) => {
+                let lanes = if dot.n == 1 { LaneDim::Splat } else { LaneDim::Dim(1) };
+                self.vec(acc, &[Coord::from(row), n], lanes)
+            }
+            None if self.kernel.values[dot.out].ty.elem == Dtype::I32 => Ok(self.word_const(0)),
+            None => Ok(self.float_const(0.0)),
+        }
+    }
+
+    /// Rows `rows` and `width` vectors of columns from `n`: one element of a, one row of b at a time.
+    fn columns(&mut self, dot: Dot, rows: std::ops::Range<usize>, n: Coord, width: usize) -> Result<Vec<Reg>> {
+        let lanes = self.lanes;
+        let mut accs = Vec::new();
+        for row in rows.clone() {
+            for j in 0..width {
+                accs.push(self.start(dot, row, n.plus(j * lanes))?);
+            }
+        }
+        let step = |l: &mut Self, k: Coord, accs: &[Reg]| -> Result<Vec<Reg>> {
+            let way = if dot.n == 1 { LaneDim::Splat } else { LaneDim::Dim(1) };
+            let mut b = Vec::new();
+            for j in 0..width {
+                b.push(l.vec(dot.b, &[k, n.plus(j * lanes)], way)?);
+            }
+            let mut out = Vec::new();
+            for (i, row) in rows.clone().enumerate() {
+                let a = l.vec(dot.a, &[Coord::from(row), k], LaneDim::Splat)?;
+                for (j, b) in b.iter().enumerate() {
+                    out.push(l.v(Class::Float, Op::Fma, &[a, *b, accs[i * width + j]]));
+                }
+            }
+            Ok(out)
+        };
+        self.along_k(dot.k, 1, accs, dot.a, step)
+    }
+
+    /// `width <= lanes` columns from `n`, lanes along k, summed at the end; one register a row.
+    fn inner(&mut self, dot: Dot, n: Coord, width: usize) -> Result<Vec<Reg>> {
+        let lanes = self.lanes;
+        // All rows at once, so that each key is decoded once; as many columns as registers allow.
+        let rows = dot.m.min(self.budget());
+        let at_once = (self.budget() / rows).clamp(1, width);
+        let mut out = Vec::new();
+        for first in (0..dot.m).step_by(rows) {
+            let block = first..dot.m.min(first + rows);
+            let mut sums: Vec<Vec<Reg>> = vec![vec![]; block.len()];
+            for c in (0..width).step_by(at_once) {
+                let columns = c..width.min(c + at_once);
+                let zero: Vec<_> =
+                    (0..block.len() * columns.len()).map(|_| self.float_const(0.0)).collect();
+                let step = |l: &mut Self, k: Coord, accs: &[Reg]| -> Result<Vec<Reg>> {
+                    let mut b = Vec::new();
+                    for c in columns.clone() {
+                        b.push(l.vec(dot.b, &[n.plus(c), k], LaneDim::Dim(1))?);
+                    }
+                    let mut out = Vec::new();
+                    for (i, row) in block.clone().enumerate() {
+                        let a = l.vec(dot.a, &[Coord::from(row), k], LaneDim::Dim(1))?;
+                        for (j, b) in b.iter().enumerate() {
+                            out.push(l.v(Class::Float, Op::Fma, &[*b, a, accs[i * columns.len() + j]]));
+                        }
+                    }
+                    Ok(out)
+                };
+                let accs = self.along_k(dot.k, lanes, zero, dot.a, step)?;
+                for (i, reg) in accs.into_iter().enumerate() {
+                    sums[i / columns.len()].push(reg);
+                }
+            }
+            for (i, row) in block.enumerate() {
+                let sum = if width == 1 {
+                    self.v(Class::Float, Op::HSum, &[sums[i][0]])
+                } else {
+                    self.sum_lanes(std::mem::take(&mut sums[i]))
+                };
+                out.push(match dot.acc {
+                    None => sum,
+                    Some(_) => {
+                        let start = self.start(dot, row, n)?;
+                        self.v(Class::Float, Op::Float(FloatOp::Add), &[start, sum])
+                    }
+                });
+            }
+        }
+        Ok(out)
+    }
+
+    /// One vector whose lane i is the sum over the lanes of `regs[i]`: a transposing tree.
+    fn sum_lanes(&mut self, mut regs: Vec<Reg>) -> Reg {
+        let lanes = self.lanes;
+        while regs.len() < lanes {
+            let zero = self.float_const(0.0);
+            regs.push(zero);
+        }
+        // Before each level every register holds `run` sums of runs of lanes; a level joins neighbours: of the
+        // pair (x, y) the even runs and the odd runs, added.
+        let mut half = lanes / 2;
+        while half >= 1 {
+            let count = regs.len() / 2;
+            let mut next = Vec::new();
+            for i in 0..count {
+                // Register i pairs with i + count, so that lane order comes out right.
+                let (x, y) = (regs[i], regs[i + count]);
+                let (mut low, mut high) = (vec![], vec![]);
+                // Each block of 2 * half lanes: its low half and its high half.
+                for block in 0..lanes / (2 * half) {
+                    let at = block * 2 * half;
+                    low.extend((at..at + half).map(|l| l as u8));
+                    low.extend((at..at + half).map(|l| (l + lanes) as u8));
+                    high.extend((at + half..at + 2 * half).map(|l| l as u8));
+                    high.extend((at + half..at + 2 * half).map(|l| (l + lanes) as u8));
+                }
+                let a = self.v(Class::Float, Op::Shuffle(low), &[x, y]);
+                let b = self.v(Class::Float, Op::Shuffle(high), &[x, y]);
+                next.push(self.v(Class::Float, Op::Float(FloatOp::Add), &[a, b]));
+            }
+            regs = next;
+            half /= 2;
+        }
+        regs[0]
+    }
+
+    /// Runs `step` for k = 0, by, 2 by, ...: unrolled where short, a loop of a few steps where long.
+    fn along_k(
+        &mut self,
+        k: usize,
+        by: usize,
+        mut accs: Vec<Reg>,
+        a: Value,
+        step: impl Fn(&mut Self, Coord, &[Reg]) -> Result<Vec<Reg>>,
+    ) -> Result<Vec<Reg>> {
+        let steps = k / by;
+        let in_registers = matches!(self.places.get(&a), Some(Place::Regs(_)));
+        let unroll = if steps <= 4 || in_registers { steps } else { 2 };
+        let mut done = 0;
+        if unroll < steps {
+            let turns = steps / unroll;
+            done = turns * unroll;
+            let hi = Operand::Imm((done * by) as i64);
+            let (_, results) = self.for_loop(Operand::Imm(0), hi, (unroll * by) as i64, &accs, |l, var, accs| {
+                let mut accs = accs.to_vec();
+                for u in 0..unroll {
+                    accs = step(l, Coord { reg: Some(var), add: u * by }, &accs)?;
+                }
+                Ok(((), accs))
+            })?;
+            accs = results;
+        }
+        while done * by < k {
+            accs = step(self, Coord::from(done * by), &accs)?;
+            done += 1;
+        }
+        Ok(accs)
+    }
+
+    /// Lanes are rows of a packed weight; fully unrolled over the group.
+    fn packed(&mut self, dot: Dot, way: Way) -> Result<Vec<Reg>> {
+        let lanes = self.lanes;
+        let per_row = dot.n.div_ceil(lanes);
+        let mut accs = Vec::new();
+        for row in 0..dot.m {
+            for j in 0..per_row {
+                accs.push(self.start(dot, row, Coord::from(j * lanes))?);
+            }
+        }
+        if way == Way::Rows {
+            for k in 0..dot.k {
+                let mut b = Vec::new();
+                for j in 0..per_row {
+                    b.push(self.vec(dot.b, &[Coord::from(j * lanes), Coord::from(k)], LaneDim::Dim(0))?);
+                }
+                for row in 0..dot.m {
+                    let a = self.vec(dot.a, &[Coord::from(row), Coord::from(k)], LaneDim::Splat)?;
+                    for (j, b) in b.iter().enumerate() {
+                        let i = row * per_row + j;
+                        accs[i] = self.v(Class::Float, Op::Fma, &[a, *b, accs[i]]);
+                    }
+                }
+            }
+            return Ok(accs);
+        }
+        let Some(r) = self.codes_ref(dot.b) else {
+            return Err(self.no("an integer product of weights that are not packed codes".into()));
+        };
+        let Some(Place::Inline(Some(x))) = self.places.get(&dot.a).cloned() else {
+            return Err(self.no("an integer product of activations that are not in memory".into()));
+        };
+        let (of, _) = r.packed.clone().expect("codes_ref checked");
+        let bits = of.elem.bits() as i64;
+        let fields = 8 / of.elem.bits() as usize;
+        let quads = dot.k / 4;
+        for first in (0..quads).step_by(fields) {
+            let mut words = Vec::new();
+            for j in 0..per_row {
+                let at = [Coord::from(j * lanes), Coord::from(first * 4)];
+                words.push(self.load_vec(&r, &at, LaneDim::Dim(0))?);
+            }
+            for f in 0..fields.min(quads - first) {
+                let mut b = Vec::new();
+                for &word in &words {
+                    b.push(self.field(word, f as i64 * bits, bits));
+                }
+                for row in 0..dot.m {
+                    let mem = self.address(&x, &[Coord::from(row), Coord::from((first + f) * 4)])?;
+                    let a = self.inst(Class::Word, Op::Splat(kgen_ir::machine::Width::W32), &[], Some(mem));
+                    for (j, b) in b.iter().enumerate() {
+                        let i = row * per_row + j;
+                        accs[i] = self.v(Class::Word, Op::Dot(DotOp::U8S8), &[*b, a, accs[i]]);
+                    }
+                }
+            }
+        }
+        Ok(accs)
+    }
+
+    /// The packed codes behind `v`, seen through conversions.
+    fn codes_ref(&self, v: Value) -> Option<super::access::TileRef> {
+        match self.places.get(&v) {
+            Some(Place::Inline(Some(r))) => {
+                matches!(r.packed, Some((_, Part::Codes))).then(|| r.clone())
+            }
+            Some(Place::Inline(None)) => match self.exprs.get(&v) {
+                Some(Expr::Convert(a)) => self.codes_ref(*a),
+                _ => None,
+            },
+            Some(Place::Regs(_) | Place::Scratch(_)) | None => None,
+        }
+    }
+
+    /// Bit field `[shift, shift + bits)` of each byte.
+    fn field(&mut self, word: Reg, shift: i64, bits: i64) -> Reg {
+        if bits == 8 {
+            return word;
+        }
+        let word = if shift == 0 {
+            word
+        } else {
+            self.inst(Class::Word, Op::Shift(ShiftOp::Right), &[Operand::Reg(word), Operand::Imm(shift)], None)
+        };
+        let mask = ((1u32 << bits) - 1) * 0x0101_0101;
+        let mask = self.word_const(mask as i32);
+        self.v(Class::Word, Op::Word(WordOp::And), &[word, mask])
+    }
+}

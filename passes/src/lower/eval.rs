@@ -1,0 +1,480 @@
+//! Vectors of tile values on demand, and values kept where they stand.
+
+use super::{
+    Coord, Lower, Place, Result,
+    access::{TileDim, TileRef},
+};
+use kgen_ir::{
+    dtype::Dtype,
+    machine::{Class, Cvt, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, ShiftOp, WordOp},
+    tile::{Binary, Expr, LaneDim, Part, Reduce, Space, Unary, Value},
+};
+
+impl Lower<'_> {
+    pub(super) fn shape(&self, v: Value) -> &[usize] {
+        &self.kernel.values[v].ty.shape
+    }
+
+    fn elem(&self, v: Value) -> Dtype {
+        self.kernel.values[v].ty.elem
+    }
+
+    /// Start of every vector of a kept value, row by row.
+    pub(super) fn vectors_of(&self, v: Value) -> Vec<Vec<usize>> {
+        let shape = self.shape(v);
+        let Some((&last, outer)) = shape.split_last() else { return vec![vec![]] };
+        let rows: usize = outer.iter().product();
+        let mut out = Vec::new();
+        for row in 0..rows {
+            let mut at = vec![0; outer.len()];
+            let mut rest = row;
+            for d in (0..outer.len()).rev() {
+                at[d] = rest % outer[d];
+                rest /= outer[d];
+            }
+            for c in (0..last).step_by(self.lanes) {
+                let mut whole = at.clone();
+                whole.push(c);
+                out.push(whole);
+            }
+        }
+        out
+    }
+
+    /// A vector along the value's own lanes.
+    pub(super) fn kept_vec(&mut self, v: Value, at: Vec<usize>) -> Result<Reg> {
+        let lanes = self.own_lanes(v);
+        let at: Vec<_> = at.into_iter().map(Coord::from).collect();
+        self.vec(v, &at, lanes)
+    }
+
+    fn own_lanes(&self, v: Value) -> LaneDim {
+        match self.shape(v).split_last() {
+            None | Some((1, _)) => LaneDim::Splat,
+            Some((_, outer)) => LaneDim::Dim(outer.len()),
+        }
+    }
+
+    fn row_vectors(&self, v: Value) -> usize {
+        self.shape(v).last().map_or(1, |l| l.div_ceil(self.lanes))
+    }
+
+    fn scratch_ref(&mut self, v: Value, at: usize) -> TileRef {
+        let shape = self.shape(v).to_vec();
+        let elem = self.elem(v);
+        let padded = self.row_vectors(v) * self.lanes;
+        let mut step = 4;
+        let mut dims = Vec::new();
+        for (d, &len) in shape.iter().enumerate().rev() {
+            // Rows are whole vectors, so whole vectors may be read.
+            let last = d + 1 == shape.len();
+            dims.push(TileDim { len: if last { padded } else { len }, step: Operand::Imm(step as i64), guard: None });
+            step *= if last { padded } else { len };
+        }
+        dims.reverse();
+        TileRef { base: self.scratch_base(), offset: at as i32, elem, dims, packed: None }
+    }
+
+    pub(super) fn scratch_tile(&mut self, v: Value) -> usize {
+        let rows: usize = self.shape(v).split_last().map_or(1, |(_, r)| r.iter().product());
+        self.scratch_bytes(rows * self.row_vectors(v) * self.lanes * 4)
+    }
+
+    /// Keeps or remembers a value; `home` is where a large one must be written.
+    pub(super) fn let_value(&mut self, v: Value, expr: &Expr, home: Option<usize>) -> Result<()> {
+        self.exprs.insert(v, expr.clone());
+        let load = match expr {
+            Expr::Load { tensor, at, guard } => Some(self.tile_ref(tensor, at, *guard)?),
+            Expr::Fill(_)
+            | Expr::Iota { .. }
+            | Expr::Dot { .. }
+            | Expr::Unary(..)
+            | Expr::Binary(..)
+            | Expr::Select(..)
+            | Expr::Reduce(..)
+            | Expr::Convert(_) => None,
+        };
+        match self.kernel.values[v].ty.space {
+            None => Err(self.no(format!("the unplaced value `{}`", self.kernel.values[v].name))),
+            Some(Space::Inline) => {
+                self.places.insert(v, Place::Inline(load));
+                Ok(())
+            }
+            Some(Space::Register) => {
+                let regs = self.registers(v, expr, load)?;
+                self.places.insert(v, Place::Regs(regs));
+                Ok(())
+            }
+            Some(Space::Scratch) => {
+                let at = home.unwrap_or_else(|| self.scratch_tile(v));
+                self.fill_scratch(v, expr, load, at)?;
+                self.places.insert(v, Place::Scratch(at));
+                Ok(())
+            }
+        }
+    }
+
+    fn registers(&mut self, v: Value, expr: &Expr, load: Option<TileRef>) -> Result<Vec<Reg>> {
+        if let Expr::Dot { a, b, transpose, acc } = expr {
+            return self.dot_registers(v, *a, *b, *transpose, *acc);
+        }
+        self.places.insert(v, Place::Inline(load));
+        let lanes = self.own_lanes(v);
+        let mut regs = Vec::new();
+        for at in self.vectors_of(v) {
+            let at: Vec<_> = at.into_iter().map(Coord::from).collect();
+            regs.push(self.vec(v, &at, lanes)?);
+        }
+        Ok(regs)
+    }
+
+    fn fill_scratch(&mut self, v: Value, expr: &Expr, load: Option<TileRef>, at: usize) -> Result<()> {
+        if let Expr::Dot { a, b, transpose, acc } = expr {
+            return self.dot_scratch(v, *a, *b, *transpose, *acc, at);
+        }
+        self.places.insert(v, Place::Inline(load));
+        self.copy_to_scratch(v, at)
+    }
+
+    /// Writes all vectors of a value to scratch; long rows in a loop.
+    pub(super) fn copy_to_scratch(&mut self, v: Value, at: usize) -> Result<()> {
+        let target = self.scratch_ref(v, at);
+        let lanes = self.own_lanes(v);
+        let shape = self.shape(v).to_vec();
+        let whole = shape.last().map_or(0, |l| l / self.lanes);
+        let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
+        let looped = lanes != LaneDim::Splat && whole >= 8 && rows * whole > 16;
+        if looped {
+            let step = self.lanes;
+            self.for_loop(Operand::Imm(0), Operand::Imm((whole * step) as i64), step as i64, &[], |l, c, _| {
+                for start in l.vectors_of(v).into_iter().filter(|s| s.last() == Some(&0)) {
+                    let mut coord: Vec<_> = start.into_iter().map(Coord::from).collect();
+                    if let Some(last) = coord.last_mut() {
+                        last.reg = Some(c);
+                    }
+                    let x = l.vec(v, &coord, lanes)?;
+                    l.store_vec(&target, &coord, x, LaneDim::Dim(coord.len() - 1))?;
+                }
+                Ok(((), vec![]))
+            })?;
+        }
+        for start in self.vectors_of(v) {
+            if looped && start.last().is_some_and(|c| c + self.lanes <= whole * self.lanes) {
+                continue;
+            }
+            let coord: Vec<_> = start.into_iter().map(Coord::from).collect();
+            let x = self.vec(v, &coord, lanes)?;
+            self.store_vec(&target, &coord, x, LaneDim::Dim(coord.len().saturating_sub(1)))?;
+        }
+        Ok(())
+    }
+
+    /// Writes a value to a tile of a tensor.
+    pub(super) fn store_tile(&mut self, r: &TileRef, v: Value) -> Result<()> {
+        let lanes = self.own_lanes(v);
+        let shape = self.shape(v).to_vec();
+        let whole = shape.last().map_or(0, |l| l / self.lanes);
+        let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
+        let guarded = r.dims.last().is_some_and(|d| d.guard.is_some());
+        let looped = lanes != LaneDim::Splat
+            && !guarded
+            && rows * whole > 16
+            && !matches!(self.places.get(&v), Some(Place::Regs(_)));
+        if looped {
+            let step = self.lanes;
+            self.for_loop(Operand::Imm(0), Operand::Imm((whole * step) as i64), step as i64, &[], |l, c, _| {
+                for start in l.vectors_of(v).into_iter().filter(|s| s.last() == Some(&0)) {
+                    let mut coord: Vec<_> = start.into_iter().map(Coord::from).collect();
+                    if let Some(last) = coord.last_mut() {
+                        last.reg = Some(c);
+                    }
+                    let x = l.vec(v, &coord, lanes)?;
+                    l.store_vec(r, &coord, x, lanes)?;
+                }
+                Ok(((), vec![]))
+            })?;
+        }
+        for start in self.vectors_of(v) {
+            if looped && start.last().is_some_and(|c| c + self.lanes <= whole * self.lanes) {
+                continue;
+            }
+            let coord: Vec<_> = start.into_iter().map(Coord::from).collect();
+            let x = self.vec(v, &coord, lanes)?;
+            self.store_vec(r, &coord, x, lanes)?;
+        }
+        Ok(())
+    }
+
+    /// The vector of `v` that starts at `at`, with lanes along `lanes`.
+    pub(super) fn vec(&mut self, v: Value, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+        match self.places.get(&v).cloned() {
+            None => Err(self.no(format!("the value `{}` before it exists", self.kernel.values[v].name))),
+            Some(Place::Regs(regs)) => self.from_registers(v, &regs, at, lanes),
+            Some(Place::Scratch(home)) => {
+                let r = self.scratch_ref(v, home);
+                self.load_vec(&r, at, lanes)
+            }
+            Some(Place::Inline(load)) => {
+                let expr = self.exprs[&v].clone();
+                self.compute(v, &expr, load.as_ref(), at, lanes)
+            }
+        }
+    }
+
+    fn from_registers(&mut self, v: Value, regs: &[Reg], at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+        if at.iter().any(|c| c.reg.is_some()) {
+            return Err(self.no("a register tile indexed at run time".into()));
+        }
+        let shape = self.shape(v).to_vec();
+        let per_row = self.row_vectors(v);
+        let mut row = 0;
+        for d in 0..shape.len().saturating_sub(1) {
+            row = row * shape[d] + at[d].add;
+        }
+        let column = at.last().map_or(0, |c| c.add);
+        let reg = regs[row * per_row + column / self.lanes];
+        let own = self.own_lanes(v);
+        match (own, lanes) {
+            (LaneDim::Splat, _) => Ok(reg),
+            (LaneDim::Dim(_), LaneDim::Splat) => {
+                let lane = (column % self.lanes) as u8;
+                let class = self.out.regs[reg].class;
+                Ok(self.v(class, Op::Shuffle(vec![lane; self.lanes]), &[reg, reg]))
+            }
+            (LaneDim::Dim(a), LaneDim::Dim(b)) if a == b => Ok(reg),
+            (LaneDim::Dim(_), LaneDim::Dim(_)) => Err(self.no("a transposed register tile".into())),
+        }
+    }
+
+    /// An operand's vector under broadcasting: a dimension of 1 is read at 0, along lanes as a splat.
+    fn operand(&mut self, v: Value, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+        let shape = self.shape(v).to_vec();
+        let at: Vec<_> =
+            shape.iter().zip(at).map(|(&s, &c)| if s == 1 { Coord::from(0) } else { c }).collect();
+        let lanes = match lanes {
+            LaneDim::Dim(d) if shape.get(d) == Some(&1) => LaneDim::Splat,
+            other => other,
+        };
+        self.vec(v, &at, lanes)
+    }
+
+    fn compute(
+        &mut self,
+        v: Value,
+        expr: &Expr,
+        load: Option<&TileRef>,
+        at: &[Coord],
+        lanes: LaneDim,
+    ) -> Result<Reg> {
+        match expr {
+            Expr::Fill(x) => match self.elem(v) {
+                Dtype::F32 => Ok(self.float_const(*x as f32)),
+                Dtype::I32 => Ok(self.word_const(*x as i32)),
+                other => Err(self.no(format!("filling {other}"))),
+            },
+            Expr::Iota { dim, start } => {
+                let start = self.extent(start)?;
+                let coord = at[*dim];
+                let mut index = self.int(kgen_ir::machine::IntOp::Add, start, Operand::Imm(coord.add as i64));
+                if let Some(reg) = coord.reg {
+                    index = self.int(kgen_ir::machine::IntOp::Add, index, Operand::Reg(reg));
+                }
+                let index = self.as_reg(index);
+                let word = self.v(Class::Word, Op::Spread, &[index]);
+                let word = if lanes == LaneDim::Dim(*dim) {
+                    let iota = self.inst(Class::Word, Op::Iota, &[], None);
+                    self.v(Class::Word, Op::Word(WordOp::Add), &[word, iota])
+                } else {
+                    word
+                };
+                match self.elem(v) {
+                    Dtype::I32 => Ok(word),
+                    Dtype::F32 => Ok(self.v(Class::Float, Op::Cvt(Cvt::FloatFromInt), &[word])),
+                    other => Err(self.no(format!("iota of {other}"))),
+                }
+            }
+            Expr::Load { .. } => match load {
+                Some(r) => self.load_vec(r, at, lanes),
+                None => Err(self.no("a load without address".into())),
+            },
+            Expr::Dot { .. } => Err(self.no("a product computed where it is used".into())),
+            Expr::Unary(op, a) => {
+                let x = self.operand(*a, at, lanes)?;
+                self.unary(*op, x)
+            }
+            Expr::Binary(op, a, b) => self.binary(v, *op, *a, *b, at, lanes),
+            Expr::Select(c, a, b) => {
+                let c = self.operand(*c, at, lanes)?;
+                let a = self.operand(*a, at, lanes)?;
+                let b = self.operand(*b, at, lanes)?;
+                let class = self.out.regs[a].class;
+                Ok(self.v(class, Op::Select, &[c, a, b]))
+            }
+            Expr::Reduce(op, a, dim) => self.reduce(*op, *a, *dim, at, lanes),
+            Expr::Convert(a) => self.convert(*a, self.elem(v), at, lanes),
+        }
+    }
+
+    fn unary(&mut self, op: Unary, x: Reg) -> Result<Reg> {
+        let one = |l: &mut Self, op| Ok(l.v(Class::Float, Op::FloatUnary(op), &[x]));
+        match op {
+            Unary::Neg => one(self, FloatUnary::Neg),
+            Unary::Abs => one(self, FloatUnary::Abs),
+            Unary::Exp2 => one(self, FloatUnary::Exp2),
+            Unary::Log2 => one(self, FloatUnary::Log2),
+            Unary::Tanh => one(self, FloatUnary::Tanh),
+            Unary::Sqrt => one(self, FloatUnary::Sqrt),
+            Unary::Floor => one(self, FloatUnary::Floor),
+            Unary::Recip => {
+                let unit = self.float_const(1.0);
+                Ok(self.v(Class::Float, Op::Float(FloatOp::Div), &[unit, x]))
+            }
+        }
+    }
+
+    fn is_fill(&self, v: Value, x: f64) -> bool {
+        matches!(self.exprs.get(&v), Some(Expr::Fill(y)) if *y == x)
+    }
+
+    fn binary(&mut self, v: Value, op: Binary, a: Value, b: Value, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+        if op == Binary::Add {
+            // Broadcasting a row into an accumulator is written as adding zeros.
+            if self.is_fill(b, 0.0) && self.elem(v) == Dtype::I32 {
+                return self.operand(a, at, lanes);
+            }
+            // A product used nowhere else joins the sum: one rounding instead of two.
+            for (sum, product) in [(a, b), (b, a)] {
+                let inline = matches!(self.places.get(&product), Some(Place::Inline(None)));
+                if let Some(Expr::Binary(Binary::Mul, x, y)) = self.exprs.get(&product).cloned()
+                    && inline
+                    && self.elem(v) == Dtype::F32
+                {
+                    let (x, y) = (self.operand(x, at, lanes)?, self.operand(y, at, lanes)?);
+                    let c = self.operand(sum, at, lanes)?;
+                    return Ok(self.v(Class::Float, Op::Fma, &[x, y, c]));
+                }
+            }
+        }
+        let float = self.elem(a) == Dtype::F32;
+        let truth = self.elem(a) == Dtype::Bool;
+        let x = self.operand(a, at, lanes)?;
+        let y = self.operand(b, at, lanes)?;
+        let (class, op) = match (op, float) {
+            (Binary::Add, true) => (Class::Float, Op::Float(FloatOp::Add)),
+            (Binary::Sub, true) => (Class::Float, Op::Float(FloatOp::Sub)),
+            (Binary::Mul, true) => (Class::Float, Op::Float(FloatOp::Mul)),
+            (Binary::Div, true) => (Class::Float, Op::Float(FloatOp::Div)),
+            (Binary::Max, true) => (Class::Float, Op::Float(FloatOp::Max)),
+            (Binary::Min, true) => (Class::Float, Op::Float(FloatOp::Min)),
+            (Binary::Cmp(c), true) => (Class::Mask, Op::FloatCmp(c)),
+            (Binary::Add, false) => (Class::Word, Op::Word(WordOp::Add)),
+            (Binary::Sub, false) => (Class::Word, Op::Word(WordOp::Sub)),
+            (Binary::Mul, false) => (Class::Word, Op::Word(WordOp::Mul)),
+            (Binary::Max, false) => (Class::Word, Op::Word(WordOp::Max)),
+            (Binary::Min, false) => (Class::Word, Op::Word(WordOp::Min)),
+            (Binary::Cmp(c), false) => (Class::Mask, Op::WordCmp(c)),
+            (Binary::And, false) if truth => (Class::Mask, Op::Mask(MaskOp::And)),
+            (Binary::Or, false) if truth => (Class::Mask, Op::Mask(MaskOp::Or)),
+            (Binary::And, false) => (Class::Word, Op::Word(WordOp::And)),
+            (Binary::Or, false) => (Class::Word, Op::Word(WordOp::Or)),
+            (Binary::Div, false) | (Binary::And | Binary::Or, true) => {
+                return Err(self.no(format!("{op:?} of {}", self.elem(a))));
+            }
+        };
+        Ok(self.v(class, op, &[x, y]))
+    }
+
+    /// Along the last dimension: vectors first, lanes at the end; the result is in every lane.
+    fn reduce(&mut self, op: Reduce, a: Value, dim: usize, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+        let shape = self.shape(a).to_vec();
+        if dim + 1 != shape.len() {
+            return Err(self.no("a reduction along an outer dimension".into()));
+        }
+        let last = shape[dim];
+        if last == 1 {
+            return self.vec(a, at, LaneDim::Splat);
+        }
+        if !last.is_multiple_of(self.lanes) || lanes != LaneDim::Splat {
+            return Err(self.no(format!("a reduction over {last} elements in {} lanes", self.lanes)));
+        }
+        let float = self.elem(a) == Dtype::F32;
+        let (class, join, across) = match (op, float) {
+            (Reduce::Sum, true) => (Class::Float, Op::Float(FloatOp::Add), Op::HSum),
+            (Reduce::Max, true) => (Class::Float, Op::Float(FloatOp::Max), Op::HMax),
+            (Reduce::Sum, false) => (Class::Word, Op::Word(WordOp::Add), Op::WordHSum),
+            (Reduce::Max, false) => return Err(self.no("the maximum of integers".into())),
+        };
+        let mut total: Option<Reg> = None;
+        for c in (0..last).step_by(self.lanes) {
+            let mut here = at.to_vec();
+            here[dim] = Coord::from(c);
+            let x = self.vec(a, &here, LaneDim::Dim(dim))?;
+            total = Some(match total {
+                None => x,
+                Some(t) => self.v(class, join.clone(), &[t, x]),
+            });
+        }
+        match total {
+            Some(t) => Ok(self.v(class, across, &[t])),
+            None => Ok(self.zero(class)),
+        }
+    }
+
+    pub(super) fn convert(&mut self, a: Value, to: Dtype, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+        let from = self.elem(a);
+        if let Some(code) = self.code_word(a, at, lanes)? {
+            return match to {
+                Dtype::F32 => Ok(self.v(Class::Float, Op::Cvt(Cvt::FloatFromInt), &[code])),
+                _ => Ok(code),
+            };
+        }
+        let x = self.operand(a, at, lanes)?;
+        let cvt = |l: &mut Self, class, c| Ok(l.v(class, Op::Cvt(c), &[x]));
+        let small = matches!(from, Dtype::I8 | Dtype::U8 | Dtype::I16 | Dtype::U16 | Dtype::I32);
+        match (from, to) {
+            (a, b) if a == b => Ok(x),
+            (Dtype::F16, Dtype::F32) => cvt(self, Class::Float, Cvt::FloatFromF16),
+            (Dtype::BF16, Dtype::F32) => cvt(self, Class::Float, Cvt::FloatFromBf16),
+            (Dtype::F32, Dtype::F16) => cvt(self, Class::Word, Cvt::F16FromFloat),
+            (Dtype::F32, Dtype::BF16) => cvt(self, Class::Word, Cvt::Bf16FromFloat),
+            (f, Dtype::F32) if small => {
+                let _ = f;
+                cvt(self, Class::Float, Cvt::FloatFromInt)
+            }
+            (f, Dtype::I32) if small => {
+                let _ = f;
+                Ok(x)
+            }
+            (Dtype::F32, Dtype::I8) => {
+                // Saturating; a NaN becomes 0, as the tile level says.
+                let same = self.v(Class::Mask, Op::FloatCmp(kgen_ir::tile::Compare::Eq), &[x, x]);
+                let nought = self.float_const(0.0);
+                let clean = self.v(Class::Float, Op::Select, &[same, x, nought]);
+                let (lo, hi) = (self.float_const(-128.0), self.float_const(127.0));
+                let up = self.v(Class::Float, Op::Float(FloatOp::Max), &[clean, lo]);
+                let inside = self.v(Class::Float, Op::Float(FloatOp::Min), &[up, hi]);
+                Ok(self.v(Class::Word, Op::Cvt(Cvt::IntFromFloat), &[inside]))
+            }
+            _ => Err(self.no(format!("converting {from} to {to}"))),
+        }
+    }
+
+    /// A code of a packed weight, alone in its lane: the word is shifted and masked.
+    fn code_word(&mut self, a: Value, at: &[Coord], lanes: LaneDim) -> Result<Option<Reg>> {
+        let Some(Place::Inline(Some(r))) = self.places.get(&a).cloned() else { return Ok(None) };
+        let Some((of, Part::Codes)) = r.packed.clone() else { return Ok(None) };
+        let word = self.load_vec(&r, at, lanes)?;
+        let bits = of.elem.bits() as i64;
+        let shift = i64::from(self.code_place(&of, at[1].add)?.1);
+        let shifted = if shift == 0 {
+            word
+        } else {
+            self.inst(Class::Word, Op::Shift(ShiftOp::Right), &[Operand::Reg(word), Operand::Imm(shift)], None)
+        };
+        if shift + bits == 32 {
+            return Ok(Some(shifted));
+        }
+        let mask = self.word_const((1i32 << bits) - 1);
+        Ok(Some(self.v(Class::Word, Op::Word(WordOp::And), &[shifted, mask])))
+    }
+}

@@ -1,0 +1,439 @@
+//! Ops that the target has no row for become sequences of ops which it has.
+//!
+//! The sequences are machine text: `a` is the operand, `d` the result. They may use ops that are sequences
+//! themselves. Sums and maxima over the lanes become shuffles, for any power of two of lanes.
+//!
+//! ```text
+//! s = shl a, 16 : w
+//! d = float s : f
+//! ```
+
+use kgen_ir::{
+    diag::Unsupported,
+    machine::{parse::parse, print::MNEMONICS, *},
+    target::Target,
+};
+use std::collections::HashMap;
+
+/// Mnemonic and sequence. Constants are bits; their values stand beside them.
+#[rustfmt::skip] // a table
+static SEQUENCES: &[(&str, &str)] = &[
+    // The exponent moves by 2^112, exactly, for subnormals too; at 2^16 and above it was all ones
+    // and is again.
+    ("cvt.f32.f16", "\
+s = shl a, 16 : w
+e = sar s, 3 : w
+k = wconst 2415919103 : w ; 0x8fffffff
+m = and e, k : w
+x = float m : f
+by = fconst 2004877312 : f ; 2^112
+y = fmul x, by : f
+p = fabs y : f
+top = fconst 1199570944 : f ; 65536
+over = fcmp.ge p, top : m
+inf = wconst 2139095040 : w ; 0x7f800000
+w = bits y : w
+v = or w, inf : w
+u = select over, v, w : w
+d = float u : f"),
+    // Normals round in the integers, subnormals by adding one half, whose last place is 2^-24.
+    ("cvt.f16.f32", "\
+w = bits a : w
+k = wconst 2147483647 : w ; 0x7fffffff
+p = and w, k : w
+sign = xor w, p : w
+last = shr p, 13 : w
+one = wconst 1 : w
+odd = and last, one : w
+bias = wconst 3355447295 : w ; 0xc8000fff: the exponent less 112, and just below half of the last place
+n0 = wadd p, bias : w
+n1 = wadd n0, odd : w
+normal = shr n1, 13 : w
+h = fconst 1056964608 : f ; 0.5
+x = float p : f
+y = fadd x, h : f
+z = bits y : w
+hw = bits h : w
+small = wsub z, hw : w
+least = wconst 947912704 : w ; 2^-14
+tiny = wcmp.lt p, least : m
+r = select tiny, small, normal : w
+top = wconst 1199570943 : w ; below 65536
+over = wcmp.gt p, top : m
+inf = wconst 2139095040 : w
+isnan = wcmp.gt p, inf : m
+hinf = wconst 31744 : w ; infinity
+hnan = wconst 32256 : w ; a quiet NaN
+o = select isnan, hnan, hinf : w
+q = select over, o, r : w
+sh = shr sign, 16 : w
+d = or q, sh : w"),
+    ("cvt.f32.bf16", "\
+s = shl a, 16 : w
+d = float s : f"),
+    ("cvt.bf16.f32", "\
+w = bits a : w
+t = shr w, 16 : w
+one = wconst 1 : w
+odd = and t, one : w
+half = wconst 32767 : w ; 0x7fff
+x = wadd w, half : w
+y = wadd x, odd : w
+r = shr y, 16 : w
+quiet = wconst 64 : w
+n = or t, quiet : w
+isnan = fcmp.ne a, a : m
+d = select isnan, n, r : w"),
+    // 2^a = 2^n 2^r, |r| <= 1/2, n by adding 1.5 * 2^23; 2^r by its series (the rest is below
+    // 5.3e-9); 2^n in two factors, so that subnormal results round once. The constants come first
+    // in the limits, so NaN passes.
+    ("exp2", "\
+lo = fconst 3273654272 : f ; -160
+hi = fconst 1126170624 : f ; 160
+x0 = fmax lo, a : f
+x = fmin hi, x0 : f
+magic = fconst 1262485504 : f ; 1.5 * 2^23
+nm = fadd x, magic : f
+n = fsub nm, magic : f
+r = fsub x, n : f
+c7 = fconst 931128830 : f ; ln(2)^7 / 7!
+c6 = fconst 958497929 : f ; ln(2)^6 / 6!
+p6 = fma c7, r, c6 : f
+c5 = fconst 984531967 : f ; ln(2)^5 / 5!
+p5 = fma p6, r, c5 : f
+c4 = fconst 1008571739 : f ; ln(2)^4 / 4!
+p4 = fma p5, r, c4 : f
+c3 = fconst 1029920839 : f ; ln(2)^3 / 3!
+p3 = fma p4, r, c3 : f
+c2 = fconst 1047920112 : f ; ln(2)^2 / 2!
+p2 = fma p3, r, c2 : f
+c1 = fconst 1060205080 : f ; ln(2)^1 / 1!
+p1 = fma p2, r, c1 : f
+c0 = fconst 1065353216 : f ; ln(2)^0 / 0!
+p = fma p1, r, c0 : f
+nw = bits nm : w
+mw = bits magic : w
+e = wsub nw, mw : w
+e1 = sar e, 1 : w
+e2 = wsub e, e1 : w
+bias = wconst 127 : w
+b1 = wadd e1, bias : w
+b2 = wadd e2, bias : w
+s1 = shl b1, 23 : w
+s2 = shl b2, 23 : w
+f1 = float s1 : f
+f2 = float s2 : f
+y = fmul p, f1 : f
+d = fmul y, f2 : f"),
+    // a = m 2^n, m in [sqrt(1/2), sqrt(2)); log(1 + x) = x - x^2/2 + x^3 q(x) with the
+    // coefficients of the Cephes library's logf; log2(e) is 1 and a rest.
+    ("log2", "\
+tiny = fconst 8388608 : f ; 2^-126
+sub = fcmp.lt a, tiny : m
+up = fconst 1258291200 : f ; 2^23
+big = fmul a, up : f
+a1 = select sub, big, a : f
+w = bits a1 : w
+root = wconst 1060439283 : w ; sqrt(1/2)
+o = wsub w, root : w
+n0 = sar o, 23 : w
+ns = shl n0, 23 : w
+mw = wsub w, ns : w
+m = float mw : f
+zero = wconst 0 : w
+less = wconst 23 : w
+shift = select sub, less, zero : w
+n1 = wsub n0, shift : w
+n = cvt.f32.i32 n1 : f
+one = fconst 1065353216 : f ; 1
+x = fsub m, one : f
+k0 = fconst 1032855995 : f ; 0.070376836292
+k1 = fconst 3186348472 : f ; -0.1151461031
+q1 = fma k0, x, k1 : f
+k2 = fconst 1039082778 : f ; 0.1167699874
+q2 = fma q1, x, k2 : f
+k3 = fconst 3187563855 : f ; -0.12420140846
+q3 = fma q2, x, k3 : f
+k4 = fconst 1041361343 : f ; 0.14249322787
+q4 = fma q3, x, k4 : f
+k5 = fconst 3190468176 : f ; -0.16668057665
+q5 = fma q4, x, k5 : f
+k6 = fconst 1045221036 : f ; 0.20000714765
+q6 = fma q5, x, k6 : f
+k7 = fconst 3196059644 : f ; -0.24999993993
+q7 = fma q6, x, k7 : f
+k8 = fconst 1051372202 : f ; 0.33333331174
+q8 = fma q7, x, k8 : f
+z = fmul x, x : f
+z3 = fmul z, x : f
+half = fconst 3204448256 : f ; -0.5
+hz = fmul half, z : f
+y = fma z3, q8, hz : f
+l = fconst 1055041773 : f ; log2(e) - 1
+t0 = fmul y, l : f
+t1 = fma x, l, t0 : f
+t2 = fadd t1, y : f
+t3 = fadd t2, x : f
+t4 = fadd t3, n : f
+fz = float zero : f
+iszero = fcmp.eq a, fz : m
+minus = fconst 4286578688 : f ; -infinity
+t5 = select iszero, minus, t4 : f
+inf = fconst 2139095040 : f ; infinity
+isinf = fcmp.eq a, inf : m
+t6 = select isinf, inf, t5 : f
+ok = fcmp.ge a, fz : m
+nan = fconst 2143289344 : f ; NaN
+d = select ok, t6, nan : f"),
+    // By exponentials; near zero by the odd polynomial of the Cephes library's tanhf.
+    ("tanh", "\
+p = fabs a : f
+scale = fconst 1077455419 : f ; 2 log2(e)
+x = fmul p, scale : f
+e = exp2 x : f
+one = fconst 1065353216 : f ; 1
+e1 = fadd e, one : f
+two = fconst 3221225472 : f ; -2
+t = fdiv two, e1 : f
+far = fadd t, one : f
+w = bits a : w
+top = wconst 2147483648 : w
+sign = and w, top : w
+fw = bits far : w
+fs = or fw, sign : w
+far1 = float fs : f
+z = fmul a, a : f
+k0 = fconst 3149590762 : f ; -0.00570498872745
+k1 = fconst 1017713486 : f ; 0.0206390887954
+q1 = fma k0, z, k1 : f
+k2 = fconst 3176930861 : f ; -0.0537397155531
+q2 = fma q1, z, k2 : f
+k3 = fconst 1040745363 : f ; 0.133314422036
+q3 = fma q2, z, k3 : f
+k4 = fconst 3198855833 : f ; -0.333332819422
+q4 = fma q3, z, k4 : f
+az = fmul a, z : f
+near = fma q4, az, a : f
+edge = fconst 1059061760 : f ; 0.625
+small = fcmp.lt p, edge : m
+d = select small, near, far1 : f"),
+];
+
+/// Ops across lanes and the step of their tree.
+static TREES: &[(Op, Op)] = &[
+    (Op::HSum, Op::Float(FloatOp::Add)),
+    (Op::HMax, Op::Float(FloatOp::Max)),
+    (Op::WordHSum, Op::Word(WordOp::Add)),
+];
+
+/// The kernel with every op in the target's rows.
+pub fn expand(kernel: &Kernel, target: &Target) -> Result<Kernel, Unsupported> {
+    let mut out = kernel.clone();
+    let body = std::mem::take(&mut out.body);
+    let mut e = Expander { kernel: out, target };
+    e.kernel.body = e.block(body, 0)?;
+    Ok(e.kernel)
+}
+
+/// A sequence may use ops that are sequences: tanh uses exp2. More is a loop in the table.
+const MAX_DEPTH: usize = 4;
+
+struct Expander<'a> {
+    kernel: Kernel,
+    target: &'a Target,
+}
+
+impl Expander<'_> {
+    fn block(&mut self, list: Vec<Stmt>, depth: usize) -> Result<Vec<Stmt>, Unsupported> {
+        let mut out = Vec::with_capacity(list.len());
+        for stmt in list {
+            match stmt {
+                Stmt::Inst(inst) if self.native(&inst.op) => out.push(Stmt::Inst(inst)),
+                Stmt::Inst(inst) => {
+                    let sequence = self.sequence(&inst, depth)?;
+                    out.extend(self.block(sequence, depth + 1)?);
+                }
+                Stmt::Loop(mut l) => {
+                    l.body = self.block(l.body, depth)?;
+                    out.push(Stmt::Loop(l));
+                }
+                Stmt::If(mut i) => {
+                    i.then = self.block(i.then, depth)?;
+                    i.otherwise = self.block(i.otherwise, depth)?;
+                    out.push(Stmt::If(i));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Rows, and the few ops with parameters of their own that every emitter writes itself.
+    fn native(&self, op: &Op) -> bool {
+        matches!(op, Op::Arg | Op::Prefetch(_) | Op::Shuffle(_)) || self.target.row(op).is_some()
+    }
+
+    fn sequence(&mut self, inst: &Inst, depth: usize) -> Result<Vec<Stmt>, Unsupported> {
+        let refuse = |e: &Self, instead: &str| Unsupported {
+            what: format!("`{}`", inst.op),
+            target: e.target.name.into(),
+            instead: instead.into(),
+        };
+        if let Some((_, step)) = TREES.iter().find(|(op, _)| *op == inst.op) {
+            let (Some(def), [Operand::Reg(a)], true) =
+                (inst.def, inst.uses.as_slice(), self.kernel.lanes.is_power_of_two())
+            else {
+                return Err(refuse(self, "a power of two of lanes"));
+            };
+            return Ok(self.tree(step, *a, def));
+        }
+        let name = MNEMONICS.iter().find(|(_, op)| *op == inst.op).map(|(name, _)| *name);
+        let text = SEQUENCES.iter().find(|(n, _)| Some(*n) == name).map(|(_, text)| text);
+        let (Some(text), Some(def), [Operand::Reg(a)]) = (text, inst.def, inst.uses.as_slice())
+        else {
+            return Err(refuse(self, "another schedule that does not need it"));
+        };
+        let sequence = if depth < MAX_DEPTH { self.inline(text, *a, def) } else { None };
+        sequence.ok_or_else(|| refuse(self, "a target with a row for it"))
+    }
+
+    fn fresh(&mut self, name: &str, class: Class) -> Reg {
+        let name = format!("{name}_{}", self.kernel.regs.len());
+        self.kernel.regs.add(RegData { name, class })
+    }
+
+    /// The statements of a sequence with fresh registers, from `a` to `def`.
+    fn inline(&mut self, text: &str, a: Reg, def: Reg) -> Option<Vec<Stmt>> {
+        let lanes = self.kernel.lanes;
+        let (input, zero) = match self.kernel.regs[a].class {
+            Class::Float => ("f", "fconst"),
+            Class::Word => ("w", "wconst"),
+            Class::Int | Class::Mask => return None,
+        };
+        let text = format!("machine sequence lanes {lanes} {{ a = {zero} 0 : {input}\n{text}\n}}");
+        let sequence = parse(&text).ok()?;
+        let mut names: HashMap<Reg, Reg> = HashMap::new();
+        for (reg, data) in sequence.regs.iter() {
+            let to = match data.name.as_str() {
+                "a" => a,
+                "d" => def,
+                name => self.fresh(name, data.class),
+            };
+            names.insert(reg, to);
+        }
+        let mut out = Vec::new();
+        for stmt in sequence.body.into_iter().skip(1) {
+            let Stmt::Inst(mut inst) = stmt else { return None };
+            inst.def = inst.def.and_then(|d| names.get(&d).copied());
+            for operand in &mut inst.uses {
+                if let Operand::Reg(reg) = operand {
+                    *reg = *names.get(reg)?;
+                }
+            }
+            out.push(Stmt::Inst(inst));
+        }
+        Some(out)
+    }
+
+    /// Lane i meets lane i + L/2, then i + L/4; lane 0 has the result and gives it to all.
+    fn tree(&mut self, step: &Op, a: Reg, def: Reg) -> Vec<Stmt> {
+        let (lanes, class) = (self.kernel.lanes, self.kernel.regs[a].class);
+        let mut out = Vec::new();
+        let mut x = a;
+        let mut put = |op: Op, def: Reg, a: Reg, b: Reg| {
+            let uses = vec![Operand::Reg(a), Operand::Reg(b)];
+            out.push(Stmt::Inst(Inst { op, def: Some(def), uses, mem: None }));
+        };
+        let mut half = lanes / 2;
+        while half > 0 {
+            let table = (0..lanes).map(|l| ((l + half) % lanes) as u8).collect();
+            let (high, sum) = (self.fresh("high", class), self.fresh("both", class));
+            put(Op::Shuffle(table), high, x, x);
+            put(step.clone(), sum, x, high);
+            x = sum;
+            half /= 2;
+        }
+        put(Op::Shuffle(vec![0; lanes]), def, x, x);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kgen_ir::machine::verify::verify;
+
+    fn row(op: Op) -> Row {
+        Row { op, text: "", layouts: None, latency: 1 }
+    }
+
+    /// A target of the given lanes that has only what the test kernels keep.
+    fn target(lanes: usize, ops: Vec<Op>) -> Target {
+        let rows: Vec<Row> = ops.into_iter().map(row).collect();
+        Target {
+            name: "test",
+            backend: "none",
+            lanes,
+            vectors: 16,
+            rows: rows.leak(),
+            features: &[],
+            about: "",
+        }
+    }
+
+    #[test]
+    fn a_sequence_takes_the_place_of_its_op() {
+        let kernel =
+            parse("machine m lanes 4 { w = iota : w h = cvt.f32.bf16 w : f s = hsum h : f }")
+                .unwrap();
+        let ops = vec![Op::Iota, Op::Shift(ShiftOp::Left), Op::FromBits, Op::Float(FloatOp::Add)];
+        let out = expand(&kernel, &target(4, ops)).unwrap();
+        verify(&out).unwrap();
+        let expected = "machine m lanes 4 {
+  w = iota : w
+  s_3 = shl w, 16 : w
+  h = float s_3 : f
+  high_4 = shuffle[2,3,0,1] h, h : f
+  both_5 = fadd h, high_4 : f
+  high_6 = shuffle[1,2,3,0] both_5, both_5 : f
+  both_7 = fadd both_5, high_6 : f
+  s = shuffle[0,0,0,0] both_7, both_7 : f
+}
+";
+        assert_eq!(out.to_string(), expected);
+    }
+
+    #[test]
+    fn every_sequence_reads_and_verifies() {
+        for (name, _) in SEQUENCES {
+            let op = MNEMONICS.iter().find(|(n, _)| n == name).map(|(_, op)| op).unwrap();
+            let zero = match op.signature().uses {
+                [Use::Of(Class::Float)] => "fconst 0 : f",
+                _ => "wconst 0 : w",
+            };
+            let def = op.signature().def[0].letter();
+            let text = format!("machine m lanes 4 {{ x = {zero} y = {name} x : {def} }}");
+            let kernel = parse(&text).unwrap();
+            // Everything but the op itself is a row.
+            let ops = MNEMONICS.iter().map(|(_, o)| o.clone()).filter(|o| o != op).collect();
+            let out = expand(&kernel, &target(4, ops)).unwrap();
+            verify(&out).unwrap_or_else(|e| panic!("{e}\n{out}"));
+            assert!(out.body.len() > 2, "{out}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_sequence_is_refused() {
+        let refused = |text: &str, ops: Vec<Op>| {
+            let kernel = parse(text).unwrap();
+            expand(&kernel, &target(kernel.lanes, ops)).unwrap_err().to_string()
+        };
+        assert_eq!(
+            refused("machine m lanes 4 { w = iota : w }", vec![]),
+            "test cannot do `iota`; instead: another schedule that does not need it"
+        );
+        assert_eq!(
+            refused("machine m lanes 3 { w = iota : w s = whsum w : w }", vec![Op::Iota]),
+            "test cannot do `whsum`; instead: a power of two of lanes"
+        );
+    }
+}

@@ -1,0 +1,352 @@
+//! Computes once what is computed twice, outside a loop what does not change in it, and nothing that is unused.
+//!
+//! ```text
+//! loop t in 0..n step 1 {        o = imul s, 16 : i
+//!   o = imul s, 16 : i      ->   loop t in 0..n step 1 {
+//!   ...                            ...
+//! ```
+//!
+//! Loads stay where they are. Vector constants are memory operands on most CPUs: they are shared within a block
+//! and never hoisted, since a register held through a loop costs more.
+
+use kgen_ir::{diag::Unsupported, machine::*, target::Target};
+use std::collections::HashMap;
+
+/// Shares, hoists, removes.
+pub fn share(kernel: &Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
+    let mut s = Sharer {
+        k: kernel,
+        same: (0..kernel.regs.len()).map(Reg::new).collect(),
+        level: vec![0; kernel.regs.len()],
+        scopes: Vec::new(),
+    };
+    s.scopes.push(Scope::default());
+    let body = s.block(&kernel.body);
+    let mut used = vec![0; kernel.regs.len()];
+    count(&body, &mut used);
+    Ok(Kernel { body: live(body, &mut used), ..kernel.clone() })
+}
+
+#[derive(Default)]
+struct Scope {
+    is_loop: bool,
+    /// What has been computed in this block.
+    values: HashMap<String, Reg>,
+    /// What moves before the loop whose body this is.
+    before: Vec<Stmt>,
+}
+
+struct Sharer<'a> {
+    k: &'a Kernel,
+    /// The register that has the value of each register.
+    same: Vec<Reg>,
+    /// Number of the scope that defines it.
+    level: Vec<usize>,
+    scopes: Vec<Scope>,
+}
+
+/// No effect, no memory, the same result each time.
+fn pure(inst: &Inst) -> bool {
+    match inst.op {
+        Op::Read(_)
+        | Op::Write(_)
+        | Op::Next
+        | Op::Load(_)
+        | Op::Splat(_)
+        | Op::Store(_)
+        | Op::Prefetch(_) => false,
+        // A divisor that is only positive where this runs.
+        Op::Int(IntOp::Div | IntOp::Rem) => matches!(inst.uses.last(), Some(Operand::Imm(_))),
+        Op::Const
+        | Op::Arg
+        | Op::Worker
+        | Op::Int(_)
+        | Op::FloatConst
+        | Op::WordConst
+        | Op::Iota
+        | Op::Spread
+        | Op::Float(_)
+        | Op::FloatUnary(_)
+        | Op::Fma
+        | Op::Word(_)
+        | Op::Shift(_)
+        | Op::FloatCmp(_)
+        | Op::WordCmp(_)
+        | Op::Mask(_)
+        | Op::Select
+        | Op::Bits
+        | Op::FromBits
+        | Op::Cvt(_)
+        | Op::Shuffle(_)
+        | Op::HSum
+        | Op::HMax
+        | Op::WordHSum
+        | Op::Dot(_) => true,
+    }
+}
+
+fn constant(op: &Op) -> bool {
+    matches!(op, Op::FloatConst | Op::WordConst | Op::Iota)
+}
+
+impl Sharer<'_> {
+    fn top(&self) -> usize {
+        self.scopes.len() - 1
+    }
+
+    fn find(&self, reg: Reg) -> Reg {
+        self.same[reg.index()]
+    }
+
+    fn operand(&self, operand: Operand) -> Operand {
+        match operand {
+            Operand::Reg(reg) => Operand::Reg(self.find(reg)),
+            Operand::Imm(x) => Operand::Imm(x),
+        }
+    }
+
+    fn define(&mut self, reg: Reg) {
+        self.level[reg.index()] = self.top();
+    }
+
+    fn block(&mut self, list: &[Stmt]) -> Vec<Stmt> {
+        let mut out = Vec::new();
+        for stmt in list {
+            match stmt {
+                Stmt::Inst(inst) => self.inst(inst, &mut out),
+                Stmt::Loop(l) => self.loop_(l, &mut out),
+                Stmt::If(i) => self.if_(i, &mut out),
+            }
+        }
+        out
+    }
+
+    fn loop_(&mut self, l: &Loop, out: &mut Vec<Stmt>) {
+        let (lo, hi, step) = (self.operand(l.lo), self.operand(l.hi), self.operand(l.step));
+        let mut carried = l.carried.clone();
+        for c in &mut carried {
+            c.init = self.find(c.init);
+        }
+        self.scopes.push(Scope { is_loop: true, ..Scope::default() });
+        self.define(l.var);
+        for c in &carried {
+            self.define(c.param);
+        }
+        let body = self.block(&l.body);
+        for c in &mut carried {
+            c.yielded = self.find(c.yielded);
+        }
+        if let Some(scope) = self.scopes.pop() {
+            out.extend(scope.before);
+        }
+        for c in &carried {
+            self.define(c.result);
+        }
+        out.push(Stmt::Loop(Box::new(Loop { var: l.var, lo, hi, step, carried, body })));
+    }
+
+    fn if_(&mut self, i: &If, out: &mut Vec<Stmt>) {
+        let (a, b) = (self.operand(i.a), self.operand(i.b));
+        let mut yields = i.yields.clone();
+        self.scopes.push(Scope::default());
+        let then = self.block(&i.then);
+        for y in &mut yields {
+            y.1 = self.find(y.1);
+        }
+        self.scopes.pop();
+        self.scopes.push(Scope::default());
+        let otherwise = self.block(&i.otherwise);
+        for y in &mut yields {
+            y.2 = self.find(y.2);
+        }
+        self.scopes.pop();
+        for y in &yields {
+            self.define(y.0);
+        }
+        out.push(Stmt::If(Box::new(If { cmp: i.cmp, a, b, then, otherwise, yields })));
+    }
+
+    fn inst(&mut self, inst: &Inst, out: &mut Vec<Stmt>) {
+        let mut inst = inst.clone();
+        inst.uses.iter_mut().for_each(|o| *o = self.operand(*o));
+        if let Some(mem) = &mut inst.mem {
+            mem.base = self.find(mem.base);
+        }
+        let Some(def) = inst.def.filter(|_| pure(&inst)) else {
+            if let Some(def) = inst.def {
+                self.define(def);
+            }
+            out.push(Stmt::Inst(inst));
+            return;
+        };
+        let key = format!("{:?} {:?} {:?}", inst.op, inst.uses, self.k.regs[def].class);
+        let from = if constant(&inst.op) { self.top() } else { 0 };
+        let known = self.scopes[from..].iter().find_map(|s| s.values.get(&key)).copied();
+        if let Some(known) = known {
+            self.same[def.index()] = known;
+            return;
+        }
+        let mut to = self.top();
+        let outside = |to: usize| {
+            inst.uses.iter().all(|o| match o {
+                Operand::Reg(reg) => self.level[reg.index()] < to,
+                Operand::Imm(_) => true,
+            })
+        };
+        while !constant(&inst.op) && self.scopes[to].is_loop && outside(to) {
+            to -= 1;
+        }
+        self.level[def.index()] = to;
+        self.scopes[to].values.insert(key, def);
+        match self.scopes.get_mut(to + 1) {
+            Some(moved) => moved.before.push(Stmt::Inst(inst)),
+            None => out.push(Stmt::Inst(inst)),
+        }
+    }
+}
+
+/// Uses of each register.
+fn count(list: &[Stmt], used: &mut [usize]) {
+    let add = |used: &mut [usize], operand: Operand| {
+        if let Operand::Reg(reg) = operand {
+            used[reg.index()] += 1;
+        }
+    };
+    for stmt in list {
+        match stmt {
+            Stmt::Inst(inst) => {
+                inst.uses.iter().for_each(|o| add(used, *o));
+                inst.mem.iter().for_each(|m| add(used, Operand::Reg(m.base)));
+            }
+            Stmt::Loop(l) => {
+                [l.lo, l.hi, l.step].into_iter().for_each(|o| add(used, o));
+                for c in &l.carried {
+                    add(used, Operand::Reg(c.init));
+                    add(used, Operand::Reg(c.yielded));
+                }
+                count(&l.body, used);
+            }
+            Stmt::If(i) => {
+                [i.a, i.b].into_iter().for_each(|o| add(used, o));
+                for y in &i.yields {
+                    add(used, Operand::Reg(y.1));
+                    add(used, Operand::Reg(y.2));
+                }
+                count(&i.then, used);
+                count(&i.otherwise, used);
+            }
+        }
+    }
+}
+
+/// What has an effect or a use, last first, so that a chain goes at once.
+fn live(list: Vec<Stmt>, used: &mut [usize]) -> Vec<Stmt> {
+    let mut out = Vec::with_capacity(list.len());
+    for stmt in list.into_iter().rev() {
+        match stmt {
+            Stmt::Inst(inst) => {
+                let reads = matches!(inst.op, Op::Read(_) | Op::Load(_) | Op::Splat(_));
+                let unused = inst.def.is_some_and(|d| used[d.index()] == 0);
+                if unused && (reads || pure(&inst)) {
+                    for operand in &inst.uses {
+                        if let Operand::Reg(reg) = operand {
+                            used[reg.index()] -= 1;
+                        }
+                    }
+                    if let Some(mem) = inst.mem {
+                        used[mem.base.index()] -= 1;
+                    }
+                } else {
+                    out.push(Stmt::Inst(inst));
+                }
+            }
+            Stmt::Loop(mut l) => {
+                l.body = live(l.body, used);
+                out.push(Stmt::Loop(l));
+            }
+            Stmt::If(mut i) => {
+                i.otherwise = live(i.otherwise, used);
+                i.then = live(i.then, used);
+                out.push(Stmt::If(i));
+            }
+        }
+    }
+    out.reverse();
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kgen_ir::machine::{parse::parse, verify::verify};
+
+    const TARGET: Target = Target {
+        name: "test",
+        backend: "none",
+        lanes: 4,
+        vectors: 16,
+        rows: &[],
+        features: &[],
+        about: "",
+    };
+
+    #[test]
+    fn shares_hoists_and_removes() {
+        let kernel = parse(
+            "machine m lanes 4 { slot 0 = pointer x slot 1 = extent n x = arg 0 : i n = arg 1 : i
+             unused = load.w32 [x + 0] : f
+             chain = fneg unused : f
+             loop t in 0..n step 1 {
+               a = imul n, 16 : i
+               p = iadd x, a : i
+               q = iadd p, t : i
+               loop u in 0..n step 1 {
+                 b = imul n, 16 : i
+                 q2 = iadd p, t : i
+                 r = iadd q2, b : i
+                 one = wconst 1 : w
+                 two = wconst 1 : w
+                 three = wadd one, two : w
+                 store.w32 [r + 0], three
+                 if u < 1 { c = iadd q, n : i store.w32 [c + 0], one }
+               }
+             } }",
+        )
+        .unwrap();
+        let out = share(&kernel, &TARGET).unwrap();
+        verify(&out).unwrap();
+        let expected = "machine m lanes 4 {
+  slot 0 = pointer x
+  slot 1 = extent n
+  x = arg 0 : i
+  n = arg 1 : i
+  a = imul n, 16 : i
+  p = iadd x, a : i
+  loop t in 0..n step 1 {
+    q = iadd p, t : i
+    r = iadd q, a : i
+    loop u in 0..n step 1 {
+      one = wconst 1 : w
+      three = wadd one, one : w
+      store.w32 [r + 0], three
+      if u < 1 {
+        c = iadd q, n : i
+        store.w32 [c + 0], one
+      }
+    }
+  }
+}
+";
+        assert_eq!(out.to_string(), expected);
+    }
+
+    #[test]
+    fn a_division_by_a_register_stays_behind_its_guard() {
+        let kernel = parse(
+            "machine m lanes 4 { slot 0 = pointer x slot 1 = extent n x = arg 0 : i n = arg 1 : i
+             loop t in 0..n step 1 { a = idiv x, n : i write.w64 [x + 0], a } }",
+        )
+        .unwrap();
+        assert_eq!(share(&kernel, &TARGET).unwrap(), kernel);
+    }
+}

@@ -1,0 +1,101 @@
+//! Schedules: how an op is cut into tiles. A second file beside the op: the tuner writes it.
+//!
+//! ```toml
+//! keys = 16        # keys of an attention tile
+//! split = 1024     # keys of a split-KV task; 0: one task walks all keys
+//! rows = 16        # weight rows of a product tile
+//! tokens = 4       # activation rows of a product tile
+//! chunk = 8        # tasks a worker takes at a time
+//! prefetch = 1     # tiles ahead; 0: none
+//! ```
+
+use kgen_ir::{
+    diag::{Diagnostic, Report, did_you_mean},
+    target::Target,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Schedule {
+    pub keys: usize,
+    pub split: usize,
+    pub rows: usize,
+    pub tokens: usize,
+    pub chunk: usize,
+    pub prefetch: usize,
+}
+
+/// Key, what it may be, how to reach it.
+type Entry = (&'static str, std::ops::RangeInclusive<usize>, fn(&mut Schedule) -> &mut usize);
+
+#[rustfmt::skip] // one key a row
+const KEYS: &[Entry] = &[
+    ("keys",     1..=512,     |s| &mut s.keys),
+    ("split",    0..=1 << 20, |s| &mut s.split),
+    ("rows",     1..=1024,    |s| &mut s.rows),
+    ("tokens",   1..=64,      |s| &mut s.tokens),
+    ("chunk",    1..=4096,    |s| &mut s.chunk),
+    ("prefetch", 0..=16,      |s| &mut s.prefetch),
+];
+
+impl Schedule {
+    /// A good first choice for a target; the tuner looks for a better one.
+    pub fn default_for(target: &Target) -> Schedule {
+        Schedule { keys: 16.max(target.lanes), split: 1024, rows: 4 * target.lanes, tokens: 2, chunk: 8, prefetch: 1 }
+    }
+
+    pub fn print(&self) -> String {
+        let mut copy = self.clone();
+        KEYS.iter().map(|(key, _, get)| format!("{key} = {}\n", get(&mut copy))).collect()
+    }
+
+    /// Reads a schedule; keys that are not there keep the value of `base`.
+    pub fn parse(name: &str, text: &str, base: &Schedule) -> Result<Schedule, Report> {
+        let mut schedule = base.clone();
+        let mut wrong = Vec::new();
+        match toml::de::DeTable::parse(text) {
+            Err(e) => wrong.push(Diagnostic::new(e.span().unwrap_or(0..0), e.message().to_string())),
+            Ok(table) => {
+                for (key, value) in table.get_ref() {
+                    let word: &str = key.get_ref();
+                    let Some((_, range, get)) = KEYS.iter().find(|(k, _, _)| *k == word) else {
+                        let mut d = Diagnostic::new(key.span(), format!("unknown key `{word}`"));
+                        if let Some(near) = did_you_mean(word, KEYS.iter().map(|(k, _, _)| *k)) {
+                            d = d.help(format!("did you mean `{near}`?"));
+                        }
+                        wrong.push(d);
+                        continue;
+                    };
+                    let number = value.get_ref().as_integer().and_then(|i| i.as_str().parse::<usize>().ok());
+                    match number.filter(|n| range.contains(n)) {
+                        Some(n) => *get(&mut schedule) = n,
+                        None => wrong.push(Diagnostic::new(
+                            value.span(),
+                            format!("`{word}` must be an integer from {} to {}", range.start(), range.end()),
+                        )),
+                    }
+                }
+            }
+        }
+        if wrong.is_empty() { Ok(schedule) } else { Err(Report::new(name, text, wrong)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: Schedule = Schedule { keys: 16, split: 1024, rows: 16, tokens: 2, chunk: 8, prefetch: 1 };
+
+    #[test]
+    fn what_is_printed_parses_to_the_same() {
+        let other = Schedule { keys: 32, chunk: 1, ..BASE };
+        assert_eq!(Schedule::parse("s", &other.print(), &BASE), Ok(other));
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        let report = Schedule::parse("s", "keyz = 3\nrows = 0\nchunk = \"a\"\n", &BASE).unwrap_err();
+        assert_eq!(report.list.len(), 3);
+        assert!(report.render().contains("did you mean `keys`?"));
+    }
+}

@@ -1,0 +1,58 @@
+//! Tile passes: each a function from program to program, in one file, with its picture.
+
+pub mod layout;
+pub mod peel;
+pub mod place;
+
+use crate::Choice;
+use kgen_ir::{
+    diag::Unsupported,
+    tile::{Expr, Program, Stage, Stmt, Value},
+};
+
+pub struct Pass {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// What holds of the program afterwards.
+    pub stage: Stage,
+    pub run: fn(&Program, &Choice) -> Result<Program, Unsupported>,
+}
+
+const fn pass(
+    name: &'static str,
+    about: &'static str,
+    stage: Stage,
+    run: fn(&Program, &Choice) -> Result<Program, Unsupported>,
+) -> Pass {
+    Pass { name, about, stage, run }
+}
+
+/// In this order, for these reasons.
+#[rustfmt::skip] // one pass a line
+pub const PIPELINE: &[Pass] = &[
+    pass("peel",   "the partial tile leaves the loop; the rest needs no mask", Stage::Built, peel::run),
+    pass("place",  "what lives in registers, in scratch, or nowhere", Stage::Placed, place::run), // after peel: fewer uses
+    pass("layout", "which dimension lies along the lanes", Stage::LaidOut, layout::run),          // after place: only kept values have one
+];
+
+/// The tiles an expression reads.
+pub fn operands(expr: &Expr) -> Vec<Value> {
+    match expr {
+        Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => vec![],
+        Expr::Dot { a, b, acc, .. } => [*a, *b].into_iter().chain(*acc).collect(),
+        Expr::Unary(_, a) | Expr::Reduce(_, a, _) | Expr::Convert(a) => vec![*a],
+        Expr::Binary(_, a, b) => vec![*a, *b],
+        Expr::Select(c, a, b) => vec![*c, *a, *b],
+    }
+}
+
+/// Whether a store to `tensor` stands anywhere in `body`.
+pub fn stores_to(body: &[Stmt], tensor: &str) -> bool {
+    body.iter().any(|s| match s {
+        Stmt::Store { tensor: t, .. } => t == tensor,
+        Stmt::For(f) => stores_to(&f.body, tensor),
+        Stmt::Tasks { body, .. } => stores_to(body, tensor),
+        Stmt::If(i) => stores_to(&i.then, tensor) || stores_to(&i.otherwise, tensor),
+        Stmt::Let { .. } | Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => false,
+    })
+}

@@ -1,0 +1,206 @@
+//! Peels masked tiles: the loop over whole tiles needs no mask, the partial tile behind it keeps it.
+//!
+//! ```text
+//! for j in lo..hi step 16 {              for j in lo..lo + (hi - lo) / 16 * 16 step 16 {
+//!   i = iota(1, j - hi)                    kj = load(k[j:16, 0:64])
+//!   ok = i < 0                     -->     ...
+//!   kj = load(k[j:16, 0:64]) guard       }
+//!   s = select(ok, s0, low)              for j in (that)..hi step 16 { as before }
+//! ```
+
+use super::operands;
+use crate::Choice;
+use kgen_ir::{
+    diag::Unsupported,
+    extent::{BinOp, Extent},
+    tile::{Binary, Carried, Compare, Expr, For, Kernel, Program, Stmt, Value},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub fn run(program: &Program, _: &Choice) -> Result<Program, Unsupported> {
+    let mut program = program.clone();
+    for kernel in &mut program.kernels {
+        let body = std::mem::take(&mut kernel.body);
+        kernel.body = block(kernel, &body);
+    }
+    Ok(program)
+}
+
+fn block(kernel: &mut Kernel, body: &[Stmt]) -> Vec<Stmt> {
+    let mut out = Vec::new();
+    for stmt in body {
+        match stmt {
+            Stmt::For(f) => {
+                let inner = For { body: block(kernel, &f.body), ..(**f).clone() };
+                let masks = masks(kernel, &inner);
+                if masks.is_empty() {
+                    out.push(Stmt::For(Box::new(inner)));
+                } else {
+                    split(kernel, inner, &masks, &mut out);
+                }
+            }
+            Stmt::Tasks { var, count, share, body } => out.push(Stmt::Tasks {
+                var: var.clone(),
+                count: count.clone(),
+                share: share.clone(),
+                body: block(kernel, body),
+            }),
+            Stmt::If(i) => {
+                let mut i = (**i).clone();
+                i.then = block(kernel, &i.then);
+                i.otherwise = block(kernel, &i.otherwise);
+                out.push(Stmt::If(Box::new(i)));
+            }
+            Stmt::Let { .. }
+            | Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Store { .. }
+            | Stmt::Prefetch { .. } => out.push(stmt.clone()),
+        }
+    }
+    out
+}
+
+/// Values `iota(d, var - hi) < 0`: true in every whole tile of `for var in lo..hi`.
+fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
+    let start = Extent::bin(BinOp::Sub, Extent::Sym(f.var.clone()), f.hi.clone());
+    let is_iota = |e: &Expr| match e {
+        Expr::Iota { dim, start: s } => Some((*dim, *s == start)),
+        _ => None,
+    };
+    let mut iotas = BTreeSet::new();
+    let mut zeros = BTreeSet::new();
+    let mut found = BTreeSet::new();
+    for stmt in &f.body {
+        let Stmt::Let { value, expr } = stmt else { continue };
+        if let Some((dim, true)) = is_iota(expr)
+            && kernel.values[*value].ty.shape[dim] <= f.step as usize
+        {
+            iotas.insert(*value);
+        }
+        if *expr == Expr::Fill(0.0) {
+            zeros.insert(*value);
+        }
+        if let Expr::Binary(Binary::Cmp(Compare::Lt), a, b) = expr
+            && iotas.contains(a)
+            && zeros.contains(b)
+        {
+            found.insert(*value);
+        }
+    }
+    found
+}
+
+fn split(kernel: &mut Kernel, tail: For, masks: &BTreeSet<Value>, out: &mut Vec<Stmt>) {
+    let whole = Extent::bin(BinOp::Sub, tail.hi.clone(), tail.lo.clone());
+    let steps = Extent::bin(BinOp::Div, whole.max(0), Extent::Lit(tail.step));
+    let middle = tail.lo.clone() + steps * tail.step;
+    let name = format!("{}_whole", tail.var);
+    let main = clone_whole(kernel, &tail, masks, middle.clone());
+    // The partial tile starts where the whole ones ended, with their results.
+    let carried = tail.carried.iter().zip(&main.carried);
+    let carried = carried.map(|(t, m)| Carried { init: m.result, ..*t }).collect();
+    let main = For { hi: Extent::Sym(name.clone()), ..main };
+    out.push(Stmt::Scalar { name: name.clone(), value: middle });
+    out.push(Stmt::For(Box::new(main)));
+    out.push(Stmt::For(Box::new(For { lo: Extent::Sym(name), carried, ..tail })));
+}
+
+/// The loop over whole tiles: fresh values, masks gone, loads without guard.
+fn clone_whole(kernel: &mut Kernel, f: &For, masks: &BTreeSet<Value>, hi: Extent) -> For {
+    let mut map: BTreeMap<Value, Value> = BTreeMap::new();
+    let fresh = |kernel: &mut Kernel, v: Value, map: &mut BTreeMap<Value, Value>| {
+        let mut data = kernel.values[v].clone();
+        data.name = format!("{}_w", data.name);
+        let new = kernel.values.add(data);
+        map.insert(v, new);
+        new
+    };
+    let params: Vec<_> = f.carried.iter().map(|c| fresh(kernel, c.param, &mut map)).collect();
+    let results: Vec<_> = f.carried.iter().map(|c| fresh(kernel, c.result, &mut map)).collect();
+    let mut body = Vec::new();
+    for stmt in &f.body {
+        match stmt {
+            Stmt::Let { value, .. } if masks.contains(value) => {}
+            Stmt::Let { value, expr: Expr::Select(c, a, _) } if masks.contains(c) => {
+                let a = *map.get(a).unwrap_or(a);
+                map.insert(*value, a);
+            }
+            Stmt::Let { value, expr } => {
+                let mut expr = rename(expr, &map);
+                if let Expr::Load { guard, .. } = &mut expr {
+                    *guard = false;
+                }
+                let value = fresh(kernel, *value, &mut map);
+                body.push(Stmt::Let { value, expr });
+            }
+            other => body.push(other.clone()),
+        }
+    }
+    let carried = f.carried.iter().zip(params).zip(results);
+    let carried: Vec<_> = carried
+        .map(|((c, param), result)| {
+            Carried { result, param, init: c.init, yielded: *map.get(&c.yielded).unwrap_or(&c.yielded) }
+        })
+        .collect();
+    let yields: Vec<Value> = carried.iter().map(|c| c.yielded).collect();
+    let body = dead_code(body, &yields);
+    For { hi, carried, body, ..f.clone() }
+}
+
+fn rename(expr: &Expr, map: &BTreeMap<Value, Value>) -> Expr {
+    let m = |v: &Value| *map.get(v).unwrap_or(v);
+    match expr {
+        Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => expr.clone(),
+        Expr::Dot { a, b, transpose, acc } => {
+            Expr::Dot { a: m(a), b: m(b), transpose: *transpose, acc: acc.as_ref().map(m) }
+        }
+        Expr::Unary(op, a) => Expr::Unary(*op, m(a)),
+        Expr::Binary(op, a, b) => Expr::Binary(*op, m(a), m(b)),
+        Expr::Select(c, a, b) => Expr::Select(m(c), m(a), m(b)),
+        Expr::Reduce(op, a, d) => Expr::Reduce(*op, m(a), *d),
+        Expr::Convert(a) => Expr::Convert(m(a)),
+    }
+}
+
+/// Drops straight-line values nothing needs.
+fn dead_code(body: Vec<Stmt>, yields: &[Value]) -> Vec<Stmt> {
+    let mut needed: BTreeSet<Value> = yields.iter().copied().collect();
+    let mut kept = Vec::new();
+    for stmt in body.into_iter().rev() {
+        match &stmt {
+            Stmt::Let { value, expr } => {
+                if !needed.contains(value) {
+                    continue;
+                }
+                needed.extend(operands(expr));
+            }
+            Stmt::Store { value, .. } => {
+                needed.insert(*value);
+            }
+            Stmt::For(_) | Stmt::Tasks { .. } | Stmt::If(_) => needed.extend(all_uses(&stmt)),
+            Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+        }
+        kept.push(stmt);
+    }
+    kept.reverse();
+    kept
+}
+
+/// Every value a nested statement reads.
+fn all_uses(stmt: &Stmt) -> Vec<Value> {
+    match stmt {
+        Stmt::Let { expr, .. } => operands(expr),
+        Stmt::Store { value, .. } => vec![*value],
+        Stmt::For(f) => {
+            let carried = f.carried.iter().flat_map(|c| [c.init, c.yielded]);
+            carried.chain(f.body.iter().flat_map(all_uses)).collect()
+        }
+        Stmt::Tasks { body, .. } => body.iter().flat_map(all_uses).collect(),
+        Stmt::If(i) => {
+            let yields = i.yields.iter().flat_map(|(_, a, b)| [*a, *b]);
+            yields.chain(i.then.iter().chain(&i.otherwise).flat_map(all_uses)).collect()
+        }
+        Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => vec![],
+    }
+}

@@ -1,0 +1,220 @@
+//! Where each tile lives: in registers if it is small, in scratch if not, nowhere if it is used once and cheap.
+//!
+//! ```text
+//! k0 = load(k[j:16, 0:128]) : f16[16, 128]            @inline   read where the product needs it
+//! k1 = convert(k0) : f32[16, 128]                --->  @inline
+//! s = dot(q, k1^T) : f32[4, 16]                        @scratch  16 vectors of 4 lanes
+//! m = reduce_max(s, 1) : f32[4, 1]                     @register
+//! ```
+
+use super::{operands, stores_to};
+use crate::Choice;
+use kgen_ir::{
+    diag::Unsupported,
+    dtype::Dtype,
+    tile::{Expr, Kernel, Program, Role, Space, Stage, Stmt, Type, Value},
+};
+use std::collections::BTreeMap;
+
+pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
+    let mut program = program.clone();
+    for kernel in &mut program.kernels {
+        let mut uses = Uses::default();
+        uses.block(&kernel.body, 0);
+        let mut spaces = BTreeMap::new();
+        block(kernel, &kernel.body, 0, &uses, choice, &mut spaces, &mut 0);
+        for (value, space) in spaces {
+            kernel.values[value].ty.space = Some(space);
+        }
+        kernel.stage = Stage::Placed;
+    }
+    Ok(program)
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Plain,
+    /// The left operand of a product is read once per column block.
+    DotLeft,
+    DotRight,
+}
+
+/// Who reads a value: block number and kind, one entry a reader.
+#[derive(Default)]
+struct Uses {
+    readers: BTreeMap<Value, Vec<(usize, Kind)>>,
+    next: usize,
+}
+
+impl Uses {
+    fn add(&mut self, v: Value, block: usize, kind: Kind) {
+        self.readers.entry(v).or_default().push((block, kind));
+    }
+
+    /// Numbers blocks in the order of a walk, as [`block`] does.
+    fn block(&mut self, body: &[Stmt], own: usize) {
+        for stmt in body {
+            match stmt {
+                Stmt::Let { expr: Expr::Dot { a, b, acc, .. }, .. } => {
+                    self.add(*a, own, Kind::DotLeft);
+                    self.add(*b, own, Kind::DotRight);
+                    if let Some(acc) = acc {
+                        self.add(*acc, own, Kind::Plain);
+                    }
+                }
+                Stmt::Let { expr, .. } => {
+                    for v in operands(expr) {
+                        self.add(v, own, Kind::Plain);
+                    }
+                }
+                Stmt::Store { value, .. } => self.add(*value, own, Kind::Plain),
+                Stmt::For(f) => {
+                    for c in &f.carried {
+                        self.add(c.init, own, Kind::Plain);
+                    }
+                    self.next += 1;
+                    let inner = self.next;
+                    self.block(&f.body, inner);
+                    for c in &f.carried {
+                        self.add(c.yielded, inner, Kind::Plain);
+                    }
+                }
+                Stmt::Tasks { body, .. } => {
+                    self.next += 1;
+                    self.block(body, self.next);
+                }
+                Stmt::If(i) => {
+                    for (body, second) in [(&i.then, false), (&i.otherwise, true)] {
+                        self.next += 1;
+                        let inner = self.next;
+                        self.block(body, inner);
+                        for (_, a, b) in &i.yields {
+                            self.add(if second { *b } else { *a }, inner, Kind::Plain);
+                        }
+                    }
+                }
+                Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+            }
+        }
+    }
+}
+
+fn block(
+    kernel: &Kernel,
+    body: &[Stmt],
+    own: usize,
+    uses: &Uses,
+    choice: &Choice,
+    out: &mut BTreeMap<Value, Space>,
+    next: &mut usize,
+) {
+    for stmt in body {
+        match stmt {
+            Stmt::Let { value, expr } => {
+                let space = space(kernel, body, own, *value, expr, uses, choice, out);
+                out.insert(*value, space);
+            }
+            Stmt::For(f) => {
+                for c in &f.carried {
+                    let kept = kept(&kernel.values[c.param].ty, choice);
+                    out.insert(c.param, kept);
+                    out.insert(c.result, kept);
+                }
+                *next += 1;
+                block(kernel, &f.body, *next, uses, choice, out, next);
+            }
+            Stmt::Tasks { body, .. } => {
+                *next += 1;
+                block(kernel, body, *next, uses, choice, out, next);
+            }
+            Stmt::If(i) => {
+                for body in [&i.then, &i.otherwise] {
+                    *next += 1;
+                    block(kernel, body, *next, uses, choice, out, next);
+                }
+                for (result, _, _) in &i.yields {
+                    out.insert(*result, kept(&kernel.values[*result].ty, choice));
+                }
+            }
+            Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Store { .. }
+            | Stmt::Prefetch { .. } => {}
+        }
+    }
+}
+
+/// Registers for what fits a third of them, scratch for the rest.
+fn kept(ty: &Type, choice: &Choice) -> Space {
+    if vectors(ty, choice.target.lanes) <= choice.target.vectors / 2 { Space::Register } else { Space::Scratch }
+}
+
+/// Vector registers a tile fills.
+pub fn vectors(ty: &Type, lanes: usize) -> usize {
+    let (last, rows) = ty.shape.split_last().map_or((1, 1), |(l, r)| (*l, r.iter().product()));
+    rows * last.div_ceil(lanes)
+}
+
+#[expect(clippy::too_many_arguments, reason = "one place decides on everything known of a value")]
+fn space(
+    kernel: &Kernel,
+    body: &[Stmt],
+    own: usize,
+    value: Value,
+    expr: &Expr,
+    uses: &Uses,
+    choice: &Choice,
+    placed: &BTreeMap<Value, Space>,
+) -> Space {
+    let ty = &kernel.values[value].ty;
+    let none = Vec::new();
+    let readers = uses.readers.get(&value).unwrap_or(&none);
+    let here_once = readers.len() <= 1 && readers.iter().all(|(b, _)| *b == own);
+    // Elements that are no 32-bit lanes have no registers of their own.
+    let narrow = !matches!(ty.elem, Dtype::F32 | Dtype::I32);
+    match expr {
+        Expr::Fill(_) | Expr::Iota { .. } => Space::Inline,
+        Expr::Load { tensor, .. } => {
+            let frozen = !stores_to(body, tensor)
+                && kernel.tensor(tensor).is_some_and(|t| !matches!(t.role, Role::Out));
+            if narrow || (frozen && here_once) { Space::Inline } else { kept(ty, choice) }
+        }
+        Expr::Dot { .. } | Expr::Reduce(..) => kept(ty, choice),
+        Expr::Convert(a) | Expr::Unary(_, a) => {
+            elementwise(kernel, ty, &[*a], narrow, here_once, readers, choice, placed)
+        }
+        Expr::Binary(_, a, b) => {
+            elementwise(kernel, ty, &[*a, *b], narrow, here_once, readers, choice, placed)
+        }
+        Expr::Select(c, a, b) => {
+            elementwise(kernel, ty, &[*c, *a, *b], narrow, here_once, readers, choice, placed)
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "as above")]
+fn elementwise(
+    kernel: &Kernel,
+    ty: &Type,
+    from: &[Value],
+    narrow: bool,
+    here_once: bool,
+    readers: &[(usize, Kind)],
+    choice: &Choice,
+    placed: &BTreeMap<Value, Space>,
+) -> Space {
+    if narrow {
+        return Space::Inline;
+    }
+    // A narrow element read in several blocks is decoded once per read, unless it is kept here.
+    let left = readers.iter().any(|(_, k)| *k == Kind::DotLeft);
+    let decoded = from.len() == 1
+        && placed.get(&from[0]) == Some(&Space::Inline)
+        && vectors(ty, choice.target.lanes) <= 32
+        && kernel.values[from[0]].ty.elem.bits() < 32;
+    if here_once && (!left || (decoded && ty.shape.first() == Some(&1))) {
+        Space::Inline
+    } else {
+        kept(ty, choice)
+    }
+}

@@ -1,0 +1,183 @@
+//! CLIF text to code of this CPU, in memory.
+//!
+//! ```text
+//! let code = Code::compile(text)?;
+//! let entry = code.entry("axpy")?;
+//! unsafe { entry.call(args.as_ptr(), 0) };
+//! ```
+#![allow(unsafe_code)] // calling what was compiled, and freeing it
+
+use cranelift_codegen::{
+    Context, control::ControlPlane, ir::UserFuncName, settings, settings::Configurable,
+};
+use cranelift_jit::{JITBuilder, JITModule};
+use cranelift_module::{Linkage, Module, default_libcall_names};
+use std::{collections::HashMap, marker::PhantomData, sync::Mutex};
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DriverError {
+    #[error("this CPU is not one that Cranelift knows: {0}")]
+    Host(String),
+    #[error("CLIF text, line {line}: {message}")]
+    Text { line: usize, message: String },
+    #[error("function {function} does not compile: {message}")]
+    Compile { function: String, message: String },
+}
+
+/// Compiled functions. The memory is freed when this is dropped.
+pub struct Code {
+    /// `None` only while dropping; the lock makes the module shareable, calls do not take it.
+    module: Mutex<Option<JITModule>>,
+    functions: HashMap<String, Function>,
+}
+
+struct Function {
+    address: usize,
+    disassembly: Option<String>,
+}
+
+/// A function of a [`Code`], which it cannot outlive.
+#[derive(Clone, Copy)]
+pub struct Entry<'a> {
+    run: unsafe extern "C" fn(*const u64, u64),
+    code: PhantomData<&'a Code>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Check the CLIF before compiling it: on while developing.
+    pub verify: bool,
+    /// Keep the listing of each function.
+    pub disassembly: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { verify: cfg!(debug_assertions), disassembly: false }
+    }
+}
+
+impl Code {
+    pub fn compile(text: &str) -> Result<Code, DriverError> {
+        Code::compile_with(text, Options::default())
+    }
+
+    pub fn compile_with(text: &str, options: Options) -> Result<Code, DriverError> {
+        let host = |e: &dyn std::fmt::Display| DriverError::Host(e.to_string());
+        let mut flags = settings::builder();
+        // `none`: the optimiser takes pure instructions out of program order, and register-blocked bodies spill.
+        let verify = if options.verify { "true" } else { "false" };
+        for (name, value) in [
+            ("opt_level", "none"),
+            ("enable_verifier", verify),
+            ("use_colocated_libcalls", "false"),
+            ("is_pic", "false"),
+        ] {
+            flags.set(name, value).map_err(|e| host(&e))?;
+        }
+        let isa = cranelift_native::builder()
+            .map_err(|e| host(&e))?
+            .finish(settings::Flags::new(flags))
+            .map_err(|e| host(&e))?;
+        let mut module = JITModule::new(JITBuilder::with_isa(isa, default_libcall_names()));
+        match define(&mut module, text, options) {
+            Ok(functions) => Ok(Code { module: Mutex::new(Some(module)), functions }),
+            Err(e) => {
+                // SAFETY: no address of this module has been given out.
+                unsafe { module.free_memory() };
+                Err(e)
+            }
+        }
+    }
+
+    /// The function of that name, without `%`.
+    pub fn entry(&self, name: &str) -> Option<Entry<'_>> {
+        let address = self.functions.get(name)?.address as *const u8;
+        // SAFETY: `define` accepts only functions `(i64, i64)` in the host's C convention, and the address stays
+        // mapped as long as `self` lives.
+        let run = unsafe {
+            std::mem::transmute::<*const u8, unsafe extern "C" fn(*const u64, u64)>(address)
+        };
+        Some(Entry { run, code: PhantomData })
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.functions.keys().map(String::as_str)
+    }
+
+    /// Listing of a function, if [`Options::disassembly`] asked for it.
+    pub fn disassembly(&self, name: &str) -> Option<&str> {
+        self.functions.get(name)?.disassembly.as_deref()
+    }
+}
+
+impl Entry<'_> {
+    /// Runs the kernel as one worker.
+    ///
+    /// # Safety
+    ///
+    /// The kernel must have passed the verifier. `args` holds a value for each of its slots; each pointer among
+    /// them is good for every access the kernel makes under these extents, and memory it writes is written by
+    /// no other thread meanwhile, except through its counters and in other workers' parts. The CPU has the
+    /// target's features.
+    pub unsafe fn call(&self, args: *const u64, worker: u64) {
+        // SAFETY: the caller's promise.
+        unsafe { (self.run)(args, worker) }
+    }
+}
+
+fn define(
+    module: &mut JITModule,
+    text: &str,
+    options: Options,
+) -> Result<HashMap<String, Function>, DriverError> {
+    let functions = cranelift_reader::parse_functions(text).map_err(|e| DriverError::Text {
+        line: e.location.line_number,
+        message: e.message.clone(),
+    })?;
+    let expected = {
+        let mut s = module.make_signature();
+        let pointer = cranelift_codegen::ir::AbiParam::new(cranelift_codegen::ir::types::I64);
+        s.params = vec![pointer; 2];
+        s
+    };
+    let mut ids = Vec::new();
+    for mut function in functions {
+        let name = function.name.to_string().trim_start_matches('%').to_string();
+        let fail = |message: String| DriverError::Compile { function: name.clone(), message };
+        if function.signature != expected {
+            return Err(fail(format!("its signature is not `{expected}`")));
+        }
+        let id = module
+            .declare_function(&name, Linkage::Export, &expected)
+            .map_err(|e| fail(e.to_string()))?;
+        function.name = UserFuncName::user(0, id.as_u32());
+        let mut context = Context::for_function(function);
+        context.set_disasm(options.disassembly);
+        module
+            .define_function_with_control_plane(id, &mut context, &mut ControlPlane::default())
+            .map_err(|e| fail(format!("{e:?}")))?;
+        let listing = context.compiled_code().and_then(|c| c.vcode.clone());
+        ids.push((name, id, listing));
+    }
+    module
+        .finalize_definitions()
+        .map_err(|e| DriverError::Compile { function: "linking".into(), message: e.to_string() })?;
+    Ok(ids
+        .into_iter()
+        .map(|(name, id, disassembly)| {
+            let address = module.get_finalized_function(id) as usize;
+            (name, Function { address, disassembly })
+        })
+        .collect())
+}
+
+impl Drop for Code {
+    fn drop(&mut self) {
+        let module = self.module.get_mut().map_or_else(|e| e.into_inner().take(), Option::take);
+        if let Some(module) = module {
+            // SAFETY: entries borrow `self`, so none is left.
+            unsafe { module.free_memory() };
+        }
+    }
+}

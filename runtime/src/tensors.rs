@@ -1,0 +1,103 @@
+//! The safe way to run a module: host tensors in, host tensors out, everything checked.
+//!
+//! Memory is copied, outputs stand between canary bytes and hold NaN before the run: for tests, `kgen run` and
+//! `kgen verify`, not for engines.
+
+#![allow(unsafe_code)]
+
+use crate::{
+    buffer::{Buffer, BufferError},
+    module::{Module, hint},
+    plan::{PlanError, Prepared, View},
+    pool::Workers,
+};
+use kgen_ir::{diag::did_you_mean, extent::Dims, tensor::Tensor, tile::Role};
+use std::{collections::BTreeMap, sync::Arc};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Memory(#[from] BufferError),
+    #[error("input `{0}` is missing")]
+    Missing(String),
+    #[error("there is no input `{name}`{}", hint(.near))]
+    Unknown { name: String, near: Option<String> },
+    #[error("`{name}` holds {found} bytes, its shape {shape:?} needs {needed}")]
+    Bytes { name: String, shape: Vec<usize>, needed: usize, found: usize },
+    #[error("the run wrote outside of `{name}`, at byte {place} of {bytes}")]
+    Canary { name: String, place: isize, bytes: usize },
+}
+
+/// Runs once. An output that is also among `inputs` starts from that content; weights that are prepared come by
+/// `prepared`, and their sources may stand among the inputs unused.
+pub fn run_tensors(
+    module: &Arc<Module>,
+    dims: &Dims,
+    inputs: &BTreeMap<String, Tensor>,
+    prepared: &[Arc<Prepared>],
+    workers: &dyn Workers,
+) -> Result<BTreeMap<String, Tensor>, Error> {
+    let params = &module.manifest().params;
+    for (name, tensor) in inputs {
+        if !params.iter().any(|t| t.name == *name) {
+            let near = did_you_mean(name, params.iter().map(|t| t.name.as_str()));
+            return Err(Error::Unknown { name: name.clone(), near: near.map(Into::into) });
+        }
+        check_bytes(name, tensor)?;
+    }
+    let mut plan = module.plan(dims)?;
+    let mut memory = Vec::new();
+    for param in params {
+        if !plan.uses(&param.name) {
+            continue;
+        }
+        let shape = plan.shape(&param.name).unwrap_or(&[]).to_vec();
+        let input = inputs.get(&param.name);
+        if input.is_none() && param.role != Role::Out {
+            return Err(Error::Missing(param.name.clone()));
+        }
+        let (dtype, shape) = input.map_or((param.elem, shape), |t| (t.dtype, t.shape.clone()));
+        let count = shape.iter().try_fold(dtype.bytes().unwrap_or(1), |n, s| n.checked_mul(*s));
+        let bytes = count.ok_or_else(|| PlanError::TooLarge(param.name.clone()))?;
+        let mut buffer = Buffer::guarded(bytes)?;
+        match input {
+            Some(tensor) => buffer.bytes_mut().copy_from_slice(&tensor.bytes),
+            None => buffer.poison(),
+        }
+        let view = View::of_buffer(dtype, &shape, &mut buffer);
+        // SAFETY: `memory` keeps the buffer, whose bytes do not move, until after the run, and nobody else has it.
+        unsafe { plan.bind(&param.name, view)? };
+        memory.push((param, shape, buffer));
+    }
+    for p in prepared {
+        if plan.uses(&p.name) {
+            plan.bind_prepared(p)?;
+        }
+    }
+    plan.poison();
+    plan.run(workers)?;
+    let mut outputs = BTreeMap::new();
+    for (param, shape, buffer) in memory {
+        if let Some(place) = buffer.damage() {
+            let (name, bytes) = (param.name.clone(), buffer.len());
+            return Err(Error::Canary { name, place, bytes });
+        }
+        if param.role == Role::Out {
+            let bytes = buffer.bytes().to_vec();
+            outputs.insert(param.name.clone(), Tensor { dtype: param.elem, shape, bytes });
+        }
+    }
+    Ok(outputs)
+}
+
+fn check_bytes(name: &str, t: &Tensor) -> Result<(), Error> {
+    let elem = t.dtype.bytes().unwrap_or(1);
+    let needed = t.shape.iter().try_fold(elem, |n, s| n.checked_mul(*s)).unwrap_or(usize::MAX);
+    if needed == t.bytes.len() {
+        return Ok(());
+    }
+    let (shape, found) = (t.shape.clone(), t.bytes.len());
+    Err(Error::Bytes { name: name.into(), shape, needed, found })
+}

@@ -1,0 +1,597 @@
+//! Machine kernels through Cranelift on this CPU against the interpreter: every row, sequences, random programs,
+//! and the code they become.
+#![allow(unsafe_code)] // runs compiled code
+
+use half::{bf16, f16};
+use kgen_ir::{
+    machine::{
+        interp::{Memory, run},
+        parse::parse,
+        print::MNEMONICS,
+        verify::verify,
+        *,
+    },
+    target::Target,
+};
+use kgen_passes::machine::{expand, share};
+use kgen_runtime::driver::cranelift::{Code, Options};
+use std::fmt::Write;
+
+fn target() -> &'static Target {
+    let name = if cfg!(target_arch = "aarch64") {
+        "aarch64/cranelift"
+    } else {
+        "x86-64-v3-vnni/cranelift"
+    };
+    kgen_codegen::target(name).expect("a row of the target table")
+}
+
+fn kernel(text: &str) -> Kernel {
+    let kernel = parse(text).unwrap_or_else(|e| {
+        let from = text[..e.span.start.min(text.len())].rfind('\n').unwrap_or(0);
+        panic!("{e:?} near {}", &text[from..(from + 80).min(text.len())])
+    });
+    verify(&kernel).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    assert_eq!(parse(&kernel.to_string()).as_ref(), Ok(&kernel), "{kernel}");
+    kernel
+}
+
+fn lower(kernel: &Kernel) -> Kernel {
+    let out = share(&expand(kernel, target()).expect("sequences"), target()).expect("shares");
+    verify(&out).unwrap_or_else(|e| panic!("{e}\n{kernel}\n{out}"));
+    out
+}
+
+fn compile(kernel: &Kernel) -> Code {
+    let text = kgen_codegen::cpu::emit(kernel, target()).expect("every op has a row");
+    let options = Options { verify: true, disassembly: true };
+    Code::compile_with(&text, options).unwrap_or_else(|e| panic!("{e}\n{kernel}\n{text}"))
+}
+
+/// Runs compiled code on copies of the regions, one slot each.
+fn compiled(kernel: &Kernel, regions: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut regions = regions.to_vec();
+    let args: Vec<u64> = regions.iter_mut().map(|r| r.as_mut_ptr() as u64).collect();
+    let code = compile(kernel);
+    let entry = code.entry(&kernel.name).expect("the kernel's own name");
+    // SAFETY: the interpreter has run the same kernel on the same regions without leaving them.
+    unsafe { entry.call(args.as_ptr(), 0) };
+    regions
+}
+
+fn interpreted(kernel: &Kernel, regions: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut memory = Memory::default();
+    let slots: Vec<u64> = regions.iter().map(|r| memory.add(r.clone())).collect();
+    run(kernel, &slots, &mut memory, 1).unwrap_or_else(|e| panic!("{e}\n{kernel}"));
+    memory.regions
+}
+
+fn bytes(words: &[u32]) -> Vec<u8> {
+    words.iter().flat_map(|w| w.to_le_bytes()).collect()
+}
+
+fn words(bytes: &[u8]) -> Vec<u32> {
+    bytes.as_chunks::<4>().0.iter().map(|c| u32::from_le_bytes(*c)).collect()
+}
+
+/// xorshift64*.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> u32 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.next() as usize % n
+    }
+}
+
+#[rustfmt::skip] // a table
+const EDGES: &[u32] = &[
+    0, 0x8000_0000, 1, 0x8000_0001, 0x007f_ffff, 0x0080_0000, 0x3f80_0000, 0xbf80_0000,
+    0x7f7f_ffff, 0xff7f_ffff, 0x7f80_0000, 0xff80_0000, 0x7fc0_0000, 0xffc0_0001, 0x4f00_0000,
+    0xcf00_0000, 0x3f00_0000, 0x3fc0_0000, 0x4020_0000, 0xbf00_0000, 0x4b00_0001, 0x7fff_ffff,
+    0xffff_ffff, 0x4eff_ffff, 0xcf00_0001, 0x0000_7c00, 0x0000_03ff, 0x8000_fc01,
+];
+
+/// Edge values against each other, then noise.
+fn operands(seed: u64) -> [Vec<u32>; 3] {
+    let mut noise = Noise(seed | 1);
+    let mut out: [Vec<u32>; 3] = Default::default();
+    for a in EDGES {
+        for b in EDGES {
+            out[0].push(*a);
+            out[1].push(*b);
+            out[2].push(EDGES[noise.below(EDGES.len())]);
+        }
+    }
+    while out[0].len() < 4096 {
+        out.iter_mut().for_each(|v| v.push(noise.next()));
+    }
+    out
+}
+
+/// `op` with its result in class `def`, four lanes at a time over whole arrays.
+fn over_arrays(op: &Op, def: Class, len: usize) -> Kernel {
+    let signature = op.signature();
+    let mut text = String::from("machine row lanes 4 {\n");
+    for i in 0..4 {
+        let _ = writeln!(text, "slot {i} = pointer p{i}");
+    }
+    let _ = writeln!(text, "p0 = arg 0 : i p1 = arg 1 : i p2 = arg 2 : i p3 = arg 3 : i");
+    let _ = writeln!(text, "loop o in 0..{} step 16 {{ q = iadd p3, o : i", 4 * len);
+    let mut list = Vec::new();
+    for (i, wanted) in signature.uses.iter().enumerate() {
+        let class = match wanted {
+            Use::Of(class) => *class,
+            Use::Same | Use::Vector => def,
+            Use::Imm => {
+                list.push("13".to_string());
+                continue;
+            }
+        };
+        let _ = writeln!(text, "a{i} = iadd p{i}, o : i");
+        let load = if class == Class::Float { "f" } else { "w" };
+        let _ = writeln!(text, "l{i} = load.w32 [a{i} + 0] : {load}");
+        list.push(format!("l{i}"));
+        if class == Class::Mask {
+            let _ = writeln!(text, "z{i} = wconst 0 : w m{i} = wcmp.lt l{i}, z{i} : m");
+            list[i] = format!("m{i}");
+        }
+        if class == Class::Int {
+            let _ = writeln!(text, "i{i} = read.w32 [a{i} + 0] : i");
+            list[i] = format!("i{i}");
+        }
+    }
+    let _ = writeln!(text, "d = {op} {} : {}", list.join(", "), def.letter());
+    if def == Class::Mask {
+        text += "yes = wconst 1 : w no = wconst 0 : w e = select d, yes, no : w\n";
+        text += "store.w32 [q + 0], e }}";
+    } else {
+        text += "store.w32 [q + 0], d }}";
+    }
+    kernel(&text)
+}
+
+fn is_nan(op: &Op, def: Class, x: u32) -> bool {
+    if *op == Op::Cvt(Cvt::F16FromFloat) {
+        x <= 0xffff && f16::from_bits(x as u16).is_nan()
+    } else if *op == Op::Cvt(Cvt::Bf16FromFloat) {
+        x <= 0xffff && bf16::from_bits(x as u16).is_nan()
+    } else {
+        def == Class::Float && f32::from_bits(x).is_nan()
+    }
+}
+
+fn compare(op: &Op, inputs: &[Vec<u32>; 3]) {
+    let signature = op.signature();
+    for &def in signature.def {
+        let k = over_arrays(op, def, inputs[0].len());
+        let mut regions: Vec<Vec<u8>> = inputs.iter().map(|w| bytes(w)).collect();
+        regions.push(vec![0; regions[0].len()]);
+        let wanted = words(&interpreted(&k, &regions)[3]);
+        let lowered = lower(&k);
+        let again = words(&interpreted(&lowered, &regions)[3]);
+        let got = words(&compiled(&lowered, &regions)[3]);
+        for i in 0..wanted.len() {
+            for (who, x) in [("interpreted", again[i]), ("compiled", got[i])] {
+                let (e, from) = (wanted[i], inputs.iter().map(|v| v[i]).collect::<Vec<_>>());
+                let nan = is_nan(op, def, x) && is_nan(op, def, e);
+                assert!(x == e || nan, "{op} {from:x?}, {who}: {x:#x}, expected {e:#x}\n{lowered}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_row_of_lanes_does_what_it_means() {
+    let inputs = operands(7);
+    for (_, op) in MNEMONICS {
+        let signature = op.signature();
+        let approximate =
+            matches!(op, Op::FloatUnary(FloatUnary::Exp2 | FloatUnary::Log2 | FloatUnary::Tanh));
+        if signature.mem || approximate || signature.def.is_empty() {
+            continue; // their own tests
+        }
+        if signature.def == [Class::Int] {
+            continue;
+        }
+        compare(op, &inputs);
+    }
+    for table in [[0, 1, 2, 3], [3, 2, 1, 0], [0, 4, 1, 5], [6, 2, 7, 3], [5, 5, 0, 0]] {
+        compare(&Op::Shuffle(table.to_vec()), &inputs);
+    }
+    for n in [0, 1, 7, 31] {
+        for op in ["shl", "shr", "sar"] {
+            let text = format!(
+                "machine s lanes 4 {{ slot 0 = pointer x p = arg 0 : i
+                 v = load.w32 [p + 0] : w d = {op} v, {n} : w store.w32 [p + 16], d }}"
+            );
+            let k = kernel(&text);
+            let region = vec![bytes(&[1, 0x8000_0000, 0xdead_beef, u32::MAX, 0, 0, 0, 0])];
+            assert_eq!(compiled(&k, &region), interpreted(&k, &region), "{op} {n}");
+        }
+    }
+}
+
+#[test]
+fn every_half_converts_exactly_both_ways() {
+    // The high half reads as anything.
+    let halves: Vec<u32> = (0..65536u32).map(|h| h | (h.wrapping_mul(0x9e37) << 16)).collect();
+    let all = [halves.clone(), halves.clone(), halves];
+    compare(&Op::Cvt(Cvt::FloatFromF16), &all);
+    compare(&Op::Cvt(Cvt::FloatFromBf16), &all);
+    // Every half in f32, half way to the next, and both sides of that.
+    let floats: Vec<u32> = (0..65536u32)
+        .flat_map(|h| {
+            let x = f16::from_bits(h as u16).to_f32().to_bits();
+            [x, x.wrapping_add(0x1000), x.wrapping_add(0x0fff), x.wrapping_add(0x1001)]
+        })
+        .collect();
+    let all = [floats.clone(), floats.clone(), floats];
+    compare(&Op::Cvt(Cvt::F16FromFloat), &all);
+    compare(&Op::Cvt(Cvt::Bf16FromFloat), &all);
+}
+
+/// Largest error in units of the last place, over a million floats of all magnitudes.
+fn sweep(op: FloatUnary, meaning: fn(f64) -> f64) -> f64 {
+    let mut floats: Vec<u32> = (0..1u32 << 20).map(|i| i << 12 | ((i * 37) & 0xfff)).collect();
+    floats.extend(EDGES.iter().map(|e| e & !3));
+    floats.extend((0..1 << 16).map(|i| (0.5f32 + i as f32 / 32768.0).to_bits()));
+    floats.extend((0..1 << 16).map(|i| (-151.0f32 + i as f32 / 200.0).to_bits()));
+    let op = Op::FloatUnary(op);
+    let k = lower(&over_arrays(&op, Class::Float, floats.len()));
+    let region = bytes(&floats);
+    let regions = vec![region.clone(), Vec::new(), Vec::new(), region];
+    let got = words(&compiled(&k, &regions)[3]);
+    let mut worst = (0f64, 0f32);
+    for (x, g) in floats.iter().zip(got) {
+        let (x, g) = (f32::from_bits(*x), f32::from_bits(g));
+        let wanted = meaning(f64::from(x));
+        let e = wanted as f32;
+        if e.is_finite() && g.is_finite() {
+            let ulp = (f64::from(e.abs().max(f32::MIN_POSITIVE)).log2().floor() - 23.0).exp2();
+            let error = (f64::from(g) - wanted).abs() / ulp;
+            if error > worst.0 {
+                worst = (error, x);
+            }
+        } else {
+            assert!(g == e || g.is_nan() && e.is_nan(), "{op} {x:e}: {g:e}, expected {e:e}");
+        }
+    }
+    println!("{op}: {} ulp at {:e}", worst.0, worst.1);
+    worst.0
+}
+
+#[test]
+fn sequences_keep_their_promise() {
+    assert!(sweep(FloatUnary::Exp2, f64::exp2) < 1.5);
+    assert!(sweep(FloatUnary::Log2, f64::log2) < 4.0);
+    assert!(sweep(FloatUnary::Tanh, f64::tanh) < 4.0);
+}
+
+#[test]
+fn memory_rows_extend_and_truncate() {
+    let mut text = String::from("machine memory lanes 4 { slot 0 = pointer x slot 1 = pointer y\n");
+    text += "x = arg 0 : i y = arg 1 : i n = iadd y, 8 : i\n";
+    let mut at = 16;
+    for w in ["w32", "u16", "s16", "u8", "s8"] {
+        let _ = writeln!(text, "l{w} = load.{w} [x + 3] : w store.w32 [y + {at}], l{w}");
+        let _ = writeln!(text, "s{w} = splat.{w} [x + 5] : w store.w32 [y + {}], s{w}", at + 16);
+        let _ = writeln!(text, "store.{w} [n + {}], l{w}", at + 24);
+        let _ = writeln!(text, "r{w} = read.{w} [x + 7] : i write.w64 [y + {}], r{w}", at + 48);
+        let _ = writeln!(text, "write.{w} [n + {}], r{w}", at + 48);
+        at += 64;
+    }
+    text += "c = next [y + 0], 5 : i write.w64 [y + 8], c prefetch.2 [x + 0]\n";
+    text += "f = load.w32 [x + 1] : f store.w32 [y + 336], f g = splat.w32 [x + 1] : f\n";
+    text += "store.u16 [y + 352], g j = worker : i v = spread j : w store.u8 [y + 360], v\n";
+    text += "q = iota : w store.w32 [y + 368], q }";
+    let k = kernel(&text);
+    let mut noise = Noise(3);
+    let regions: Vec<Vec<u8>> =
+        [32, 400].iter().map(|n| (0..*n).map(|_| noise.next() as u8).collect()).collect();
+    assert_eq!(compiled(&k, &regions), interpreted(&k, &regions));
+}
+
+#[test]
+fn integers_round_down() {
+    let mut text = String::from("machine ints lanes 4 { slot 0 = pointer x x = arg 0 : i\n");
+    text += "a = read.w64 [x + 0] : i b = read.w64 [x + 8] : i\n";
+    let ops = ["iadd", "isub", "imul", "idiv", "irem", "imin", "imax"];
+    for (i, op) in ops.iter().enumerate() {
+        let at = 16 + 32 * i;
+        for (j, by) in ["b", "7", "8", "1"].iter().enumerate() {
+            let _ = writeln!(text, "r{i}_{j} = {op} a, {by} : i");
+            let _ = writeln!(text, "write.w64 [x + {}], r{i}_{j}", at + 8 * j);
+        }
+    }
+    text += "}";
+    let k = kernel(&text);
+    for a in [-17i64, -16, -8, -7, -1, 0, 1, 7, 8, 15, i64::MIN, i64::MAX] {
+        for b in [1i64, 3, 16, i64::MAX] {
+            let mut region = vec![0; 16 + 32 * ops.len()];
+            region[..8].copy_from_slice(&a.to_le_bytes());
+            region[8..16].copy_from_slice(&b.to_le_bytes());
+            let regions = [region];
+            assert_eq!(compiled(&k, &regions), interpreted(&k, &regions), "{a} {b}");
+        }
+    }
+}
+
+/// A random kernel: nested loops and ifs with carried values over a 256-byte input and a 1 KiB output.
+struct Program {
+    noise: Noise,
+    text: String,
+    /// Live registers of each class.
+    live: [Vec<String>; 4],
+    names: usize,
+    stores: usize,
+}
+
+impl Program {
+    fn fresh(&mut self) -> String {
+        self.names += 1;
+        format!("r{}", self.names)
+    }
+
+    fn pick(&mut self, class: Class) -> String {
+        let list = &self.live[class as usize];
+        let from = list.len().saturating_sub(12);
+        list[from + self.noise.below(list.len() - from)].clone()
+    }
+
+    fn op(&mut self) {
+        let op = loop {
+            let (_, op) = &MNEMONICS[self.noise.below(MNEMONICS.len())];
+            let bad = matches!(op, Op::Arg | Op::Int(_))
+                || matches!(op, Op::Bits | Op::Cvt(Cvt::F16FromFloat | Cvt::Bf16FromFloat))
+                || matches!(
+                    op,
+                    Op::FloatUnary(FloatUnary::Exp2 | FloatUnary::Log2 | FloatUnary::Tanh)
+                );
+            if !op.signature().mem && !bad {
+                break op.clone();
+            }
+        };
+        let signature = op.signature();
+        let def = signature.def[self.noise.below(signature.def.len())];
+        let uses: Vec<String> = signature
+            .uses
+            .iter()
+            .map(|u| match u {
+                Use::Of(class) => self.pick(*class),
+                Use::Same | Use::Vector => self.pick(def),
+                Use::Imm if op == Op::FloatConst => {
+                    EDGES[self.noise.below(EDGES.len())].to_string()
+                }
+                Use::Imm => self.noise.below(32).to_string(),
+            })
+            .collect();
+        let name = self.fresh();
+        let _ = writeln!(self.text, "{name} = {op} {} : {}", uses.join(", "), def.letter());
+        self.live[def as usize].push(name);
+    }
+
+    fn memory(&mut self) {
+        let class = if self.noise.below(2) == 0 { Class::Float } else { Class::Word };
+        if self.noise.below(3) > 0 && self.stores < 60 {
+            let at = 16 * self.stores;
+            self.stores += 1;
+            let value = self.pick(class);
+            // A NaN's payload is not promised: one NaN is stored for all.
+            if class == Class::Float {
+                let (m, n, v) = (self.fresh(), self.fresh(), self.fresh());
+                let _ = writeln!(self.text, "{m} = fcmp.eq {value}, {value} : m");
+                let _ = writeln!(self.text, "{n} = fconst {} : f", 0x7fc0_0000);
+                let _ = writeln!(self.text, "{v} = select {m}, {value}, {n} : f");
+                let _ = writeln!(self.text, "store.w32 [y + {at}], {v}");
+            } else {
+                let _ = writeln!(self.text, "store.w32 [y + {at}], {value}");
+            }
+        } else {
+            let name = self.fresh();
+            let kind = if class == Class::Float {
+                "load.w32"
+            } else {
+                ["load.w32", "load.u8", "load.s16", "splat.s8"][self.noise.below(4)]
+            };
+            let at = self.noise.below(240);
+            let _ = writeln!(self.text, "{name} = {kind} [x + {at}] : {}", class.letter());
+            self.live[class as usize].push(name);
+        }
+    }
+
+    fn block(&mut self, depth: usize) {
+        for _ in 0..3 + self.noise.below(8) {
+            match self.noise.below(if depth < 3 { 12 } else { 9 }) {
+                0..7 => self.op(),
+                7..9 => self.memory(),
+                9..11 => self.loop_(depth),
+                _ => self.if_(depth),
+            }
+        }
+    }
+
+    fn carried(&mut self) -> Vec<(Class, String)> {
+        let classes = [Class::Int, Class::Float, Class::Word, Class::Mask];
+        (0..self.noise.below(4)).map(|_| (classes[self.noise.below(4)], self.fresh())).collect()
+    }
+
+    fn yields(&mut self, results: &[(Class, String)]) -> String {
+        let list: Vec<String> = results.iter().map(|(class, _)| self.pick(*class)).collect();
+        if list.is_empty() { String::new() } else { format!(" yield {}", list.join(", ")) }
+    }
+
+    fn head(&mut self, results: &[(Class, String)]) {
+        let names: Vec<&str> = results.iter().map(|(_, name)| name.as_str()).collect();
+        if !names.is_empty() {
+            let _ = write!(self.text, "{} = ", names.join(", "));
+        }
+    }
+
+    fn loop_(&mut self, depth: usize) {
+        let results = self.carried();
+        self.head(&results);
+        let var = self.fresh();
+        let (lo, n, step) = (self.noise.below(3), self.noise.below(5), 1 + self.noise.below(3));
+        let _ = write!(self.text, "loop {var} in {lo}..{} step {step}", lo + n);
+        let mut inside = Vec::new();
+        for (i, (class, _)) in results.iter().enumerate() {
+            let (param, init) = (self.fresh(), self.pick(*class));
+            let word = if i == 0 { " carry" } else { "," };
+            let _ = write!(self.text, "{word} {param} = {init}");
+            inside.push((*class, param));
+        }
+        let _ = writeln!(self.text, " {{");
+        let outer = self.live.clone();
+        self.live[Class::Int as usize].push(var);
+        for (class, param) in inside {
+            self.live[class as usize].push(param);
+        }
+        self.block(depth + 1);
+        let yields = self.yields(&results);
+        self.live = outer;
+        let _ = writeln!(self.text, "}}{yields}");
+        for (class, name) in results {
+            self.live[class as usize].push(name);
+        }
+    }
+
+    fn if_(&mut self, depth: usize) {
+        let results = self.carried();
+        self.head(&results);
+        let (a, b) = (self.pick(Class::Int), self.noise.below(4));
+        let cmp = kgen_ir::tile::Compare::ALL[self.noise.below(6)];
+        let _ = writeln!(self.text, "if {a} {} {b} {{", cmp.symbol());
+        let outer = self.live.clone();
+        self.block(depth + 1);
+        let yields = self.yields(&results);
+        self.live = outer.clone();
+        let _ = writeln!(self.text, "}}{yields} else {{");
+        self.block(depth + 1);
+        let yields = self.yields(&results);
+        self.live = outer;
+        let _ = writeln!(self.text, "}}{yields}");
+        for (class, name) in results {
+            self.live[class as usize].push(name);
+        }
+    }
+}
+
+fn program(seed: u64) -> String {
+    let mut p = Program {
+        noise: Noise(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+        text: String::from(
+            "machine random lanes 4 { slot 0 = pointer x slot 1 = pointer y
+             x = arg 0 : i y = arg 1 : i two = const 2 : i
+             f0 = load.w32 [x + 0] : f w0 = load.w32 [x + 16] : w m0 = wcmp.lt w0, w0 : m\n",
+        ),
+        live: [vec!["two".into()], vec!["f0".into()], vec!["w0".into()], vec!["m0".into()]],
+        names: 0,
+        stores: 0,
+    };
+    p.block(0);
+    p.memory();
+    p.text += "}";
+    p.text
+}
+
+#[test]
+fn random_programs_agree() {
+    for seed in 0..300 {
+        let k = kernel(&program(seed));
+        let mut noise = Noise(seed | 1);
+        let x: Vec<u32> = (0..64)
+            .map(|i| if i % 3 == 0 { noise.next() } else { EDGES[noise.below(EDGES.len())] })
+            .collect();
+        let regions = [bytes(&x), vec![0; 1024]];
+        let wanted = interpreted(&k, &regions);
+        let lowered = lower(&k);
+        assert_eq!(interpreted(&lowered, &regions), wanted, "passes, seed {seed}\n{k}\n{lowered}");
+        assert_eq!(compiled(&lowered, &regions), wanted, "code, seed {seed}\n{lowered}");
+    }
+}
+
+/// Eight accumulators carried through a loop.
+fn accumulators(op: &str, class: &str) -> Kernel {
+    let mut text = String::from("machine acc lanes 4 { slot 0 = pointer x slot 1 = pointer y\n");
+    text += "slot 2 = pointer z x = arg 0 : i y = arg 1 : i z = arg 2 : i\n";
+    let zero = if class == "f" { "fconst" } else { "wconst" };
+    let _ = writeln!(text, "zero = {zero} 0 : {class}");
+    let list = |f: &dyn Fn(usize) -> String| (0..8).map(f).collect::<Vec<_>>().join(", ");
+    let _ = write!(text, "{} = loop o in 0..64 step 16", list(&|i| format!("r{i}")));
+    let _ = writeln!(text, " carry {} {{", list(&|i| format!("a{i} = zero")));
+    text += "p = iadd x, o : i q = iadd y, o : i\n";
+    let _ = writeln!(text, "v = load.w32 [p + 0] : {class}");
+    for i in 0..8 {
+        let _ = writeln!(text, "w{i} = load.w32 [q + {}] : {class}", 64 * i);
+        let _ = writeln!(text, "b{i} = {op} v, w{i}, a{i} : {class}");
+    }
+    let _ = writeln!(text, "}} yield {}", list(&|i| format!("b{i}")));
+    for i in 0..8 {
+        let _ = writeln!(text, "store.w32 [z + {}], r{i}", 16 * i);
+    }
+    text += "}";
+    kernel(&text)
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_dot_is_one_instruction_and_loops_keep_off_the_stack() {
+    let vnni = is_x86_feature_detected!("avxvnni")
+        || is_x86_feature_detected!("avx512vnni") && is_x86_feature_detected!("avx512vl");
+    for (op, class, name) in [("dot.u8s8", "w", "vpdpbusd"), ("fma", "f", "vfmadd")] {
+        if op == "dot.u8s8" && !vnni {
+            println!("skipped: this CPU has no VNNI");
+            continue;
+        }
+        let k = accumulators(op, class);
+        let code = compile(&k);
+        let listing = code.disassembly("acc").expect("asked for");
+        assert_eq!(listing.matches(name).count(), 8, "{listing}");
+        // Saving and restoring the frame pointer is all that touches the stack.
+        let frame = ["pushq", "popq", "movq %rsp, %rbp", "movq %rbp, %rsp"];
+        let touches = |l: &&str| l.contains("rsp") || l.contains("rbp");
+        let inside: Vec<&str> = listing
+            .lines()
+            .filter(touches)
+            .filter(|l| !frame.iter().any(|f| l.contains(f)))
+            .collect();
+        assert!(inside.is_empty(), "{inside:?}\n{listing}");
+        let mut noise = Noise(11);
+        let x: Vec<u32> = (0..16 * 9).map(|_| noise.next() & 0x7f7f_7f7f).collect();
+        let regions = [bytes(&x[..16]), bytes(&x[16..]), vec![0; 128]];
+        assert_eq!(compiled(&k, &regions), interpreted(&k, &regions));
+    }
+}
+
+#[test]
+fn what_a_target_lacks_is_refused_with_a_way_out() {
+    let k = kernel(
+        "machine t lanes 4 { slot 0 = pointer x x = arg 0 : i
+        a = load.w32 [x + 0] : f b = tanh a : f store.w32 [x + 0], b }",
+    );
+    let e = kgen_codegen::cpu::emit(&k, target()).expect_err("no row");
+    assert!(e.to_string().contains("cannot do `tanh`; instead: expand it"), "{e}");
+    let k = kernel("machine t lanes 8 { }");
+    let e = kgen_codegen::cpu::emit(&k, target()).expect_err("eight lanes");
+    assert!(e.to_string().contains("cannot do 8 lanes; instead: lower for 4 lanes"), "{e}");
+    let k = kernel("machine t.u lanes 4 { }");
+    let e = kgen_codegen::cpu::emit(&k, target()).expect_err("a dot");
+    assert!(e.to_string().contains("cannot do the kernel name `t.u`; instead: use letters"), "{e}");
+    assert!(kgen_codegen::target("z80").is_none());
+}
+
+#[test]
+fn bad_clif_is_an_error_with_its_line() {
+    let error = |text: &str| Code::compile(text).err().expect("bad text").to_string();
+    let e = error("function %f(i64, i64) system_v {\nblock0(v0: i64, v1: i64):\n nonsense\n}");
+    assert!(e.starts_with("CLIF text, line 3"), "{e}");
+    let e = error("function %f(i64) system_v {\nblock0(v0: i64):\n return\n}");
+    assert!(e.starts_with("function f does not compile: its signature"), "{e}");
+}
