@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn every_bit_of_a_block_belongs_to_one_element_of_one_field() {
-    for format in rows::all() {
+    for format in rows::all().chain(rows::LATER) {
         let mut owners = vec![0; format.bytes * 8];
         for field in format.fields {
             let width = field.elem.bits() as usize;
@@ -34,11 +34,18 @@ fn numbers_and_sizes_are_those_of_gguf() {
         ("q4_k", 12, 256, 144),
         ("q6_k", 14, 256, 210),
         ("bf16", 30, 1, 2),
+        ("q5_0", 6, 32, 22),
+        ("q5_1", 7, 32, 24),
+        ("q2_k", 10, 256, 84),
+        ("q3_k", 11, 256, 110),
+        ("q5_k", 13, 256, 176),
     ];
-    for (name, number, block, bytes) in known {
-        let f = rows::find(name).unwrap();
-        assert_eq!((f.gguf, f.block, f.bytes), (Some(number), block, bytes), "{name}");
-        assert_eq!(rows::by_gguf(number), Some(f));
+    for f in rows::all().chain(rows::LATER) {
+        let (_, number, block, bytes) = *known.iter().find(|k| k.0 == f.name).unwrap();
+        assert_eq!((f.gguf, f.block, f.bytes), (Some(number), block, bytes), "{}", f.name);
+    }
+    for f in rows::all() {
+        assert_eq!((rows::find(f.name), f.gguf.and_then(rows::by_gguf)), (Some(f), Some(f)));
     }
     assert_eq!(rows::find("q9"), None);
     assert_eq!(rows::by_gguf(4), None);
@@ -150,6 +157,22 @@ fn rows_are_whole_blocks() {
     assert_eq!(f.row_bytes(64), Some(36));
     assert_eq!(f.row_bytes(33), None);
     assert_eq!(rows::find("f32").unwrap().row_bytes(usize::MAX), None);
+}
+
+#[test]
+fn q3_k_by_hand() {
+    // Scale 9 of 16: low bits in byte 97's upper nibble, high bits in bits 4 and 5 of byte 105; less 32.
+    let q3_k = rows::LATER.iter().find(|f| f.name == "q3_k").unwrap();
+    let mut block = vec![0; 110];
+    block[108..].copy_from_slice(&[0x00, 0x3c]);
+    block[97] = 0xa0;
+    block[105] = 0x20;
+    block[32 + 32 + 16] = 0x02; // low bits of element 128 + 16
+    block[16] = 0x10; // high bit of element 4 * 32 + 16
+    let values = q3_k.decode(&block).unwrap();
+    assert_eq!(values[144], (0x2a - 32) as f32 * (6 - 4) as f32);
+    assert_eq!(values[145], (0x2a - 32) as f32 * -4.0);
+    assert_eq!(values[0], -32.0 * -4.0);
 }
 
 #[test]

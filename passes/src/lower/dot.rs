@@ -266,6 +266,13 @@ impl Lower<'_> {
                 } else {
                     self.sum_lanes(std::mem::take(&mut sums[i]))
                 };
+                // A single k stands in every lane: the sum holds it so many times (a power of two: exact).
+                let sum = if dot.k == 1 {
+                    let part = self.float_const(1.0 / lanes as f32);
+                    self.v(Class::Float, Op::Float(FloatOp::Mul), &[sum, part])
+                } else {
+                    sum
+                };
                 out.push(match dot.acc {
                     None => sum,
                     Some(_) => {

@@ -94,6 +94,12 @@ impl Lower<'_> {
             | Expr::Reduce(..)
             | Expr::Convert(_) => None,
         };
+        if let Some(home) = home {
+            // The next turn's tile, whatever its place would be: the loop reads it from its home.
+            self.fill_scratch(v, expr, load, home)?;
+            self.places.insert(v, Place::Scratch(home));
+            return Ok(());
+        }
         match self.kernel.values[v].ty.space {
             None => Err(self.no(format!("the unplaced value `{}`", self.kernel.values[v].name))),
             Some(Space::Inline) => {
@@ -106,7 +112,7 @@ impl Lower<'_> {
                 Ok(())
             }
             Some(Space::Scratch) => {
-                let at = home.unwrap_or_else(|| self.scratch_tile(v));
+                let at = self.scratch_tile(v);
                 self.fill_scratch(v, expr, load, at)?;
                 self.places.insert(v, Place::Scratch(at));
                 Ok(())

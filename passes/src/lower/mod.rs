@@ -50,6 +50,7 @@ pub fn lower(program: &Program, kernel: &Kernel, choice: &Choice) -> Result<mach
         exprs: BTreeMap::new(),
         scratch_tensors: BTreeMap::new(),
         counters: 0,
+        own_scratch: None,
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
@@ -61,10 +62,11 @@ pub fn lower(program: &Program, kernel: &Kernel, choice: &Choice) -> Result<mach
         l.scratch_tensors.insert(t.name.clone(), at);
     }
     l.block(&kernel.body)?;
+    l.out.scratch = l.out.scratch.next_multiple_of(64);
+    l.locate_scratch();
     let mut body = std::mem::take(&mut l.entry);
     body.append(&mut l.blocks[0]);
     l.out.body = body;
-    l.out.scratch = l.out.scratch.next_multiple_of(64);
     Ok(l.out)
 }
 
@@ -97,6 +99,8 @@ struct Lower<'a> {
     exprs: BTreeMap<Value, Expr>,
     scratch_tensors: BTreeMap<String, usize>,
     counters: usize,
+    /// Address of this worker's scratch, once something uses it.
+    own_scratch: Option<Reg>,
 }
 
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.
@@ -209,12 +213,26 @@ impl Lower<'_> {
 
     /// Address of this worker's scratch.
     fn scratch_base(&mut self) -> Reg {
-        if let Some(r) = self.args.get("scratch") {
-            return *r;
+        if let Some(r) = self.own_scratch {
+            return r;
         }
-        let def = self.arg(Slot::Scratch);
-        self.args.insert("scratch".into(), def);
-        def
+        let r = self.reg(Class::Int);
+        self.own_scratch = Some(r);
+        r
+    }
+
+    /// Defines [`Lower::scratch_base`], now that the size of a worker's scratch is known.
+    fn locate_scratch(&mut self) {
+        let Some(own) = self.own_scratch else { return };
+        let first = self.arg(Slot::Scratch);
+        let worker = self.reg(Class::Int);
+        let offset = self.reg(Class::Int);
+        let size = Operand::Imm(self.out.scratch as i64);
+        let inst = |op, def, uses| machine::Stmt::Inst(Inst { op, def: Some(def), uses, mem: None });
+        self.entry.push(inst(Op::Worker, worker, vec![]));
+        self.entry.push(inst(Op::Int(IntOp::Mul), offset, vec![Operand::Reg(worker), size]));
+        let uses = vec![Operand::Reg(first), Operand::Reg(offset)];
+        self.entry.push(inst(Op::Int(IntOp::Add), own, uses));
     }
 
     fn scratch_bytes(&mut self, bytes: usize) -> usize {
