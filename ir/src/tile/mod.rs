@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! program axpy(x: f32[n], y: f32[n]) -> (o: f32[n]) {
-//!   kernel main(x: f32[n], y: f32[n], o: f32[n]) {
+//!   kernel main(x: f32[n], y: f32[n], out o: f32[n]) {
 //!     tasks t in 0..ceildiv(n, 64) dynamic 4 {
 //!       a = load(x[t * 64:64]) guard : f32[64]
 //!       b = load(y[t * 64:64]) guard : f32[64]

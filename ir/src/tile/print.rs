@@ -27,8 +27,11 @@ pub fn print(program: &Program) -> String {
     print_with(program, &|_, _| Vec::new())
 }
 
-/// The program as text, with lines of comment under the statements that `note` has something to say about
-/// (by kernel and path; an empty path is the head of the kernel, an empty kernel the head of the program).
+/// The program as text, with lines of comment under the statements that `note` has something to say about.
+///
+/// It is asked by kernel and path. A path holds a statement's place in each body from the kernel's down to its own;
+/// inside an `if` the branch (0, or 1 for `else`) stands before the place. An empty path is the head of the kernel,
+/// an empty kernel the head of the program.
 pub fn print_with(program: &Program, note: &dyn Fn(&str, &[usize]) -> Vec<String>) -> String {
     let mut w = Writer { out: String::new(), note, kernel: "" };
     w.program(program);
@@ -438,5 +441,227 @@ pub fn expr_text(k: &Kernel, expr: &Expr) -> String {
         Expr::Select(c, a, b) => format!("select({}, {}, {})", name(c), name(a), name(b)),
         Expr::Reduce(op, a, dim) => format!("{}({}, {dim})", op.name(), name(a)),
         Expr::Convert(a) => format!("convert({})", name(a)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Build(Arena<ValueData>);
+
+    impl Build {
+        fn value(&mut self, name: &str, ty: Type) -> Value {
+            self.0.add(ValueData { name: name.into(), ty })
+        }
+    }
+
+    fn tensor(name: &str, role: Role, elem: Dtype, shape: &[Extent], store: Store) -> Tensor {
+        Tensor { name: name.into(), role, elem, shape: shape.to_vec(), store }
+    }
+
+    fn strided(name: &str, role: Role) -> Tensor {
+        tensor(name, role, Dtype::F32, &["n".into()], Store::Strided)
+    }
+
+    fn packing() -> Packing {
+        Packing {
+            elem: Dtype::Code(4),
+            lanes: 4,
+            group: 32,
+            scale: Some(Dtype::F16),
+            min: None,
+            zero: 8,
+        }
+    }
+
+    /// One of each statement, and the spaces and lanes of types.
+    fn kernel() -> Kernel {
+        let mut b = Build(Arena::default());
+        let tile = Type::new(Dtype::F32, &[16]);
+        let held =
+            Type { space: Some(Space::Register), lanes: Some(LaneDim::Dim(0)), ..tile.clone() };
+        let inline =
+            Type { space: Some(Space::Inline), lanes: Some(LaneDim::Splat), ..tile.clone() };
+        let zero = b.value("zero", inline);
+        let x = b.value("x", held.clone());
+        let sum = b.value("sum", held.clone());
+        let acc = b.value("acc", held.clone());
+        let next = b.value("next", held.clone());
+        let r = b.value("r", held.clone());
+        let at = |start: Extent| vec![Slice::range(start, 16)];
+        let carried = Carried { result: sum, param: acc, init: zero, yielded: next };
+        let tasks = vec![
+            Stmt::Read { name: "len".into(), tensor: "lens".into(), at: vec!["t".into()] },
+            Stmt::Prefetch { tensor: "x".into(), at: at("t".into()), level: 1 },
+            Stmt::Let { value: zero, expr: Expr::Fill(f64::NEG_INFINITY) },
+            Stmt::For(Box::new(For {
+                var: "j".into(),
+                lo: 0i64.into(),
+                hi: "len".into(),
+                step: 16,
+                carried: vec![carried],
+                body: vec![
+                    Stmt::Let {
+                        value: x,
+                        expr: Expr::Load { tensor: "x".into(), at: at("j".into()), guard: true },
+                    },
+                    Stmt::Let { value: next, expr: Expr::Binary(Binary::Max, acc, x) },
+                ],
+            })),
+            Stmt::If(Box::new(If {
+                cond: Predicate { left: "len".into(), cmp: Compare::Gt, right: 0i64.into() },
+                then: vec![],
+                otherwise: vec![Stmt::Scalar { name: "u".into(), value: "t".into() }],
+                yields: vec![(r, sum, zero)],
+            })),
+            Stmt::If(Box::new(If {
+                cond: Predicate { left: "t".into(), cmp: Compare::Eq, right: 1i64.into() },
+                then: vec![Stmt::Store {
+                    tensor: "o".into(),
+                    at: at(Extent::from("t") * 16i64),
+                    value: r,
+                    guard: true,
+                }],
+                otherwise: vec![],
+                yields: vec![],
+            })),
+        ];
+        Kernel {
+            name: "main".into(),
+            params: vec![
+                Param::Tensor(strided("x", Role::In)),
+                Param::Tensor(tensor(
+                    "w.codes",
+                    Role::Prepared,
+                    Dtype::Code(4),
+                    &[8i64.into(), 32i64.into()],
+                    Store::Packed { of: packing(), part: Part::Codes },
+                )),
+                Param::Tensor(strided("p", Role::Workspace)),
+                Param::Tensor(strided("o", Role::Out)),
+                Param::Scalar("splits".into()),
+            ],
+            scratch: vec![tensor("s", Role::Scratch, Dtype::I8, &[64i64.into()], Store::Strided)],
+            values: b.0,
+            body: vec![Stmt::Tasks {
+                var: "t".into(),
+                count: Extent::from("n").ceil_div(16i64),
+                share: Share::Dynamic(4),
+                body: tasks,
+            }],
+            stage: Stage::Placed,
+        }
+    }
+
+    fn program() -> Program {
+        let predicate = Predicate { left: "n".into(), cmp: Compare::Ge, right: 1i64.into() };
+        let symbol = |name: &str, ragged: Option<&str>| Symbol {
+            name: name.into(),
+            ragged: ragged.map(Into::into),
+        };
+        Program {
+            name: "all".into(),
+            symbols: vec![symbol("n", None), symbol("len", Some("b"))],
+            params: vec![strided("x", Role::In), strided("o", Role::Out)],
+            prepares: vec![Prepare { name: "w".into(), source: "raw".into(), packing: packing() }],
+            buffers: vec![strided("p", Role::Workspace)],
+            kernels: vec![kernel()],
+            variants: vec![Variant {
+                name: "long".into(),
+                when: vec![predicate],
+                launches: vec![Launch {
+                    kernel: "main".into(),
+                    args: vec![Arg::Tensor("x".into()), Arg::Scalar(Extent::Cores * 4i64)],
+                }],
+            }],
+        }
+    }
+
+    const TEXT: &str = "\
+program all(x: f32[n]) -> (o: f32[n]) symbols n, len[b] {
+  prepare w = pack(raw) : u4 lanes 4 group 32 scale f16 zero 8
+  buffer p: f32[n]
+  kernel main(x: f32[n], prepared w.codes: u4[8, 32] packed(codes, u4 lanes 4 group 32 scale f16 zero 8), \
+work p: f32[n], out o: f32[n], splits: i64) stage placed {
+    scratch s: i8[64]
+    tasks t in 0..ceildiv(n, 16) dynamic 4 {
+      read len = lens[t]
+      prefetch(x[t:16], 1)
+      zero = fill(-inf) : f32[16] @inline lanes splat
+      sum = for j in 0..len step 16 with acc = zero : f32[16] @register lanes 0 {
+        x = load(x[j:16]) guard : f32[16] @register lanes 0
+        next = max(acc, x) : f32[16] @register lanes 0
+        yield next
+      }
+      r = if len > 0 {
+        yield sum
+      } else {
+        let u = t
+        yield zero
+      }
+      if t == 1 {
+        store(o[t * 16:16], r) guard
+      }
+    }
+  }
+  variant long when n >= 1 {
+    launch main(x, cores * 4)
+  }
+}
+";
+
+    #[test]
+    fn every_statement_has_its_line() {
+        assert_eq!(print(&program()), TEXT);
+    }
+
+    #[test]
+    fn every_expression_has_its_text() {
+        let mut b = Build(Arena::default());
+        let [a, c, d] = ["a", "c", "d"].map(|n| b.value(n, Type::new(Dtype::F32, &[4, 4])));
+        let k = Kernel { values: b.0, ..kernel() };
+        let dot = |transpose, acc| Expr::Dot { a, b: c, transpose, acc };
+        for (expr, text) in [
+            (Expr::Fill(0.5), "fill(0.5)"),
+            (Expr::Iota { dim: 1, start: "j".into() }, "iota(1, j)"),
+            (dot(false, None), "dot(a, c)"),
+            (dot(true, Some(d)), "dot(a, c^T, d)"),
+            (Expr::Select(a, c, d), "select(a, c, d)"),
+            (Expr::Reduce(Reduce::Sum, a, 1), "reduce_sum(a, 1)"),
+            (Expr::Reduce(Reduce::Max, a, 0), "reduce_max(a, 0)"),
+            (Expr::Convert(a), "convert(a)"),
+            (Expr::Unary(Unary::Exp2, a), "exp2(a)"),
+            (Expr::Binary(Binary::Cmp(Compare::Le), a, c), "a <= c"),
+            (Expr::Binary(Binary::And, a, c), "and(a, c)"),
+            (Expr::Convert(Id::new(9)), "convert(#9)"),
+        ] {
+            assert_eq!(expr_text(&k, &expr), text);
+        }
+    }
+
+    #[test]
+    fn operators_have_distinct_texts() {
+        let infix = Binary::INFIX.iter().map(|(_, t)| *t);
+        let calls = Binary::CALLS.iter().map(|(_, t)| *t);
+        let unary = Unary::ALL.iter().map(|u| u.name());
+        let mut all: Vec<&str> = infix.chain(calls).chain(unary).collect();
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+
+    #[test]
+    fn a_note_stands_under_its_statement() {
+        let note = |kernel: &str, path: &[usize]| match (kernel, path) {
+            ("main", [0, 4, 1, 0]) => vec!["no use".to_string()],
+            _ => vec![],
+        };
+        let text = print_with(&program(), &note);
+        assert!(
+            text.contains("        let u = t\n        ; ^ error: no use\n        yield zero\n")
+        );
+        assert_eq!(text.lines().count(), TEXT.lines().count() + 1);
     }
 }
