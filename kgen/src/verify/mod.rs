@@ -99,7 +99,8 @@ pub fn verify(op: &Op, engine: &dyn Engine, options: &Options) -> Summary {
 
 /// Does any case fail? Stops at the first.
 fn fails(op: &Op, engine: &dyn Engine, options: &Options) -> bool {
-    (0..options.cases).any(|n| matches!(check(&draw(op, n, options), engine), Err(Wrong::Failed(_))))
+    (0..options.cases)
+        .any(|n| matches!(check(&draw(op, n, options), engine), Err(Wrong::Failed(_))))
 }
 
 enum Wrong {
