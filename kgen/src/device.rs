@@ -9,7 +9,7 @@ use kgen_runtime::{
     module::Module,
     plan::Prepared,
     pool::{Pool, Workers},
-    tensors::run_tensors,
+    tensors::Session,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -68,6 +68,22 @@ impl Cpu {
         Ok(out)
     }
 
+    /// Tensors of the op bound to a plan, to be run many times.
+    pub fn session(
+        &self,
+        module: &Arc<Module>,
+        dims: &Dims,
+        inputs: &BTreeMap<String, Tensor>,
+    ) -> Result<Session, Error> {
+        let prepared = self.prepare(module, inputs)?;
+        let packed: Vec<_> = module.manifest().prepares.iter().map(|p| p.source.as_str()).collect();
+        let rest = inputs.iter().filter(|(name, _)| !packed.contains(&name.as_str()));
+        let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
+        let mut dims = dims.clone();
+        dims.cores = self.pool.count() as i64;
+        Session::new(module, &dims, &rest, &prepared).map_err(|e| Error::Input(e.to_string()))
+    }
+
     /// One run on tensors of the op.
     pub fn run(
         &self,
@@ -75,13 +91,8 @@ impl Cpu {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<BTreeMap<String, Tensor>, Error> {
-        let prepared = self.prepare(module, inputs)?;
-        let packed: Vec<_> = module.manifest().prepares.iter().map(|p| p.source.as_str()).collect();
-        let rest = inputs.iter().filter(|(name, _)| !packed.contains(&name.as_str()));
-        let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
-        let mut dims = dims.clone();
-        dims.cores = self.pool.count() as i64;
-        run_tensors(module, &dims, &rest, &prepared, &self.pool)
-            .map_err(|e| Error::Input(e.to_string()))
+        let mut session = self.session(module, dims, inputs)?;
+        session.run(&self.pool).map_err(|e| Error::Unavailable(e.to_string()))?;
+        session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
     }
 }

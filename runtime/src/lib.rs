@@ -13,4 +13,5 @@ pub mod files;
 pub mod module;
 pub mod plan;
 pub mod pool;
+pub mod roof;
 pub mod tensors;

@@ -8,10 +8,10 @@
 use crate::{
     buffer::{Buffer, BufferError},
     module::{Module, hint},
-    plan::{PlanError, Prepared, View},
+    plan::{Plan, PlanError, Prepared, View},
     pool::Workers,
 };
-use kgen_ir::{diag::did_you_mean, extent::Dims, tensor::Tensor, tile::Role};
+use kgen_ir::{diag::did_you_mean, dtype::Dtype, extent::Dims, tensor::Tensor, tile::Role};
 use std::{collections::BTreeMap, sync::Arc};
 
 #[derive(Debug, thiserror::Error)]
@@ -39,57 +39,95 @@ pub fn run_tensors(
     prepared: &[Arc<Prepared>],
     workers: &dyn Workers,
 ) -> Result<BTreeMap<String, Tensor>, Error> {
-    let params = &module.manifest().params;
-    for (name, tensor) in inputs {
-        if !params.iter().any(|t| t.name == *name) {
-            let near = did_you_mean(name, params.iter().map(|t| t.name.as_str()));
-            return Err(Error::Unknown { name: name.clone(), near: near.map(Into::into) });
+    let mut session = Session::new(module, dims, inputs, prepared)?;
+    session.run(workers)?;
+    session.outputs()
+}
+
+/// Tensors bound to a plan, to be run many times; it owns their memory.
+pub struct Session {
+    plan: Plan,
+    memory: Vec<Held>,
+}
+
+struct Held {
+    name: String,
+    role: Role,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    buffer: Buffer,
+}
+
+impl Session {
+    /// As [`run_tensors`], without running.
+    pub fn new(
+        module: &Arc<Module>,
+        dims: &Dims,
+        inputs: &BTreeMap<String, Tensor>,
+        prepared: &[Arc<Prepared>],
+    ) -> Result<Session, Error> {
+        let params = &module.manifest().params;
+        for (name, tensor) in inputs {
+            if !params.iter().any(|t| t.name == *name) {
+                let near = did_you_mean(name, params.iter().map(|t| t.name.as_str()));
+                return Err(Error::Unknown { name: name.clone(), near: near.map(Into::into) });
+            }
+            check_bytes(name, tensor)?;
         }
-        check_bytes(name, tensor)?;
+        let mut plan = module.plan(dims)?;
+        let mut memory = Vec::new();
+        for param in params {
+            if !plan.uses(&param.name) {
+                continue;
+            }
+            let shape = plan.shape(&param.name).unwrap_or(&[]).to_vec();
+            let input = inputs.get(&param.name);
+            if input.is_none() && param.role != Role::Out {
+                return Err(Error::Missing(param.name.clone()));
+            }
+            let (dtype, shape) = input.map_or((param.elem, shape), |t| (t.dtype, t.shape.clone()));
+            let count = shape.iter().try_fold(dtype.bytes().unwrap_or(1), |n, s| n.checked_mul(*s));
+            let bytes = count.ok_or_else(|| PlanError::TooLarge(param.name.clone()))?;
+            let mut buffer = Buffer::guarded(bytes)?;
+            match input {
+                Some(tensor) => buffer.bytes_mut().copy_from_slice(&tensor.bytes),
+                None => buffer.poison(),
+            }
+            let view = View::of_buffer(dtype, &shape, &mut buffer);
+            // SAFETY: the session keeps the buffer, whose bytes do not move, as long as the plan, and hands it
+            // to nobody while the plan runs.
+            unsafe { plan.bind(&param.name, view)? };
+            memory.push(Held { name: param.name.clone(), role: param.role, dtype, shape, buffer });
+        }
+        for p in prepared {
+            if plan.uses(&p.name) {
+                plan.bind_prepared(p)?;
+            }
+        }
+        plan.poison();
+        Ok(Session { plan, memory })
     }
-    let mut plan = module.plan(dims)?;
-    let mut memory = Vec::new();
-    for param in params {
-        if !plan.uses(&param.name) {
-            continue;
-        }
-        let shape = plan.shape(&param.name).unwrap_or(&[]).to_vec();
-        let input = inputs.get(&param.name);
-        if input.is_none() && param.role != Role::Out {
-            return Err(Error::Missing(param.name.clone()));
-        }
-        let (dtype, shape) = input.map_or((param.elem, shape), |t| (t.dtype, t.shape.clone()));
-        let count = shape.iter().try_fold(dtype.bytes().unwrap_or(1), |n, s| n.checked_mul(*s));
-        let bytes = count.ok_or_else(|| PlanError::TooLarge(param.name.clone()))?;
-        let mut buffer = Buffer::guarded(bytes)?;
-        match input {
-            Some(tensor) => buffer.bytes_mut().copy_from_slice(&tensor.bytes),
-            None => buffer.poison(),
-        }
-        let view = View::of_buffer(dtype, &shape, &mut buffer);
-        // SAFETY: `memory` keeps the buffer, whose bytes do not move, until after the run, and nobody else has it.
-        unsafe { plan.bind(&param.name, view)? };
-        memory.push((param, shape, buffer));
+
+    pub fn run(&mut self, workers: &dyn Workers) -> Result<(), Error> {
+        Ok(self.plan.run(workers)?)
     }
-    for p in prepared {
-        if plan.uses(&p.name) {
-            plan.bind_prepared(p)?;
+
+    /// What the last run wrote; an error if it wrote beside a tensor.
+    pub fn outputs(&self) -> Result<BTreeMap<String, Tensor>, Error> {
+        let mut outputs = BTreeMap::new();
+        for held in &self.memory {
+            if let Some(place) = held.buffer.damage() {
+                let (name, bytes) = (held.name.clone(), held.buffer.len());
+                return Err(Error::Canary { name, place, bytes });
+            }
+            if held.role == Role::Out {
+                let bytes = held.buffer.bytes().to_vec();
+                let tensor = Tensor { dtype: held.dtype, shape: held.shape.clone(), bytes };
+                outputs.insert(held.name.clone(), tensor);
+            }
         }
+        Ok(outputs)
     }
-    plan.poison();
-    plan.run(workers)?;
-    let mut outputs = BTreeMap::new();
-    for (param, shape, buffer) in memory {
-        if let Some(place) = buffer.damage() {
-            let (name, bytes) = (param.name.clone(), buffer.len());
-            return Err(Error::Canary { name, place, bytes });
-        }
-        if param.role == Role::Out {
-            let bytes = buffer.bytes().to_vec();
-            outputs.insert(param.name.clone(), Tensor { dtype: param.elem, shape, bytes });
-        }
-    }
-    Ok(outputs)
 }
 
 fn check_bytes(name: &str, t: &Tensor) -> Result<(), Error> {

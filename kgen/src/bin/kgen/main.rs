@@ -1,5 +1,6 @@
 //! The command `kgen`: results on stdout, talk on stderr, an exit code for each kind of answer.
 
+mod bench;
 mod check;
 mod compile;
 mod completions;
@@ -39,6 +40,7 @@ enum Command {
     Compile(compile::Args),
     Check(check::Args),
     Run(run::Args),
+    Bench(bench::Args),
     Verify(verify::Args),
     Explain(explain::Args),
     Targets(targets::Args),
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Compile(args) => compile::run(args, cli.format),
         Command::Check(args) => check::run(args, cli.format),
         Command::Verify(args) => verify::run(args, cli.format),
+        Command::Bench(args) => bench::run(args, cli.format),
         Command::Run(args) => run::run(args, cli.format),
         Command::Explain(args) => explain::run(args),
         Command::Targets(args) => targets::run(args, cli.format),

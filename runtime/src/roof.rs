@@ -1,0 +1,92 @@
+//! The roof of memory: how fast this machine reads what no cache holds.
+//!
+//! The better of two orders, since which of them wins changes with the state of the memory system: every worker its
+//! own far stream, or chunks of 128 KiB handed out in order.
+
+use crate::{
+    buffer::{Buffer, BufferError},
+    pool::Workers,
+};
+use std::{
+    hint::black_box,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+const CHUNK: usize = 128 << 10;
+
+/// Memory to be read, larger than any cache.
+pub struct Roof {
+    memory: Buffer,
+}
+
+impl Roof {
+    pub fn new(bytes: usize) -> Result<Roof, BufferError> {
+        let mut memory = Buffer::zeroed(bytes.next_multiple_of(CHUNK))?;
+        // Pages that were never written would all be the same page of zeros.
+        memory.bytes_mut().chunks_exact_mut(512).enumerate().for_each(|(i, c)| c[0] = i as u8);
+        Ok(Roof { memory })
+    }
+
+    /// Bytes a second, read by all workers.
+    pub fn read(&self, workers: &dyn Workers) -> f64 {
+        let count = workers.count();
+        let all = self.memory.bytes();
+        let part = all.len() / count / CHUNK * CHUNK;
+        let far = timed(|| {
+            workers.run(&|w| {
+                black_box(sum(&all[w * part..][..part]));
+            })
+        });
+        let next = AtomicUsize::new(0);
+        let near = timed(|| {
+            workers.run(&|_| {
+                loop {
+                    let at = next.fetch_add(CHUNK, Ordering::Relaxed);
+                    let Some(chunk) = all.get(at..at + CHUNK) else { break };
+                    black_box(sum(chunk));
+                }
+            });
+        });
+        (part * count) as f64 / far.min(near * (part * count) as f64 / all.len() as f64)
+    }
+}
+
+/// Keeps all workers busy: bursts after idling run slower than steady load.
+pub fn warm(workers: &dyn Workers) {
+    let start = Instant::now();
+    workers.run(&|_| {
+        while start.elapsed() < Duration::from_millis(250) {
+            black_box((0..4096u64).fold(0, |a, x| black_box(a ^ x)));
+        }
+    });
+}
+
+fn timed(f: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    f();
+    start.elapsed().as_secs_f64()
+}
+
+fn sum(bytes: &[u8]) -> u64 {
+    let mut lanes = [0u64; 16];
+    for chunk in bytes.chunks_exact(128) {
+        for (lane, word) in lanes.iter_mut().zip(chunk.chunks_exact(8)) {
+            *lane = lane.wrapping_add(u64::from_le_bytes(word.try_into().expect("8 bytes")));
+        }
+    }
+    lanes.iter().fold(0, |a, b| a.wrapping_add(*b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::Pool;
+
+    #[test]
+    fn reading_takes_time() {
+        let roof = Roof::new(1 << 20).unwrap();
+        let rate = roof.read(&Pool::new(2).unwrap());
+        assert!(rate.is_finite() && rate > 0.0);
+    }
+}
