@@ -1,6 +1,9 @@
 //! Runs compiled ops on tensors: what `kgen run` and `kgen verify` share.
 
-use crate::{Error, compile};
+use crate::{
+    Error, compile,
+    verify::{Engine, EngineError, Tensors},
+};
 use kgen_ir::{extent::Dims, op::Op, target::Target, tensor::Tensor, tile::Store};
 use kgen_passes::Schedule;
 use kgen_runtime::{
@@ -94,5 +97,28 @@ impl Cpu {
         let mut session = self.session(module, dims, inputs)?;
         session.run(&self.pool).map_err(|e| Error::Unavailable(e.to_string()))?;
         session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
+    }
+}
+
+impl Engine for Cpu {
+    fn name(&self) -> &str {
+        "cpu"
+    }
+
+    fn run(&self, op: &Op, dims: &Dims, inputs: &Tensors) -> Result<Tensors, EngineError> {
+        let failed = |e: Error| match e {
+            Error::Unsupported(u) => EngineError::Unsupported(u),
+            Error::Usage(_)
+            | Error::Report(_)
+            | Error::File { .. }
+            | Error::Unavailable(_)
+            | Error::Input(_) => EngineError::Failed(e.to_string()),
+        };
+        let module = self.load(op).map_err(failed)?;
+        Cpu::run(self, &module, dims, inputs).map_err(failed)
+    }
+
+    fn edges(&self, _: &Op) -> Vec<i64> {
+        vec![self.schedule.keys as i64, self.schedule.split as i64]
     }
 }

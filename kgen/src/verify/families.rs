@@ -1,131 +1,653 @@
-//! Input families: each makes another kind of mistake visible.
+//! Inputs of the cases: what each family fills the tensors with.
+//!
+//! | family | what it shows |
+//! |---|---|
+//! | small integers | every product and sum is exact: equality |
+//! | V is the key index | which keys were used |
+//! | two score levels | the scale of the scores: the rare keys alone have values |
+//! | peaked scores | which key goes with which head |
+//! | NaN where nothing may read | masked, unwritten, unreferenced slots |
 
-use crate::{Error, inputs};
+use super::{
+    Tensors,
+    sizes::{Random, groups_of, lens, list, query_rows},
+};
 use kgen_ir::{
+    dtype::Dtype,
     extent::Dims,
-    op::{Kind, Mask, Op},
+    format::{self, Format, Role as Field},
+    op::{
+        Attention, Code, Codes, Compute, Dim, Kind, KvLayout, Mask, Op, Segment, Storage, Zero,
+        tensors::{Role, TensorSpec},
+    },
     tensor::Tensor,
 };
-use std::collections::BTreeMap;
 
-/// Splitmix64: small, and the same everywhere.
-pub(super) struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Random {
-        Random(seed ^ 0x5851_f42d_4c95_7f2d)
-    }
-
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[(self.next() % from.len() as u64) as usize]
-    }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Integers,
+    KeyIndex,
+    Levels,
+    Peaked,
+    OneHot,
+    Normal,
+    Large,
+    Hidden,
+    Zeros,
 }
 
-/// Changes the tensors of a case; they start as random normal numbers.
-type Fill = fn(&Op, &Dims, &mut BTreeMap<String, Tensor>, &mut Random);
-
-#[rustfmt::skip] // one family a line
-pub(super) const FAMILIES: &[(&str, Fill)] = &[
-    ("normal",          |_, _, _, _| {}),
-    ("small integers",  integers),  // sums are exact: any slip shows at once
-    ("value = key index", index),   // which keys were used
-    ("peaked scores",   |op, _, t, _| times(op, t, "q", 8.0)),
-    ("large",           |op, _, t, _| { times(op, t, "q", 30.0); times(op, t, "a", 1e4) }),
-    ("NaN in hidden keys", hidden),
-    ("zeros",           |_, _, t, _| t.values_mut().filter(|t| t.dtype.is_float()).for_each(|t| t.bytes.fill(0))),
-    ("a NaN that counts", counted),
+const ATTENTION: &[Family] = &[
+    Family::KeyIndex,
+    Family::Levels,
+    Family::Normal,
+    Family::Peaked,
+    Family::Hidden,
+    Family::Integers,
+    Family::Large,
+    Family::Zeros,
 ];
+const PRODUCT: &[Family] =
+    &[Family::Integers, Family::Normal, Family::OneHot, Family::Large, Family::Zeros];
 
-pub(super) fn inputs(
-    op: &Op,
-    dims: &Dims,
-    seed: u64,
-    fill: Fill,
-) -> Result<BTreeMap<String, Tensor>, Error> {
-    let mut tensors = inputs::complete(op, dims, &BTreeMap::new(), seed)?;
-    fill(op, dims, &mut tensors, &mut Random::new(seed));
-    Ok(tensors)
-}
-
-fn times(_: &Op, tensors: &mut BTreeMap<String, Tensor>, name: &str, factor: f64) {
-    if let Some(t) = tensors.get_mut(name) {
-        for i in 0..t.count() {
-            let x = t.get(i);
-            t.set(i, x * factor);
+impl Family {
+    pub fn of(op: &Op) -> &'static [Family] {
+        match op.kind {
+            Kind::Attention(_) => ATTENTION,
+            Kind::MpGemm(_) | Kind::Rows(_) => PRODUCT,
         }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Family::Integers => "small integers",
+            Family::KeyIndex => "V is the key index",
+            Family::Levels => "two score levels",
+            Family::Peaked => "peaked scores",
+            Family::OneHot => "one-hot activations",
+            Family::Normal => "normal",
+            Family::Large => "large magnitudes",
+            Family::Hidden => "NaN where nothing may read",
+            Family::Zeros => "zeros",
+        }
+    }
+
+    /// Whether every step of the op is exact on these inputs, at the sizes of reduced ops.
+    ///
+    /// A product of integers is, also through int8: the largest of each 32 activations is 127, so their scale is 1.
+    /// Sums stay below 2^24. Attention never is, because of the exponential.
+    pub fn exact(self, op: &Op) -> bool {
+        let Kind::MpGemm(g) = &op.kind else { return false };
+        let whole = |s: &Storage| match s {
+            Storage::Plain(_) | Storage::Block(_) => true,
+            Storage::Codes(c) => match &c.code {
+                Code::Codebook(table) => table.iter().all(|x| x.fract() == 0.0 && x.abs() < 128.0),
+                Code::Int | Code::Uint | Code::Bipolar | Code::Ternary => true,
+            },
+        };
+        let tables = matches!(g.compute, Compute::Lut(_)) && !matches!(g.a, Storage::Codes(_));
+        let plain = g.prologue.is_none() && g.epilogue.is_none();
+        let integers = matches!(self, Family::Integers | Family::OneHot | Family::Zeros);
+        integers && plain && !tables && whole(&g.a) && g.w.iter().all(|w| whole(&w.storage))
     }
 }
 
-/// Activations of -3..3 with a 127 in each 32, so that rounding to 8 bits changes nothing.
-fn integers(op: &Op, _: &Dims, tensors: &mut BTreeMap<String, Tensor>, random: &mut Random) {
-    let gemm = matches!(op.kind, Kind::MpGemm(_));
-    for t in tensors.values_mut().filter(|t| t.dtype.is_float()) {
-        for i in 0..t.count() {
-            let x = if gemm && i % 16 == 0 { 127.0 } else { (random.next() % 7) as f64 - 3.0 };
-            t.set(i, x);
-        }
-    }
-}
-
-fn index(op: &Op, _: &Dims, tensors: &mut BTreeMap<String, Tensor>, _: &mut Random) {
-    let Kind::Attention(a) = &op.kind else { return };
-    for s in &a.segments {
-        let Some(t) = tensors.get_mut(&format!("{}.v", s.name)) else { continue };
-        let [_, len, heads, dim] = t.shape[..] else { continue };
-        for i in 0..t.count() {
-            t.set(i, (i / (heads * dim) % len.max(1)) as f64);
-        }
-    }
-}
-
-/// Keys that no query of the case sees.
-fn hidden(op: &Op, dims: &Dims, tensors: &mut BTreeMap<String, Tensor>, _: &mut Random) {
-    let Kind::Attention(a) = &op.kind else { return };
-    let [s] = &a.segments[..] else { return };
-    let size = |n: &str| dims.scalars.get(n).copied().unwrap_or(1);
-    let (m, n) = (size("m"), size("n"));
-    let first = n - m;
-    let seen = |j: i64| match s.mask {
-        Mask::Window(w) => j > first - w,
-        Mask::KeepFirst { keep_first, recent } => j < keep_first || j > first - recent,
-        Mask::None
-        | Mask::Causal
-        | Mask::Prefix(_)
-        | Mask::Block(_)
-        | Mask::Tree
-        | Mask::Expr(_) => true,
+/// Elements that a full-size case is judged by: all corners and some inner ones.
+pub fn samples(op: &Op, inputs: &Tensors, seed: u64) -> Vec<(usize, usize)> {
+    let mut random = Random::new(seed);
+    let size = |name: &str, lead: std::ops::Range<usize>| {
+        inputs.get(name).and_then(|t| t.shape.get(lead)).map_or(0, |s| s.iter().product::<usize>())
     };
-    for part in ["k", "v"] {
-        let Some(t) = tensors.get_mut(&format!("{}.{part}", s.name)) else { continue };
-        let [_, len, heads, dim] = t.shape[..] else { continue };
-        for i in 0..t.count() {
-            if !seen((i / (heads * dim) % len.max(1)) as i64) {
-                t.set(i, f64::NAN);
+    let (rows, columns) = match &op.kind {
+        Kind::Attention(a) => {
+            let lead = if matches!(a.q.len, Dim::Ragged { .. }) { 0..1 } else { 0..2 };
+            (size("q", lead), a.q.heads)
+        }
+        Kind::MpGemm(g) => {
+            let name = if matches!(g.a, Storage::Codes(_)) { "a.codes" } else { "a" };
+            (size(name, 0..1), g.out_width())
+        }
+        Kind::Rows(_) => (0, 0),
+    };
+    let columns = usize::try_from(columns).unwrap_or(0);
+    if rows == 0 || columns == 0 {
+        return vec![];
+    }
+    let mut out = vec![(0, 0), (0, columns - 1), (rows - 1, 0), (rows - 1, columns - 1)];
+    out.extend((0..12).map(|_| (random.below(rows), random.below(columns))));
+    out
+}
+
+/// Every input of a case.
+pub fn inputs(op: &Op, dims: &Dims, family: Family, seed: u64) -> Result<Tensors, String> {
+    let mut maker = Maker { op, dims, family, random: Random::new(seed), pages: Vec::new() };
+    maker.deal_pages();
+    op.tensors()
+        .iter()
+        .filter(|t| t.role == Role::In)
+        .map(|t| maker.tensor(t).map(|made| (t.name.clone(), made)))
+        .collect()
+}
+
+/// What a tensor is to the op.
+#[derive(Clone, Copy)]
+enum Part {
+    Q,
+    K(usize),
+    V(usize),
+    Activations,
+    Other,
+}
+
+struct Maker<'a> {
+    op: &'a Op,
+    dims: &'a Dims,
+    family: Family,
+    random: Random,
+    /// Of each segment and copy: its pages in order.
+    pages: Vec<Vec<Vec<usize>>>,
+}
+
+impl Maker<'_> {
+    fn deal_pages(&mut self) {
+        let Kind::Attention(a) = &self.op.kind else { return };
+        for s in &a.segments {
+            let KvLayout::Paged(page) = s.layout else {
+                self.pages.push(vec![]);
+                continue;
+            };
+            let used: Vec<usize> =
+                lens(a, s, self.dims).iter().map(|n| n.div_ceil(page.max(1) as usize)).collect();
+            // Shuffled, the last one stays free.
+            let mut deck: Vec<usize> = (0..used.iter().sum()).collect();
+            for i in (1..deck.len()).rev() {
+                deck.swap(i, self.random.below(i + 1));
+            }
+            let mut deck = deck.into_iter();
+            self.pages.push(used.iter().map(|&n| deck.by_ref().take(n).collect()).collect());
+        }
+    }
+
+    fn tensor(&mut self, spec: &TensorSpec) -> Result<Tensor, String> {
+        let shape = spec
+            .stored_shape()
+            .iter()
+            .map(|x| {
+                let x = x.eval(self.dims).map_err(|e| format!("`{}`: {e}", spec.name))?;
+                usize::try_from(x).map_err(|_| format!("`{}`: the size {x}", spec.name))
+            })
+            .collect::<Result<Vec<usize>, String>>()?;
+        match &spec.storage {
+            Storage::Block(format) => self.blocks(format, shape),
+            Storage::Codes(codes) => Ok(self.codes(codes, shape)),
+            Storage::Plain(dtype) => {
+                if let Some(values) = self.indices(&spec.name) {
+                    let count: usize = shape.iter().product();
+                    if values.len() != count {
+                        return Err(format!("`{}`: {} of {count}", spec.name, values.len()));
+                    }
+                    return Ok(Tensor::from_f64(*dtype, &shape, &values));
+                }
+                match self.component(&spec.name) {
+                    Some((codes, true)) => Ok(self.scales(&codes, &shape)),
+                    Some((codes, false)) => Ok(self.zeros(&codes, &shape)),
+                    None => Ok(self.plain(self.part(&spec.name), *dtype, &shape)),
+                }
+            }
+        }
+    }
+
+    fn part(&self, name: &str) -> Part {
+        match &self.op.kind {
+            Kind::Attention(a) => {
+                if name == "q" {
+                    return Part::Q;
+                }
+                for (at, s) in a.segments.iter().enumerate() {
+                    match name.strip_prefix(s.name.as_str()) {
+                        Some(".k" | ".k_pages") => return Part::K(at),
+                        Some(".v" | ".v_pages") => return Part::V(at),
+                        Some(_) | None => {}
+                    }
+                }
+                Part::Other
+            }
+            Kind::MpGemm(_) if name == "a" => Part::Activations,
+            Kind::MpGemm(_) | Kind::Rows(_) => Part::Other,
+        }
+    }
+
+    /// The codes whose `.scale` (true) or `.zero` this is.
+    fn component(&self, name: &str) -> Option<(Codes, bool)> {
+        let (base, scale) = match name.strip_suffix(".scale") {
+            Some(base) => (base, true),
+            None => (name.strip_suffix(".zero")?, false),
+        };
+        let whole = format!("{base}.codes");
+        self.op.tensors().into_iter().find(|t| t.name == whole).and_then(|t| match t.storage {
+            Storage::Codes(codes) => Some((codes, scale)),
+            Storage::Plain(_) | Storage::Block(_) => None,
+        })
+    }
+
+    /// Tensors that say where things are.
+    fn indices(&mut self, name: &str) -> Option<Vec<f64>> {
+        match &self.op.kind {
+            Kind::Attention(a) => {
+                if name == "q.indptr" {
+                    return Some(running(&query_rows(a, self.dims)));
+                }
+                for (at, s) in a.segments.iter().enumerate() {
+                    let Some(rest) = name.strip_prefix(s.name.as_str()) else { continue };
+                    let lens = lens(a, s, self.dims);
+                    match rest {
+                        ".indptr" => return Some(running(&lens)),
+                        ".len" | ".pos" => return Some(lens.iter().map(|&n| n as f64).collect()),
+                        ".group" => return Some(groups_of(a, s, self.dims)),
+                        ".block_table" => {
+                            let max = self.dims.scalars.get(&format!("{}.max_pages", s.name))?;
+                            let spare = self.pages[at].iter().map(Vec::len).sum::<usize>();
+                            let row = |pages: &Vec<usize>| {
+                                let mut row: Vec<f64> = pages.iter().map(|&p| p as f64).collect();
+                                row.resize(usize::try_from(*max).unwrap_or(0), spare as f64);
+                                row
+                            };
+                            return Some(self.pages[at].iter().flat_map(row).collect());
+                        }
+                        _ => {}
+                    }
+                }
+                None
+            }
+            Kind::MpGemm(g) => {
+                let groups = usize::try_from(g.grouped.as_ref()?.groups).unwrap_or(0);
+                match name {
+                    "a.indptr" => Some(running(&list(&g.m, groups, self.dims))),
+                    "group" => {
+                        let m = list(&g.m, 1, self.dims).first().copied().unwrap_or(0);
+                        Some((0..m).map(|_| self.random.below(groups) as f64).collect())
+                    }
+                    _ => None,
+                }
+            }
+            Kind::Rows(_) => None,
+        }
+    }
+
+    fn plain(&mut self, part: Part, dtype: Dtype, shape: &[usize]) -> Tensor {
+        let count: usize = shape.iter().product();
+        let width = shape.last().copied().unwrap_or(1).max(1);
+        let mut t = Tensor::zeros(dtype, shape);
+        if self.family == Family::Zeros {
+            return t;
+        }
+        match part {
+            Part::Q => self.queries(&mut t, width),
+            Part::K(segment) => {
+                for i in 0..count {
+                    let (row, d) = (i / width, i % width);
+                    let x = match self.family {
+                        Family::Levels => self.level(segment, row),
+                        Family::Peaked => sign(row, d),
+                        Family::Integers => self.random.integer(2),
+                        Family::Large => 16.0 * self.random.normal(),
+                        Family::KeyIndex
+                        | Family::OneHot
+                        | Family::Normal
+                        | Family::Hidden
+                        | Family::Zeros => self.random.normal(),
+                    };
+                    t.set(i, x);
+                }
+                self.hide(segment, &mut t, width);
+            }
+            Part::V(segment) => {
+                for i in 0..count {
+                    let (row, d) = (i / width, i % width);
+                    let x = match self.family {
+                        Family::KeyIndex => self.key(segment, row) as f64,
+                        Family::Levels => {
+                            (1.0 - self.level(segment, row)) / 2.0 * (1 + d % 3) as f64
+                        }
+                        Family::Peaked | Family::Integers => self.random.integer(3),
+                        Family::Large => 1000.0 * self.random.normal(),
+                        Family::OneHot | Family::Normal | Family::Hidden | Family::Zeros => {
+                            self.random.normal()
+                        }
+                    };
+                    t.set(i, x);
+                }
+                self.hide(segment, &mut t, width);
+            }
+            Part::Activations => self.activations(&mut t, width),
+            Part::Other => {
+                for i in 0..count {
+                    let x = match self.family {
+                        Family::Integers | Family::OneHot => self.random.integer(3),
+                        Family::KeyIndex | Family::Levels => 0.0,
+                        Family::Peaked
+                        | Family::Normal
+                        | Family::Large
+                        | Family::Hidden
+                        | Family::Zeros => self.random.normal(),
+                    };
+                    t.set(i, x);
+                }
+            }
+        }
+        t
+    }
+
+    fn queries(&mut self, t: &mut Tensor, width: usize) {
+        let Kind::Attention(a) = &self.op.kind else { return };
+        let heads = usize::try_from(a.q.heads).unwrap_or(1).max(1);
+        let kv_heads = usize::try_from(a.kv.heads).unwrap_or(1).max(1);
+        let scale = a.scale.unwrap_or(1.0 / (width as f64).sqrt());
+        let keys = a.segments.first().map_or(0, |s| lens(a, s, self.dims).iter().sum());
+        for row in 0..t.count() / width {
+            let target = self.random.below(keys) * kv_heads + row % heads * kv_heads / heads;
+            let hot = self.random.below(width);
+            for d in 0..width {
+                let x = match self.family {
+                    Family::KeyIndex | Family::Zeros => 0.0,
+                    // The levels are LEVELS apart, +1 and -1 times the sum of q times the scale.
+                    Family::Levels => LEVELS / 2.0 / (scale * width as f64),
+                    Family::Peaked => 2.0 * sign(target, d),
+                    Family::Integers | Family::OneHot => f64::from(u8::from(d == hot)) * 3.0,
+                    Family::Large => 16.0 * self.random.normal(),
+                    Family::Normal | Family::Hidden => self.random.normal(),
+                };
+                t.set(row * width + d, x);
+            }
+        }
+    }
+
+    fn activations(&mut self, t: &mut Tensor, width: usize) {
+        // With two levels of scales weights reach 4064: 768 of them times 127 would pass 2^24.
+        let most = match &self.op.kind {
+            Kind::MpGemm(g) if g.w.iter().any(|w| two_levels(&w.storage)) => 1,
+            Kind::MpGemm(_) | Kind::Attention(_) | Kind::Rows(_) => 127,
+        };
+        for start in (0..t.count()).step_by(width) {
+            let hot = self.random.below(width);
+            for k in 0..width {
+                let x = match self.family {
+                    // The largest of each 32 is 127: int8 then has the scale 1.
+                    Family::Integers if k % 32 == (start / width + k / 32) % 32 => 127.0,
+                    Family::Integers => self.random.integer(most),
+                    Family::OneHot => f64::from(u8::from(k == hot)) * 127.0,
+                    Family::Large => 100.0 * self.random.normal(),
+                    Family::KeyIndex
+                    | Family::Levels
+                    | Family::Peaked
+                    | Family::Normal
+                    | Family::Hidden
+                    | Family::Zeros => self.random.normal(),
+                };
+                t.set(start + k, x);
+            }
+        }
+    }
+
+    /// The key that lies in row `row` of k or v, heads counted; of a page or a ring, its slot.
+    fn key(&self, segment: usize, row: usize) -> usize {
+        let Kind::Attention(a) = &self.op.kind else { return 0 };
+        let Some(s) = a.segments.get(segment) else { return 0 };
+        let slot = row / a.heads_of(s).len().max(1);
+        match s.layout {
+            KvLayout::Dense => {
+                let mut first = 0;
+                for n in lens(a, s, self.dims) {
+                    if slot < first + n {
+                        return slot - first;
+                    }
+                    first += n;
+                }
+                slot
+            }
+            KvLayout::Paged(_) | KvLayout::Ring { .. } => slot % 1024,
+        }
+    }
+
+    /// +1 or -1, by turns along the keys.
+    fn level(&self, segment: usize, row: usize) -> f64 {
+        if self.key(segment, row).is_multiple_of(2) { 1.0 } else { -1.0 }
+    }
+
+    /// NaN in every slot that no query row may read.
+    fn hide(&self, segment: usize, t: &mut Tensor, width: usize) {
+        if self.family != Family::Hidden || !t.dtype.is_float() {
+            return;
+        }
+        let Kind::Attention(a) = &self.op.kind else { return };
+        let read = self.read(a, segment, t.count() / width);
+        for (row, _) in read.iter().enumerate().filter(|(_, read)| !**read) {
+            for d in 0..width {
+                t.set(row * width + d, f64::NAN);
+            }
+        }
+    }
+
+    /// Which rows of k some query row sees.
+    fn read(&self, a: &Attention, segment: usize, rows: usize) -> Vec<bool> {
+        let mut read = vec![false; rows];
+        let Some(s) = a.segments.get(segment) else { return read };
+        let queries = query_rows(a, self.dims);
+        let lens = lens(a, s, self.dims);
+        let groups = groups_of(a, s, self.dims);
+        let heads = a.heads_of(s);
+        for (b, &m) in queries.iter().enumerate() {
+            let copy = groups.get(b).map_or(0, |&c| c as usize);
+            for (h, head) in heads.iter().enumerate() {
+                // Keys are numbered through the segments that name the head.
+                let (mut first, mut total) = (0, 0);
+                for (at, other) in a.segments.iter().enumerate() {
+                    if !a.heads_of(other).contains(head) {
+                        continue;
+                    }
+                    if at == segment {
+                        first = total;
+                    }
+                    let copy = groups_of(a, other, self.dims).get(b).map_or(0, |&c| c as usize);
+                    total +=
+                        super::sizes::lens(a, other, self.dims).get(copy).copied().unwrap_or(0);
+                }
+                for t in 0..lens.get(copy).copied().unwrap_or(0) {
+                    let j = (first + t) as i64;
+                    let i = total as i64 - m as i64;
+                    if !(i..total as i64).any(|i| sees(&s.mask, i, j)) {
+                        continue;
+                    }
+                    let row = self.slot(s, segment, &lens, copy, t).map(|x| x * heads.len() + h);
+                    if let Some(read) = row.and_then(|row| read.get_mut(row)) {
+                        *read = true;
+                    }
+                }
+            }
+        }
+        read
+    }
+
+    fn slot(
+        &self,
+        s: &Segment,
+        segment: usize,
+        lens: &[usize],
+        copy: usize,
+        t: usize,
+    ) -> Option<usize> {
+        match s.layout {
+            KvLayout::Dense => Some(lens.iter().take(copy).sum::<usize>() + t),
+            KvLayout::Paged(page) => {
+                let page = page.max(1) as usize;
+                let at = self.pages.get(segment)?.get(copy)?.get(t / page)?;
+                Some(at * page + t % page)
+            }
+            KvLayout::Ring { keep_first, recent } => {
+                let (keep, recent) = (keep_first.max(0) as usize, recent.max(1) as usize);
+                let start = copy * (keep + recent);
+                if t < keep {
+                    Some(start + t)
+                } else {
+                    let kept = t + recent >= lens.get(copy).copied()?;
+                    kept.then_some(start + keep + (t - keep) % recent)
+                }
+            }
+        }
+    }
+
+    fn blocks(&mut self, format: &'static Format, shape: Vec<usize>) -> Result<Tensor, String> {
+        let mut t = Tensor::zeros(Dtype::U8, &shape);
+        if self.family == Family::Zeros {
+            return Ok(t);
+        }
+        let whole = matches!(self.family, Family::Integers | Family::OneHot);
+        let one_level = !matches!(format.value, format::Value::TwoLevel { .. });
+        for block in t.bytes.chunks_exact_mut(format.bytes) {
+            if format.value == format::Value::Plain || (whole && one_level) {
+                let values: Vec<f32> = (0..format.block)
+                    .map(|e| {
+                        if whole {
+                            integer_of(format, e, &mut self.random)
+                        } else {
+                            self.random.normal() as f32
+                        }
+                    })
+                    .collect();
+                let bytes = format.encode(&values).map_err(|e| e.to_string())?;
+                block.copy_from_slice(&bytes);
+                continue;
+            }
+            for bytes in block.chunks_mut(8) {
+                let bits = self.random.bits().to_le_bytes();
+                bytes.iter_mut().zip(bits).for_each(|(to, from)| *to = from);
+            }
+            // Random bits would make some scales NaN.
+            for role in [Field::Scale, Field::Min] {
+                let Some(field) = format.field(role) else { continue };
+                let Some(slice) = field.slices.first() else { continue };
+                let x = if whole { 1.0 } else { self.random.normal() * 0.02 };
+                let bytes = Tensor::from_f64(Dtype::F16, &[1], &[x]).bytes;
+                if let Some(to) = block.get_mut(slice.byte..slice.byte + 2) {
+                    to.copy_from_slice(&bytes);
+                }
+            }
+        }
+        Ok(t)
+    }
+
+    fn codes(&mut self, codes: &Codes, shape: Vec<usize>) -> Tensor {
+        let mut t = Tensor::zeros(Dtype::U8, &shape);
+        let row = shape.last().copied().unwrap_or(1).max(1);
+        let bits = usize::from(codes.bits.clamp(1, 8));
+        for bytes in t.bytes.chunks_exact_mut(row) {
+            for e in 0..row * 8 / bits {
+                // Ternary has three codes in two bits.
+                let code = match codes.code {
+                    Code::Ternary => self.random.below(3),
+                    Code::Int | Code::Uint | Code::Bipolar | Code::Codebook(_) => {
+                        self.random.below(1 << bits)
+                    }
+                };
+                for b in 0..bits {
+                    let at = e * bits + b;
+                    bytes[at / 8] |= ((code >> b & 1) as u8) << (at % 8);
+                }
+            }
+        }
+        t
+    }
+
+    fn scales(&mut self, codes: &Codes, shape: &[usize]) -> Tensor {
+        let count: usize = shape.iter().product();
+        let values: Vec<f64> = (0..count)
+            .map(|_| match self.family {
+                Family::Integers | Family::OneHot => 1.0,
+                Family::Zeros => 0.0,
+                Family::KeyIndex
+                | Family::Levels
+                | Family::Peaked
+                | Family::Normal
+                | Family::Large
+                | Family::Hidden => 0.05 + 0.01 * self.random.normal(),
+            })
+            .collect();
+        Tensor::from_f64(codes.scale, shape, &values)
+    }
+
+    fn zeros(&mut self, codes: &Codes, shape: &[usize]) -> Tensor {
+        let count: usize = shape.iter().product();
+        match codes.zero {
+            Some(Zero::Float(dtype)) => {
+                let values: Vec<f64> = (0..count).map(|_| self.random.integer(3)).collect();
+                Tensor::from_f64(dtype, shape, &values)
+            }
+            Some(Zero::Uint(_)) | None => {
+                let bytes = (0..count).map(|_| self.random.bits() as u8).collect();
+                Tensor { dtype: Dtype::U8, shape: shape.to_vec(), bytes }
             }
         }
     }
 }
 
-/// One NaN among what is read: it must come through.
-fn counted(_: &Op, _: &Dims, tensors: &mut BTreeMap<String, Tensor>, random: &mut Random) {
-    let names: Vec<_> = tensors
-        .iter()
-        .filter(|(_, t)| t.dtype.is_float() && t.count() > 0)
-        .map(|(n, _)| n.clone())
-        .collect();
-    if names.is_empty() {
-        return;
+/// Distance of the two levels of scores: a scale of 1.001 moves the rare keys by 0.01, 20 roundings of f16.
+const LEVELS: f64 = 10.0;
+
+/// An integer with which the scale of a block becomes 1.
+fn integer_of(format: &Format, e: usize, random: &mut Random) -> f32 {
+    let Some(code) = format.field(Field::Code) else { return 0.0 };
+    let ends = match (format.value, code.elem.bits()) {
+        (format::Value::Affine { zero }, bits @ 1..=8) => {
+            let zero = if zero == 0 && format.field(Field::Min).is_none() {
+                1 << (bits - 1)
+            } else {
+                zero
+            };
+            (-(zero as f32), ((1 << bits) - 1 - zero) as f32)
+        }
+        (
+            format::Value::Affine { .. } | format::Value::Plain | format::Value::TwoLevel { .. },
+            _,
+        ) => {
+            return random.integer(7) as f32;
+        }
+    };
+    match (e, code.elem) {
+        (0, format::FieldElem::Int(_)) => ends.1,
+        (0, _) => ends.0,
+        (1, _) if format.field(Field::Min).is_some() => ends.1,
+        (_, _) => random.integer(7).clamp(f64::from(ends.0), f64::from(ends.1)) as f32,
     }
-    let name = &names[(random.next() % names.len() as u64) as usize];
-    if let Some(t) = tensors.get_mut(name) {
-        let at = (random.next() % t.count() as u64) as usize;
-        t.set(at, f64::NAN);
+}
+
+fn two_levels(storage: &Storage) -> bool {
+    matches!(storage, Storage::Block(f) if matches!(f.value, format::Value::TwoLevel { .. }))
+}
+
+/// +1 or -1, by chance, the same for the same place.
+fn sign(row: usize, d: usize) -> f64 {
+    let bits = Random::new(row as u64 * 4096 + d as u64).bits();
+    if bits & 1 == 0 { 1.0 } else { -1.0 }
+}
+
+/// 0 and the sums so far.
+fn running(list: &[usize]) -> Vec<f64> {
+    let mut sum = 0;
+    let sums = list.iter().map(|n| {
+        sum += n;
+        sum as f64
+    });
+    std::iter::once(0.0).chain(sums.collect::<Vec<_>>()).collect()
+}
+
+/// Whether query `i` may see key `j`. What is not known here counts as seen.
+fn sees(mask: &Mask, i: i64, j: i64) -> bool {
+    let back = i - j;
+    match mask {
+        Mask::None | Mask::Tree | Mask::Expr(_) => true,
+        Mask::Causal => back >= 0,
+        Mask::Window(w) => (0..*w).contains(&back),
+        Mask::KeepFirst { keep_first, recent } => back >= 0 && (j < *keep_first || back < *recent),
+        Mask::Prefix(p) => j < *p || back >= 0,
+        Mask::Block(b) => i.div_euclid((*b).max(1)) >= j.div_euclid((*b).max(1)),
     }
 }

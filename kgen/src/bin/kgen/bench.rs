@@ -47,7 +47,7 @@ pub fn run(args: &Args, format: Format) -> Answer {
     for values in sweep::cases(&sweep::parse_all(&args.set)?) {
         let dims = inputs::dims(&op, &values, &BTreeMap::new())?;
         let tensors = inputs::complete(&op, &dims, &BTreeMap::new(), args.seed)?;
-        let expected = kgen::verify::sampled(&op, &dims, &tensors, args.seed)?;
+        let expected = inputs::sampled(&op, &dims, &tensors, args.seed)?;
         let bytes: usize = tensors.values().map(|t| t.bytes.len()).sum();
         let copies = ROTATED.div_ceil(bytes.max(1)).clamp(1, 4096);
         let mut sessions = Vec::new();

@@ -38,12 +38,12 @@ pub fn run(args: &Args, format: Format) -> Answer {
         let reason = s.unsupported.as_ref().map(ToString::to_string).unwrap_or_default();
         code = match (&s.unsupported, s.failed.is_empty()) {
             (_, false) => 1,
-            (Some(_), true) if code == 0 => 4,
+            (Some(_), true) if code == 0 && s.passed == 0 => 4,
             _ => code,
         };
         match format {
             Format::Text => {
-                let end = if s.unsupported.is_some() {
+                let end = if s.passed == 0 && s.unsupported.is_some() {
                     format!("unsupported: {reason}")
                 } else {
                     format!("{} of {} cases passed, worst error/bound {:.3}", s.passed, s.cases, s.worst_ratio)
@@ -56,7 +56,7 @@ pub fn run(args: &Args, format: Format) -> Answer {
             Format::Json => tell(
                 &serde_json::json!({
                     "op": s.op, "device": args.on, "cases": s.cases, "passed": s.passed, "failed": s.failed.len(),
-                    "unsupported": usize::from(s.unsupported.is_some()), "reason": reason,
+                    "unsupported": s.cases - s.passed - s.failed.len(), "reason": reason,
                     "worst_ratio": s.worst_ratio,
                 })
                 .to_string(),
