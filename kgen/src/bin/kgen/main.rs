@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod compile;
 mod completions;
+mod doctor;
 mod explain;
 mod panic;
 mod run;
@@ -21,7 +22,7 @@ use std::{io::Write, process::ExitCode};
     4 unsupported or unavailable here, 5 too noisy to decide, 70 a bug in kgen"
 )]
 pub struct Cli {
-    /// How results are written on stdout
+    /// How results are written on stdout: lines of text, or one JSON object a line
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
     #[command(subcommand)]
@@ -31,7 +32,6 @@ pub struct Cli {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Text,
-    /// One JSON object a line
     Json,
 }
 
@@ -44,6 +44,7 @@ enum Command {
     Verify(verify::Args),
     Explain(explain::Args),
     Targets(targets::Args),
+    Doctor(doctor::Args),
     Completions(completions::Args),
 }
 
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args, cli.format),
         Command::Run(args) => run::run(args, cli.format),
         Command::Explain(args) => explain::run(args),
+        Command::Doctor(args) => doctor::run(args, cli.format),
         Command::Targets(args) => targets::run(args, cli.format),
         Command::Completions(args) => completions::run(args),
     });

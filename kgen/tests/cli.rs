@@ -1,0 +1,144 @@
+//! The command line as a user meets it: results, exit codes, files.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+fn kgen(args: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    Command::new(env!("CARGO_BIN_EXE_kgen"))
+        .args(args)
+        .current_dir(root)
+        .output()
+        .expect("kgen starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("kgen ends by itself")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("results are text")
+}
+
+/// A folder of this test, empty.
+fn folder(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("the target folder is ours");
+    dir
+}
+
+#[test]
+fn an_op_is_compiled_into_a_folder() {
+    let dir = folder("compile");
+    let output =
+        kgen(&["compile", "ops/w4a8_gemv.toml", "--target", "host", "-o", dir.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    let made = PathBuf::from(stdout(&output).trim());
+    for file in ["manifest.toml", "op.toml", "schedule.toml", "program.tile", "product_one.clif"] {
+        assert!(made.join(file).is_file(), "{file}");
+    }
+    // The same input gives the same bytes.
+    let first = std::fs::read(made.join("manifest.toml")).unwrap();
+    kgen(&["compile", "ops/w4a8_gemv.toml", "--target", "host", "-o", dir.to_str().unwrap()]);
+    assert_eq!(first, std::fs::read(made.join("manifest.toml")).unwrap());
+}
+
+#[test]
+fn five_mistakes_are_five_carets() {
+    let name = "tests/diag/five.toml";
+    let output = kgen(&["check", name]);
+    assert_eq!(code(&output), 3);
+    let report = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(report.matches("error: ").count(), 5, "{report}");
+}
+
+#[test]
+fn what_is_not_supported_yet_says_so() {
+    let output = kgen(&["compile", "ops/rmsnorm.toml", "--target", "host"]);
+    assert_eq!(code(&output), 4, "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("instead: "));
+}
+
+#[test]
+fn wrong_use_is_two() {
+    for args in [
+        &["compile", "ops/w4a8_gemv.toml", "--target", "sm_9000"][..],
+        &["run", "ops/w4a8_gemv.toml", "--set", "m"],
+        &["run", "ops/w4a8_gemv.toml", "--set", "q=3"],
+        &["run", "ops/w4a8_gemv.toml", "--on", "moon"],
+        &["frobnicate"],
+    ] {
+        assert_eq!(code(&kgen(args)), 2, "{args:?}");
+    }
+}
+
+#[test]
+fn a_run_writes_its_outputs() {
+    let dir = folder("run");
+    let file = dir.join("out.safetensors");
+    let args = [
+        "run",
+        "ops/flash_decode.toml",
+        "--set",
+        "n=33",
+        "--outputs",
+        file.to_str().unwrap(),
+        "--format",
+        "json",
+    ];
+    let output = kgen(&args);
+    assert_eq!(code(&output), 0, "{output:?}");
+    let line: serde_json::Value = serde_json::from_str(stdout(&output).trim()).unwrap();
+    assert_eq!(line["outputs"]["o"]["shape"], serde_json::json!([1, 1, 32, 128]));
+    let tensors = kgen_runtime::files::safetensors::read(&file).unwrap();
+    assert_eq!(tensors["o"].shape, [1, 1, 32, 128]);
+    // The same seed gives the same result.
+    let again: serde_json::Value = serde_json::from_str(stdout(&kgen(&args)).trim()).unwrap();
+    assert_eq!(line["outputs"], again["outputs"]);
+}
+
+#[test]
+fn weights_come_from_a_gguf_file() {
+    let dir = folder("gguf");
+    let model = dir.join("sample.gguf");
+    kgen_runtime::files::sample::write(&model, 1).unwrap();
+    let gguf = kgen_runtime::files::gguf::Gguf::open(&model).unwrap();
+    let mut formats = Vec::new();
+    for t in gguf.tensors() {
+        let Some(format) = t.format else { continue };
+        let [n, k] = t.dims[..] else { continue };
+        let op = dir.join(format!("{}.toml", t.name));
+        let compute = if format.block > 1 { "int_dot" } else { "dequant" };
+        let text = format!(
+            "op = \"mpgemm\"\nname = \"p\"\nm = \"m\"\nn = {n}\nk = {k}\na = \"f32\"\nw = \"{}\"\nout = \"f32\"\ncompute = \"{compute}\"\n",
+            format.name
+        );
+        std::fs::write(&op, text).unwrap();
+        let weights = format!("{}:{}", model.display(), t.name);
+        let output = kgen(&["run", op.to_str().unwrap(), "--set", "m=1,3", "--weights", &weights]);
+        assert_eq!(code(&output), 0, "{}: {output:?}", t.name);
+        assert_eq!(stdout(&output).lines().count(), 2);
+        formats.push(format.name);
+    }
+    for wanted in ["q4_0", "q8_0", "q4_1", "q4_k", "q6_k", "f16", "bf16"] {
+        assert!(formats.contains(&wanted), "{wanted} is not in {formats:?}");
+    }
+    let output =
+        kgen(&["run", "ops/w4a8_gemv.toml", "--weights", &format!("{}:nope", model.display())]);
+    assert_eq!(code(&output), 3, "{output:?}");
+}
+
+#[test]
+fn help_is_short() {
+    for command in
+        ["", "compile", "check", "run", "verify", "bench", "explain", "targets", "doctor"]
+    {
+        let args: Vec<_> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
+        let output = kgen(&args);
+        assert_eq!(code(&output), 0);
+        assert!(stdout(&output).lines().count() <= 40, "{command}");
+    }
+}

@@ -1,0 +1,38 @@
+//! The shipped ops at every level: what is printed parses, verifies, and is the same again.
+
+use kgen_ir::machine;
+use kgen_passes::Schedule;
+
+#[test]
+fn machine_text_of_the_shipped_ops_reads_back() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops");
+    for file in ["flash_decode.toml", "w4a8_gemv.toml"] {
+        let op = kgen::compile::read(&root.join(file)).unwrap();
+        for target in kgen::compile::targets() {
+            let compiled =
+                kgen::compile::compile(&op, target, &Schedule::default_for(target)).unwrap();
+            for kernel in &compiled.kernels {
+                machine::verify::verify(kernel)
+                    .unwrap_or_else(|e| panic!("{file} {}: {e:?}", target.name));
+                let text = kernel.to_string();
+                let back = machine::parse::parse(&text).unwrap_or_else(|e| panic!("{file}: {e:?}"));
+                assert_eq!(back.to_string(), text, "{file} {}", target.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_artifact_on_disk_is_the_artifact() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops");
+    for file in ["flash_decode.toml", "w4a8_gemv.toml"] {
+        let op = kgen::compile::read(&root.join(file)).unwrap();
+        let target = kgen::compile::host().unwrap();
+        let artifact =
+            kgen::compile::compile(&op, target, &Schedule::default_for(target)).unwrap().artifact;
+        let dir = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(&op.name);
+        kgen_runtime::artifact::write_dir(&artifact, &dir).unwrap();
+        let back = kgen_runtime::artifact::read_dir(&dir, kgen_ir::format::rows::find).unwrap();
+        assert_eq!(back, artifact, "{file}");
+    }
+}
