@@ -1,1 +1,1 @@
-//! Filled in below.
+//! Benches of the compiler itself; `kgen bench` times kernels beside the machine's limit.

@@ -13,3 +13,4 @@ pub mod sweep;
 pub mod verify;
 
 pub use error::Error;
+pub use kgen_passes::Schedule;

@@ -6,8 +6,8 @@ use kgen_ir::{extent::Dims, op::Kind, tensor::Tensor};
 use kgen_runtime::roof::{Roof, warm};
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
-/// Bytes that rotate through the runs: more than any cache holds.
-const ROTATED: usize = 416 << 20;
+/// Bytes that rotate through the runs, as many as the roof reads: a cache keeps the same share of both.
+const ROTATED: usize = 1 << 30;
 
 /// Time an op on tensors that no cache holds, beside the memory roof
 #[derive(clap::Args)]
@@ -43,7 +43,7 @@ pub fn run(args: &Args, format: Format) -> Answer {
         cpu.schedule = kgen::compile::read_schedule(path, cpu.target)?;
     }
     let module = cpu.load(&op)?;
-    let roof = Roof::new(1 << 30).map_err(|e| Error::Unavailable(e.to_string()))?;
+    let roof = Roof::new(ROTATED).map_err(|e| Error::Unavailable(e.to_string()))?;
     for values in sweep::cases(&sweep::parse_all(&args.set)?) {
         let dims = inputs::dims(&op, &values, &BTreeMap::new())?;
         let tensors = inputs::complete(&op, &dims, &BTreeMap::new(), args.seed)?;
