@@ -305,7 +305,9 @@ impl Weight {
     fn level(&self, b: &mut Builder, s: &Shape, suffix: &str, elem: Dtype) -> Value {
         let rows = Slice::range(Extent::from("t") * s.rows, s.rows);
         let name = format!("{}.{suffix}", self.name);
-        let x = b.load(suffix, &name, elem, vec![Slice::range("g", 1), rows], false);
+        // Rows behind the last are zeros of the packing.
+        let guard = !s.n.is_multiple_of(s.rows);
+        let x = b.load(suffix, &name, elem, vec![Slice::range("g", 1), rows], guard);
         b.convert(&format!("{suffix}_f"), x, Dtype::F32)
     }
 
@@ -313,7 +315,13 @@ impl Weight {
         let group = self.packing.group;
         let rows = Slice::range(Extent::from("t") * s.rows, s.rows);
         let along = Slice::range(Extent::from("g") * group, group);
-        b.load("w", &format!("{}.codes", self.name), self.packing.elem, vec![rows, along], false)
+        b.load(
+            "w",
+            &format!("{}.codes", self.name),
+            self.packing.elem,
+            vec![rows, along],
+            !s.n.is_multiple_of(s.rows),
+        )
     }
 
     fn integer_group(
