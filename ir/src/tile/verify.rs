@@ -1,1 +1,343 @@
-//! Written next.
+//! What a tile program must keep to; each stage demands more.
+
+use super::*;
+use std::collections::BTreeSet;
+
+/// A rule that a program breaks.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("kernel `{kernel}`: {text}")]
+pub struct VerifyError {
+    pub kernel: String,
+    pub text: String,
+}
+
+/// All breaches, or none.
+pub fn verify(program: &Program, stage: Stage) -> Result<(), Vec<VerifyError>> {
+    let mut errors = Vec::new();
+    for kernel in &program.kernels {
+        let mut c = Check {
+            kernel,
+            stage,
+            defined: BTreeSet::new(),
+            scalars: program.symbols.iter().map(|s| s.name.clone()).collect(),
+            errors: vec![],
+        };
+        for p in &kernel.params {
+            if let Param::Scalar(name) = p {
+                c.scalars.insert(name.clone());
+            }
+        }
+        let names: BTreeSet<_> = kernel.values.iter().map(|(_, v)| &v.name).collect();
+        if names.len() != kernel.values.len() {
+            c.wrong("two tiles have one name".into());
+        }
+        c.body(&kernel.body);
+        errors.append(&mut c.errors);
+    }
+    for v in &program.variants {
+        for launch in &v.launches {
+            launched(program, launch, &mut errors);
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+fn launched(program: &Program, launch: &Launch, errors: &mut Vec<VerifyError>) {
+    let mut wrong = |text: String| errors.push(VerifyError { kernel: launch.kernel.clone(), text });
+    let Some(kernel) = program.kernel(&launch.kernel) else {
+        return wrong("it is launched, but there is none of this name".into());
+    };
+    if kernel.params.len() != launch.args.len() {
+        return wrong(format!(
+            "{} parameters, {} arguments",
+            kernel.params.len(),
+            launch.args.len()
+        ));
+    }
+    for (param, arg) in kernel.params.iter().zip(&launch.args) {
+        match (param, arg) {
+            (Param::Scalar(_), Arg::Scalar(_)) => {}
+            (Param::Tensor(t), Arg::Tensor(name)) => {
+                let whole = program.params.iter().chain(&program.buffers).find(|x| x.name == *name);
+                let part =
+                    program.prepares.iter().any(|p| name.starts_with(&format!("{}.", p.name)));
+                match whole {
+                    Some(x) if x.elem != t.elem || x.shape.len() != t.shape.len() => {
+                        wrong(format!("`{name}` is not what parameter `{}` asks for", t.name));
+                    }
+                    None if !(part && t.role == Role::Prepared) => {
+                        wrong(format!("there is no tensor `{name}`"))
+                    }
+                    Some(_) | None => {}
+                }
+            }
+            (Param::Scalar(n), Arg::Tensor(_)) => wrong(format!("parameter `{n}` is a scalar")),
+            (Param::Tensor(t), Arg::Scalar(_)) => {
+                wrong(format!("parameter `{}` is a tensor", t.name))
+            }
+        }
+    }
+}
+
+struct Check<'a> {
+    kernel: &'a Kernel,
+    stage: Stage,
+    defined: BTreeSet<Value>,
+    scalars: BTreeSet<String>,
+    errors: Vec<VerifyError>,
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, text: String) {
+        self.errors.push(VerifyError { kernel: self.kernel.name.clone(), text });
+    }
+
+    fn name(&self, v: Value) -> String {
+        self.kernel.values.get(v).map_or("?".into(), |d| d.name.clone())
+    }
+
+    fn ty(&self, v: Value) -> Type {
+        self.kernel.values.get(v).map_or_else(|| Type::new(Dtype::Bool, &[]), |d| d.ty.clone())
+    }
+
+    fn used(&mut self, v: Value) {
+        if !self.defined.contains(&v) {
+            let name = self.name(v);
+            self.wrong(format!("`{name}` is used before it exists"));
+        }
+    }
+
+    fn define(&mut self, v: Value) {
+        let ty = self.ty(v);
+        let name = self.name(v);
+        if ty.shape.contains(&0) {
+            self.wrong(format!("`{name}` has no elements"));
+        }
+        if self.stage >= Stage::Placed && ty.space.is_none() {
+            self.wrong(format!("`{name}` has no place"));
+        }
+        if self.stage >= Stage::LaidOut && ty.space == Some(Space::Register) && ty.lanes.is_none() {
+            self.wrong(format!("`{name}` has no lanes"));
+        }
+        if !self.defined.insert(v) {
+            self.wrong(format!("`{name}` is defined twice"));
+        }
+    }
+
+    fn extent(&mut self, e: &Extent) {
+        let mut names = Vec::new();
+        e.symbols(&mut names);
+        let unknown: Vec<String> =
+            names.into_iter().filter(|n| !self.scalars.contains(*n)).map(Into::into).collect();
+        for n in unknown {
+            self.wrong(format!("there is no scalar `{n}` here"));
+        }
+    }
+
+    fn access(
+        &mut self,
+        tensor: &str,
+        at: &[Slice],
+        shape: Option<&[usize]>,
+        elem: Option<Dtype>,
+        write: bool,
+    ) {
+        for s in at {
+            self.extent(&s.start);
+        }
+        let Some(t) = self.kernel.tensor(tensor).cloned() else {
+            return self.wrong(format!("there is no tensor `{tensor}`"));
+        };
+        if t.shape.len() != at.len() {
+            self.wrong(format!(
+                "`{tensor}` has {} dimensions, {} indices given",
+                t.shape.len(),
+                at.len()
+            ));
+        }
+        let lens: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
+        if shape.is_some_and(|s| s != lens) {
+            self.wrong(format!("a tile of `{tensor}` is {lens:?}, not {shape:?}"));
+        }
+        if elem.is_some_and(|e| e != t.elem) {
+            self.wrong(format!("`{tensor}` holds {}", t.elem));
+        }
+        if write && !matches!(t.role, Role::Out | Role::Workspace | Role::Scratch) {
+            self.wrong(format!("`{tensor}` is not to be written"));
+        }
+    }
+
+    fn body(&mut self, body: &[Stmt]) {
+        for stmt in body {
+            match stmt {
+                Stmt::Let { value, expr } => {
+                    self.expr(*value, expr);
+                    self.define(*value);
+                }
+                Stmt::Scalar { name, value } => {
+                    self.extent(value);
+                    self.scalars.insert(name.clone());
+                }
+                Stmt::Read { name, tensor, at } => {
+                    let at: Vec<Slice> = at.iter().cloned().map(Slice::point).collect();
+                    self.access(tensor, &at, Some(&[]), None, false);
+                    self.scalars.insert(name.clone());
+                }
+                Stmt::Store { tensor, at, value, guard: _ } => {
+                    self.used(*value);
+                    let ty = self.ty(*value);
+                    self.access(tensor, at, Some(&ty.shape), Some(ty.elem), true);
+                }
+                Stmt::Prefetch { tensor, at, level: _ } => {
+                    self.access(tensor, at, None, None, false)
+                }
+                Stmt::Tasks { var, count, share: _, body } => {
+                    self.extent(count);
+                    self.inside(Some(var), |c| c.body(body));
+                }
+                Stmt::For(f) => {
+                    self.extent(&f.lo);
+                    self.extent(&f.hi);
+                    if f.step < 1 {
+                        self.wrong(format!("`for {}` steps by {}", f.var, f.step));
+                    }
+                    for c in &f.carried {
+                        self.used(c.init);
+                    }
+                    self.inside(Some(&f.var), |check| {
+                        f.carried.iter().for_each(|c| check.define(c.param));
+                        check.body(&f.body);
+                        for c in &f.carried {
+                            check.used(c.yielded);
+                            let param = check.ty(c.param);
+                            for other in [c.init, c.yielded, c.result].map(|v| check.ty(v)) {
+                                if (other.elem, &other.shape) != (param.elem, &param.shape) {
+                                    let name = check.name(c.param);
+                                    check.wrong(format!(
+                                        "`{name}` changes its type from turn to turn"
+                                    ));
+                                }
+                            }
+                        }
+                    });
+                    f.carried.iter().for_each(|c| self.define(c.result));
+                }
+                Stmt::If(i) => {
+                    self.extent(&i.cond.left);
+                    self.extent(&i.cond.right);
+                    self.inside(None, |c| {
+                        c.body(&i.then);
+                        i.yields.iter().for_each(|y| c.used(y.1));
+                    });
+                    self.inside(None, |c| {
+                        c.body(&i.otherwise);
+                        i.yields.iter().for_each(|y| c.used(y.2));
+                    });
+                    i.yields.iter().for_each(|y| self.define(y.0));
+                }
+            }
+        }
+    }
+
+    /// Runs `f` in a scope of its own.
+    fn inside(&mut self, var: Option<&String>, f: impl FnOnce(&mut Self)) {
+        let (defined, scalars) = (self.defined.clone(), self.scalars.clone());
+        self.scalars.extend(var.cloned());
+        f(self);
+        (self.defined, self.scalars) = (defined, scalars);
+    }
+
+    fn expr(&mut self, v: Value, expr: &Expr) {
+        let ty = self.ty(v);
+        let name = self.name(v);
+        let shape_is = |c: &mut Self, wanted: Option<Vec<usize>>| {
+            if wanted.as_ref() != Some(&ty.shape) {
+                c.wrong(format!("`{name}` is {:?}, its operands give {wanted:?}", ty.shape));
+            }
+        };
+        let elem_is = |c: &mut Self, wanted: Dtype| {
+            if wanted != ty.elem {
+                c.wrong(format!("`{name}` is {}, its operands give {wanted}", ty.elem));
+            }
+        };
+        match expr {
+            Expr::Fill(_) => {}
+            Expr::Iota { dim, start } => {
+                self.extent(start);
+                if *dim >= ty.shape.len() {
+                    self.wrong(format!("`{name}` has no dimension {dim}"));
+                }
+            }
+            Expr::Load { tensor, at, guard: _ } => {
+                self.access(tensor, at, Some(&ty.shape), Some(ty.elem), false);
+            }
+            Expr::Dot { a, b, transpose, acc } => {
+                [Some(*a), Some(*b), *acc].into_iter().flatten().for_each(|v| self.used(v));
+                let (ta, tb) = (self.ty(*a), self.ty(*b));
+                let ([m, k], [x, y]) = (&ta.shape[..], &tb.shape[..]) else {
+                    return self.wrong(format!("`{name}` multiplies tiles that are no matrices"));
+                };
+                let (n, inner) = if *transpose { (x, y) } else { (y, x) };
+                if k != inner {
+                    self.wrong(format!("inner dimensions of `{name}` differ: {k} and {inner}"));
+                }
+                shape_is(self, Some(vec![*m, *n]));
+                elem_is(self, if ta.elem.is_float() { Dtype::F32 } else { Dtype::I32 });
+            }
+            Expr::Unary(_, a) | Expr::Convert(a) => {
+                self.used(*a);
+                let from = self.ty(*a);
+                shape_is(self, Some(from.shape));
+                if matches!(expr, Expr::Unary(..)) {
+                    elem_is(self, from.elem);
+                }
+            }
+            Expr::Binary(op, a, b) => {
+                self.used(*a);
+                self.used(*b);
+                let (ta, tb) = (self.ty(*a), self.ty(*b));
+                shape_is(self, broadcast(&ta.shape, &tb.shape));
+                if ta.elem != tb.elem {
+                    self.wrong(format!("`{name}` mixes {} and {}", ta.elem, tb.elem));
+                }
+                elem_is(self, if matches!(op, Binary::Cmp(_)) { Dtype::Bool } else { ta.elem });
+            }
+            Expr::Select(c, a, b) => {
+                [*c, *a, *b].into_iter().for_each(|v| self.used(v));
+                let (tc, ta, tb) = (self.ty(*c), self.ty(*a), self.ty(*b));
+                let shape = broadcast(&ta.shape, &tb.shape).and_then(|s| broadcast(&s, &tc.shape));
+                shape_is(self, shape);
+                elem_is(self, ta.elem);
+                if tc.elem != Dtype::Bool || ta.elem != tb.elem {
+                    self.wrong(format!(
+                        "`{name}` selects by {} between {} and {}",
+                        tc.elem, ta.elem, tb.elem
+                    ));
+                }
+            }
+            Expr::Reduce(_, a, dim) => {
+                self.used(*a);
+                let from = self.ty(*a);
+                let mut shape = from.shape.clone();
+                match shape.get_mut(*dim) {
+                    Some(s) => *s = 1,
+                    None => {
+                        self.wrong(format!("`{name}` reduces dimension {dim}, which is not there"))
+                    }
+                }
+                shape_is(self, Some(shape));
+                elem_is(self, from.elem);
+            }
+        }
+    }
+}
+
+/// As numpy does at equal rank.
+fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
+    let one = |(x, y): (&usize, &usize)| match (x, y) {
+        (1, y) => Some(*y),
+        (x, 1) => Some(*x),
+        (x, y) => (x == y).then_some(*x),
+    };
+    if a.len() == b.len() { a.iter().zip(b).map(one).collect() } else { None }
+}
