@@ -7,7 +7,7 @@ use kgen_ir::{
     machine::{self, Slot},
     op::{Op, print, read},
     target::Target,
-    tile::Program,
+    tile::{Program, Stage, verify},
 };
 use kgen_passes::{Choice, Schedule};
 use std::{collections::BTreeMap, path::Path};
@@ -70,6 +70,10 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
     let choice = Choice { target, schedule: schedule.clone() };
     let built = kgen_passes::build(op, &choice)?;
     let program = kgen_passes::optimise(&built, &choice)?;
+    if let Err(errors) = verify::verify(&program, Stage::LaidOut) {
+        // Not the user's: a pass broke a rule.
+        panic!("the passes made a wrong program of {}: {errors:?}\n{program}", op.name);
+    }
     let kernels = kgen_passes::lower(&program, &choice)?;
     let mut files = BTreeMap::new();
     let mut entries = Vec::new();

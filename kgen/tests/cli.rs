@@ -132,9 +132,25 @@ fn weights_come_from_a_gguf_file() {
 }
 
 #[test]
+fn a_pass_runs_on_text() {
+    let dir = folder("opt");
+    let file = dir.join("p.tile");
+    let text = "program p(x: f32[n, 8]) -> (o: f32[n, 8]) symbols n {\n  kernel k(x: f32[n, 8], out o: f32[n, 8]) {\n    \
+        tasks t in 0..n static {\n      a = load(x[t, 0:8]) : f32[8]\n      store(o[t, 0:8], a)\n    }\n  }\n  \
+        variant all {\n    launch k(x, o)\n  }\n}\n";
+    std::fs::write(&file, text).unwrap();
+    let output = kgen(&["opt", "--pass", "place", file.to_str().unwrap()]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert!(stdout(&output).contains("a = load(x[t, 0:8]) : f32[8] @inline"));
+    assert_eq!(code(&kgen(&["opt", "--pass", "plaice", file.to_str().unwrap()])), 2);
+    std::fs::write(&file, "program p(").unwrap();
+    assert_eq!(code(&kgen(&["opt", "--pass", "place", file.to_str().unwrap()])), 3);
+}
+
+#[test]
 fn help_is_short() {
     for command in
-        ["", "compile", "check", "run", "verify", "bench", "explain", "targets", "doctor"]
+        ["", "compile", "check", "run", "verify", "bench", "explain", "targets", "doctor", "opt"]
     {
         let args: Vec<_> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let output = kgen(&args);

@@ -6,6 +6,7 @@ mod compile;
 mod completions;
 mod doctor;
 mod explain;
+mod opt;
 mod panic;
 mod run;
 mod targets;
@@ -44,6 +45,7 @@ enum Command {
     Verify(verify::Args),
     Explain(explain::Args),
     Targets(targets::Args),
+    Opt(opt::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
 }
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args, cli.format),
         Command::Explain(args) => explain::run(args),
         Command::Doctor(args) => doctor::run(args, cli.format),
+        Command::Opt(args) => opt::run(args),
         Command::Targets(args) => targets::run(args, cli.format),
         Command::Completions(args) => completions::run(args),
     });
