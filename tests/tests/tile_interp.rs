@@ -21,6 +21,7 @@ fn check(text: &str, sizes: &[(&str, i64)], exact: bool) {
         let got = interp::interp(program, &dims, &inputs, interp::Mode::Exact)
             .unwrap_or_else(|e| panic!("{text} {sizes:?}: {e}\n{program}"));
         for (name, Output { values, bounds, .. }) in &expected {
+            assert_eq!(values.len(), got[name].len(), "{text} {sizes:?}: {name}");
             for (i, (x, y)) in values.iter().zip(&got[name]).enumerate() {
                 let limit = if exact { 1e-12 * (1.0 + x.abs()) } else { bounds[i] };
                 assert!(

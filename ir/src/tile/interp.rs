@@ -486,6 +486,8 @@ impl Run<'_> {
     ) -> Result<Vec<f64>> {
         let k = self.tile(a)?.shape.last().copied().unwrap_or(0);
         self.work(k * shape.iter().product::<usize>())?;
+        // Integer sums are exact.
+        let float = self.kernel.values[a].ty.elem.is_float();
         let acc = acc.map(|v| self.tile(v)).transpose()?;
         let (a, b) = (self.tile(a)?, self.tile(b)?);
         let [m, n] = shape[..] else { return Ok(vec![]) };
@@ -496,7 +498,7 @@ impl Run<'_> {
                 for k in 0..k {
                     let product = a.at(&[i, k]) * b.at(&if transpose { [j, k] } else { [k, j] });
                     sum += product;
-                    if self.mode == Mode::Rounded {
+                    if self.mode == Mode::Rounded && float {
                         sum = f64::from(sum as f32);
                     }
                 }
