@@ -214,6 +214,10 @@ fn every_row_of_lanes_does_what_it_means() {
             let k = kernel(&text);
             let region = vec![bytes(&[1, 0x8000_0000, 0xdead_beef, u32::MAX, 0, 0, 0, 0])];
             assert_eq!(compiled(&k, &region), interpreted(&k, &region), "{op} {n}");
+            if n < 16 {
+                let k = kernel(&text.replace(op, &format!("h.{op}")));
+                assert_eq!(compiled(&k, &region), interpreted(&k, &region), "h.{op} {n}");
+            }
         }
     }
 }
@@ -224,6 +228,8 @@ fn every_half_converts_exactly_both_ways() {
     let halves: Vec<u32> = (0..65536u32).map(|h| h | (h.wrapping_mul(0x9e37) << 16)).collect();
     let all = [halves.clone(), halves.clone(), halves];
     compare(&Op::Cvt(Cvt::FloatFromF16), &all);
+    compare(&Op::Cvt(Cvt::FloatFromF16Low), &all);
+    compare(&Op::Cvt(Cvt::FloatFromF16High), &all);
     compare(&Op::Cvt(Cvt::FloatFromBf16), &all);
     // Every half in f32, half way to the next, and both sides of that.
     let floats: Vec<u32> = (0..65536u32)
@@ -369,6 +375,7 @@ impl Program {
                 Use::Imm if op == Op::FloatConst => {
                     EDGES[self.noise.below(EDGES.len())].to_string()
                 }
+                Use::Imm if matches!(op, Op::Half(_)) => self.noise.below(16).to_string(),
                 Use::Imm => self.noise.below(32).to_string(),
             })
             .collect();

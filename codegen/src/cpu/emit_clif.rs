@@ -34,12 +34,15 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<String, Unsupported> {
             "use letters, digits and `_`".into(),
         ));
     }
-    let _ = writeln!(e.text, "function %{}(i64, i64) system_v {{", kernel.name);
     e.line("block0(v0: i64, v1: i64):");
     e.stmts(&kernel.body)?;
     e.line("    return");
     e.line("}");
-    Ok(e.text)
+    let mut head = format!("function %{}(i64, i64) system_v {{\n", kernel.name);
+    if e.text.contains("call fn0(") {
+        head += "    fn0 = %prefetch(i64) preserve_all\n";
+    }
+    Ok(head + &e.text)
 }
 
 struct Emitter<'a> {
@@ -219,8 +222,7 @@ impl Emitter<'_> {
                     return Ok(());
                 }
             }
-            // A hint, and CLIF has no instruction for it.
-            Op::Prefetch(_) => return Ok(()),
+            Op::Prefetch(level) if *level > 1 => return Ok(()), // farther than one line serves
             Op::Shuffle(table) => return self.shuffle(inst, table),
             // The rest are rows, word for word.
             Op::Const
@@ -231,6 +233,7 @@ impl Emitter<'_> {
             | Op::Load(_)
             | Op::Splat(_)
             | Op::Store(_)
+            | Op::Prefetch(_)
             | Op::FloatConst
             | Op::WordConst
             | Op::Iota
@@ -240,6 +243,7 @@ impl Emitter<'_> {
             | Op::Fma
             | Op::Word(_)
             | Op::Shift(_)
+            | Op::Half(_)
             | Op::FloatCmp(_)
             | Op::WordCmp(_)
             | Op::Mask(_)

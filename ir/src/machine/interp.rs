@@ -248,6 +248,7 @@ impl Machine<'_> {
             | Op::Fma
             | Op::Word(_)
             | Op::Shift(_)
+            | Op::Half(_)
             | Op::FloatCmp(_)
             | Op::WordCmp(_)
             | Op::Mask(_)
@@ -284,6 +285,23 @@ impl Machine<'_> {
                     out.push(from.map_or(0, |o| self.lane(o, t % lanes)));
                 }
             }
+            Op::Half(HalfOp::Low | HalfOp::High)
+            | Op::Cvt(Cvt::FloatFromF16Low | Cvt::FloatFromF16High) => {
+                let high =
+                    matches!(inst.op, Op::Half(HalfOp::High) | Op::Cvt(Cvt::FloatFromF16High));
+                let first = if high { lanes } else { 0 };
+                let half = |n: usize, i: usize| {
+                    let word = inst.uses.get(n).map_or(0, |o| self.lane(*o, i / 2));
+                    word >> (16 * (i % 2)) & 0xffff
+                };
+                for i in first..first + lanes {
+                    out.push(if matches!(inst.op, Op::Cvt(_)) {
+                        convert(Cvt::FloatFromF16, half(0, i))
+                    } else {
+                        half(0, i) | half(1, i) << 16
+                    });
+                }
+            }
             Op::FloatConst | Op::WordConst | Op::Spread => out = vec![int(self, 0) as u32; lanes],
             Op::Iota => out = (0..lanes as u32).collect(),
             // Done above.
@@ -301,6 +319,7 @@ impl Machine<'_> {
             | Op::Fma
             | Op::Word(_)
             | Op::Shift(_)
+            | Op::Half(_)
             | Op::FloatCmp(_)
             | Op::WordCmp(_)
             | Op::Mask(_)
@@ -421,6 +440,12 @@ fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
             ShiftOp::Right => x.wrapping_shr(y),
             ShiftOp::Arithmetic => (x as i32).wrapping_shr(y) as u32,
         },
+        Op::Half(HalfOp::Shift(op)) => halves(x, x, |a, _| match op {
+            ShiftOp::Left => a.wrapping_shl(y),
+            ShiftOp::Right => a.wrapping_shr(y),
+            ShiftOp::Arithmetic => (a as i16).wrapping_shr(y) as u16,
+        }),
+        Op::Half(HalfOp::Eq) => halves(x, y, |a, b| if a == b { u16::MAX } else { 0 }),
         Op::FloatCmp(cmp) => mask(cmp.holds(a, b)),
         Op::WordCmp(cmp) => mask(cmp.holds(x as i32, y as i32)),
         Op::Mask(MaskOp::And) => x & y,
@@ -460,11 +485,16 @@ fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::WordConst
         | Op::Iota
         | Op::Spread
+        | Op::Half(HalfOp::Low | HalfOp::High)
         | Op::Shuffle(_)
         | Op::HSum
         | Op::HMax
         | Op::WordHSum => x,
     }
+}
+
+fn halves(x: u32, y: u32, op: impl Fn(u16, u16) -> u16) -> u32 {
+    u32::from(op(x as u16, y as u16)) | u32::from(op((x >> 16) as u16, (y >> 16) as u16)) << 16
 }
 
 fn convert(cvt: Cvt, x: u32) -> u32 {
@@ -476,7 +506,10 @@ fn convert(cvt: Cvt, x: u32) -> u32 {
             let fits = (-2_147_483_648.0..2_147_483_648.0).contains(&a);
             (if fits { a as i32 } else { i32::MIN }) as u32
         }
-        Cvt::FloatFromF16 => half::f16::from_bits(x as u16).to_f32().to_bits(),
+        // The other two pick their half first.
+        Cvt::FloatFromF16 | Cvt::FloatFromF16Low | Cvt::FloatFromF16High => {
+            half::f16::from_bits(x as u16).to_f32().to_bits()
+        }
         Cvt::F16FromFloat => u32::from(half::f16::from_f32(a).to_bits()),
         Cvt::FloatFromBf16 => half::bf16::from_bits(x as u16).to_f32().to_bits(),
         Cvt::Bf16FromFloat => u32::from(half::bf16::from_f32(a).to_bits()),

@@ -187,6 +187,8 @@ pub enum Op {
     Word(WordOp),
     /// `w = shl|shr|sar a, n` (an immediate).
     Shift(ShiftOp),
+    /// On the two 16-bit halves of each word.
+    Half(HalfOp),
     /// `m = cmp a, b` on floats.
     FloatCmp(Compare),
     /// `m = cmp a, b` on signed words.
@@ -292,6 +294,19 @@ pub enum ShiftOp {
     Arithmetic,
 }
 
+/// Registers as 2 L halves: half 2 i is the low one of lane i.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HalfOp {
+    /// `w = h.shl|h.shr|h.sar a, n` (an immediate below 16).
+    Shift(ShiftOp),
+    /// `w = h.eq a, b`: all ones in each half that is equal.
+    Eq,
+    /// `w = h.low a, b`: lane i is half i of a, below half i of b.
+    Low,
+    /// `w = h.high a, b`: the same with halves L + i.
+    High,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MaskOp {
     And,
@@ -308,6 +323,10 @@ pub enum Cvt {
     IntFromFloat,
     /// `f = f32.f16 w`: exact, subnormals, infinities and NaN kept.
     FloatFromF16,
+    /// `f = f32.f16lo w`: the first L of 2 L halves, as exact.
+    FloatFromF16Low,
+    /// `f = f32.f16hi w`: the last L of 2 L halves.
+    FloatFromF16High,
     /// `w = f16.f32 f`: to nearest even, overflow to infinity, NaN stays NaN.
     F16FromFloat,
     FloatFromBf16,
@@ -377,13 +396,17 @@ impl Op {
             Op::Fma                                  => s(F, &[Of(Float), Of(Float), Of(Float)], false),
             Op::Word(_)                              => s(W, &[Of(Word), Of(Word)], false),
             Op::Shift(_)                             => s(W, &[Of(Word), Imm], false),
+            Op::Half(HalfOp::Shift(_))               => s(W, &[Of(Word), Imm], false),
+            Op::Half(HalfOp::Eq | HalfOp::Low | HalfOp::High) => s(W, &[Of(Word), Of(Word)], false),
             Op::FloatCmp(_)                          => s(M, &[Of(Float), Of(Float)], false),
             Op::WordCmp(_)                           => s(M, &[Of(Word), Of(Word)], false),
             Op::Mask(_)                              => s(M, &[Of(Mask), Of(Mask)], false),
             Op::Select                               => s(V, &[Of(Mask), Same, Same], false),
             Op::Bits                                 => s(W, &[Of(Float)], false),
             Op::FromBits                             => s(F, &[Of(Word)], false),
-            Op::Cvt(Cvt::FloatFromInt | Cvt::FloatFromF16 | Cvt::FloatFromBf16) => s(F, &[Of(Word)], false),
+            Op::Cvt(
+                Cvt::FloatFromInt | Cvt::FloatFromF16 | Cvt::FloatFromF16Low | Cvt::FloatFromF16High | Cvt::FloatFromBf16,
+            )                                        => s(F, &[Of(Word)], false),
             Op::Cvt(Cvt::IntFromFloat | Cvt::F16FromFloat | Cvt::Bf16FromFloat) => s(W, &[Of(Float)], false),
             Op::Shuffle(_)                           => s(V, &[Same, Same], false),
             Op::HSum | Op::HMax                      => s(F, &[Of(Float)], false),

@@ -243,6 +243,9 @@ impl Verifier<'_> {
         if matches!(inst.op, Op::Shift(_)) && !(0..32).contains(&x) {
             return self.fail(place, format!("a shift by {x}, expected 0 to 31"));
         }
+        if matches!(inst.op, Op::Half(HalfOp::Shift(_))) && !(0..16).contains(&x) {
+            return self.fail(place, format!("a shift of halves by {x}, expected 0 to 15"));
+        }
         if matches!(inst.op, Op::FloatConst | Op::WordConst) && !bits32.contains(&x) {
             return self.fail(place, format!("{x} does not fit 32 bits"));
         }

@@ -450,17 +450,21 @@ impl Lower<'_> {
         let Some((last, outer)) = r.dims.split_last() else { return Ok(()) };
         let rows: usize = outer.iter().map(|d| d.len).product();
         let row_bytes = last.len * r.elem.bytes().unwrap_or(1);
-        for row in 0..rows {
-            for byte in (0..row_bytes).step_by(64) {
-                let mut at = vec![Coord::from(0); r.dims.len()];
-                if let Some(first) = at.first_mut().filter(|_| outer.len() == 1) {
-                    first.add = row;
-                }
-                let mut mem = self.address(r, &at)?;
-                mem.offset += byte as i32;
-                self.effect(Op::Prefetch(level), &[], mem);
-            }
+        if outer.len() > 1 {
+            return Err(self.no("a hint for a tile of more than two dimensions".into()));
         }
+        self.for_loop(Operand::Imm(0), Operand::Imm(rows as i64), 1, &[], |l, row, _| {
+            let mut at = vec![Coord::from(0); r.dims.len()];
+            if let Some(first) = at.first_mut().filter(|_| outer.len() == 1) {
+                (first.reg, first.span) = (Some(row), 1);
+            }
+            let mem = l.address(r, &at)?;
+            for byte in (0..row_bytes).step_by(64) {
+                let mem = Mem { offset: mem.offset + byte as i32, ..mem };
+                l.effect(Op::Prefetch(level), &[], mem);
+            }
+            Ok(((), vec![]))
+        })?;
         Ok(())
     }
 }

@@ -140,7 +140,7 @@ impl Lower<'_> {
                 if whole > 0 {
                     let hi = Operand::Imm((whole * lanes) as i64);
                     self.for_loop(Operand::Imm(0), hi, lanes as i64, &[], |l, n, _| {
-                        let n = Coord { reg: Some(n), add: 0 };
+                        let n = Coord { reg: Some(n), add: 0, span: lanes };
                         for (row, reg) in l.inner(dot, n, lanes)?.into_iter().enumerate() {
                             store(l, row, n, reg)?;
                         }
@@ -173,7 +173,7 @@ impl Lower<'_> {
                         let lo = Operand::Imm((done * lanes) as i64);
                         let hi = Operand::Imm((done * lanes) as i64 + count as i64 * step);
                         self.for_loop(lo, hi, step, &[], |l, n, _| {
-                            let n = Coord { reg: Some(n), add: 0 };
+                            let n = Coord { reg: Some(n), add: 0, span: width * lanes };
                             let regs = l.columns(dot, block.clone(), n, width)?;
                             for (i, reg) in regs.into_iter().enumerate() {
                                 store(l, block.start + i / width, n.plus(i % width * lanes), reg)?;
@@ -270,7 +270,7 @@ impl Lower<'_> {
                             out.push(l.v(
                                 Class::Float,
                                 Op::Fma,
-                                &[*b, a, accs[i * columns.len() + j]],
+                                &[a, *b, accs[i * columns.len() + j]],
                             ));
                         }
                     }
@@ -362,7 +362,11 @@ impl Lower<'_> {
                 self.for_loop(Operand::Imm(0), hi, (unroll * by) as i64, &accs, |l, var, accs| {
                     let mut accs = accs.to_vec();
                     for u in 0..unroll {
-                        accs = step(l, Coord { reg: Some(var), add: u * by }, &accs)?;
+                        accs = step(
+                            l,
+                            Coord { reg: Some(var), add: u * by, span: unroll * by },
+                            &accs,
+                        )?;
                     }
                     Ok(((), accs))
                 })?;

@@ -6,7 +6,7 @@ use super::{
 };
 use kgen_ir::{
     dtype::Dtype,
-    machine::{Class, Cvt, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, ShiftOp, WordOp},
+    machine::{Class, Cvt, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, ShiftOp, Width, WordOp},
     tile::{Binary, Expr, LaneDim, Part, Reduce, Space, Unary, Value},
 };
 
@@ -171,7 +171,7 @@ impl Lower<'_> {
                     for start in l.vectors_of(v).into_iter().filter(|s| s.last() == Some(&0)) {
                         let mut coord: Vec<_> = start.into_iter().map(Coord::from).collect();
                         if let Some(last) = coord.last_mut() {
-                            last.reg = Some(c);
+                            (last.reg, last.span) = (Some(c), step);
                         }
                         let x = l.vec(v, &coord, lanes)?;
                         l.store_vec(&target, &coord, x, LaneDim::Dim(coord.len() - 1))?;
@@ -213,7 +213,7 @@ impl Lower<'_> {
                     for start in l.vectors_of(v).into_iter().filter(|s| s.last() == Some(&0)) {
                         let mut coord: Vec<_> = start.into_iter().map(Coord::from).collect();
                         if let Some(last) = coord.last_mut() {
-                            last.reg = Some(c);
+                            (last.reg, last.span) = (Some(c), step);
                         }
                         let x = l.vec(v, &coord, lanes)?;
                         l.store_vec(r, &coord, x, lanes)?;
@@ -488,6 +488,11 @@ impl Lower<'_> {
                 _ => Ok(code),
             };
         }
+        if (from, to) == (Dtype::F16, Dtype::F32)
+            && let Some(x) = self.two_halves(a, at, lanes)?
+        {
+            return Ok(x);
+        }
         let x = self.operand(a, at, lanes)?;
         let cvt = |l: &mut Self, class, c| Ok(l.v(class, Op::Cvt(c), &[x]));
         let small = matches!(from, Dtype::I8 | Dtype::U8 | Dtype::I16 | Dtype::U16 | Dtype::I32);
@@ -517,6 +522,32 @@ impl Lower<'_> {
             }
             _ => Err(self.no(format!("converting {from} to {to}"))),
         }
+    }
+
+    /// Neighbouring f16 vectors are loaded as one register and converted from its two halves, where the target has
+    /// no instruction for one: most of the sequence serves both (the `share` pass sees to it).
+    fn two_halves(&mut self, a: Value, at: &[Coord], lanes: LaneDim) -> Result<Option<Reg>> {
+        let Some(Place::Inline(Some(r))) = self.places.get(&a).cloned() else { return Ok(None) };
+        let (Some(dim), Some(&coord)) = (r.dims.last(), at.last()) else { return Ok(None) };
+        let along = lanes == LaneDim::Dim(r.dims.len() - 1) && r.dims.len() == at.len();
+        let guarded = r.dims.iter().any(|d| d.guard.is_some());
+        let native = self.choice.target.row(&Op::Cvt(Cvt::FloatFromF16)).is_some();
+        let inside = if coord.reg.is_some() { coord.span } else { dim.len };
+        let first = coord.add / (2 * self.lanes) * 2 * self.lanes;
+        if !along
+            || guarded
+            || native
+            || !coord.add.is_multiple_of(self.lanes)
+            || first + 2 * self.lanes > inside
+        {
+            return Ok(None);
+        }
+        let mut at = at.to_vec();
+        at[r.dims.len() - 1].add = first;
+        let mem = self.address(&r, &at)?;
+        let both = self.inst(Class::Word, Op::Load(Width::W32), &[], Some(mem));
+        let half = if coord.add == first { Cvt::FloatFromF16Low } else { Cvt::FloatFromF16High };
+        Ok(Some(self.v(Class::Float, Op::Cvt(half), &[both])))
     }
 
     /// A code of a packed weight, alone in its lane: the word is shifted and masked.

@@ -108,11 +108,13 @@ struct Lower<'a> {
 struct Coord {
     reg: Option<Reg>,
     add: usize,
+    /// Elements from `reg` on that a turn of the loop covers.
+    span: usize,
 }
 
 impl From<usize> for Coord {
     fn from(add: usize) -> Coord {
-        Coord { reg: None, add }
+        Coord { reg: None, add, span: 0 }
     }
 }
 

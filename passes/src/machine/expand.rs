@@ -15,6 +15,31 @@ use kgen_ir::{
 };
 use std::collections::HashMap;
 
+/// Both halves of a register share all but the last three lines.
+macro_rules! f16_halves {
+    ($half:literal) => {
+        concat!(
+            "\
+top = wconst 2080406528 : w ; 0x7c007c00
+x = and a, top : w
+s = h.eq x, top : w
+up = wconst 1879076864 : w ; 0x70007000: 224 above the exponent
+g = and s, up : w
+r = h.sar a, 3 : w
+k = wconst 2415890431 : w ; 0x8fff8fff
+m = and r, k : w
+t = or m, g : w
+l = h.shl a, 13 : w
+u = ",
+            $half,
+            " l, t : w
+y = float u : f
+by = fconst 2004877312 : f ; 2^112
+d = fmul y, by : f"
+        )
+    };
+}
+
 /// Mnemonic and sequence. Constants are bits; their values stand beside them.
 #[rustfmt::skip] // a table
 static SEQUENCES: &[(&str, &str)] = &[
@@ -36,6 +61,10 @@ w = bits y : w
 v = or w, inf : w
 u = select over, v, w : w
 d = float u : f"),
+    // The same for two halves at once, as far as they fit: the exponent of an infinity or a NaN becomes
+    // 255 before the scaling, which keeps it.
+    ("cvt.f32.f16lo", f16_halves!("h.low")),
+    ("cvt.f32.f16hi", f16_halves!("h.high")),
     // Normals round in the integers, subnormals by adding one half, whose last place is 2^-24.
     ("cvt.f16.f32", "\
 w = bits a : w

@@ -6,7 +6,7 @@
 //!   ...                            ...
 //! ```
 //!
-//! Loads stay where they are. Vector constants are memory operands on most CPUs: they are shared within a block
+//! Loads stay where they are; of two of the same address with no store between them one is left. Vector constants are memory operands on most CPUs: they are shared within a block
 //! and never hoisted, since a register held through a loop costs more.
 
 use kgen_ir::{diag::Unsupported, machine::*, target::Target};
@@ -32,6 +32,8 @@ struct Scope {
     is_loop: bool,
     /// What has been computed in this block.
     values: HashMap<String, Reg>,
+    /// What has been loaded in this block since the last store.
+    loads: HashMap<String, Reg>,
     /// What moves before the loop whose body this is.
     before: Vec<Stmt>,
 }
@@ -70,6 +72,7 @@ fn pure(inst: &Inst) -> bool {
         | Op::Fma
         | Op::Word(_)
         | Op::Shift(_)
+        | Op::Half(_)
         | Op::FloatCmp(_)
         | Op::WordCmp(_)
         | Op::Mask(_)
@@ -142,6 +145,7 @@ impl Sharer<'_> {
         for c in &carried {
             self.define(c.result);
         }
+        self.forget_loads();
         out.push(Stmt::Loop(Box::new(Loop { var: l.var, lo, hi, step, carried, body })));
     }
 
@@ -163,7 +167,35 @@ impl Sharer<'_> {
         for y in &yields {
             self.define(y.0);
         }
+        self.forget_loads();
         out.push(Stmt::If(Box::new(If { cmp: i.cmp, a, b, then, otherwise, yields })));
+    }
+
+    fn forget_loads(&mut self) {
+        let top = self.top();
+        self.scopes[top].loads.clear();
+    }
+
+    /// Does the block have what `inst` loads? What writes makes it forget.
+    fn loaded(&mut self, inst: &Inst) -> bool {
+        let (Op::Load(_) | Op::Splat(_), Some(def)) = (&inst.op, inst.def) else {
+            if matches!(inst.op, Op::Store(_) | Op::Write(_) | Op::Next) {
+                self.forget_loads();
+            }
+            return false;
+        };
+        let key = format!("{:?} {:?} {:?}", inst.op, inst.mem, self.k.regs[def].class);
+        let top = self.top();
+        match self.scopes[top].loads.get(&key) {
+            Some(known) => {
+                self.same[def.index()] = *known;
+                true
+            }
+            None => {
+                self.scopes[top].loads.insert(key, def);
+                false
+            }
+        }
     }
 
     fn inst(&mut self, inst: &Inst, out: &mut Vec<Stmt>) {
@@ -171,6 +203,9 @@ impl Sharer<'_> {
         inst.uses.iter_mut().for_each(|o| *o = self.operand(*o));
         if let Some(mem) = &mut inst.mem {
             mem.base = self.find(mem.base);
+        }
+        if self.loaded(&inst) {
+            return;
         }
         let Some(def) = inst.def.filter(|_| pure(&inst)) else {
             if let Some(def) = inst.def {
@@ -338,6 +373,20 @@ mod tests {
 }
 ";
         assert_eq!(out.to_string(), expected);
+    }
+
+    #[test]
+    fn a_load_is_shared_until_something_is_stored() {
+        let kernel = parse(
+            "machine m lanes 4 { slot 0 = pointer x x = arg 0 : i
+             a = load.w32 [x + 0] : w b = load.w32 [x + 0] : w c = load.w32 [x + 16] : w
+             store.w32 [x + 0], b store.w32 [x + 16], c
+             d = load.w32 [x + 0] : w store.w32 [x + 32], d }",
+        )
+        .unwrap();
+        let out = share(&kernel, &TARGET).unwrap().to_string();
+        assert_eq!(out.matches("load.w32").count(), 3, "{out}");
+        assert!(out.contains("store.w32 [x + 0], a"), "{out}");
     }
 
     #[test]

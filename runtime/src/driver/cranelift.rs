@@ -8,7 +8,12 @@
 #![allow(unsafe_code)] // calling what was compiled, and freeing it
 
 use cranelift_codegen::{
-    Context, control::ControlPlane, ir::UserFuncName, settings, settings::Configurable,
+    Context,
+    control::ControlPlane,
+    ir::{ExternalName, Function, UserExternalName, UserFuncName, types},
+    isa::CallConv,
+    settings,
+    settings::Configurable,
 };
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{Linkage, Module, default_libcall_names};
@@ -28,10 +33,10 @@ pub enum DriverError {
 pub struct Code {
     /// `None` only while dropping; the lock makes the module shareable, calls do not take it.
     module: Mutex<Option<JITModule>>,
-    functions: HashMap<String, Function>,
+    functions: HashMap<String, Compiled>,
 }
 
-struct Function {
+struct Compiled {
     address: usize,
     disassembly: Option<String>,
 }
@@ -79,7 +84,9 @@ impl Code {
             .map_err(|e| host(&e))?
             .finish(settings::Flags::new(flags))
             .map_err(|e| host(&e))?;
-        let mut module = JITModule::new(JITBuilder::with_isa(isa, default_libcall_names()));
+        let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
+        builder.symbol(PREFETCH, prefetch as *const u8);
+        let mut module = JITModule::new(builder);
         match define(&mut module, text, options) {
             Ok(functions) => Ok(Code { module: Mutex::new(Some(module)), functions }),
             Err(e) => {
@@ -126,11 +133,54 @@ impl Entry<'_> {
     }
 }
 
+/// The one function that kernels may call: a hint that the cache line of an address is wanted soon.
+const PREFETCH: &str = "prefetch";
+
+/// In the convention `preserve_all`: it changes no register. Its argument stands where the C convention has it.
+#[cfg(all(target_arch = "x86_64", unix))]
+#[unsafe(naked)]
+extern "C" fn prefetch(_address: *const u8) {
+    core::arch::naked_asm!("prefetcht0 [rdi]", "ret")
+}
+
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+extern "C" fn prefetch(_address: *const u8) {
+    core::arch::naked_asm!("prfm pldl1keep, [x0]", "ret")
+}
+
+#[cfg(not(any(all(target_arch = "x86_64", unix), target_arch = "aarch64")))]
+extern "C" fn prefetch(_address: *const u8) {}
+
+/// Gives the declared functions of `function` the numbers they have in `module`.
+fn link(module: &mut JITModule, function: &mut Function) -> Result<(), String> {
+    let names: Vec<_> = function.dfg.ext_funcs.iter().map(|(f, d)| (f, d.clone())).collect();
+    for (reference, data) in names {
+        let name = data.name.display(None).to_string();
+        let signature = function.dfg.signatures[data.signature].clone();
+        let parameters = signature.params.iter().map(|p| p.value_type).collect::<Vec<_>>();
+        if name != format!("%{PREFETCH}")
+            || signature.call_conv != CallConv::PreserveAll
+            || parameters != [types::I64]
+            || !signature.returns.is_empty()
+        {
+            return Err(format!("it calls {name}{signature}"));
+        }
+        let id = module
+            .declare_function(PREFETCH, Linkage::Import, &signature)
+            .map_err(|e| e.to_string())?;
+        let name = UserExternalName { namespace: 0, index: id.as_u32() };
+        let name = function.declare_imported_user_function(name);
+        function.dfg.ext_funcs[reference].name = ExternalName::user(name);
+    }
+    Ok(())
+}
+
 fn define(
     module: &mut JITModule,
     text: &str,
     options: Options,
-) -> Result<HashMap<String, Function>, DriverError> {
+) -> Result<HashMap<String, Compiled>, DriverError> {
     let functions = cranelift_reader::parse_functions(text).map_err(|e| DriverError::Text {
         line: e.location.line_number,
         message: e.message.clone(),
@@ -151,6 +201,7 @@ fn define(
         let id = module
             .declare_function(&name, Linkage::Export, &expected)
             .map_err(|e| fail(e.to_string()))?;
+        link(module, &mut function).map_err(fail)?;
         function.name = UserFuncName::user(0, id.as_u32());
         let mut context = Context::for_function(function);
         context.set_disasm(options.disassembly);
@@ -167,7 +218,7 @@ fn define(
         .into_iter()
         .map(|(name, id, disassembly)| {
             let address = module.get_finalized_function(id) as usize;
-            (name, Function { address, disassembly })
+            (name, Compiled { address, disassembly })
         })
         .collect())
 }
