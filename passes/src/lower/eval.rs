@@ -530,12 +530,12 @@ impl Lower<'_> {
         let Some(Place::Inline(Some(r))) = self.places.get(&a).cloned() else { return Ok(None) };
         let (Some(dim), Some(&coord)) = (r.dims.last(), at.last()) else { return Ok(None) };
         let along = lanes == LaneDim::Dim(r.dims.len() - 1) && r.dims.len() == at.len();
-        let guarded = r.dims.iter().any(|d| d.guard.is_some());
+        let apart = r.packed.is_some() || r.dims.iter().any(|d| d.guard.is_some());
         let native = self.choice.target.row(&Op::Cvt(Cvt::FloatFromF16)).is_some();
         let inside = if coord.reg.is_some() { coord.span } else { dim.len };
         let first = coord.add / (2 * self.lanes) * 2 * self.lanes;
         if !along
-            || guarded
+            || apart
             || native
             || !coord.add.is_multiple_of(self.lanes)
             || first + 2 * self.lanes > inside
