@@ -5,6 +5,7 @@
 //! assert_eq!(error.exit_code(), 3);
 //! ```
 
+pub mod bench;
 pub mod compile;
 pub mod device;
 mod error;

@@ -10,6 +10,7 @@ pub mod device;
 pub mod dims;
 pub mod driver;
 pub mod files;
+pub mod load;
 pub mod module;
 pub mod plan;
 pub mod pool;

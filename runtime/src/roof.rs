@@ -5,6 +5,7 @@
 
 use crate::{
     buffer::{Buffer, BufferError},
+    driver::hint,
     pool::Workers,
 };
 use std::{
@@ -68,9 +69,17 @@ fn timed(f: impl FnOnce()) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
+/// Far enough that a line is there when it is read, near enough that it is still there.
+const AHEAD: usize = 4096;
+
 fn sum(bytes: &[u8]) -> u64 {
     let mut lanes = [0u64; 16];
-    for chunk in bytes.chunks_exact(128) {
+    for (at, chunk) in bytes.chunks_exact(128).enumerate() {
+        for next in [0, 64] {
+            if let Some(byte) = bytes.get(at * 128 + AHEAD + next) {
+                hint::soon(byte);
+            }
+        }
         for (lane, word) in lanes.iter_mut().zip(chunk.chunks_exact(8)) {
             *lane = lane.wrapping_add(u64::from_le_bytes(word.try_into().expect("8 bytes")));
         }

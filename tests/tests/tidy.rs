@@ -44,6 +44,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/driver/mod.rs", "the call into compiled code"),
     ("runtime/src/driver/clif.rs", "the same, for Cranelift"),
     ("runtime/src/driver/cranelift.rs", "compiles, calls and frees code"),
+    ("runtime/src/driver/hint.rs", "one instruction, which changes nothing"),
     ("runtime/src/driver/fake.rs", "Rust functions in place of compiled code"),
     ("runtime/src/files/mod.rs", "maps files"),
     ("runtime/src/plan.rs", "binds the caller's memory"),

@@ -85,7 +85,7 @@ impl Code {
             .finish(settings::Flags::new(flags))
             .map_err(|e| host(&e))?;
         let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
-        builder.symbol(PREFETCH, prefetch as *const u8);
+        builder.symbol(PREFETCH, super::hint::address());
         let mut module = JITModule::new(builder);
         match define(&mut module, text, options) {
             Ok(functions) => Ok(Code { module: Mutex::new(Some(module)), functions }),
@@ -135,22 +135,6 @@ impl Entry<'_> {
 
 /// The one function that kernels may call: a hint that the cache line of an address is wanted soon.
 const PREFETCH: &str = "prefetch";
-
-/// In the convention `preserve_all`: it changes no register. Its argument stands where the C convention has it.
-#[cfg(all(target_arch = "x86_64", unix))]
-#[unsafe(naked)]
-extern "C" fn prefetch(_address: *const u8) {
-    core::arch::naked_asm!("prefetcht0 [rdi]", "ret")
-}
-
-#[cfg(target_arch = "aarch64")]
-#[unsafe(naked)]
-extern "C" fn prefetch(_address: *const u8) {
-    core::arch::naked_asm!("prfm pldl1keep, [x0]", "ret")
-}
-
-#[cfg(not(any(all(target_arch = "x86_64", unix), target_arch = "aarch64")))]
-extern "C" fn prefetch(_address: *const u8) {}
 
 /// Gives the declared functions of `function` the numbers they have in `module`.
 fn link(module: &mut JITModule, function: &mut Function) -> Result<(), String> {

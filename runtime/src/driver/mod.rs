@@ -11,6 +11,7 @@ pub mod clif;
 pub mod cranelift;
 #[cfg(test)]
 pub mod fake;
+pub mod hint;
 
 /// Turns text into code.
 pub trait Driver {

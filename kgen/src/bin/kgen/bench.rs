@@ -1,13 +1,13 @@
 //! `kgen bench`: time, bytes and flops of an op, and its share of the measured memory roof.
 
 use crate::{Answer, Format, tell};
-use kgen::{Error, device::Cpu, inputs, sweep};
-use kgen_ir::{extent::Dims, op::Kind, tensor::Tensor};
-use kgen_runtime::roof::{Roof, warm};
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use kgen::{Error, bench, device::Cpu, inputs, sweep};
+use kgen_ir::{extent::Dims, op::{Op, Storage}};
+use kgen_runtime::roof::Roof;
+use std::{collections::BTreeMap, path::PathBuf};
 
-/// Bytes that rotate through the runs, as many as the roof reads: a cache keeps the same share of both.
-const ROTATED: usize = 1 << 30;
+/// Exit code: too noisy to decide.
+const NOISY: u8 = 5;
 
 /// Time an op on tensors that no cache holds, beside the memory roof
 #[derive(clap::Args)]
@@ -31,6 +31,9 @@ pub struct Args {
     /// How the op is cut into tiles
     #[arg(long, value_name = "S.toml")]
     schedule: Option<PathBuf>,
+    /// Report even when other programs had more than a tenth of the machine
+    #[arg(long)]
+    anyway: bool,
 }
 
 pub fn run(args: &Args, format: Format) -> Answer {
@@ -43,98 +46,62 @@ pub fn run(args: &Args, format: Format) -> Answer {
         cpu.schedule = kgen::compile::read_schedule(path, cpu.target)?;
     }
     let module = cpu.load(&op)?;
-    let roof = Roof::new(ROTATED).map_err(|e| Error::Unavailable(e.to_string()))?;
+    let roof = Roof::new(bench::ROTATED).map_err(|e| Error::Unavailable(e.to_string()))?;
+    let mut code = 0;
     for values in sweep::cases(&sweep::parse_all(&args.set)?) {
         let dims = inputs::dims(&op, &values, &BTreeMap::new())?;
-        let tensors = inputs::complete(&op, &dims, &BTreeMap::new(), args.seed)?;
-        let expected = inputs::sampled(&op, &dims, &tensors, args.seed)?;
-        let bytes: usize = tensors.values().map(|t| t.bytes.len()).sum();
-        let copies = ROTATED.div_ceil(bytes.max(1)).clamp(1, 4096);
-        let mut sessions = Vec::new();
-        for _ in 0..copies {
-            sessions.push(cpu.session(&module, &dims, &tensors)?);
+        let m = bench::measure(&cpu, &module, &op, &dims, &roof, (args.reps, args.seed))?;
+        if m.disturbed() && !args.anyway {
+            let share = m.other_cpu.unwrap_or(0.0) * 100.0;
+            eprintln!("other programs had {share:.0} % of the machine: stop them, or say --anyway");
+            code = NOISY;
+            continue;
         }
-        let wrong = |e: kgen_runtime::tensors::Error| Error::Unavailable(e.to_string());
-        let mut times = Vec::new();
-        let mut roofs = Vec::new();
-        warm(cpu.workers());
-        for _ in 0..args.reps.max(1) {
-            roofs.push(roof.read(cpu.workers()));
-            let start = Instant::now();
-            for s in &mut sessions {
-                s.run(cpu.workers()).map_err(wrong)?;
-            }
-            times.push(start.elapsed().as_secs_f64() / copies as f64);
+        show(args, format, &op, &dims, cpu.workers().count(), &m);
+        if m.error_ratio > 1.0 {
+            code = code.max(1);
         }
-        let outputs = sessions[0].outputs().map_err(wrong)?;
-        let error_ratio = worst(&expected, &outputs)?;
-        let (median, min) = (middle(&mut times), times[0]);
-        let roof_value = middle(&mut roofs);
-        let moved = bytes + outputs.values().map(|t| t.bytes.len()).sum::<usize>();
-        let flops = flops(&op.kind, &dims);
-        let gbps = moved as f64 / median / 1e9;
-        let share = moved as f64 / median / roof_value;
-        match format {
-            Format::Text => tell(&format!(
-                "{} {:?}: {:.3} ms (best {:.3}), {gbps:.1} GB/s, {:.1} GFLOP/s, {share:.2} of the read roof {:.1} GB/s, \
-                 error/bound {error_ratio:.3}",
+    }
+    Ok(code)
+}
+
+fn show(args: &Args, format: Format, op: &Op, dims: &Dims, threads: usize, m: &bench::Measured) {
+    let (gbps, gflops) = (m.rate() / 1e9, m.flops / m.median / 1e9);
+    match format {
+        Format::Text => {
+            let sizes: Vec<_> = dims.scalars.iter().map(|(n, x)| format!("{n}={x}")).collect();
+            tell(&format!(
+                "{} {}: {:.3} ms (best {:.3}), {gbps:.1} GB/s, {gflops:.1} GFLOP/s, {:.2} of the read roof \
+                 {:.1} GB/s, error/bound {:.3}",
                 op.name,
-                dims.scalars,
-                median * 1e3,
-                min * 1e3,
-                flops / median / 1e9,
-                roof_value / 1e9
-            )),
-            Format::Json => {
-                let spread = times[times.len() * 3 / 4] - times[times.len() / 4];
-                let ci95 = 1.57 * spread / (times.len() as f64).sqrt();
-                tell(
-                    &serde_json::json!({
-                        "op": op.name, "device": args.on, "dims": dims.scalars,
-                        "threads": cpu.workers().count(), "median_s": median, "min_s": min, "ci95": ci95,
-                        "reps": times.len(), "bytes": moved, "flops": flops, "gbps": gbps,
-                        "gflops": flops / median / 1e9, "roof_kind": "dram read", "roof_value": roof_value / 1e9,
-                        "roof_share": share, "error_ratio": error_ratio, "verified": error_ratio <= 1.0,
-                    })
-                    .to_string(),
-                );
-            }
+                sizes.join(" "),
+                m.median * 1e3,
+                m.min * 1e3,
+                m.share(),
+                m.roof / 1e9,
+                m.error_ratio
+            ));
         }
+        Format::Json => tell(
+            &serde_json::json!({
+                "op": op.name, "device": args.on, "dims": dims.scalars, "dtype": dtype(op), "threads": threads,
+                "median_s": m.median, "min_s": m.min, "ci95": m.ci95, "reps": m.reps, "bytes": m.bytes,
+                "flops": m.flops, "gbps": gbps, "gflops": gflops, "roof_kind": "dram read",
+                "roof_value": m.roof / 1e9, "roof_share": m.share(), "other_cpu": m.other_cpu,
+                "error_ratio": m.error_ratio, "verified": m.error_ratio <= 1.0,
+            })
+            .to_string(),
+        ),
     }
-    Ok(0)
 }
 
-fn middle(list: &mut [f64]) -> f64 {
-    list.sort_by(f64::total_cmp);
-    list[list.len() / 2]
-}
-
-fn worst(
-    expected: &BTreeMap<String, kgen_kernels_ref::Output>,
-    got: &BTreeMap<String, Tensor>,
-) -> Result<f64, Error> {
-    let mut worst = 0f64;
-    for (name, e) in expected {
-        let wrong = |e: String| Error::Unavailable(e);
-        let t = got.get(name).ok_or_else(|| wrong(format!("no output `{name}`")))?;
-        let c = kgen_kernels_ref::compare(name, e, t).map_err(|e| wrong(e.to_string()))?;
-        worst = worst.max(if c.passed() { c.worst_ratio } else { f64::INFINITY });
-    }
-    Ok(worst)
-}
-
-/// Multiply and add are two.
-fn flops(kind: &Kind, dims: &Dims) -> f64 {
-    let size = |n: &str| dims.scalars.get(n).copied().unwrap_or(1) as f64;
-    match kind {
-        Kind::Attention(a) => {
-            let rows = size("b") * size("m") * a.q.heads as f64;
-            2.0 * rows * (a.q.dim + a.kv.v_dim) as f64 * size("n")
-        }
-        Kind::MpGemm(g) => {
-            let n: i64 = g.w.iter().map(|w| w.n).sum();
-            2.0 * size("m") * n as f64 * g.k as f64
-        }
-        Kind::Rows(_) => 0.0,
-    }
+/// Of the tensor that most bytes are read of: the first key or weight.
+fn dtype(op: &Op) -> String {
+    let specs = op.tensors();
+    let main = specs.iter().find(|t| t.name.ends_with(".k") || t.name == "w").or(specs.first());
+    main.map_or(String::new(), |t| match &t.storage {
+        Storage::Block(format) => format.name.into(),
+        Storage::Plain(dtype) => dtype.name().into(),
+        Storage::Codes(_) => "codes".into(),
+    })
 }

@@ -1,0 +1,138 @@
+//! Times an op on tensors that no cache holds, and says how near that is to the memory roof.
+
+use crate::{Error, device::Cpu, inputs};
+use kgen_ir::{
+    extent::Dims,
+    op::{Kind, Op},
+    tensor::Tensor,
+};
+use kgen_runtime::{
+    load::Load,
+    module::Module,
+    roof::{Roof, warm},
+};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+/// Bytes that rotate through the runs, as many as the roof reads: a cache keeps the same share of both.
+pub const ROTATED: usize = 1 << 30;
+
+/// Share of the machine that others may have while we measure.
+pub const FOREIGN: f64 = 0.10;
+
+/// Seconds an op took, and all that they are judged by.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    pub median: f64,
+    pub min: f64,
+    /// Half width of the interval around the median (McGill, Tukey and Larsen 1978: notches).
+    pub ci95: f64,
+    pub reps: usize,
+    /// Read and written, each once.
+    pub bytes: usize,
+    pub flops: f64,
+    /// Bytes a second, measured between the rounds.
+    pub roof: f64,
+    /// Share of the machine that other programs had; `None` where the system does not tell.
+    pub other_cpu: Option<f64>,
+    /// Of seeded samples of the outputs, at this size.
+    pub error_ratio: f64,
+}
+
+impl Measured {
+    pub fn rate(&self) -> f64 {
+        self.bytes as f64 / self.median
+    }
+
+    pub fn share(&self) -> f64 {
+        self.rate() / self.roof
+    }
+
+    /// Others were busy enough to spoil the numbers.
+    pub fn disturbed(&self) -> bool {
+        self.other_cpu.is_some_and(|share| share > FOREIGN)
+    }
+}
+
+/// `reps` rounds; each runs every copy of the tensors once, beside a reading of the roof.
+pub fn measure(
+    cpu: &Cpu,
+    module: &Arc<Module>,
+    op: &Op,
+    dims: &Dims,
+    roof: &Roof,
+    (reps, seed): (usize, u64),
+) -> Result<Measured, Error> {
+    let tensors = inputs::complete(op, dims, &BTreeMap::new(), seed)?;
+    let expected = inputs::sampled(op, dims, &tensors, seed)?;
+    let bytes: usize = tensors.values().map(|t| t.bytes.len()).sum();
+    let copies = ROTATED.div_ceil(bytes.max(1)).clamp(1, 4096);
+    let mut sessions = Vec::new();
+    for _ in 0..copies {
+        sessions.push(cpu.session(module, dims, &tensors)?);
+    }
+    let wrong = |e: kgen_runtime::tensors::Error| Error::Unavailable(e.to_string());
+    let mut times = Vec::new();
+    let mut roofs = Vec::new();
+    warm(cpu.workers());
+    let before = Load::now();
+    for _ in 0..reps.max(1) {
+        roofs.push(roof.read(cpu.workers()));
+        let start = Instant::now();
+        for s in &mut sessions {
+            s.run(cpu.workers()).map_err(wrong)?;
+        }
+        times.push(start.elapsed().as_secs_f64() / copies as f64);
+    }
+    let other_cpu = before.zip(Load::now()).map(|(before, after)| after.other(&before));
+    let outputs = sessions[0].outputs().map_err(wrong)?;
+    let error_ratio = worst(&expected, &outputs)?;
+    let median = middle(&mut times);
+    let spread = times[times.len() * 3 / 4] - times[times.len() / 4];
+    Ok(Measured {
+        median,
+        min: times[0],
+        ci95: 1.57 * spread / (times.len() as f64).sqrt(),
+        reps: times.len(),
+        bytes: bytes + outputs.values().map(|t| t.bytes.len()).sum::<usize>(),
+        flops: flops(&op.kind, dims),
+        roof: middle(&mut roofs),
+        other_cpu,
+        error_ratio,
+    })
+}
+
+fn middle(list: &mut [f64]) -> f64 {
+    list.sort_by(f64::total_cmp);
+    list[list.len() / 2]
+}
+
+/// Largest error, in bounds, of outputs against the reference.
+pub fn worst(
+    expected: &BTreeMap<String, kgen_kernels_ref::Output>,
+    got: &BTreeMap<String, Tensor>,
+) -> Result<f64, Error> {
+    let mut worst = 0f64;
+    for (name, e) in expected {
+        let wrong = |e: String| Error::Unavailable(e);
+        let t = got.get(name).ok_or_else(|| wrong(format!("no output `{name}`")))?;
+        let c = kgen_kernels_ref::compare(name, e, t).map_err(|e| wrong(e.to_string()))?;
+        worst = worst.max(if c.passed() { c.worst_ratio } else { f64::INFINITY });
+    }
+    Ok(worst)
+}
+
+/// Multiply and add are two.
+fn flops(kind: &Kind, dims: &Dims) -> f64 {
+    let size = |n: &str| dims.scalars.get(n).copied().unwrap_or(1) as f64;
+    match kind {
+        Kind::Attention(a) => {
+            let rows = size("b") * size("m") * a.q.heads as f64;
+            2.0 * rows * (a.q.dim + a.kv.v_dim) as f64 * size("n")
+        }
+        Kind::MpGemm(g) => {
+            let n: i64 = g.w.iter().map(|w| w.n).sum();
+            2.0 * size("m") * n as f64 * g.k as f64
+        }
+        Kind::Rows(_) => 0.0,
+    }
+}
