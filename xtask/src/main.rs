@@ -3,9 +3,13 @@
 //! ```text
 //! cargo xtask must-show spine [--full]    every promise of the first version: kept or not
 //! cargo xtask lines                       lines of code per crate, and the longest file
+//! cargo xtask sample                      writes examples/tiny.gguf, the model file of the examples
+//! cargo xtask mutants                     which wrong kernels the tests notice: all, or it fails
+//! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
 
 mod lines;
+mod probe;
 mod spine;
 
 use std::{
@@ -13,7 +17,8 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask must-show spine [--full] | lines";
+const USAGE: &str =
+    "usage: cargo xtask must-show spine [--full] | lines | sample | mutants | probe";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +36,17 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        ["sample"] => match kgen_runtime::files::sample::write(&root().join(SAMPLE), 1) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        ["mutants"] => {
+            spine::cargo(&root(), "test --release -q -p kgen-tests --test mutants -- --nocapture")
+        }
+        ["probe"] => probe::show(&root()),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -38,7 +54,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// Made by `cargo xtask sample`, from seed 1.
+const SAMPLE: &str = "examples/tiny.gguf";
+
 /// The folder of the workspace.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_is_what_its_script_makes() {
+        let made = std::env::temp_dir().join(format!("kgen-sample-{}.gguf", std::process::id()));
+        kgen_runtime::files::sample::write(&made, 1).unwrap();
+        let same = std::fs::read(&made).unwrap() == std::fs::read(root().join(SAMPLE)).unwrap();
+        std::fs::remove_file(&made).unwrap();
+        assert!(same, "run `cargo xtask sample`");
+    }
 }
