@@ -47,10 +47,22 @@ pub fn lower(
     program: &Program,
     choice: &Choice,
 ) -> Result<Vec<kgen_ir::machine::Kernel>, Unsupported> {
-    let one = |kernel| {
-        let kernel = lower::lower(program, kernel, choice)?;
-        let kernel = machine::expand(&kernel, choice.target)?;
-        machine::share(&kernel, choice.target)
-    };
-    program.kernels.iter().map(one).collect()
+    Ok(lower_explained(program, choice)?.0)
+}
+
+/// The same, with the choices that the engine of products made: `s0: lanes along k, since ...`.
+pub fn lower_explained(
+    program: &Program,
+    choice: &Choice,
+) -> Result<(Vec<kgen_ir::machine::Kernel>, Vec<String>), Unsupported> {
+    let (mut kernels, mut notes) = (Vec::new(), Vec::new());
+    for kernel in &program.kernels {
+        let (mut lowered, said) = lower::lower(program, kernel, choice)?;
+        for pass in machine::PIPELINE {
+            lowered = (pass.run)(&lowered, choice.target)?;
+        }
+        kernels.push(lowered);
+        notes.extend(said.into_iter().map(|note| format!("{}.{note}", kernel.name)));
+    }
+    Ok((kernels, notes))
 }
