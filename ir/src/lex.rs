@@ -129,7 +129,9 @@ impl<'a> Lexer<'a> {
                 self.next_token();
                 Ok(if negative { -i } else { i })
             }
-            _ => self.error(format!("expected {what}, found {}", show(self.peek()))),
+            Token::Word(_) | Token::Float(_) | Token::Text(_) | Token::Punct(_) | Token::End => {
+                self.error(format!("expected {what}, found {}", show(self.peek())))
+            }
         }
     }
 

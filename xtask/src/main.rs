@@ -3,8 +3,10 @@
 //! ```text
 //! cargo xtask must-show spine [--full]    every promise of the first version: kept or not
 //! cargo xtask lines                       lines of code per crate, and the longest file
+//! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
 //! ```
 
+mod fuzz;
 mod lines;
 mod spine;
 
@@ -13,7 +15,8 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask must-show spine [--full] | lines";
+const USAGE: &str =
+    "usage: cargo xtask must-show spine [--full] | lines | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +34,10 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        ["fuzz"] => fuzz::run(&root(), None, "1000000"),
+        ["fuzz", "--inputs", inputs] => fuzz::run(&root(), None, inputs),
+        ["fuzz", reader] => fuzz::run(&root(), Some(reader), "1000000"),
+        ["fuzz", reader, "--inputs", inputs] => fuzz::run(&root(), Some(reader), inputs),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)

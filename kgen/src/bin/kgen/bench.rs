@@ -2,7 +2,10 @@
 
 use crate::{Answer, Format, tell};
 use kgen::{Error, bench, device::Cpu, inputs, sweep};
-use kgen_ir::{extent::Dims, op::{Op, Storage}};
+use kgen_ir::{
+    extent::Dims,
+    op::{Op, Storage},
+};
 use kgen_runtime::roof::Roof;
 use std::{collections::BTreeMap, path::PathBuf};
 
