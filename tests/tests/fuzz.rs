@@ -28,6 +28,7 @@ use kgen_tests::mutate::Mutator;
 use std::{
     collections::BTreeMap,
     fs,
+    io::{Seek, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::OnceLock,
@@ -76,9 +77,12 @@ fn run(name: &'static str, mut seeds: Vec<Vec<u8>>, check: Check) {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{name}"));
     fs::create_dir_all(&place).unwrap();
     let file = place.join("input");
-    let one = |what: &str, bytes: &[u8]| {
-        // On disk before it is read: even the end of the process leaves it.
-        fs::write(&file, bytes).unwrap();
+    let mut kept_open = fs::File::create(&file).unwrap();
+    let mut one = |what: &str, bytes: &[u8]| {
+        // In the file before it is read: even the end of the process leaves it.
+        kept_open.set_len(bytes.len() as u64).unwrap();
+        kept_open.rewind().unwrap();
+        kept_open.write_all(bytes).unwrap();
         let start = Instant::now();
         let answer = catch_unwind(AssertUnwindSafe(|| check(bytes, &file)));
         let took = start.elapsed();

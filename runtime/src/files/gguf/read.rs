@@ -98,6 +98,9 @@ fn entry(c: &mut Cursor<'_>) -> Read<(Entry, u64)> {
             Err(_) => return bad(at, format!("`{name}` has a dimension of {size}")),
         }
     }
+    if dims.iter().try_fold(1usize, |count, n| count.checked_mul(*n)).is_none() {
+        return bad(at, format!("`{name}` of {dims:?} has more elements than can be counted"));
+    }
     dims.reverse();
     let number = c.u32("the type of a tensor")?;
     let offset = c.u64("the offset of a tensor")?;
