@@ -212,6 +212,8 @@ impl Run<'_> {
         mut each: impl FnMut(&mut Cells, Option<usize>, u32) -> Result<()>,
     ) -> Result<()> {
         let starts = at.iter().map(|s| self.extent(&s.start)).collect::<Result<Vec<_>>>()?;
+        // Scratch is the worker's own: its tasks run one after the other.
+        let who = if self.scratch.contains_key(tensor) { 1 } else { self.who };
         let cells = Self::cells(&mut self.scratch, self.memory, &self.names, tensor)?;
         if cells.shape.len() != at.len() {
             return Err(InterpError::Tile(tensor.into(), "has another number of dimensions"));
@@ -235,7 +237,7 @@ impl Run<'_> {
                     });
                 }
             }
-            each(cells, flat.map(|f| f as usize), self.who)?;
+            each(cells, flat.map(|f| f as usize), who)?;
         }
         Ok(())
     }
