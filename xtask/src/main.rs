@@ -4,10 +4,14 @@
 //! cargo xtask must-show spine [--full]    every promise of the first version: kept or not
 //! cargo xtask lines                       lines of code per crate, and the longest file
 //! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
+//! cargo xtask sample                      writes examples/tiny.gguf, the model file of the examples
+//! cargo xtask mutants                     which wrong kernels the tests notice: all, or it fails
+//! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
 
 mod fuzz;
 mod lines;
+mod probe;
 mod spine;
 
 use std::{
@@ -15,8 +19,8 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str =
-    "usage: cargo xtask must-show spine [--full] | lines | fuzz [READER] [--inputs N]";
+const USAGE: &str = "usage: cargo xtask must-show spine [--full] | lines | sample | mutants | probe | \
+                     fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +42,17 @@ fn main() -> ExitCode {
         ["fuzz", "--inputs", inputs] => fuzz::run(&root(), None, inputs),
         ["fuzz", reader] => fuzz::run(&root(), Some(reader), "1000000"),
         ["fuzz", reader, "--inputs", inputs] => fuzz::run(&root(), Some(reader), inputs),
+        ["sample"] => match kgen_runtime::files::sample::write(&root().join(SAMPLE), 1) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        },
+        ["mutants"] => {
+            spine::cargo(&root(), "test --release -q -p kgen-tests --test mutants -- --nocapture")
+        }
+        ["probe"] => probe::show(&root()),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -45,7 +60,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// Made by `cargo xtask sample`, from seed 1.
+const SAMPLE: &str = "examples/tiny.gguf";
+
 /// The folder of the workspace.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_is_what_its_script_makes() {
+        let made = std::env::temp_dir().join(format!("kgen-sample-{}.gguf", std::process::id()));
+        kgen_runtime::files::sample::write(&made, 1).unwrap();
+        let same = std::fs::read(&made).unwrap() == std::fs::read(root().join(SAMPLE)).unwrap();
+        std::fs::remove_file(&made).unwrap();
+        assert!(same, "run `cargo xtask sample`");
+    }
 }

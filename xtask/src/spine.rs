@@ -20,18 +20,11 @@ struct Point {
 
 enum How {
     /// A command line, run in the root; what it did decides.
-    Run {
-        command: &'static str,
-        judge: fn(&Ran) -> Verdict,
-    },
+    Run { command: &'static str, judge: fn(&Ran) -> Verdict },
     /// The same, for `--full` only.
-    Slow {
-        command: &'static str,
-        judge: fn(&Ran) -> Verdict,
-    },
+    Slow { command: &'static str, judge: fn(&Ran) -> Verdict },
     /// Counted in the sources.
     Count,
-    NotBuilt,
 }
 
 /// Why a point holds, or why it does not.
@@ -86,17 +79,23 @@ const POINTS: &[Point] = &[
         },
     },
     Point { name: "lines per crate; the longest file", how: How::Count },
-    Point { name: "a small GGUF and GB/s in the first command", how: How::NotBuilt },
+    Point {
+        name: "the first command: both ops on a small GGUF, error/bound, GB/s and the roof",
+        how: How::Run {
+            command: "cargo run --release -q -p kgen-compiler --example tour",
+            judge: toured,
+        },
+    },
     Point {
         name: "verify every op file, 100 cases, the unsupported ones listed",
-        how: How::NotBuilt,
+        how: How::Run {
+            command: "cargo test --release -q -p kgen-compiler --test ops -- --nocapture",
+            judge: listed,
+        },
     },
     Point {
         name: "every mutant is caught",
-        how: How::Run {
-            command: "cargo test -q -p kgen-tests --test mutants every_mutant_is_caught",
-            judge: one_test,
-        },
+        how: How::Run { command: "cargo xtask mutants", judge: one_test },
     },
     Point {
         name: "kgen run on every weight of a sample GGUF",
@@ -121,16 +120,61 @@ const POINTS: &[Point] = &[
     },
     Point {
         name: "kgen run on a GGUF of the package gguf, against its dequantisation",
-        how: How::NotBuilt,
+        how: How::Run {
+            command: "cargo test -q -p kgen-compiler --test gguf_run -- --nocapture",
+            judge: listed,
+        },
     },
-    Point { name: "the roof's probe checked against the shared one", how: How::NotBuilt },
-    Point { name: "the commit that adds one storage format", how: How::NotBuilt },
+    Point {
+        name: "the roof's probe checked against the shared one",
+        how: How::Run { command: "cargo xtask probe", judge: told },
+    },
+    Point {
+        name: "the commit that adds one storage format",
+        how: How::Run {
+            command: "git log -1 --stat --format=%h --grep=^Add.the.storage.format",
+            judge: told,
+        },
+    },
 ];
+
+/// The line that a test prints before its verdict.
+fn listed(ran: &Ran) -> Verdict {
+    one_test(ran)?;
+    let line = ran.out.lines().map(str::trim).find(|l| l.contains("; ") || l.contains(" of the "));
+    Ok(line.unwrap_or("1 test passed").into())
+}
+
+/// Two ops, each with its errors and its share of the roof.
+fn toured(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    let shares: Vec<&str> = ran.out.lines().filter(|l| l.contains("that memory reads")).collect();
+    match shares.len() {
+        2 if ran.out.matches("cases, worst error/bound").count() == 2 => {
+            Ok(shares.iter().map(|l| l.trim()).collect::<Vec<_>>().join("; "))
+        }
+        _ => Err("it does not tell what it should".into()),
+    }
+}
+
+/// Runs cargo for a chore, with its output.
+pub fn cargo(root: &Path, words: &str) -> ExitCode {
+    let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
+    match Command::new(cargo).args(words.split(' ')).current_dir(root).status() {
+        Ok(status) => ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// The command's own line is the proof.
 fn told(ran: &Ran) -> Verdict {
     match (ran.code, ran.out.trim()) {
-        (Some(0), line) if !line.is_empty() => Ok(line.into()),
+        (Some(0), text) if !text.is_empty() => {
+            Ok(text.lines().map(str::trim).filter(|l| !l.is_empty()).collect::<Vec<_>>().join(", "))
+        }
         _ => Err(ran.ending()),
     }
 }
@@ -179,7 +223,6 @@ pub fn show(root: &Path, full: bool) -> ExitCode {
                 ran.and_then(|ran| judge(&ran))
             }
             How::Count => lines::count(root).map(|c| c.summary()).map_err(|e| e.to_string()),
-            How::NotBuilt => Err("not built yet".into()),
         };
         match verdict {
             Ok(reason) => {
