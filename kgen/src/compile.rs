@@ -134,7 +134,8 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
     let program = kgen_passes::optimise(&built, &choice)?;
     if let Err(errors) = verify::verify(&program, Stage::LaidOut) {
         // Not the user's: a pass broke a rule.
-        panic!("the passes made a wrong program of {}: {errors:?}\n{program}", op.name);
+        let shown = verify::explain(&program, &errors);
+        panic!("the passes made a wrong program of {}:\n{shown}", op.name);
     }
     let (kernels, notes) = kgen_passes::lower_explained(&program, &choice)?;
     let mut files = BTreeMap::new();
