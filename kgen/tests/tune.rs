@@ -47,6 +47,12 @@ fn the_second_compilation_is_found() {
     assert!(text(&again).contains("\"cached\":false"));
     assert!(String::from_utf8_lossy(&again.stderr).contains("damaged"), "{again:?}");
     assert!(text(&kgen(&cache, &args)).contains("\"cached\":true"));
+    let doctor = text(&kgen(&cache, &["doctor", "--format", "json"]));
+    let told: serde_json::Value = serde_json::from_str(doctor.trim()).unwrap();
+    assert_eq!(told["cache"].as_str(), cache.to_str());
+    assert_eq!(told["cache_entries"].as_u64(), Some(1));
+    assert!(told["cache_bytes"].as_u64().unwrap() > 0);
+    assert!(text(&kgen(&cache, &["doctor"])).contains("(entries: 1, "));
     // `run` takes the same entry.
     let run = kgen(&cache, &["run", "ops/w8a8_gemv.toml", "--locked"]);
     assert_eq!(run.status.code(), Some(0), "{run:?}");
