@@ -59,6 +59,24 @@ fn the_second_compilation_is_found() {
 }
 
 #[test]
+fn what_may_not_be_kept_or_compiled() {
+    let dir = folder("caching");
+    let cache = dir.join("c");
+    let out = dir.join("o");
+    let out = out.to_str().unwrap();
+    let args = ["compile", "ops/w8a8_gemv.toml", "--target", "host", "--no-cache", "-o", out];
+    assert_eq!(kgen(&cache, &args).status.code(), Some(0));
+    assert!(!cache.exists());
+    for command in ["verify", "tune"] {
+        let told = kgen(&cache, &[command, "ops/w8a8_gemv.toml", "--locked"]);
+        assert_eq!(told.status.code(), Some(4));
+        assert!(String::from_utf8_lossy(&told.stderr).contains("leave --locked out"), "{told:?}");
+    }
+    let both = kgen(&cache, &["run", "ops/w8a8_gemv.toml", "--locked", "--no-cache"]);
+    assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
 fn tuning_writes_a_schedule_and_records() {
     let dir = folder("tune");
     let op = dir.join("small.toml");
