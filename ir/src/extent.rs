@@ -247,6 +247,8 @@ impl Extent {
             }
             Token::Punct("-") => {
                 lexer.next_token();
+                // It prints as `(0 - x)`, one term more, which must read back.
+                *nodes += 1;
                 Ok(Extent::bin(
                     BinOp::Sub,
                     Extent::Lit(0),

@@ -30,7 +30,18 @@ impl Choice {
 
 /// Op to tile program.
 pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
-    build::build(op, choice)
+    let program = build::build(op, choice)?;
+    let largest = program
+        .kernels
+        .iter()
+        .flat_map(|k| k.values.iter())
+        .map(|(_, v)| v.ty.shape.iter().fold(1usize, |size, x| size.saturating_mul(*x)));
+    match largest.max() {
+        Some(size) if size > kgen_ir::tile::verify::MAX_TILE => {
+            Err(choice.unsupported(format!("a tile of {size} elements"), "smaller dimensions"))
+        }
+        Some(_) | None => Ok(program),
+    }
 }
 
 /// All tile passes, in their order.

@@ -19,7 +19,7 @@ pub struct VerifyError {
 }
 
 /// Elements of one tile.
-const MAX_TILE: usize = 1 << 24;
+pub const MAX_TILE: usize = 1 << 24;
 
 /// The program as text, with each error under its statement.
 pub fn explain(program: &Program, errors: &[VerifyError]) -> String {
