@@ -110,8 +110,22 @@ pub fn cache_folder() -> Option<PathBuf> {
     dir.filter(|d| d.is_absolute()).map(|d| d.join("kgen"))
 }
 
-/// The cache of this user; a `locked` one never compiles.
-pub fn open_cache(locked: bool) -> Result<Option<Cache>, Error> {
+/// How a command may use the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caching {
+    Kept,
+    /// What is not there is an error.
+    Locked,
+    Off,
+}
+
+/// The cache of this user.
+pub fn open_cache(caching: Caching) -> Result<Option<Cache>, Error> {
+    let locked = match caching {
+        Caching::Off => return Ok(None),
+        Caching::Locked => true,
+        Caching::Kept => false,
+    };
     let formats = kgen_ir::format::rows::find;
     match cache_folder().map(|dir| Cache::open(&dir, formats, locked)) {
         None if locked => {

@@ -47,9 +47,33 @@ fn the_second_compilation_is_found() {
     assert!(text(&again).contains("\"cached\":false"));
     assert!(String::from_utf8_lossy(&again.stderr).contains("damaged"), "{again:?}");
     assert!(text(&kgen(&cache, &args)).contains("\"cached\":true"));
+    let doctor = text(&kgen(&cache, &["doctor", "--format", "json"]));
+    let told: serde_json::Value = serde_json::from_str(doctor.trim()).unwrap();
+    assert_eq!(told["cache"].as_str(), cache.to_str());
+    assert_eq!(told["cache_entries"].as_u64(), Some(1));
+    assert!(told["cache_bytes"].as_u64().unwrap() > 0);
+    assert!(text(&kgen(&cache, &["doctor"])).contains("(entries: 1, "));
     // `run` takes the same entry.
     let run = kgen(&cache, &["run", "ops/w8a8_gemv.toml", "--locked"]);
     assert_eq!(run.status.code(), Some(0), "{run:?}");
+}
+
+#[test]
+fn what_may_not_be_kept_or_compiled() {
+    let dir = folder("caching");
+    let cache = dir.join("c");
+    let out = dir.join("o");
+    let out = out.to_str().unwrap();
+    let args = ["compile", "ops/w8a8_gemv.toml", "--target", "host", "--no-cache", "-o", out];
+    assert_eq!(kgen(&cache, &args).status.code(), Some(0));
+    assert!(!cache.exists());
+    for command in ["verify", "tune"] {
+        let told = kgen(&cache, &[command, "ops/w8a8_gemv.toml", "--locked"]);
+        assert_eq!(told.status.code(), Some(4));
+        assert!(String::from_utf8_lossy(&told.stderr).contains("leave --locked out"), "{told:?}");
+    }
+    let both = kgen(&cache, &["run", "ops/w8a8_gemv.toml", "--locked", "--no-cache"]);
+    assert_eq!(both.status.code(), Some(2));
 }
 
 #[test]

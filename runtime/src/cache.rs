@@ -80,6 +80,32 @@ pub fn key(parts: &[&str]) -> String {
     hasher.finalize().to_hex().to_string()
 }
 
+/// Entries of the cache folder `dir` and their bytes; a folder that is not there has none.
+pub fn usage(dir: &Path) -> Result<(usize, u64), CacheError> {
+    let failed = |source| CacheError::Io { path: dir.into(), source };
+    let list = match fs::read_dir(dir) {
+        Ok(list) => list,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
+        Err(e) => return Err(failed(e)),
+    };
+    let (mut entries, mut bytes) = (0, 0);
+    for entry in list {
+        let entry = entry.map_err(failed)?;
+        if !entry.file_name().to_str().is_some_and(is_key) {
+            continue;
+        }
+        // Another process may replace it meanwhile: what is gone is not counted.
+        let Ok(files) = fs::read_dir(entry.path()) else { continue };
+        entries += 1;
+        bytes += files.filter_map(|f| f.ok()?.metadata().ok()).map(|m| m.len()).sum::<u64>();
+    }
+    Ok((entries, bytes))
+}
+
+fn is_key(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
 impl Cache {
     /// Opens or makes the folder `dir`. A `locked` cache never compiles.
     pub fn open(dir: &Path, formats: Formats, locked: bool) -> Result<Cache, CacheError> {
@@ -219,12 +245,7 @@ impl Cache {
     }
 
     fn place(&self, key: &str) -> Result<PathBuf, CacheError> {
-        if key.len() == 64 && key.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-        {
-            Ok(self.dir.join(key))
-        } else {
-            Err(CacheError::Key(key.into()))
-        }
+        if is_key(key) { Ok(self.dir.join(key)) } else { Err(CacheError::Key(key.into())) }
     }
 }
 
@@ -271,6 +292,23 @@ mod tests {
             assert_eq!(*found, entry(&k, "one"));
         }
         assert_eq!(fs::read_dir(&cache.dir).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn whole_entries_are_counted() {
+        let dir = TempDir::new("usage");
+        assert_eq!(usage(&dir.0.join("none")).unwrap(), (0, 0));
+        let (cache, k) = (open(&dir, false), key(&["op"]));
+        cache.put(&k, &entry(&k, "one")).unwrap();
+        fs::create_dir(cache.dir.join(".half.tmp")).unwrap();
+        fs::write(cache.dir.join("note.txt"), "not an entry").unwrap();
+        let place = cache.place(&k).unwrap();
+        let bytes = |f: io::Result<fs::DirEntry>| f.unwrap().metadata().unwrap().len();
+        let bytes: u64 = fs::read_dir(place).unwrap().map(bytes).sum();
+        assert_eq!(usage(&cache.dir).unwrap(), (1, bytes));
+        let file = dir.0.join("file");
+        fs::write(&file, "").unwrap();
+        assert!(matches!(usage(&file), Err(CacheError::Io { .. })));
     }
 
     #[test]

@@ -33,8 +33,8 @@ enum Level {
     Text,
 }
 
-pub fn run(args: &Args, format: Format, locked: bool) -> Answer {
-    let cache = compile::open_cache(locked)?;
+pub fn run(args: &Args, format: Format, caching: compile::Caching) -> Answer {
+    let cache = compile::open_cache(caching)?;
     let op = compile::read(&args.op)?;
     for name in &args.target {
         let target = compile::target(name)?;

@@ -4,7 +4,7 @@ use crate::{Answer, Format, tell};
 use kgen::{Error, device::Cpu};
 use kgen_runtime::roof::{Roof, warm};
 
-/// Show the cores, the CPU features that targets ask for, and the target `host` means
+/// Show the cores, the CPU features that targets ask for, the target `host` means and the cache
 #[derive(clap::Args)]
 pub struct Args {
     /// Measure how fast memory reads, too: the roof of `bench`
@@ -17,6 +17,10 @@ pub fn run(args: &Args, format: Format) -> Answer {
     let features = kgen_runtime::device::features();
     let host = kgen::compile::host()?;
     let roof = if args.roof { Some(roof()?) } else { None };
+    let folder = kgen::compile::cache_folder();
+    let used = folder.as_deref().map(kgen_runtime::cache::usage).transpose();
+    let used = used.map_err(|e| Error::Unavailable(e.to_string()))?;
+    let folder = folder.map(|d| d.display().to_string());
     match format {
         Format::Text => {
             tell(&format!("kgen {}", env!("CARGO_PKG_VERSION")));
@@ -25,8 +29,13 @@ pub fn run(args: &Args, format: Format) -> Answer {
                 tell(&format!("{name}: {}", if has { "yes" } else { "no" }));
             }
             tell(&format!("host: {}", host.name));
-            let cache = kgen::compile::cache_folder().map(|d| d.display().to_string());
-            tell(&format!("cache: {}", cache.as_deref().unwrap_or("none; KGEN_CACHE names one")));
+            match folder.zip(used) {
+                Some((folder, (entries, bytes))) => {
+                    let size = bytes as f64 / 1e6;
+                    tell(&format!("cache: {folder} (entries: {entries}, {size:.1} MB)"));
+                }
+                None => tell("cache: none; KGEN_CACHE names one"),
+            }
             if let Some(roof) = roof {
                 tell(&format!("memory reads: {roof:.1} GB/s"));
             }
@@ -35,6 +44,7 @@ pub fn run(args: &Args, format: Format) -> Answer {
             let list: Vec<_> = features.iter().filter(|f| f.1).map(|f| f.0).collect();
             let line = serde_json::json!({
                 "cores": cores, "features": list, "host": host.name, "roof_gbps": roof,
+                "cache": folder, "cache_entries": used.map(|u| u.0), "cache_bytes": used.map(|u| u.1),
             });
             tell(&line.to_string());
         }

@@ -16,6 +16,7 @@ mod verify;
 mod why;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use kgen::compile::Caching;
 use std::{io::Write, process::ExitCode};
 
 /// Turns a small op.toml into verified, fast attention and low-bit matrix kernels
@@ -32,6 +33,9 @@ pub struct Cli {
     /// Never compile: what the cache does not hold is an error
     #[arg(long, global = true)]
     locked: bool,
+    /// Compile anew and keep nothing
+    #[arg(long, global = true, conflicts_with = "locked")]
+    no_cache: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -64,12 +68,23 @@ pub type Answer = Result<u8, kgen::Error>;
 fn main() -> ExitCode {
     panic::install();
     let cli = Cli::parse();
+    let caching = match (cli.locked, cli.no_cache) {
+        (true, _) => Caching::Locked,
+        (false, true) => Caching::Off,
+        (false, false) => Caching::Kept,
+    };
     let answer = std::panic::catch_unwind(|| match &cli.command {
-        Command::Compile(args) => compile::run(args, cli.format, cli.locked),
+        Command::Verify(_) | Command::Tune(_) if caching == Caching::Locked => {
+            Err(kgen::Error::Unavailable(
+                "verify and tune compile many variants of an op and keep none: leave --locked out"
+                    .into(),
+            ))
+        }
+        Command::Compile(args) => compile::run(args, cli.format, caching),
         Command::Check(args) => check::run(args, cli.format),
         Command::Verify(args) => verify::run(args, cli.format),
-        Command::Bench(args) => bench::run(args, cli.format, cli.locked),
-        Command::Run(args) => run::run(args, cli.format, cli.locked),
+        Command::Bench(args) => bench::run(args, cli.format, caching),
+        Command::Run(args) => run::run(args, cli.format, caching),
         Command::Explain(args) => explain::run(args),
         Command::Tune(args) => tune::run(args, cli.format),
         Command::Why(args) => why::run(args, cli.format),

@@ -44,10 +44,8 @@ pub fn run(args: &Args, format: Format) -> Answer {
     }
     for (name, compute) in ways(&op) {
         let Kind::MpGemm(g) = &op.kind else { continue };
-        let other = Op {
-            kind: Kind::MpGemm(kgen_ir::op::MpGemm { compute: compute.clone(), ..g.clone() }),
-            ..op.clone()
-        };
+        let other =
+            Op { kind: Kind::MpGemm(kgen_ir::op::MpGemm { compute, ..g.clone() }), ..op.clone() };
         let made = compile::compile(&other, host, &Schedule::default_for(host));
         let asked = g.compute == compute;
         let why = match made {
