@@ -32,6 +32,9 @@ pub fn pack(width: usize, order: &Layout) -> Result<Vec<Piece>, LayoutError> {
     if width == 0 || width > 64 {
         return Err(LayoutError::ElementBits(width));
     }
+    if order.inputs().any(|(axis, _)| axis != "slot") {
+        return Err(LayoutError::NoAxis("slot".into()));
+    }
     order.invert()?;
     let slots: Vec<_> = order.columns_of("slot").iter().map(|c| order.bits_of(*c)).collect();
     let (mut pieces, mut low, mut start) = (Vec::new(), 0, 0);
@@ -40,12 +43,12 @@ pub fn pack(width: usize, order: &Layout) -> Result<Vec<Piece>, LayoutError> {
         let within = (0..log).map(|bit| vec![("e".to_string(), bit)]);
         let mut words: Vec<_> = within.chain(slots.iter().cloned()).collect();
         let bytes = words.split_off(words.len().min(3));
-        let size = 1 << bytes.len();
+        let log_size = bytes.len();
         let axes = [("bit", words), ("byte", bytes)].into_iter().filter(|(_, w)| !w.is_empty());
         let layout = Layout::from_bits(axes.map(|(n, w)| (n.to_string(), w)).collect())?;
         pieces.push(Piece { low, bits: 1 << log, start, layout });
         low += 1 << log;
-        start += size;
+        start += 1 << log_size;
     }
     Ok(pieces)
 }

@@ -373,6 +373,27 @@ fn elements_of_any_width_have_their_place() {
         let error = pack(width, &order).unwrap_err();
         assert_eq!(error.to_string(), format!("an element has 1 to 64 bits, not {width}"));
     }
+    assert!(pack(4, &layout("reg = k0")).is_err());
     let pieces = pack(3, &order).unwrap();
     assert!(place(&pieces, 0, 3).is_err() && place(&pieces, 2, 0).is_err());
+}
+
+#[test]
+fn damaged_layouts_never_panic_the_services() {
+    let text = "lane = n1 n2^m3 m0, reg = n0 _ offset2";
+    let whole = layout(text);
+    for at in 0..text.len() {
+        for with in ["", " ", "^", ",", "_", "9", "63", "m0", "offset", "half = n3, "] {
+            let mut damaged = text.to_string();
+            damaged.replace_range(at..at + 1, with);
+            let Ok(l) = Layout::parse(&damaged) else { continue };
+            let _ = (convert(&l, &whole), convert(&whole, &l), convert(&l, &l));
+            let _ = (l.divide(&whole), whole.divide(&l), l.of(&whole), l.run("reg", "n"));
+            let _ = (banks::wavefronts(&l, 16), pack(6, &l), l.rename("n", "m"));
+            let lanes = Access { lanes: l.clone(), bytes: 8 };
+            let _ = banks::swizzle(("m", 3), ("n", 5), &[lanes]);
+            let grid = Grid { atom: l, by: "reg".into(), along: "n".into(), count: u64::MAX };
+            let _ = (grid.apply(&[("reg", u64::MAX)]), grid.apply(&[("reg", 0)]));
+        }
+    }
 }

@@ -115,23 +115,25 @@ pub struct Grid {
 impl Grid {
     /// Logical coordinates of a hardware index, as [`Layout::apply`].
     pub fn apply(&self, index: &[(&str, u64)]) -> Result<Vec<(String, u64)>, LayoutError> {
+        let shift = |value: u64, by: usize| value.checked_shl(by as u32).unwrap_or(0);
         let bits = self.atom.input_bits(&self.by);
+        let count = self.count.saturating_mul(shift(1, bits));
         let (mut inner, mut tile) = (index.to_vec(), 0);
         for (_, value) in inner.iter_mut().filter(|(n, _)| *n == self.by) {
-            tile = *value >> bits;
-            if tile >= self.count {
-                return Err(LayoutError::OutOfGrid {
-                    axis: self.by.clone(),
-                    index: *value,
-                    count: self.count << bits,
-                });
+            if *value >= count {
+                let (axis, index) = (self.by.clone(), *value);
+                return Err(LayoutError::OutOfGrid { axis, index, count });
             }
-            *value &= (1 << bits) - 1;
+            tile = *value >> bits;
+            *value &= shift(1, bits) - 1;
         }
         let mut out = self.atom.apply(&inner)?;
-        let step = 1 << self.atom.output_bits(&self.along);
+        let step = shift(1, self.atom.output_bits(&self.along));
         for (_, value) in out.iter_mut().filter(|(n, _)| *n == self.along) {
-            *value += tile * step;
+            *value = tile
+                .checked_mul(step)
+                .and_then(|at| value.checked_add(at))
+                .ok_or(LayoutError::TooLarge)?;
         }
         Ok(out)
     }

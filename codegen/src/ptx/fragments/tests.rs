@@ -261,3 +261,29 @@ fn a_result_becomes_the_next_operand() {
     let p = layout(row.c).rename("n", "k").unwrap();
     assert!(matches!(convert(&p, &a).unwrap(), Conversion::Shuffles { .. }));
 }
+
+#[test]
+fn operands_have_the_shape_of_the_name() {
+    for row in MMA {
+        for name in row.names {
+            let shape = name
+                .split('.')
+                .find(|p| p.starts_with('m') && p.contains('k') && p.contains('n'))
+                .unwrap();
+            let size = |axis: char| {
+                let digits = shape.split(axis).nth(1).unwrap();
+                let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+                digits[..end].parse::<u64>().unwrap()
+            };
+            for (text, axes) in [(row.a, ['m', 'k']), (row.b, ['k', 'n']), (row.c, ['m', 'n'])] {
+                if text == BY_DESCRIPTOR {
+                    continue;
+                }
+                for axis in axes {
+                    let bits = layout(text).output_bits(&axis.to_string());
+                    assert_eq!(1 << bits, size(axis), "{axis} of {name}");
+                }
+            }
+        }
+    }
+}
