@@ -152,7 +152,7 @@ struct Places<'a> {
     slots: Vec<u64>,
     lanes: usize,
     /// Axes that a shuffle does not cross, with their words.
-    outside: Vec<(String, Vec<Vec<(String, usize)>>)>,
+    outside: Vec<(String, Vec<Vec<super::Bit>>)>,
 }
 
 impl<'a> Places<'a> {
