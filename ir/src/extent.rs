@@ -43,6 +43,11 @@ const CALLS: &[(&str, BinOp)] =
 const RAGGED: &[(&str, RaggedOp)] =
     &[("len", RaggedOp::Len), ("sum", RaggedOp::Sum), ("max_of", RaggedOp::Max)];
 
+/// Nested parentheses, signs and calls: the reader and all walkers recurse.
+const MAX_DEPTH: usize = 64;
+/// Terms of one expression; a chain `n + n + ...` is as deep as it is long.
+const MAX_NODES: usize = 1000;
+
 /// Values of the symbols of one call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dims {
@@ -194,11 +199,11 @@ impl Extent {
 
     /// Reads a sum at the lexer's place.
     pub fn read(lexer: &mut Lexer<'_>) -> Parsed<Extent> {
-        Extent::read_sum(lexer, 0)
+        Extent::read_sum(lexer, 0, &mut 0)
     }
 
-    fn read_sum(lexer: &mut Lexer<'_>, depth: usize) -> Parsed<Extent> {
-        let mut left = Extent::read_product(lexer, depth)?;
+    fn read_sum(lexer: &mut Lexer<'_>, depth: usize, nodes: &mut usize) -> Parsed<Extent> {
+        let mut left = Extent::read_product(lexer, depth, nodes)?;
         loop {
             let op = if lexer.eat("+") {
                 BinOp::Add
@@ -207,12 +212,12 @@ impl Extent {
             } else {
                 return Ok(left);
             };
-            left = Extent::bin(op, left, Extent::read_product(lexer, depth)?);
+            left = Extent::bin(op, left, Extent::read_product(lexer, depth, nodes)?);
         }
     }
 
-    fn read_product(lexer: &mut Lexer<'_>, depth: usize) -> Parsed<Extent> {
-        let mut left = Extent::read_atom(lexer, depth)?;
+    fn read_product(lexer: &mut Lexer<'_>, depth: usize, nodes: &mut usize) -> Parsed<Extent> {
+        let mut left = Extent::read_atom(lexer, depth, nodes)?;
         loop {
             let op = if lexer.eat("*") {
                 BinOp::Mul
@@ -223,13 +228,17 @@ impl Extent {
             } else {
                 return Ok(left);
             };
-            left = Extent::bin(op, left, Extent::read_atom(lexer, depth)?);
+            left = Extent::bin(op, left, Extent::read_atom(lexer, depth, nodes)?);
         }
     }
 
-    fn read_atom(lexer: &mut Lexer<'_>, depth: usize) -> Parsed<Extent> {
-        if depth > 64 {
+    fn read_atom(lexer: &mut Lexer<'_>, depth: usize, nodes: &mut usize) -> Parsed<Extent> {
+        if depth > MAX_DEPTH {
             return lexer.error("this expression is nested too deeply");
+        }
+        *nodes += 1;
+        if *nodes > MAX_NODES {
+            return lexer.error(format!("this expression has more than {MAX_NODES} terms"));
         }
         match lexer.peek().clone() {
             Token::Int(x) => {
@@ -238,11 +247,17 @@ impl Extent {
             }
             Token::Punct("-") => {
                 lexer.next_token();
-                Ok(Extent::bin(BinOp::Sub, Extent::Lit(0), Extent::read_atom(lexer, depth + 1)?))
+                // It prints as `(0 - x)`, one term more, which must read back.
+                *nodes += 1;
+                Ok(Extent::bin(
+                    BinOp::Sub,
+                    Extent::Lit(0),
+                    Extent::read_atom(lexer, depth + 1, nodes)?,
+                ))
             }
             Token::Punct("(") => {
                 lexer.next_token();
-                let inner = Extent::read_sum(lexer, depth + 1)?;
+                let inner = Extent::read_sum(lexer, depth + 1, nodes)?;
                 lexer.expect(")")?;
                 Ok(inner)
             }
@@ -258,9 +273,9 @@ impl Extent {
                 let result = if let Some((_, op)) = RAGGED.iter().find(|(n, _)| *n == w) {
                     Extent::Ragged(*op, lexer.word("a ragged symbol")?)
                 } else if let Some((_, op)) = CALLS.iter().find(|(n, _)| *n == w) {
-                    let a = Extent::read_sum(lexer, depth + 1)?;
+                    let a = Extent::read_sum(lexer, depth + 1, nodes)?;
                     lexer.expect(",")?;
-                    Extent::bin(*op, a, Extent::read_sum(lexer, depth + 1)?)
+                    Extent::bin(*op, a, Extent::read_sum(lexer, depth + 1, nodes)?)
                 } else {
                     return lexer.error(format!("`{w}` is not a function of extents"));
                 };
@@ -304,6 +319,8 @@ impl fmt::Display for Extent {
 /// `level`: 0 in a sum, 1 as the right of a sum or in a product, 2 as the right of a product.
 fn print(e: &Extent, f: &mut fmt::Formatter<'_>, level: u8) -> fmt::Result {
     match e {
+        // Its absolute value is no i64.
+        Extent::Lit(i64::MIN) => write!(f, "(0 - {} - 1)", i64::MAX),
         Extent::Lit(x) if *x < 0 => write!(f, "(0 - {})", x.unsigned_abs()),
         Extent::Lit(x) => write!(f, "{x}"),
         Extent::Sym(s) => f.write_str(s),
@@ -339,6 +356,22 @@ fn print(e: &Extent, f: &mut fmt::Formatter<'_>, level: u8) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_least_number_reads_back() {
+        let least = Extent::Lit(i64::MIN);
+        assert_eq!(Extent::parse(&least.to_string()), Ok(least));
+    }
+
+    #[test]
+    fn long_chains_are_refused() {
+        let chain = |terms: usize| Extent::parse(&vec!["n"; terms].join(" + "));
+        assert!(chain(MAX_NODES).is_ok());
+        let error = chain(MAX_NODES + 1).unwrap_err();
+        assert_eq!(error.message, "this expression has more than 1000 terms");
+        let error = Extent::parse(&("(".repeat(100) + "n")).unwrap_err();
+        assert_eq!(error.message, "this expression is nested too deeply");
+    }
 
     #[test]
     fn what_is_printed_parses_to_the_same() {

@@ -117,7 +117,9 @@ impl<'a> Lexer<'a> {
                 self.next_token();
                 Ok(w)
             }
-            other => self.error(format!("expected {what}, found {}", show(&other))),
+            Token::Int(_) | Token::Float(_) | Token::Text(_) | Token::Punct(_) | Token::End => {
+                self.error(format!("expected {what}, found {}", show(self.peek())))
+            }
         }
     }
 
@@ -129,7 +131,9 @@ impl<'a> Lexer<'a> {
                 self.next_token();
                 Ok(if negative { -i } else { i })
             }
-            _ => self.error(format!("expected {what}, found {}", show(self.peek()))),
+            Token::Word(_) | Token::Float(_) | Token::Text(_) | Token::Punct(_) | Token::End => {
+                self.error(format!("expected {what}, found {}", show(self.peek())))
+            }
         }
     }
 
@@ -141,12 +145,17 @@ impl<'a> Lexer<'a> {
             Token::Float(f) => f,
             Token::Word(w) if w == "inf" => f64::INFINITY,
             Token::Word(w) if w == "nan" => f64::NAN,
-            other => return self.error(format!("expected {what}, found {}", show(&other))),
+            Token::Word(_) | Token::Text(_) | Token::Punct(_) | Token::End => {
+                return self.error(format!("expected {what}, found {}", show(self.peek())));
+            }
         };
         self.next_token();
         Ok(sign * value)
     }
 }
+
+/// 2^53: whole numbers up to here are exact.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
 
 /// A number as the lexer reads it back: shortest decimal that is exact.
 pub fn number(x: f64) -> String {
@@ -154,7 +163,7 @@ pub fn number(x: f64) -> String {
         "nan".into()
     } else if x.is_infinite() {
         if x > 0.0 { "inf".into() } else { "-inf".into() }
-    } else if x == x.trunc() && x.abs() < 1e15 && !(x == 0.0 && x.is_sign_negative()) {
+    } else if x == x.trunc() && x.abs() <= WHOLE && !(x == 0.0 && x.is_sign_negative()) {
         format!("{}", x as i64)
     } else {
         format!("{x:?}")
@@ -283,7 +292,17 @@ mod tests {
 
     #[test]
     fn numbers_survive_printing() {
-        for x in [0.0, -0.0, 1.0, 0.18033688, 1e300, f64::INFINITY, -f64::INFINITY, 3.0e-40] {
+        for x in [
+            0.0,
+            -0.0,
+            1.0,
+            9007199254740991.0,
+            0.18033688,
+            1e300,
+            f64::INFINITY,
+            -f64::INFINITY,
+            3.0e-40,
+        ] {
             let text = number(x);
             let back = Lexer::new(&text).unwrap().number("a number").unwrap();
             assert_eq!(back.to_bits(), x.to_bits(), "{text}");

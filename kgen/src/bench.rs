@@ -83,7 +83,8 @@ pub fn measure(
         }
         times.push(start.elapsed().as_secs_f64() / copies as f64);
     }
-    let other_cpu = before.zip(Load::now()).map(|(before, after)| after.other(&before));
+    let other_cpu =
+        before.zip(Load::now()).map(|(before, after)| after.other(&before, cpu.workers().count()));
     let outputs = sessions[0].outputs().map_err(wrong)?;
     let error_ratio = worst(&expected, &outputs)?;
     let median = middle(&mut times);

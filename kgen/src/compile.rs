@@ -10,7 +10,11 @@ use kgen_ir::{
     tile::{Program, Stage, verify},
 };
 use kgen_passes::{Choice, Schedule};
-use std::{collections::BTreeMap, path::Path};
+use kgen_runtime::cache::{Cache, CompileError};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// The op of a file, or all its mistakes.
 pub fn read(path: &Path) -> Result<Op, Error> {
@@ -62,7 +66,65 @@ pub fn host() -> Result<&'static Target, Error> {
 pub struct Compiled {
     pub program: Program,
     pub kernels: Vec<machine::Kernel>,
+    /// How each product is computed, and why.
+    pub notes: Vec<String>,
     pub artifact: Artifact,
+}
+
+/// The name of what [`compile`] would make: a hash of all that it depends on.
+pub fn key(op: &Op, target: &Target, schedule: &Schedule) -> String {
+    let rows = format!("{:?}", target.rows);
+    let version = env!("CARGO_PKG_VERSION");
+    kgen_runtime::cache::key(&[&print::print(op), &schedule.print(), target.name, &rows, version])
+}
+
+/// The artifact from the cache, or compiled and kept there; whether it was compiled. Without a cache: compiled.
+pub fn artifact(
+    op: &Op,
+    target: &'static Target,
+    schedule: &Schedule,
+    cache: Option<&Cache>,
+) -> Result<(Artifact, bool), Error> {
+    let Some(cache) = cache else { return Ok((compile(op, target, schedule)?.artifact, true)) };
+    let key = key(op, target, schedule);
+    match cache.get_or_compile(&key, || compile(op, target, schedule).map(|c| c.artifact)) {
+        Ok(outcome) => {
+            if let Some(note) = outcome.note {
+                eprintln!("note: {note}");
+            }
+            Ok((outcome.artifact, outcome.compiled))
+        }
+        Err(CompileError::Compile(e)) => Err(e),
+        Err(CompileError::Cache(e)) => Err(Error::Unavailable(e.to_string())),
+    }
+}
+
+/// The folder of compiled artifacts: `KGEN_CACHE`, or `kgen` in the user's folder for caches; `None` if there is
+/// neither, or if `KGEN_CACHE` is empty.
+pub fn cache_folder() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    if let Some(dir) = set("KGEN_CACHE") {
+        return Some(dir).filter(|d| !d.as_os_str().is_empty());
+    }
+    let dir = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    dir.filter(|d| d.is_absolute()).map(|d| d.join("kgen"))
+}
+
+/// The cache of this user; a `locked` one never compiles.
+pub fn open_cache(locked: bool) -> Result<Option<Cache>, Error> {
+    let formats = kgen_ir::format::rows::find;
+    match cache_folder().map(|dir| Cache::open(&dir, formats, locked)) {
+        None if locked => {
+            Err(Error::Unavailable("--locked needs a cache: set KGEN_CACHE to its folder".into()))
+        }
+        None => Ok(None),
+        Some(Ok(cache)) => Ok(Some(cache)),
+        Some(Err(e)) if locked => Err(Error::Unavailable(e.to_string())),
+        Some(Err(e)) => {
+            eprintln!("note: {e}; going on without it");
+            Ok(None)
+        }
+    }
 }
 
 /// Op to artifact.
@@ -72,9 +134,10 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
     let program = kgen_passes::optimise(&built, &choice)?;
     if let Err(errors) = verify::verify(&program, Stage::LaidOut) {
         // Not the user's: a pass broke a rule.
-        panic!("the passes made a wrong program of {}: {errors:?}\n{program}", op.name);
+        let shown = verify::explain(&program, &errors);
+        panic!("the passes made a wrong program of {}:\n{shown}", op.name);
     }
-    let kernels = kgen_passes::lower(&program, &choice)?;
+    let (kernels, notes) = kgen_passes::lower_explained(&program, &choice)?;
     let mut files = BTreeMap::new();
     let mut entries = Vec::new();
     for (tile, kernel) in program.kernels.iter().zip(&kernels) {
@@ -94,20 +157,16 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
             counters: counters.max().unwrap_or(0),
         });
     }
-    let op_text = print::print(op);
-    let rows = format!("{:?}", target.rows);
-    let version = env!("CARGO_PKG_VERSION");
-    let key = kgen_runtime::cache::key(&[&op_text, &schedule.print(), target.name, &rows, version]);
-    files.insert("op.toml".into(), op_text);
+    files.insert("op.toml".into(), print::print(op));
     files.insert("schedule.toml".into(), schedule.print());
     files.insert("program.tile".into(), program.to_string());
     let manifest = Manifest {
         format: kgen_ir::artifact::FORMAT,
-        kgen: version.into(),
+        kgen: env!("CARGO_PKG_VERSION").into(),
         name: op.name.clone(),
         target: target.name.into(),
         backend: target.backend.into(),
-        key,
+        key: key(op, target, schedule),
         features: target.features.iter().map(|f| f.to_string()).collect(),
         symbols: program.symbols.clone(),
         bounds: op.bounds.clone(),
@@ -119,7 +178,7 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
         contract: contract(&program),
         files: BTreeMap::new(),
     };
-    Ok(Compiled { program, kernels, artifact: Artifact::new(manifest, files) })
+    Ok(Compiled { program, kernels, notes, artifact: Artifact::new(manifest, files) })
 }
 
 fn contract(program: &Program) -> Contract {

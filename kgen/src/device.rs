@@ -8,6 +8,7 @@ use kgen_ir::{extent::Dims, op::Op, target::Target, tensor::Tensor, tile::Store}
 use kgen_passes::Schedule;
 use kgen_runtime::{
     buffer::Buffer,
+    cache::Cache,
     driver::clif::Clif,
     module::Module,
     plan::Prepared,
@@ -20,6 +21,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub struct Cpu {
     pub target: &'static Target,
     pub schedule: Schedule,
+    /// Where compiled artifacts are kept; `None`: nowhere.
+    pub cache: Option<Cache>,
     pool: Pool,
 }
 
@@ -29,7 +32,7 @@ impl Cpu {
         let target = compile::host()?;
         let threads = threads.unwrap_or_else(kgen_runtime::device::cores);
         let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
-        Ok(Cpu { target, schedule: Schedule::default_for(target), pool })
+        Ok(Cpu { target, schedule: Schedule::default_for(target), cache: None, pool })
     }
 
     pub fn workers(&self) -> &dyn Workers {
@@ -38,8 +41,9 @@ impl Cpu {
 
     /// Compiled and ready to be planned.
     pub fn load(&self, op: &Op) -> Result<Arc<Module>, Error> {
-        let compiled = compile::compile(op, self.target, &self.schedule)?;
-        Module::load(&compiled.artifact, &Clif).map_err(|e| Error::Unavailable(e.to_string()))
+        let (artifact, _) =
+            compile::artifact(op, self.target, &self.schedule, self.cache.as_ref())?;
+        Module::load(&artifact, &Clif).map_err(|e| Error::Unavailable(e.to_string()))
     }
 
     /// Weights re-encoded as the module asks.

@@ -11,6 +11,7 @@ pub mod device;
 mod error;
 pub mod inputs;
 pub mod sweep;
+pub mod tune;
 pub mod verify;
 
 pub use error::Error;

@@ -9,6 +9,7 @@ fn kgen(args: &[&str]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     Command::new(env!("CARGO_BIN_EXE_kgen"))
         .args(args)
+        .env("KGEN_CACHE", "")
         .current_dir(root)
         .output()
         .expect("kgen starts")
@@ -149,9 +150,21 @@ fn a_pass_runs_on_text() {
 
 #[test]
 fn help_is_short() {
-    for command in
-        ["", "compile", "check", "run", "verify", "bench", "explain", "targets", "doctor", "opt"]
-    {
+    for command in [
+        "",
+        "compile",
+        "check",
+        "run",
+        "verify",
+        "bench",
+        "tune",
+        "explain",
+        "why",
+        "targets",
+        "doctor",
+        "opt",
+        "completions",
+    ] {
         let args: Vec<_> = [command, "--help"].into_iter().filter(|a| !a.is_empty()).collect();
         let output = kgen(&args);
         assert_eq!(code(&output), 0);

@@ -30,7 +30,18 @@ impl Choice {
 
 /// Op to tile program.
 pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
-    build::build(op, choice)
+    let program = build::build(op, choice)?;
+    let largest = program
+        .kernels
+        .iter()
+        .flat_map(|k| k.values.iter())
+        .map(|(_, v)| v.ty.shape.iter().fold(1usize, |size, x| size.saturating_mul(*x)));
+    match largest.max() {
+        Some(size) if size > kgen_ir::tile::verify::MAX_TILE => {
+            Err(choice.unsupported(format!("a tile of {size} elements"), "smaller dimensions"))
+        }
+        Some(_) | None => Ok(program),
+    }
 }
 
 /// All tile passes, in their order.
@@ -47,10 +58,22 @@ pub fn lower(
     program: &Program,
     choice: &Choice,
 ) -> Result<Vec<kgen_ir::machine::Kernel>, Unsupported> {
-    let one = |kernel| {
-        let kernel = lower::lower(program, kernel, choice)?;
-        let kernel = machine::expand(&kernel, choice.target)?;
-        machine::share(&kernel, choice.target)
-    };
-    program.kernels.iter().map(one).collect()
+    Ok(lower_explained(program, choice)?.0)
+}
+
+/// The same, with the choices that the engine of products made: `s0: lanes along k, since ...`.
+pub fn lower_explained(
+    program: &Program,
+    choice: &Choice,
+) -> Result<(Vec<kgen_ir::machine::Kernel>, Vec<String>), Unsupported> {
+    let (mut kernels, mut notes) = (Vec::new(), Vec::new());
+    for kernel in &program.kernels {
+        let (mut lowered, said) = lower::lower(program, kernel, choice)?;
+        for pass in machine::PIPELINE {
+            lowered = (pass.run)(&lowered, choice.target)?;
+        }
+        kernels.push(lowered);
+        notes.extend(said.into_iter().map(|note| format!("{}.{note}", kernel.name)));
+    }
+    Ok((kernels, notes))
 }

@@ -11,6 +11,7 @@
 
 use kgen_ir::{
     diag::{Diagnostic, Report, did_you_mean},
+    op::{Kind, Op},
     target::Target,
 };
 
@@ -37,6 +38,17 @@ const KEYS: &[Entry] = &[
     ("prefetch", 0..=16,      |s| &mut s.prefetch),
 ];
 
+/// Values that the tuner tries.
+#[rustfmt::skip] // one key a row
+const TRIED: &[(&str, &[usize])] = &[
+    ("keys",     &[4, 8, 12, 16, 24, 32, 48, 64]),
+    ("split",    &[0, 256, 512, 1024, 2048, 4096, 8192]),
+    ("prefetch", &[0, 1, 2, 4]),
+    ("rows",     &[4, 8, 12, 16, 20, 24, 32, 64]),
+    ("tokens",   &[1, 2, 3, 4]),
+    ("chunk",    &[1, 2, 4, 8, 16, 32, 64]),
+];
+
 impl Schedule {
     /// A good first choice for a target; the tuner looks for a better one.
     pub fn default_for(target: &Target) -> Schedule {
@@ -53,6 +65,41 @@ impl Schedule {
     pub fn print(&self) -> String {
         let mut copy = self.clone();
         KEYS.iter().map(|(key, _, get)| format!("{key} = {}\n", get(&mut copy))).collect()
+    }
+
+    /// Every schedule worth a try for `op`, those nearest to the default first: what the tuner walks.
+    ///
+    /// Only keys that matter for the kind of op vary; tiles are whole vectors of the target.
+    pub fn legal(op: &Op, target: &Target) -> Vec<Schedule> {
+        let base = Schedule::default_for(target);
+        let matters: &[&str] = match op.kind {
+            Kind::Attention(_) => &["keys", "split", "prefetch"],
+            Kind::MpGemm(_) => &["rows", "tokens", "chunk"],
+            Kind::Rows(_) => &[],
+        };
+        let mut all = vec![(0.0, base)];
+        for (key, values) in TRIED.iter().filter(|(key, _)| matters.contains(key)) {
+            let Some((_, range, get)) = KEYS.iter().find(|(k, _, _)| k == key) else { continue };
+            let mut next = Vec::new();
+            for (far, schedule) in &all {
+                for value in *values {
+                    let vector =
+                        !matches!(*key, "keys" | "rows") || value.is_multiple_of(target.lanes);
+                    if !vector || !range.contains(value) {
+                        continue;
+                    }
+                    let mut schedule = schedule.clone();
+                    let place = get(&mut schedule);
+                    // Doublings away from the default: cost changes with the ratio of a size.
+                    let ratio = (*value as f64 + 1.0) / (*place as f64 + 1.0);
+                    *place = *value;
+                    next.push((far + ratio.log2().abs(), schedule));
+                }
+            }
+            all = next;
+        }
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        all.into_iter().map(|(_, schedule)| schedule).collect()
     }
 
     /// Reads a schedule; keys that are not there keep the value of `base`.

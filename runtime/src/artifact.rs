@@ -205,4 +205,15 @@ pub(crate) mod tests {
         assert!(matches!(write_dir(&bad, &dir.0.join("op")), Err(ArtifactError::Io { .. })));
         assert_eq!(fs::read_dir(&dir.0).unwrap().count(), 0);
     }
+
+    #[test]
+    fn a_file_in_the_way_stays() {
+        let dir = TempDir::new("in-the-way");
+        let place = dir.0.join("op");
+        fs::write(&place, "mine").unwrap();
+        // The parent of the folder is a file.
+        assert!(write_dir(&sample("one"), &place.join("inner")).is_err());
+        assert_eq!(fs::read_to_string(&place).unwrap(), "mine");
+        assert_eq!(fs::read_dir(&dir.0).unwrap().count(), 1);
+    }
 }

@@ -1,67 +1,73 @@
 //! How busy other programs keep this machine while something is measured.
 //!
-//! From `/proc/stat` and `/proc/self/stat` (proc(5), in clock ticks); other systems do not tell.
+//! From `/proc/PID/stat` of every process (proc(5)), in clock ticks; other systems do not tell.
 
-use std::fs;
+use std::{collections::BTreeMap, fs, time::Instant};
 
-/// Ticks since boot: of all processes on all cores, of all cores whatever they did, and of this process.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What every other process had used of the CPUs at a moment.
+#[derive(Clone, Debug)]
 pub struct Load {
-    busy: u64,
-    all: u64,
-    own: u64,
+    ticks: BTreeMap<u32, u64>,
+    at: Instant,
 }
+
+/// `USER_HZ`: 100 on every Linux that Rust runs on.
+const TICKS: f64 = 100.0;
 
 impl Load {
     /// `None` where the system does not tell.
     pub fn now() -> Option<Load> {
-        Load::parse(
-            &fs::read_to_string("/proc/stat").ok()?,
-            &fs::read_to_string("/proc/self/stat").ok()?,
-        )
+        let mut ticks = BTreeMap::new();
+        for entry in fs::read_dir("/proc").ok()?.flatten() {
+            let pid = entry.file_name().to_str().and_then(|n| n.parse().ok());
+            let Some(pid) = pid.filter(|p| *p != std::process::id()) else { continue };
+            // A process may end while we look.
+            let Ok(stat) = fs::read_to_string(entry.path().join("stat")) else { continue };
+            if let Some(used) = used(&stat) {
+                ticks.insert(pid, used);
+            }
+        }
+        if ticks.is_empty() { None } else { Some(Load { ticks, at: Instant::now() }) }
     }
 
-    fn parse(stat: &str, own: &str) -> Option<Load> {
-        // user nice system idle iowait irq softirq steal: what another guest stole was not idle either.
-        let line = stat.lines().find_map(|l| l.strip_prefix("cpu "))?;
-        let fields: Vec<u64> = line.split_whitespace().map_while(|w| w.parse().ok()).collect();
-        let [user, nice, system, idle, wait, irq, soft, steal, ..] = fields[..] else {
-            return None;
-        };
-        let busy = user + nice + system + irq + soft + steal;
-        // The program's name may hold spaces; fields 14 and 15 are user and system time.
-        let rest = own.rsplit_once(')')?.1;
-        let mut fields = rest.split_whitespace().skip(11).map_while(|w| w.parse::<u64>().ok());
-        let own = fields.next()? + fields.next()?;
-        Some(Load { busy, all: busy + idle + wait, own })
+    /// Cores that others kept busy since `before`, as a share of `cores`.
+    pub fn other(&self, before: &Load, cores: usize) -> f64 {
+        let used =
+            |(pid, now): (&u32, &u64)| now.saturating_sub(*before.ticks.get(pid).unwrap_or(&0));
+        let ticks: u64 = self.ticks.iter().map(used).sum();
+        let seconds = self.at.duration_since(before.at).as_secs_f64();
+        // Shorter than a few ticks nothing can be told.
+        if seconds < 0.05 { 0.0 } else { ticks as f64 / TICKS / seconds / cores.max(1) as f64 }
     }
+}
 
-    /// Share of all cores' time, since `before`, that others had: 0 to 1.
-    pub fn other(&self, before: &Load) -> f64 {
-        let all = self.all.saturating_sub(before.all);
-        let own = self.own.saturating_sub(before.own);
-        let other = self.busy.saturating_sub(before.busy).saturating_sub(own);
-        if all == 0 { 0.0 } else { (other as f64 / all as f64).min(1.0) }
-    }
+/// User and system time of a process: fields 14 and 15.
+fn used(stat: &str) -> Option<u64> {
+    // The program's name, in brackets, may hold spaces and brackets.
+    let rest = stat.rsplit_once(')')?.1;
+    let mut fields = rest.split_whitespace().skip(11).map_while(|w| w.parse::<u64>().ok());
+    Some(fields.next()? + fields.next()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
-    fn what_is_not_ours_is_of_others() {
-        let own = |user| format!("7 (a b) c) R 1 1 1 0 -1 0 0 0 0 0 {user} 5 0 0 20 0 4");
-        let before = Load::parse("cpu  100 0 10 800 0 0 0 0 0 0\ncpu0 1\n", &own(50)).unwrap();
-        let after = Load::parse("cpu  160 0 10 840 0 0 0 0 0 0\n", &own(90)).unwrap();
-        assert_eq!(after.other(&before), 0.2);
-        assert_eq!(before.other(&before), 0.0);
+    fn the_time_of_a_process() {
+        assert_eq!(used("7 (a b) c) R 1 1 1 0 -1 0 0 0 0 0 40 5 0 0 20 0 4"), Some(45));
+        for bad in ["", "1 (a) R 0", "1 a R 1 1 1 0 -1 0 0 0 0 0 40 5"] {
+            assert_eq!(used(bad), None);
+        }
     }
 
     #[test]
-    fn a_system_that_does_not_tell() {
-        assert_eq!(Load::parse("", ""), None);
-        assert_eq!(Load::parse("cpu 1 2 3\n", "1 (a) R 0"), None);
-        assert_eq!(Load::parse("cpu 1 2 3 4 5 6 7 8\n", "1 (a) R 0"), None);
+    fn a_process_that_starts_counts_whole() {
+        let at = Instant::now();
+        let before = Load { ticks: [(1, 100)].into(), at };
+        let after = Load { ticks: [(1, 150), (2, 50)].into(), at: at + Duration::from_secs(1) };
+        assert_eq!(after.other(&before, 4), 0.25);
+        assert_eq!(before.other(&before, 4), 0.0);
     }
 }

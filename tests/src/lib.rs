@@ -1,1 +1,3 @@
-//! Home of the tests that need several crates at once; they stand in `tests/tests/`.
+//! What several tests share; the tests stand in `tests/tests/`.
+
+pub mod mutate;

@@ -22,7 +22,7 @@ const CRATES: &[(&str, &[&str])] = &[
         &["kgen-codegen", "kgen-ir", "kgen-kernels-ref", "kgen-passes", "kgen-runtime"],
     ),
     ("kgen-benches", &["kgen-codegen", "kgen-compiler", "kgen-ir", "kgen-passes", "kgen-runtime"]),
-    ("xtask", &[]),
+    ("xtask", &["kgen-runtime"]),
     (
         "kgen-tests",
         &[

@@ -3,11 +3,13 @@
 //! ```text
 //! cargo xtask must-show spine [--full]    every promise of the first version: kept or not
 //! cargo xtask lines                       lines of code per crate, and the longest file
+//! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
 //! cargo xtask sample                      writes examples/tiny.gguf, the model file of the examples
 //! cargo xtask mutants                     which wrong kernels the tests notice: all, or it fails
 //! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
 
+mod fuzz;
 mod lines;
 mod probe;
 mod spine;
@@ -17,8 +19,8 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str =
-    "usage: cargo xtask must-show spine [--full] | lines | sample | mutants | probe";
+const USAGE: &str = "usage: cargo xtask must-show spine [--full] | lines | sample | mutants | probe | \
+                     fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,6 +38,10 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        ["fuzz"] => fuzz::run(&root(), None, "1000000"),
+        ["fuzz", "--inputs", inputs] => fuzz::run(&root(), None, inputs),
+        ["fuzz", reader] => fuzz::run(&root(), Some(reader), "1000000"),
+        ["fuzz", reader, "--inputs", inputs] => fuzz::run(&root(), Some(reader), inputs),
         ["sample"] => match kgen_runtime::files::sample::write(&root().join(SAMPLE), 1) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {

@@ -129,7 +129,7 @@ pub fn matrices(name: &str) -> Option<&'static Matrices> {
 /// The accumulator of `wgmma.m64nN`: `n` is a multiple of 8 up to 256, so a grid of atoms.
 pub fn accumulator(n: u64) -> Option<Grid> {
     let atom = Layout::parse(WGMMA_C).ok()?;
-    let fits = n % 8 == 0 && (8..=256).contains(&n);
+    let fits = n.is_multiple_of(8) && (8..=256).contains(&n);
     fits.then(|| Grid { atom, by: "reg".into(), along: "n".into(), count: n / 8 })
 }
 

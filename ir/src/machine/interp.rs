@@ -47,6 +47,8 @@ pub struct RunError {
     pub what: String,
 }
 
+const ENDLESS: &str = "no steps are left";
+
 /// Runs a verified kernel as `workers` workers, one after the other; `slots` is the argument array.
 pub fn run(
     kernel: &Kernel,
@@ -54,12 +56,25 @@ pub fn run(
     memory: &mut Memory,
     workers: usize,
 ) -> Result<(), RunError> {
+    run_within(kernel, slots, memory, workers, u64::MAX)
+}
+
+/// As [`run`], in at most so many instructions and turns of loops.
+pub fn run_within(
+    kernel: &Kernel,
+    slots: &[u64],
+    memory: &mut Memory,
+    workers: usize,
+    steps: u64,
+) -> Result<(), RunError> {
+    let mut left = steps;
     for worker in 0..workers {
         let mut m = Machine {
             k: kernel,
             slots,
             memory: &mut *memory,
             worker,
+            left: &mut left,
             ints: vec![0; kernel.regs.len()],
             vectors: vec![Vec::new(); kernel.regs.len()],
         };
@@ -73,6 +88,8 @@ struct Machine<'a> {
     slots: &'a [u64],
     memory: &'a mut Memory,
     worker: usize,
+    /// Steps that may still be done.
+    left: &'a mut u64,
     /// Values of Int registers.
     ints: Vec<i64>,
     /// Bits of the others by lane; a mask lane is all ones or zero.
@@ -102,7 +119,13 @@ impl Machine<'_> {
     fn block(&mut self, list: &[Stmt]) -> Ran<()> {
         for stmt in list {
             match stmt {
-                Stmt::Inst(inst) => self.inst(inst)?,
+                Stmt::Inst(inst) => {
+                    if *self.left == 0 {
+                        return self.fail(format!("`{}`", print::show(self.k, inst)), ENDLESS);
+                    }
+                    *self.left -= 1;
+                    self.inst(inst)?;
+                }
                 Stmt::Loop(l) => self.loop_(l)?,
                 Stmt::If(i) => {
                     let first = i.cmp.holds(self.int(i.a), self.int(i.b));
@@ -126,6 +149,10 @@ impl Machine<'_> {
             self.copy(c.param, c.init);
         }
         while var < hi {
+            if *self.left == 0 {
+                return self.fail(format!("loop {}", self.k.reg_name(l.var)), ENDLESS);
+            }
+            *self.left -= 1;
             self.ints[l.var.index()] = var;
             self.block(&l.body)?;
             // All yields are read before any parameter changes: they may be each other's.
@@ -528,6 +555,20 @@ mod tests {
         let x = memory.add(vec![0; bytes]);
         run(&kernel, &[x], &mut memory, workers).map_err(|e| e.to_string())?;
         Ok(memory.region(x).unwrap_or_default().to_vec())
+    }
+
+    #[test]
+    fn steps_can_be_limited() {
+        let kernel = parse(
+            "machine m lanes 4 { slot 0 = pointer x x = arg 0 : i loop j in 0..9000000000000 step 1 { } }",
+        )
+        .unwrap_or_else(|e| panic!("{e:?}"));
+        let mut memory = Memory::default();
+        let x = memory.add(vec![]);
+        for (steps, place) in [(0, "`x = arg 0 : i`"), (100, "loop j")] {
+            let error = run_within(&kernel, &[x], &mut memory, 1, steps).unwrap_err().to_string();
+            assert_eq!(error, format!("in kernel m, worker 0: {place}: no steps are left"));
+        }
     }
 
     #[test]

@@ -397,8 +397,9 @@ impl Type {
         Type { elem, shape: shape.to_vec(), space: None, lanes: None }
     }
 
+    /// Elements; sizes whose product has no place in a `usize` count as the largest.
     pub fn count(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |count, size| count.saturating_mul(*size))
     }
 }
 

@@ -1,4 +1,9 @@
 //! What a tile program must keep to; each stage demands more.
+//!
+//! ```text
+//!       c = a * b : f32[64]
+//!       ; ^ error: `b` is used before it exists
+//! ```
 
 use super::*;
 use std::collections::BTreeSet;
@@ -8,7 +13,25 @@ use std::collections::BTreeSet;
 #[error("kernel `{kernel}`: {text}")]
 pub struct VerifyError {
     pub kernel: String,
+    /// Of the statement, as [`print::print_with`] counts; empty for the kernel itself and its launches.
+    pub path: Vec<usize>,
     pub text: String,
+}
+
+/// Elements of one tile.
+pub const MAX_TILE: usize = 1 << 24;
+
+/// The program as text, with each error under its statement.
+pub fn explain(program: &Program, errors: &[VerifyError]) -> String {
+    let known = |kernel: &str| program.kernel(kernel).is_some();
+    print::print_with(program, &|kernel, path| {
+        // What is said of a kernel that is not there stands at the head of the program.
+        let of = |e: &&VerifyError| {
+            e.path == path && (e.kernel == kernel || kernel.is_empty() && !known(&e.kernel))
+        };
+        let text = |e: &VerifyError| if kernel.is_empty() { e.to_string() } else { e.text.clone() };
+        errors.iter().filter(of).map(text).collect()
+    })
 }
 
 /// All breaches, or none.
@@ -20,6 +43,7 @@ pub fn verify(program: &Program, stage: Stage) -> Result<(), Vec<VerifyError>> {
             stage,
             defined: BTreeSet::new(),
             scalars: program.symbols.iter().map(|s| s.name.clone()).collect(),
+            path: vec![],
             errors: vec![],
         };
         for p in &kernel.params {
@@ -43,7 +67,9 @@ pub fn verify(program: &Program, stage: Stage) -> Result<(), Vec<VerifyError>> {
 }
 
 fn launched(program: &Program, launch: &Launch, errors: &mut Vec<VerifyError>) {
-    let mut wrong = |text: String| errors.push(VerifyError { kernel: launch.kernel.clone(), text });
+    let mut wrong = |text: String| {
+        errors.push(VerifyError { kernel: launch.kernel.clone(), path: vec![], text });
+    };
     let Some(kernel) = program.kernel(&launch.kernel) else {
         return wrong("it is launched, but there is none of this name".into());
     };
@@ -84,12 +110,14 @@ struct Check<'a> {
     stage: Stage,
     defined: BTreeSet<Value>,
     scalars: BTreeSet<String>,
+    path: Vec<usize>,
     errors: Vec<VerifyError>,
 }
 
 impl Check<'_> {
     fn wrong(&mut self, text: String) {
-        self.errors.push(VerifyError { kernel: self.kernel.name.clone(), text });
+        let (kernel, path) = (self.kernel.name.clone(), self.path.clone());
+        self.errors.push(VerifyError { kernel, path, text });
     }
 
     fn name(&self, v: Value) -> String {
@@ -112,6 +140,9 @@ impl Check<'_> {
         let name = self.name(v);
         if ty.shape.contains(&0) {
             self.wrong(format!("`{name}` has no elements"));
+        }
+        if ty.count() > MAX_TILE {
+            self.wrong(format!("`{name}` has more than {MAX_TILE} elements"));
         }
         if self.stage >= Stage::Placed && ty.space.is_none() {
             self.wrong(format!("`{name}` has no place"));
@@ -168,7 +199,8 @@ impl Check<'_> {
     }
 
     fn body(&mut self, body: &[Stmt]) {
-        for stmt in body {
+        for (place, stmt) in body.iter().enumerate() {
+            self.path.push(place);
             match stmt {
                 Stmt::Let { value, expr } => {
                     self.expr(*value, expr);
@@ -226,16 +258,21 @@ impl Check<'_> {
                     self.extent(&i.cond.left);
                     self.extent(&i.cond.right);
                     self.inside(None, |c| {
+                        c.path.push(0);
                         c.body(&i.then);
+                        c.path.pop();
                         i.yields.iter().for_each(|y| c.used(y.1));
                     });
                     self.inside(None, |c| {
+                        c.path.push(1);
                         c.body(&i.otherwise);
+                        c.path.pop();
                         i.yields.iter().for_each(|y| c.used(y.2));
                     });
                     i.yields.iter().for_each(|y| self.define(y.0));
                 }
             }
+            self.path.pop();
         }
     }
 
@@ -340,4 +377,47 @@ fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
         (x, y) => (x == y).then_some(*x),
     };
     if a.len() == b.len() { a.iter().zip(b).map(one).collect() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tile::parse::parse;
+
+    #[test]
+    fn errors_stand_under_their_statements() {
+        let text = "program p(x: f32[n]) -> (o: f32[n]) symbols n {
+  kernel main(x: f32[n], out o: f32[n]) {
+    tasks t in 0..n static {
+      a = load(x[t:2]) : f32[1]
+      if t > 0 {
+        store(x[u:1], a)
+      } else {
+        big = fill(0) : f32[65535, 65535, 65535, 65535, 65535]
+      }
+    }
+  }
+  variant all {
+    launch main(x, x)
+  }
+}
+";
+        let mut program = parse(text).unwrap();
+        let errors = verify(&program, Stage::Built).unwrap_err();
+        let paths: Vec<_> = errors.iter().map(|e| e.path.clone()).collect();
+        assert_eq!(paths, [vec![0, 0], vec![0, 1, 0, 0], vec![0, 1, 0, 0], vec![0, 1, 1, 0]]);
+        let shown = explain(&program, &errors);
+        for part in [
+            "a = load(x[t:2]) : f32[1]\n      ; ^ error: a tile of `x` is [2], not Some([1])\n",
+            "store(x[u:1], a)\n        ; ^ error: there is no scalar `u` here\n        ; ^ error: `x` is not to be",
+            "65535]\n        ; ^ error: `big` has more than 16777216 elements\n",
+        ] {
+            assert!(shown.contains(part), "{part}\n{shown}");
+        }
+        program.kernels[0].name = "other".into();
+        let errors = verify(&program, Stage::Built).unwrap_err();
+        let shown = explain(&program, &errors);
+        let head = "; ^ error: kernel `main`: it is launched, but there is none of this name\n";
+        assert!(shown.lines().nth(1).is_some_and(|l| format!("{l}\n").ends_with(head)), "{shown}");
+    }
 }

@@ -121,6 +121,25 @@ enum Verdict {
 /// Failures that are shrunk and kept; after them the op is not asked any more.
 const FAILURES: usize = 8;
 
+/// A case with its inputs, for whoever compares by other means.
+#[derive(Clone, Debug)]
+pub struct Example {
+    pub op: Op,
+    pub dims: Dims,
+    pub family: &'static str,
+    pub inputs: Tensors,
+}
+
+/// The small cases that [`verify`] would ask of an engine whose tiles have 16 keys.
+pub fn examples(op: &Op, options: &Options) -> Vec<Example> {
+    let small = cases(op, &[16], options).into_iter().filter(|c| !c.sampled);
+    let made = small.filter_map(|case| {
+        let inputs = families::inputs(&case.op, &case.dims, case.family, case.seed).ok()?;
+        Some(Example { op: case.op, dims: case.dims, family: case.family.name(), inputs })
+    });
+    made.collect()
+}
+
 pub fn verify(op: &Op, engine: &dyn Engine, options: &Options) -> Summary {
     ask(op, engine, options, FAILURES, true)
 }

@@ -38,7 +38,7 @@ enum Way {
 
 impl Lower<'_> {
     fn dot(
-        &self,
+        &mut self,
         out: Value,
         a: Value,
         b: Value,
@@ -58,7 +58,38 @@ impl Lower<'_> {
             (false, Dtype::F32, false) => Way::Columns,
             _ => return Err(self.no("this form of product".into())),
         };
+        self.note(dot, way);
         Ok((dot, way))
+    }
+
+    /// For `kgen explain`: the choice and its reason, once a product.
+    fn note(&mut self, dot: Dot, way: Way) {
+        let rows = dot.m.min(self.budget());
+        let why = match way {
+            Way::Bytes => format!(
+                "4-byte dots, {} lanes of weight rows: the codes are packed so that a word holds 4 of k",
+                self.lanes
+            ),
+            Way::Rows => format!(
+                "multiply-add, {} lanes of weight rows: packed codes as floats, one k at a time",
+                self.lanes
+            ),
+            Way::Inner => format!(
+                "multiply-add, {} lanes along k: rows of b lie in memory so; blocks of {rows} x {}",
+                self.lanes,
+                (self.budget() / rows.max(1)).max(1)
+            ),
+            Way::Columns => format!(
+                "multiply-add, {} lanes of columns: rows of b lie in memory so; blocks of {rows} x {}",
+                self.lanes,
+                (self.budget() / rows.max(1)).max(1) * self.lanes
+            ),
+        };
+        let (m, n, k) = (dot.m, dot.n, dot.k);
+        let note = format!("{} {m} x {n} x {k}: {why}", self.kernel.values[dot.out].name);
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
     }
 
     /// Is `v` read from a packed weight, perhaps through elementwise expressions?

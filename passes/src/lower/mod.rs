@@ -21,8 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
-/// One kernel of a program for the lanes of the target.
-pub fn lower(program: &Program, kernel: &Kernel, choice: &Choice) -> Result<machine::Kernel> {
+/// One kernel of a program for the lanes of the target, and how its products are computed.
+pub fn lower(
+    program: &Program,
+    kernel: &Kernel,
+    choice: &Choice,
+) -> Result<(machine::Kernel, Vec<String>)> {
     let lanes = choice.target.lanes;
     let mut symbols: BTreeSet<String> = program.symbols.iter().map(|s| s.name.clone()).collect();
     symbols.extend(kernel.params.iter().filter_map(|p| match p {
@@ -51,6 +55,7 @@ pub fn lower(program: &Program, kernel: &Kernel, choice: &Choice) -> Result<mach
         scratch_tensors: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
+        notes: vec![],
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
@@ -67,7 +72,7 @@ pub fn lower(program: &Program, kernel: &Kernel, choice: &Choice) -> Result<mach
     let mut body = std::mem::take(&mut l.entry);
     body.append(&mut l.blocks[0]);
     l.out.body = body;
-    Ok(l.out)
+    Ok((l.out, l.notes))
 }
 
 /// Where a kept value is, or how to compute it.
@@ -101,6 +106,8 @@ struct Lower<'a> {
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,
+    /// What the engine of products chose, once a product.
+    notes: Vec<String>,
 }
 
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.

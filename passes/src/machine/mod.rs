@@ -1,7 +1,25 @@
-//! Passes over machine kernels: [`expand`] what the target has no row for, [`share`] what is computed twice.
+//! Machine passes: each a function from kernel to kernel, in one file.
 
 mod expand;
+mod order;
 mod share;
 
 pub use expand::expand;
+pub use order::order;
 pub use share::share;
+
+use kgen_ir::{diag::Unsupported, machine::Kernel, target::Target};
+
+pub struct Pass {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub run: fn(&Kernel, &Target) -> Result<Kernel, Unsupported>,
+}
+
+/// In this order, for these reasons.
+#[rustfmt::skip] // one pass a line
+pub const PIPELINE: &[Pass] = &[
+    Pass { name: "expand", about: "ops without a row become sequences of ops that have one", run: expand },
+    Pass { name: "share",  about: "what is computed twice is computed once, outside loops",  run: share }, // after expand: sequences share their steps
+    Pass { name: "order",  about: "where too many registers live at once, another order",    run: order }, // last: it counts what is left
+];

@@ -70,6 +70,11 @@ fn replace(
     done
 }
 
+/// Writes a small file: others see the old one or the whole new one.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    replace(path, |part| fs::write(part, bytes).map_err(io_error(path)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -119,6 +119,10 @@ mod tests {
             Err(FileError::Whole { .. } | FileError::Io { .. })
         ));
         assert!(write(Path::new("/"), &sample()).is_err());
+        // A folder in the place of the file.
+        std::fs::create_dir(folder.file("taken")).unwrap();
+        assert!(matches!(write(&folder.file("taken"), &sample()), Err(FileError::Io { .. })));
+        std::fs::remove_dir(folder.file("taken")).unwrap();
         assert_eq!(folder.names(), ["a.safetensors"]);
     }
 

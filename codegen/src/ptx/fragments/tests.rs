@@ -14,6 +14,9 @@ fn layout(text: &str) -> Layout {
 /// Coordinates from lane (or thread of the warpgroup) `t` and element `v`, low elements first.
 type Formula = fn(u64, u64) -> Vec<(&'static str, u64)>;
 
+/// An instruction, then elements a lane and formula of its three operands.
+type Row = (&'static str, (u64, Formula), (u64, Formula), (u64, Formula));
+
 /// The layout is the formula on all its lanes and elements, and no element is there twice.
 fn agree(text: &str, parts: u64, formula: Formula) {
     let l = layout(text);
@@ -62,7 +65,7 @@ fn c8(t: u64, v: u64) -> Vec<(&'static str, u64)> {
 
 #[test]
 fn rows_are_the_formulas_of_the_manual() {
-    let rows: &[(&str, (u64, Formula), (u64, Formula), (u64, Formula))] = &[
+    let rows: &[Row] = &[
         (
             "mma.m16n8k8.row.col.f32.f16.f16.f32",
             (4, |t, v| m(t / 4 + 8 * (v >> 1), t % 4 * 2 + (v & 1))),

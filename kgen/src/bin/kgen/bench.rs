@@ -39,12 +39,13 @@ pub struct Args {
     anyway: bool,
 }
 
-pub fn run(args: &Args, format: Format) -> Answer {
+pub fn run(args: &Args, format: Format, locked: bool) -> Answer {
     if args.on != "cpu" {
         return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
     }
     let op = kgen::compile::read(&args.op)?;
     let mut cpu = Cpu::open(args.threads)?;
+    cpu.cache = kgen::compile::open_cache(locked)?;
     if let Some(path) = &args.schedule {
         cpu.schedule = kgen::compile::read_schedule(path, cpu.target)?;
     }

@@ -1,7 +1,9 @@
 //! `kgen compile`: op files to artifacts, one folder each.
 
 use crate::{Answer, Format, tell};
-use kgen::{Error, compile};
+use kgen::{Error, Schedule, compile};
+use kgen_ir::{op::Op, target::Target};
+use kgen_runtime::cache::Cache;
 use std::path::PathBuf;
 
 /// Compile an op for one or more targets, each into DIR/NAME.TARGET/
@@ -31,14 +33,19 @@ enum Level {
     Text,
 }
 
-pub fn run(args: &Args, format: Format) -> Answer {
+pub fn run(args: &Args, format: Format, locked: bool) -> Answer {
+    let cache = compile::open_cache(locked)?;
     let op = compile::read(&args.op)?;
     for name in &args.target {
         let target = compile::target(name)?;
         let schedule = match &args.schedule {
             Some(path) => compile::read_schedule(path, target)?,
-            None => kgen_passes::Schedule::default_for(target),
+            None => Schedule::default_for(target),
         };
+        if args.emit.is_empty() {
+            write(args, format, &op, target, &schedule, cache.as_ref())?;
+            continue;
+        }
         let compiled = compile::compile(&op, target, &schedule)?;
         for level in &args.emit {
             match level {
@@ -54,20 +61,30 @@ pub fn run(args: &Args, format: Format) -> Answer {
                 }
             }
         }
-        if !args.emit.is_empty() {
-            continue;
-        }
-        let dir = args.output.join(format!("{}.{}", op.name, target.name.replace('/', "-")));
-        kgen_runtime::artifact::write_dir(&compiled.artifact, &dir)
-            .map_err(|e| Error::Input(e.to_string()))?;
-        let shown = dir.display().to_string();
-        match format {
-            Format::Text => tell(&shown),
-            Format::Json => tell(
-                &serde_json::json!({ "op": op.name, "target": target.name, "dir": shown })
-                    .to_string(),
-            ),
-        }
     }
     Ok(0)
+}
+
+fn write(
+    args: &Args,
+    format: Format,
+    op: &Op,
+    target: &'static Target,
+    schedule: &Schedule,
+    cache: Option<&Cache>,
+) -> Result<(), Error> {
+    let (artifact, compiled) = compile::artifact(op, target, schedule, cache)?;
+    let dir = args.output.join(format!("{}.{}", op.name, target.name.replace('/', "-")));
+    kgen_runtime::artifact::write_dir(&artifact, &dir).map_err(|e| Error::Input(e.to_string()))?;
+    let shown = dir.display().to_string();
+    match format {
+        Format::Text => tell(&shown),
+        Format::Json => tell(
+            &serde_json::json!({
+                "op": op.name, "target": target.name, "dir": shown, "cached": !compiled,
+            })
+            .to_string(),
+        ),
+    }
+    Ok(())
 }

@@ -25,6 +25,8 @@ pub fn run(args: &Args, format: Format) -> Answer {
                 tell(&format!("{name}: {}", if has { "yes" } else { "no" }));
             }
             tell(&format!("host: {}", host.name));
+            let cache = kgen::compile::cache_folder().map(|d| d.display().to_string());
+            tell(&format!("cache: {}", cache.as_deref().unwrap_or("none; KGEN_CACHE names one")));
             if let Some(roof) = roof {
                 tell(&format!("memory reads: {roof:.1} GB/s"));
             }

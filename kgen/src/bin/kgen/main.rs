@@ -8,9 +8,12 @@ mod doctor;
 mod explain;
 mod opt;
 mod panic;
+mod progress;
 mod run;
 mod targets;
+mod tune;
 mod verify;
+mod why;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{io::Write, process::ExitCode};
@@ -26,6 +29,9 @@ pub struct Cli {
     /// How results are written on stdout: lines of text, or one JSON object a line
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Never compile: what the cache does not hold is an error
+    #[arg(long, global = true)]
+    locked: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -43,7 +49,9 @@ enum Command {
     Run(run::Args),
     Bench(bench::Args),
     Verify(verify::Args),
+    Tune(tune::Args),
     Explain(explain::Args),
+    Why(why::Args),
     Targets(targets::Args),
     Opt(opt::Args),
     Doctor(doctor::Args),
@@ -57,12 +65,14 @@ fn main() -> ExitCode {
     panic::install();
     let cli = Cli::parse();
     let answer = std::panic::catch_unwind(|| match &cli.command {
-        Command::Compile(args) => compile::run(args, cli.format),
+        Command::Compile(args) => compile::run(args, cli.format, cli.locked),
         Command::Check(args) => check::run(args, cli.format),
         Command::Verify(args) => verify::run(args, cli.format),
-        Command::Bench(args) => bench::run(args, cli.format),
-        Command::Run(args) => run::run(args, cli.format),
+        Command::Bench(args) => bench::run(args, cli.format, cli.locked),
+        Command::Run(args) => run::run(args, cli.format, cli.locked),
         Command::Explain(args) => explain::run(args),
+        Command::Tune(args) => tune::run(args, cli.format),
+        Command::Why(args) => why::run(args, cli.format),
         Command::Doctor(args) => doctor::run(args, cli.format),
         Command::Opt(args) => opt::run(args),
         Command::Targets(args) => targets::run(args, cli.format),

@@ -34,8 +34,8 @@ pub fn run(args: &Args) -> Answer {
     let mut program =
         parse::parse(&text).map_err(|d| Error::Report(Report::new(&name, &text, vec![d])))?;
     verify::verify(&program, Stage::Built).map_err(|list| {
-        let lines: Vec<_> = list.iter().map(ToString::to_string).collect();
-        Error::Input(format!("{name}: {}", lines.join("; ")))
+        let shown = verify::explain(&program, &list);
+        Error::Input(format!("{name}: {} mistakes\n{}", list.len(), shown.trim_end()))
     })?;
     let target = kgen::compile::target(&args.target)?;
     let choice = Choice { target, schedule: Schedule::default_for(target) };

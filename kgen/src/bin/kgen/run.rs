@@ -32,13 +32,14 @@ pub struct Args {
     threads: Option<usize>,
 }
 
-pub fn run(args: &Args, format: Format) -> Answer {
+pub fn run(args: &Args, format: Format, locked: bool) -> Answer {
     if args.on != "cpu" {
         return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
     }
     let op = kgen::compile::read(&args.op)?;
     let given = given(args, &op)?;
-    let cpu = Cpu::open(args.threads)?;
+    let mut cpu = Cpu::open(args.threads)?;
+    cpu.cache = kgen::compile::open_cache(locked)?;
     let module = cpu.load(&op)?;
     let settings = sweep::parse_all(&args.set)?;
     for values in sweep::cases(&settings) {

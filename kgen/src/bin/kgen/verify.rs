@@ -17,15 +17,23 @@ pub struct Args {
     cases: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// How the ops are cut into tiles
+    #[arg(long, value_name = "S.toml")]
+    schedule: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, format: Format) -> Answer {
     if args.on != "cpu" {
         return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
     }
-    let cpu = Cpu::open(None)?;
+    let mut cpu = Cpu::open(None)?;
+    if let Some(path) = &args.schedule {
+        cpu.schedule = kgen::compile::read_schedule(path, cpu.target)?;
+    }
+    let bar = crate::progress::bar("op files", args.ops.len());
     let mut code = 0;
     for path in &args.ops {
+        bar.inc(1);
         let op = match kgen::compile::read(path) {
             Ok(op) => op,
             Err(e) => {
@@ -63,5 +71,6 @@ pub fn run(args: &Args, format: Format) -> Answer {
             ),
         }
     }
+    bar.finish_and_clear();
     Ok(code)
 }

@@ -115,7 +115,11 @@ fn place(e: &mut Entry, at: usize, offset: u64, data: usize, align: usize, end: 
     let Some(start) = start.filter(|&s| s <= end || e.format.is_none()) else {
         return bad(at, format!("`{name}` begins at offset {offset}, beyond the end of the file"));
     };
-    let Some(format) = e.format else { return Ok(()) };
+    let count = e.dims.iter().try_fold(1usize, |count, n| count.checked_mul(*n));
+    let uncounted = || format!("`{name}` {:?} has more elements than can be counted", e.dims);
+    let Some(format) = e.format else {
+        return if count.is_some() { Ok(()) } else { bad(at, uncounted()) };
+    };
     let (k, rows) = e.dims.split_last().map_or((1, &[][..]), |(k, rows)| (*k, rows));
     if !k.is_multiple_of(format.block) {
         let (f, block) = (format.name, format.block);
@@ -127,6 +131,8 @@ fn place(e: &mut Entry, at: usize, offset: u64, data: usize, align: usize, end: 
     let row = format.row_bytes(k);
     let size = rows.iter().try_fold(row, |size, &n| Some(size?.checked_mul(n))).flatten();
     match size.and_then(|size| start.checked_add(size)) {
+        // A dimension of 0 makes few bytes of any others.
+        Some(last) if last <= end && count.is_none() => bad(at, uncounted()),
         Some(last) if last <= end => {
             e.bytes = start..last;
             Ok(())

@@ -1,0 +1,113 @@
+//! `kgen why`: every candidate for an op on a device, and why it is or is not the one that runs.
+
+use crate::{Answer, Format, tell};
+use kgen::{Error, Schedule, compile};
+use kgen_ir::op::{Compute, Kind, Op};
+use std::path::PathBuf;
+
+/// Show every target and way to compute an op, and why it is chosen or not
+#[derive(clap::Args)]
+pub struct Args {
+    #[arg(value_name = "OP.toml")]
+    op: PathBuf,
+    /// Device: cpu
+    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
+    on: String,
+}
+
+struct Candidate {
+    kind: &'static str,
+    name: String,
+    chosen: bool,
+    why: String,
+}
+
+pub fn run(args: &Args, format: Format) -> Answer {
+    if args.on != "cpu" {
+        return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
+    }
+    let op = compile::read(&args.op)?;
+    let host = compile::host()?;
+    let mut list = Vec::new();
+    for target in compile::targets() {
+        let lacks: Vec<_> =
+            target.features.iter().filter(|f| !kgen_runtime::device::has(f)).copied().collect();
+        let made = compile::compile(&op, target, &Schedule::default_for(target));
+        let chosen = target.name == host.name && made.is_ok();
+        let why = match (&made, lacks.is_empty()) {
+            (Err(e), _) => e.to_string(),
+            (Ok(_), false) => format!("this CPU lacks {}", lacks.join(", ")),
+            (Ok(_), true) if chosen => "the first target that this CPU can run".into(),
+            (Ok(_), true) => format!("runs here, but comes after {}", host.name),
+        };
+        list.push(Candidate { kind: "target", name: target.name.into(), chosen, why });
+    }
+    for (name, compute) in ways(&op) {
+        let Kind::MpGemm(g) = &op.kind else { continue };
+        let other = Op {
+            kind: Kind::MpGemm(kgen_ir::op::MpGemm { compute: compute.clone(), ..g.clone() }),
+            ..op.clone()
+        };
+        let made = compile::compile(&other, host, &Schedule::default_for(host));
+        let asked = g.compute == compute;
+        let why = match made {
+            Err(e) => e.to_string(),
+            Ok(_) if asked => "the op file asks for it".into(),
+            Ok(_) => "possible; the op file asks for another".into(),
+        };
+        list.push(Candidate { kind: "compute", name: name.into(), chosen: asked, why });
+    }
+    if let Ok(compiled) = compile::compile(&op, host, &Schedule::default_for(host)) {
+        for v in &compiled.program.variants {
+            let when: Vec<_> = v
+                .when
+                .iter()
+                .map(|p| format!("{} {} {}", p.left, p.cmp.symbol(), p.right))
+                .collect();
+            let why = if when.is_empty() {
+                "otherwise".into()
+            } else {
+                format!("when {}", when.join(" and "))
+            };
+            list.push(Candidate { kind: "variant", name: v.name.clone(), chosen: true, why });
+        }
+        for note in compiled.notes {
+            let (name, why) = note.split_once(": ").unwrap_or(("product", &note));
+            list.push(Candidate {
+                kind: "product",
+                name: name.into(),
+                chosen: true,
+                why: why.into(),
+            });
+        }
+    }
+    for c in list {
+        match format {
+            Format::Text => {
+                let mark = if c.chosen { "*" } else { " " };
+                tell(&format!("{mark} {} {}: {}", c.kind, c.name, c.why));
+            }
+            Format::Json => tell(
+                &serde_json::json!({
+                    "op": op.name, "device": args.on, "kind": c.kind, "name": c.name, "chosen": c.chosen, "why": c.why,
+                })
+                .to_string(),
+            ),
+        }
+    }
+    Ok(0)
+}
+
+/// The ways that a product may name.
+fn ways(op: &Op) -> Vec<(&'static str, Compute)> {
+    match op.kind {
+        Kind::MpGemm(_) => vec![
+            ("auto", Compute::Auto),
+            ("dequant", Compute::Dequant),
+            ("int_dot", Compute::IntDot),
+            ("group_int", Compute::GroupInt),
+            ("bitplane", Compute::Bitplane),
+        ],
+        Kind::Attention(_) | Kind::Rows(_) => vec![],
+    }
+}

@@ -1,0 +1,118 @@
+//! Tuning, the cache and `why`, as a user meets them.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+fn kgen(cache: &Path, args: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    Command::new(env!("CARGO_BIN_EXE_kgen"))
+        .args(args)
+        .env("KGEN_CACHE", cache)
+        .current_dir(root)
+        .output()
+        .expect("kgen starts")
+}
+
+fn folder(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+const SMALL: &str = "op = \"mpgemm\"\nname = \"small\"\nm = \"m\"\nn = 64\nk = 64\na = \"f32\"\nw = \"q4_0\"\nout = \"f32\"\n";
+
+#[test]
+fn the_second_compilation_is_found() {
+    let dir = folder("cache");
+    let (cache, out) = (dir.join("c"), dir.join("o"));
+    let args = ["compile", "ops/w8a8_gemv.toml", "--target", "host", "--format", "json", "-o"];
+    let args: Vec<&str> = args.into_iter().chain([out.to_str().unwrap()]).collect();
+    let locked: Vec<&str> = args.iter().copied().chain(["--locked"]).collect();
+    // Nothing is there yet, and compiling is forbidden.
+    assert_eq!(kgen(&cache, &locked).status.code(), Some(4));
+    assert!(text(&kgen(&cache, &args)).contains("\"cached\":false"));
+    assert!(text(&kgen(&cache, &args)).contains("\"cached\":true"));
+    assert_eq!(kgen(&cache, &locked).status.code(), Some(0));
+    // A damaged entry is told and made anew.
+    let entry = std::fs::read_dir(&cache).unwrap().next().unwrap().unwrap().path();
+    std::fs::write(entry.join("product_one.clif"), "x").unwrap();
+    let again = kgen(&cache, &args);
+    assert!(text(&again).contains("\"cached\":false"));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("damaged"), "{again:?}");
+    assert!(text(&kgen(&cache, &args)).contains("\"cached\":true"));
+    // `run` takes the same entry.
+    let run = kgen(&cache, &["run", "ops/w8a8_gemv.toml", "--locked"]);
+    assert_eq!(run.status.code(), Some(0), "{run:?}");
+}
+
+#[test]
+fn tuning_writes_a_schedule_and_records() {
+    let dir = folder("tune");
+    let op = dir.join("small.toml");
+    std::fs::write(&op, SMALL).unwrap();
+    let tune = |more: &[&str]| {
+        let args = ["tune", op.to_str().unwrap(), "--set", "m=1", "--format", "json"];
+        kgen(&dir.join("c"), &args.into_iter().chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    // No time: nothing is measured, nothing is written.
+    assert_eq!(tune(&["--budget", "0s"]).status.code(), Some(1));
+    let first = tune(&["--budget", "2s"]);
+    assert_eq!(first.status.code(), Some(0), "{first:?}");
+    let told: serde_json::Value = serde_json::from_str(text(&first).trim()).unwrap();
+    let measured = told["measured"].as_u64().unwrap();
+    assert!(measured > 0);
+    let schedule = PathBuf::from(told["file"].as_str().unwrap());
+    let records = PathBuf::from(told["records"].as_str().unwrap());
+    let lines = || std::fs::read_to_string(&records).unwrap().lines().count() as u64;
+    assert_eq!(lines(), measured);
+    let used = ["verify", op.to_str().unwrap(), "--cases", "4", "--schedule"];
+    let used = used.into_iter().chain([schedule.to_str().unwrap()]).collect::<Vec<_>>();
+    assert_eq!(kgen(&dir.join("c"), &used).status.code(), Some(0));
+    // What is recorded is not measured again.
+    let more = tune(&["--budget", "0s", "--resume"]);
+    assert_eq!(more.status.code(), Some(0), "{more:?}");
+    assert_eq!(lines(), measured);
+    std::fs::write(&records, "{\"key\"").unwrap();
+    let damaged = tune(&["--budget", "1s", "--resume"]);
+    assert_eq!(damaged.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&damaged.stderr).contains("line 1"), "{damaged:?}");
+    assert_eq!(tune(&["--budget", "soon"]).status.code(), Some(2));
+    assert_eq!(tune(&["--set", "k=1"]).status.code(), Some(2));
+}
+
+#[test]
+fn why_names_every_candidate() {
+    let dir = folder("why");
+    let told = text(&kgen(&dir, &["why", "ops/w4a8_gemv.toml"]));
+    for target in kgen::compile::targets() {
+        assert!(told.contains(&format!("target {}: ", target.name)), "{told}");
+    }
+    for word in
+        ["* compute int_dot", "compute bitplane: ", "* variant one: when m == 1", "4-byte dots"]
+    {
+        assert!(told.contains(word), "{word}\n{told}");
+    }
+    let told = text(&kgen(&dir, &["why", "ops/paged_decode.toml", "--format", "json"]));
+    assert!(told.lines().all(|l| l.contains("\"chosen\":")), "{told}");
+}
+
+#[test]
+fn there_are_schedules_enough() {
+    for (file, least) in [("flash_decode", 200), ("w4a8_gemv", 200)] {
+        let op = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../ops/{file}.toml"));
+        let op = kgen::compile::read(&op).unwrap();
+        for target in kgen::compile::targets() {
+            let list = kgen::Schedule::legal(&op, target);
+            let distinct: std::collections::HashSet<_> = list.iter().collect();
+            assert!(list.len() == distinct.len() && list.len() >= least, "{file}: {}", list.len());
+            assert_eq!(list[0], kgen::Schedule::default_for(target));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The reference beside an independent one: `tests/witness/reference.py`, numpy, written from the design alone.
+//!
+//! `KGEN_PYTHON` (default `python3`) must be able to import numpy and gguf.
+
+use kgen::verify::{self, Options};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Ops beside those of `ops/`: every mask, layout and key that the reference knows.
+const MORE: &[(&str, &str)] = &[
+    ("none", "[[segment]]\nlen = \"n\"\n"),
+    ("prefix", "[[segment]]\nlen = \"n\"\nmask = { prefix = 5 }\n"),
+    ("block", "[[segment]]\nlen = \"n\"\nmask = { block = 4 }\n"),
+    ("recent", "[[segment]]\nlen = \"n\"\nmask = { keep_first = 2, recent = 5 }\n"),
+    ("softcap", "softcap = 3.0\nlse = true\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n"),
+    ("alibi", "alibi = true\nlse = true\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n"),
+    ("sink", "sink_logit = true\nlse = true\n[[segment]]\nlen = \"n\"\nmask = { window = 7 }\n"),
+    (
+        "heads",
+        "lse = true\n[[segment]]\nname = \"a\"\nheads = [1]\nlen = \"n\"\n[[segment]]\nname = \"b\"\nheads = \"rest\"\n\
+         len = \"p\"\nmask = \"causal\"\n",
+    ),
+    (
+        "shared",
+        "lse = true\n[[segment]]\nname = \"a\"\nlen = \"p\"\nshared = \"batch\"\n[[segment]]\nname = \"b\"\nlen = \"n[b]\"\n\
+         mask = \"causal\"\n",
+    ),
+    (
+        "paged",
+        "lse = true\n[[segment]]\nlen = \"n[b]\"\nlayout = { paged = 3 }\nmask = \"causal\"\n",
+    ),
+];
+
+/// Sums of some hundred products in f64 differ by their order; the exponentials by the accuracy of the library.
+const TOLERANCE: f64 = 1e-11;
+
+fn python() -> Option<String> {
+    let python = std::env::var("KGEN_PYTHON").unwrap_or("python3".into());
+    let probe = Command::new(&python).args(["-c", "import gguf, numpy, tomllib"]).output();
+    if probe.is_ok_and(|p| p.status.success()) {
+        return Some(python);
+    }
+    println!("SKIPPED: PyPI numpy or gguf is missing: {python} cannot import them");
+    None
+}
+
+fn ops() -> Vec<kgen_ir::op::Op> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut files: Vec<_> =
+        fs::read_dir(root.join("ops")).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    let mut ops: Vec<_> = files.iter().map(|f| kgen::compile::read(f).unwrap()).collect();
+    for (name, rest) in MORE {
+        for dtype in ["f32", "bf16"] {
+            let text = format!(
+                "op = \"attention\"\nname = \"{name}_{dtype}\"\nq = {{ dtype = \"{dtype}\", heads = 4, dim = 24, \
+                 batch = \"b\", len = \"m\" }}\nkv = {{ dtype = \"{dtype}\", heads = 2 }}\nout = \"f32\"\n{rest}"
+            );
+            ops.push(kgen_ir::op::read::read(name, &text).unwrap_or_else(|e| panic!("{e}")));
+        }
+    }
+    ops
+}
+
+#[test]
+fn numpy_agrees_with_the_reference() {
+    let Some(python) = python() else { return };
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("witness");
+    let _ = fs::remove_dir_all(&folder);
+    let mut cases = Vec::new();
+    for op in ops() {
+        for case in verify::examples(&op, &Options { cases: 12, seed: 7 }) {
+            let place = folder.join(format!("{:04}", cases.len()));
+            fs::create_dir_all(&place).unwrap();
+            fs::write(place.join("op.toml"), kgen_ir::op::print::print(&case.op)).unwrap();
+            let dims =
+                serde_json::json!({ "scalars": case.dims.scalars, "ragged": case.dims.ragged });
+            fs::write(place.join("dims.json"), dims.to_string()).unwrap();
+            let file = place.join("inputs.safetensors");
+            if kgen_runtime::files::safetensors::write(&file, &case.inputs).is_err() {
+                fs::remove_dir_all(&place).unwrap();
+                continue; // elements that safetensors does not have
+            }
+            cases.push((place, case));
+        }
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/witness/reference.py");
+    let run = Command::new(python).arg(script).arg(&folder).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let (mut compared, mut skipped) = (BTreeMap::new(), BTreeMap::new());
+    for (place, case) in &cases {
+        if let Ok(reason) = fs::read_to_string(place.join("skipped")) {
+            *skipped.entry(reason).or_insert(0) += 1;
+            continue;
+        }
+        let expected = match kgen_kernels_ref::run(&case.op, &case.dims, &case.inputs) {
+            Ok(expected) => expected,
+            Err(e) => panic!("{}: {e}", place.display()),
+        };
+        for (name, e) in &expected {
+            let bytes = fs::read(place.join(format!("{name}.f64"))).unwrap();
+            let got: Vec<f64> =
+                bytes.chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().unwrap())).collect();
+            assert_eq!(got.len(), e.values.len(), "{} {name}", place.display());
+            for (i, (x, y)) in got.iter().zip(&e.values).enumerate() {
+                let near = (x - y).abs() <= TOLERANCE * y.abs().max(1.0);
+                let same = x == y || near || (e.tainted[i] && !x.is_finite());
+                assert!(
+                    same,
+                    "{} {} ({}): {name}[{i}] is {y}, numpy says {x}",
+                    place.display(),
+                    case.op.name,
+                    case.family
+                );
+            }
+        }
+        *compared.entry(case.op.name.clone()).or_insert(0) += 1;
+    }
+    let total: i32 = compared.values().sum();
+    assert!(compared.len() >= 20 && total >= 200, "{compared:?} {skipped:?}");
+    println!("{total} cases of {} ops agree; skipped {skipped:?}", compared.len());
+}
+
+/// Dense ops that ONNX Runtime has, too.
+const DENSE: &[&str] = &[
+    "op = \"attention\"\nname = \"causal\"\nq = { dtype = \"f32\", heads = 8, dim = 64, batch = \"b\", len = \"m\" }\n\
+     kv = { dtype = \"f32\", heads = 2 }\nout = \"f32\"\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n",
+    "op = \"attention\"\nname = \"window\"\nq = { dtype = \"f32\", heads = 4, dim = 64, batch = \"b\", len = \"m\" }\n\
+     kv = { dtype = \"f32\", heads = 2 }\nout = \"f32\"\n[[segment]]\nlen = \"n\"\nmask = { window = 9 }\n",
+    "op = \"attention\"\nname = \"softcap\"\nq = { dtype = \"f32\", heads = 4, dim = 64, batch = \"b\", len = \"m\" }\n\
+     kv = { dtype = \"f32\", heads = 4 }\nout = \"f32\"\nsoftcap = 20.0\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n",
+    "op = \"mpgemm\"\nname = \"q4_0\"\nm = \"m\"\nn = 48\nk = 128\na = \"f32\"\nw = \"q4_0\"\nout = \"f32\"\n",
+];
+
+#[test]
+fn onnxruntime_agrees_with_the_reference() {
+    let Some(python) = python() else { return };
+    let probe = Command::new(&python).args(["-c", "import onnx, onnxruntime"]).output();
+    if !probe.is_ok_and(|p| p.status.success()) {
+        println!("SKIPPED: PyPI onnx or onnxruntime is missing: {python} cannot import them");
+        return;
+    }
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("ort");
+    let _ = fs::remove_dir_all(&folder);
+    let mut number = 0;
+    for text in DENSE {
+        let op = kgen_ir::op::read::read("dense", text).unwrap_or_else(|e| panic!("{e}"));
+        for case in verify::examples(&op, &Options { cases: 120, seed: 3 }) {
+            if !matches!(case.family, "normal" | "peaked scores" | "small integers") {
+                continue; // tolerances of a few units in the last place, finite inputs
+            }
+            let place = folder.join(format!("{number:04}"));
+            fs::create_dir_all(&place).unwrap();
+            number += 1;
+            fs::write(place.join("op.toml"), kgen_ir::op::print::print(&case.op)).unwrap();
+            let file = place.join("inputs.safetensors");
+            kgen_runtime::files::safetensors::write(&file, &case.inputs).unwrap();
+            for (name, e) in kgen_kernels_ref::run(&case.op, &case.dims, &case.inputs).unwrap() {
+                let bytes: Vec<u8> = e.values.iter().flat_map(|x| x.to_le_bytes()).collect();
+                fs::write(place.join(format!("{name}.ref.f64")), bytes).unwrap();
+            }
+        }
+    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/witness/ort_check.py");
+    let run = Command::new(python).arg(script).arg(&folder).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let told = String::from_utf8_lossy(&run.stdout);
+    for name in ["causal", "window", "softcap", "q4_0"] {
+        assert!(told.contains(name), "no case of {name}: {told}");
+    }
+    println!("ONNX Runtime agrees: {}", told.trim());
+}

@@ -1,0 +1,218 @@
+"""What the ops mean, written from the design of the op language alone, in numpy and float64.
+
+usage: reference.py FOLDER     each FOLDER/N holds op.toml, dims.json, inputs.safetensors; writes N/NAME.f64
+
+Attention over plain floats: several segments, heads by list and `rest`, dense, packed ragged and paged keys, shared
+copies, the masks that are predicates on positions, scale, softcap, ALiBi, sink, log-sum-exp, v as a prefix of k.
+Products: plain floats and GGUF blocks (decoded by the package gguf), several weights side by side, bias, residual.
+An op beyond this leaves no outputs and its reason in N/skipped.
+"""
+
+import json
+import pathlib
+import sys
+import tomllib
+
+import numpy as np
+
+PLAIN = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "I64": np.int64, "U8": np.uint8, "F64": np.float64}
+GGUF = {"q4_0", "q4_1", "q5_0", "q8_0", "q4_k", "q6_k"}
+
+
+class Skip(Exception):
+    pass
+
+
+def read(path):
+    data = path.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    out = {}
+    for name, info in json.loads(data[8 : 8 + size]).items():
+        if name == "__metadata__":
+            continue
+        begin, end = (8 + size + x for x in info["data_offsets"])
+        raw = data[begin:end]
+        if info["dtype"] == "BF16":
+            x = (np.frombuffer(raw, np.uint16).astype(np.uint32) << 16).view(np.float32)
+        elif info["dtype"] in PLAIN:
+            x = np.frombuffer(raw, PLAIN[info["dtype"]])
+        else:
+            raise Skip(f"elements {info['dtype']}")
+        out[name] = x.reshape(info["shape"])
+    return out
+
+
+def size(value, dims, batch):
+    """A length for each sequence."""
+    if isinstance(value, int):
+        return [value] * batch
+    name = value.split("[")[0]
+    return dims["ragged"][name] if "[" in value else [dims["scalars"][name]] * batch
+
+
+class Segment:
+    """Keys and values of one segment, for its own kv heads."""
+
+    def __init__(self, s, op, tensors, dims, batch, heads):
+        self.name, self.heads, self.mask = s.get("name", "kv"), heads, s.get("mask")
+        if "select" in s or "emit" in s or s.get("weight"):
+            raise Skip("selections and weights")
+        self.t = lambda part: tensors.get(f"{self.name}.{part}")
+        self.layout, self.shared = s.get("layout", "dense"), s.get("shared")
+        self.len = size(s.get("len", 1), dims, batch)
+        if isinstance(self.layout, dict) and "ring" in self.layout:
+            raise Skip("rings")
+        v = op["kv"].get("v", op["kv"].get("dtype"))
+        self.prefix = int(v[4:-1]) if isinstance(v, str) and v.startswith("k[") else None
+
+    def copy(self, b):
+        if self.shared is None:
+            return b
+        group = self.t("group")
+        return 0 if group is None else int(group[b])
+
+    def keys(self, b):
+        """k [len, heads, dim] and v of a sequence."""
+        n, c = self.len[b], self.copy(b)
+
+        def take(part):
+            if isinstance(self.layout, dict):
+                page = self.layout["paged"]
+                pages, table, lens = self.t(f"{part}_pages"), self.t("block_table"), self.t("len")
+                count = int(lens[c]) if lens is not None else n
+                rows = [pages[int(table[c, i // page]), i % page] for i in range(count)]
+                return np.array(rows, np.float64).reshape(count, *pages.shape[2:])
+            x = self.t(part)
+            if x.ndim == 4:
+                return x[c, :n].astype(np.float64)
+            begin, end = self.t("indptr")[c : c + 2]
+            return x[begin:end].astype(np.float64)
+
+        k = take("k")
+        return k, (k[..., : self.prefix] if self.prefix else take("v"))
+
+
+def visible(mask, i, j):
+    if mask is None or mask == "none":
+        return np.ones(j.shape, bool)
+    if mask == "causal":
+        return j <= i
+    if isinstance(mask, dict):
+        if "window" in mask:
+            return (j <= i) & (j > i - mask["window"])
+        if "keep_first" in mask:
+            return (j <= i) & ((j < mask["keep_first"]) | (j > i - mask["recent"]))
+        if "prefix" in mask:
+            return (j <= i) | (j < mask["prefix"])
+        if "block" in mask:
+            return j // mask["block"] <= i // mask["block"]
+    raise Skip(f"the mask {mask}")
+
+
+def attention(op, dims, t):
+    q = t["q"]
+    qh, dim, kvh = op["q"]["heads"], op["q"]["dim"], op["kv"]["heads"]
+    ragged = "q.indptr" in t
+    batch = len(t["q.indptr"]) - 1 if ragged else q.shape[0]
+    named = {h for s in op["segment"] if isinstance(s.get("heads"), list) for h in s["heads"]}
+    segments = []
+    for s in op["segment"]:
+        h = s.get("heads", "all")
+        heads = list(range(kvh)) if h == "all" else h if isinstance(h, list) else [x for x in range(kvh) if x not in named]
+        segments.append(Segment(s, op, t, dims, batch, heads))
+    scale = op.get("scale", 1 / np.sqrt(dim))
+    v_dim = segments[0].prefix or op["kv"].get("v_dim", dim)
+    o = np.zeros((*q.shape[:-1], v_dim))
+    lse = np.zeros(q.shape[:-1])
+    for b in range(batch):
+        rows = slice(*t["q.indptr"][b : b + 2]) if ragged else b
+        for head in range(qh):
+            kv = head // (qh // kvh)
+            own = [s for s in segments if kv in s.heads]
+            ks, vs, hidden = [], [], []
+            for s in own:
+                k, v = s.keys(b)
+                at = s.heads.index(kv)
+                ks.append(k[:, at])
+                vs.append(v[:, at])
+            total = sum(len(k) for k in ks)
+            x = q[rows].astype(np.float64)[:, head]
+            for i, row in enumerate(x):
+                pos = total - len(x) + i
+                j, seen = 0, []
+                for s, k in zip(own, ks):
+                    seen.append(visible(s.mask, pos, np.arange(j, j + len(k))))
+                    j += len(k)
+                seen = np.concatenate(seen) if seen else np.zeros(0, bool)
+                keys = np.concatenate(ks)[seen] if ks else np.zeros((0, dim))
+                values = np.concatenate(vs)[seen] if vs else np.zeros((0, v_dim))
+                score = scale * (keys @ row)
+                if "softcap" in op:
+                    score = op["softcap"] * np.tanh(score / op["softcap"])
+                if op.get("alibi"):
+                    score = score + float(t["alibi"][head]) * (np.flatnonzero(seen) - pos)
+                every = score
+                if op.get("sink_logit"):
+                    every = np.append(score, float(t["sink_logit"][head]))
+                if len(every) == 0:
+                    y, l = np.zeros(v_dim), -np.inf
+                else:
+                    m = every.max()
+                    m = m if np.isfinite(m) else 0.0
+                    den = np.exp(every - m).sum()
+                    p = np.exp(score - m) / den
+                    y, l = p @ values, m + np.log(den)
+                    if len(score) == 0:
+                        y = np.zeros(v_dim)
+                if ragged:
+                    o[t["q.indptr"][b] + i, head], lse[t["q.indptr"][b] + i, head] = y, l
+                else:
+                    o[b, i, head], lse[b, i, head] = y, l
+    out = {"o": o}
+    if op.get("lse"):
+        out["lse"] = lse
+    return out
+
+
+def weight(t, name, form):
+    form = form if isinstance(form, str) else form.get("format", "codes")
+    if form in GGUF:
+        from gguf import GGMLQuantizationType, quants
+
+        return quants.dequantize(t[name], GGMLQuantizationType[form.upper()]).astype(np.float64)
+    if name not in t or t[name].dtype == np.uint8:
+        raise Skip(f"weights of {form}")
+    return t[name].astype(np.float64)
+
+
+def product(op, dims, t):
+    if "prologue" in op or "epilogue" in op or "groups" in op or "group" in t:
+        raise Skip("prologues, epilogues and groups")
+    if "a" not in t:
+        raise Skip("activations of codes")
+    names = op["w"] if isinstance(op["w"], list) else ["w"]
+    if isinstance(op["w"], list) and op["w"] and isinstance(op["w"][0], dict):
+        forms = {w["name"]: w.get("format", op.get("format")) for w in op["w"]}
+        names = list(forms)
+    else:
+        forms = {n: op.get("format") if isinstance(op["w"], list) else op["w"] for n in names}
+    a = t["a"].astype(np.float64)
+    y = np.concatenate([a @ weight(t, n, forms[n]).T for n in names], 1)
+    for name in ("bias", "residual"):
+        if op.get(name):
+            y = y + t[name].astype(np.float64)
+    return {"out": y}
+
+
+np.seterr(all="ignore")
+for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
+    try:
+        op = tomllib.loads((folder / "op.toml").read_text())
+        dims = json.loads((folder / "dims.json").read_text())
+        kinds = {"attention": attention, "mpgemm": product}
+        if op["op"] not in kinds:
+            raise Skip(f"ops of kind {op['op']}")
+        for name, x in kinds[op["op"]](op, dims, read(folder / "inputs.safetensors")).items():
+            np.ascontiguousarray(x, np.float64).tofile(folder / f"{name}.f64")
+    except Skip as reason:
+        (folder / "skipped").write_text(str(reason))
