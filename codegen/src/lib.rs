@@ -1,6 +1,7 @@
 //! Targets, their instruction rows, and the emitters that turn a machine kernel into a target's text.
 
 pub mod cpu;
+pub mod ptx;
 
 use kgen_ir::target::Target;
 

@@ -15,6 +15,22 @@ pub enum LayoutError {
     OutOfRange { axis: String, index: u64, bits: usize },
     #[error("bit {bit} of `{axis}` goes into a layout that has {bits} bits of it")]
     Mismatch { axis: String, bit: usize, bits: usize },
+    #[error("the tile does not divide the layout: it differs at bit {bit} of `{axis}`")]
+    NoQuotient { axis: String, bit: usize },
+    #[error("index {index} of `{axis}` is beyond the grid's {count}")]
+    OutOfGrid { axis: String, index: u64, count: u64 },
+    #[error("a lane accesses 1, 2, 4, 8 or 16 bytes, not {0}")]
+    AccessBytes(usize),
+    #[error("a lane's {0} bytes do not begin at a multiple of {0}")]
+    Misaligned(usize),
+    #[error("an access leads to `offset`, not to `{0}`")]
+    NotOffset(String),
+    #[error(
+        "no swizzle frees all accesses of conflicts; store and load with narrower vectors, or pad the rows"
+    )]
+    NoSwizzle,
+    #[error("an element has 1 to 64 bits, not {0}")]
+    ElementBits(usize),
 }
 
 /// Columns in echelon form, each with the set of original columns that it is the xor of.

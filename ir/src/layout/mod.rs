@@ -28,9 +28,13 @@
 //! The whole map is linear: the coordinates of a hardware index are the xor of the words of its set
 //! bits. So "is every element there", "how often", "can these two be copied without a shuffle", "which
 //! lanes hit the same bank" are ranks and kernels of small matrices. Sizes that are no power of two are
-//! not here: they are the integer grid of such atoms that a tile's shape carries.
+//! not here: they are the integer grid of such atoms that a tile's shape carries, or a [`Grid`].
 
 mod algebra;
+pub mod banks;
+pub mod convert;
+pub mod pieces;
+mod tiles;
 
 use crate::{
     diag::Diagnostic,
@@ -39,6 +43,7 @@ use crate::{
 use std::fmt;
 
 pub use algebra::LayoutError;
+pub use tiles::Grid;
 
 /// Bits of one side of a layout at most: a column is one machine word.
 pub const MAX_BITS: usize = 64;
@@ -243,5 +248,7 @@ impl fmt::Display for Layout {
     }
 }
 
+#[cfg(test)]
+mod random_tests;
 #[cfg(test)]
 mod tests;
