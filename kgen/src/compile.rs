@@ -146,7 +146,7 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
     let choice = Choice { target, schedule: schedule.clone() };
     let built = kgen_passes::build(op, &choice)?;
     let program = kgen_passes::optimise(&built, &choice)?;
-    if let Err(errors) = verify::verify(&program, Stage::LaidOut) {
+    if let Err(errors) = verify::verify(&program, Stage::Pipelined) {
         // Not the user's: a pass broke a rule.
         let shown = verify::explain(&program, &errors);
         panic!("the passes made a wrong program of {}:\n{shown}", op.name);

@@ -4,6 +4,7 @@
 //! cargo xtask must-show spine [--full]    every promise of the first version: kept or not
 //! cargo xtask lines                       lines of code per crate, and the longest file
 //! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
+//! cargo xtask bless                       accepts what filetests, reports and goldens now come to
 //! cargo xtask sample                      writes examples/tiny.gguf, the model file of the examples
 //! cargo xtask mutants                     which wrong kernels the tests notice: all, or it fails
 //! cargo xtask probe                       the roof of `bench` beside the shared probe program
@@ -19,7 +20,7 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask must-show spine [--full] | lines | sample | mutants | probe | \
+const USAGE: &str = "usage: cargo xtask must-show spine [--full] | lines | bless | sample | mutants | probe | \
                      fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
@@ -49,6 +50,11 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
+        ["bless"] => spine::cargo_with(
+            &root(),
+            "test -q -p kgen-tests -p kgen-ir",
+            &[("KGEN_BLESS", "1"), ("INSTA_UPDATE", "always")],
+        ),
         ["mutants"] => {
             spine::cargo(&root(), "test --release -q -p kgen-tests --test mutants -- --nocapture")
         }

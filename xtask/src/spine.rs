@@ -159,8 +159,15 @@ fn toured(ran: &Ran) -> Verdict {
 
 /// Runs cargo for a chore, with its output.
 pub fn cargo(root: &Path, words: &str) -> ExitCode {
+    cargo_with(root, words, &[])
+}
+
+/// The same, with variables of the environment.
+pub fn cargo_with(root: &Path, words: &str, set: &[(&str, &str)]) -> ExitCode {
     let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
-    match Command::new(cargo).args(words.split(' ')).current_dir(root).status() {
+    let mut command = Command::new(cargo);
+    command.args(words.split(' ')).envs(set.iter().copied()).current_dir(root);
+    match command.status() {
         Ok(status) => ExitCode::from(status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)),
         Err(error) => {
             eprintln!("error: {error}");

@@ -39,7 +39,6 @@ struct Shape<'a> {
     dim: usize,
     v_dim: usize,
     keys: usize,
-    prefetch: usize,
 }
 
 pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Result<Program> {
@@ -150,7 +149,6 @@ fn shape<'a>(a: &'a Attention, segment: &Segment, choice: &Choice) -> Result<Sha
         dim: a.q.dim as usize,
         v_dim: a.kv.v_dim as usize,
         keys: choice.schedule.keys.next_multiple_of(choice.target.lanes),
-        prefetch: choice.schedule.prefetch,
     })
 }
 
@@ -279,11 +277,6 @@ fn step(
     let seen = b.binary("seen", Binary::Cmp(Compare::Lt), places, zero);
     let rows = b.iota(&[s.keys, 1], 0, j.clone() - hi.clone());
     let held = b.binary("held", Binary::Cmp(Compare::Lt), rows, zero);
-    if s.prefetch > 0 {
-        let ahead = j.clone() + s.keys * s.prefetch;
-        b.prefetch(&k_name, tile(ahead.clone(), s.dim));
-        b.prefetch(&v_name, tile(ahead, s.v_dim));
-    }
     let k0 = b.load("k0", &k_name, s.k, tile(j.clone(), s.dim), true);
     let k1 = b.convert("k1", k0, Dtype::F32);
     let mut score = b.dot("s0", q, k1, true, None);

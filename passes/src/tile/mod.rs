@@ -1,7 +1,9 @@
 //! Tile passes: each a function from program to program, in one file, with its picture.
 
+pub mod fold;
 pub mod layout;
 pub mod peel;
+pub mod pipeline;
 pub mod place;
 
 use crate::Choice;
@@ -9,6 +11,7 @@ use kgen_ir::{
     diag::Unsupported,
     tile::{Expr, Program, Stage, Stmt, Value},
 };
+use std::collections::BTreeMap;
 
 pub struct Pass {
     pub name: &'static str,
@@ -30,9 +33,11 @@ const fn pass(
 /// In this order, for these reasons.
 #[rustfmt::skip] // one pass a line
 pub const PIPELINE: &[Pass] = &[
+    pass("fold",   "constants meet, and what nobody reads goes", Stage::Built, fold::run),
     pass("peel",   "the partial tile leaves the loop; the rest needs no mask", Stage::Built, peel::run),
     pass("place",  "what lives in registers, in scratch, or nowhere", Stage::Placed, place::run), // after peel: fewer uses
     pass("layout", "which dimension lies along the lanes", Stage::LaidOut, layout::run),          // after place: only kept values have one
+    pass("pipeline", "hints ahead, where loops walk memory", Stage::Pipelined, pipeline::run),    // last: whole loops are apart from their ends
 ];
 
 /// The tiles an expression reads.
@@ -43,6 +48,22 @@ pub fn operands(expr: &Expr) -> Vec<Value> {
         Expr::Unary(_, a) | Expr::Reduce(_, a, _) | Expr::Convert(a) => vec![*a],
         Expr::Binary(_, a, b) => vec![*a, *b],
         Expr::Select(c, a, b) => vec![*c, *a, *b],
+    }
+}
+
+/// `expr` on other values.
+pub fn rename(expr: &Expr, map: &BTreeMap<Value, Value>) -> Expr {
+    let m = |v: &Value| *map.get(v).unwrap_or(v);
+    match expr {
+        Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => expr.clone(),
+        Expr::Dot { a, b, transpose, acc } => {
+            Expr::Dot { a: m(a), b: m(b), transpose: *transpose, acc: acc.as_ref().map(m) }
+        }
+        Expr::Unary(op, a) => Expr::Unary(*op, m(a)),
+        Expr::Binary(op, a, b) => Expr::Binary(*op, m(a), m(b)),
+        Expr::Select(c, a, b) => Expr::Select(m(c), m(a), m(b)),
+        Expr::Reduce(op, a, d) => Expr::Reduce(*op, m(a), *d),
+        Expr::Convert(a) => Expr::Convert(m(a)),
     }
 }
 

@@ -8,7 +8,7 @@
 //!   s = select(ok, s0, low)              for j in (that)..hi step 16 { as before }
 //! ```
 
-use super::operands;
+use super::{operands, rename};
 use crate::Choice;
 use kgen_ir::{
     diag::Unsupported,
@@ -149,21 +149,6 @@ fn clone_whole(kernel: &mut Kernel, f: &For, masks: &BTreeSet<Value>, hi: Extent
     let yields: Vec<Value> = carried.iter().map(|c| c.yielded).collect();
     let body = dead_code(body, &yields);
     For { hi, carried, body, ..f.clone() }
-}
-
-fn rename(expr: &Expr, map: &BTreeMap<Value, Value>) -> Expr {
-    let m = |v: &Value| *map.get(v).unwrap_or(v);
-    match expr {
-        Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => expr.clone(),
-        Expr::Dot { a, b, transpose, acc } => {
-            Expr::Dot { a: m(a), b: m(b), transpose: *transpose, acc: acc.as_ref().map(m) }
-        }
-        Expr::Unary(op, a) => Expr::Unary(*op, m(a)),
-        Expr::Binary(op, a, b) => Expr::Binary(*op, m(a), m(b)),
-        Expr::Select(c, a, b) => Expr::Select(m(c), m(a), m(b)),
-        Expr::Reduce(op, a, d) => Expr::Reduce(*op, m(a), *d),
-        Expr::Convert(a) => Expr::Convert(m(a)),
-    }
 }
 
 /// Drops straight-line values nothing needs.

@@ -15,7 +15,7 @@ pub struct Args {
     /// A .tile file; - is stdin
     #[arg(value_name = "FILE.tile")]
     file: PathBuf,
-    /// Passes in order: peel, place, layout
+    /// Passes in order: fold, peel, place, layout, pipeline
     #[arg(long, required = true, value_delimiter = ',', value_name = "P")]
     pass: Vec<String>,
     #[arg(long, default_value = "host", value_name = "T")]
