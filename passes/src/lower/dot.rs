@@ -451,28 +451,26 @@ impl Lower<'_> {
         let fields = 8 / of.elem.bits() as usize;
         let quads = dot.k / 4;
         for first in (0..quads).step_by(fields) {
-            let mut words = Vec::new();
-            for j in 0..per_row {
-                let at = [Coord::from(j * lanes), Coord::from(first * 4)];
-                words.push(self.load_vec(&r, &at, LaneDim::Dim(0))?);
-            }
-            for f in 0..fields.min(quads - first) {
-                let mut b = Vec::new();
-                for &word in &words {
-                    b.push(self.field(word, f as i64 * bits, bits));
-                }
+            // The activations of a word's fields stay, the words pass by: fewer registers than the other way round.
+            let fields = fields.min(quads - first);
+            let mut a = Vec::new();
+            for f in 0..fields {
                 for row in 0..dot.m {
                     let mem =
                         self.address(&x, &[Coord::from(row), Coord::from((first + f) * 4)])?;
-                    let a = self.inst(
-                        Class::Word,
-                        Op::Splat(kgen_ir::machine::Width::W32),
-                        &[],
-                        Some(mem),
-                    );
-                    for (j, b) in b.iter().enumerate() {
+                    let splat = Op::Splat(kgen_ir::machine::Width::W32);
+                    a.push(self.inst(Class::Word, splat, &[], Some(mem)));
+                }
+            }
+            for j in 0..per_row {
+                let at = [Coord::from(j * lanes), Coord::from(first * 4)];
+                let word = self.load_vec(&r, &at, LaneDim::Dim(0))?;
+                for f in 0..fields {
+                    let b = self.field(word, f as i64 * bits, bits);
+                    for row in 0..dot.m {
                         let i = row * per_row + j;
-                        accs[i] = self.v(Class::Word, Op::Dot(DotOp::U8S8), &[*b, a, accs[i]]);
+                        let dot_op = Op::Dot(DotOp::U8S8);
+                        accs[i] = self.v(Class::Word, dot_op, &[b, a[f * dot.m + row], accs[i]]);
                     }
                 }
             }
