@@ -1,3 +1,4 @@
 //! What several tests share; the tests stand in `tests/tests/`.
 
+pub mod machine_run;
 pub mod mutate;

@@ -1,0 +1,206 @@
+//! Runs every machine kernel of a compiled op in the checked memory of the interpreter, launched as a plan would.
+//!
+//! ```text
+//! let compiled = kgen::compile::compile(&op, target, &schedule)?;
+//! let ran = machine_run::run(&compiled, &dims, &inputs)?;    // dims.cores workers
+//! assert_eq!((ran.variant.as_str(), &ran.outputs["o"]), ("short", &expected));
+//! ```
+
+use kgen::compile::Compiled;
+use kgen_ir::{
+    artifact::text,
+    extent::{Dims, Extent, ExtentError},
+    format::pack::Packing,
+    machine::{
+        Slot,
+        interp::{self, Memory},
+    },
+    tensor::Tensor,
+    tile::{self, Arg, Param, Part, Role, Store},
+};
+use std::collections::BTreeMap;
+
+/// Bytes of a task counter.
+const COUNTER: usize = 8;
+
+/// What nobody has written reads as NaN, or as an absurd code.
+const POISON: u8 = 0xff;
+
+pub struct Ran {
+    /// Name of the variant chosen.
+    pub variant: String,
+    pub outputs: BTreeMap<String, Tensor>,
+}
+
+/// A tensor in the interpreter's memory.
+#[derive(Clone, Default)]
+struct Placed {
+    address: u64,
+    /// In bytes.
+    strides: Vec<usize>,
+}
+
+/// Runs all launches of the first variant whose predicates hold.
+pub fn run(
+    compiled: &Compiled,
+    dims: &Dims,
+    inputs: &BTreeMap<String, Tensor>,
+) -> Result<Ran, String> {
+    let program = &compiled.program;
+    let mut memory = Memory::default();
+    let mut placed: BTreeMap<String, Placed> = BTreeMap::new();
+    for t in program.params.iter().filter(|t| t.store == Store::Strided) {
+        let (shape, strides, bytes) = dense(t, dims)?;
+        let content = match (t.role, inputs.get(&t.name)) {
+            (Role::Out, _) => vec![POISON; bytes],
+            (_, Some(given)) if given.shape == shape && given.dtype == t.elem => {
+                given.bytes.clone()
+            }
+            (_, given) => {
+                let found = given.map(|g| (&g.shape, g.dtype));
+                return Err(format!("`{}` is {shape:?} {}, not {found:?}", t.name, t.elem));
+            }
+        };
+        placed.insert(t.name.clone(), Placed { address: memory.add(content), strides });
+    }
+    for p in &program.prepares {
+        for (name, address) in prepare(compiled, p, inputs, &mut memory)? {
+            placed.insert(name, Placed { address, strides: Vec::new() });
+        }
+    }
+    let symbol = |name: &str| {
+        let stride = || {
+            let (tensor, dim) = name.rsplit_once(".stride")?;
+            let bytes = *placed.get(tensor)?.strides.get(dim.parse::<usize>().ok()?)?;
+            let elem = program.params.iter().find(|t| t.name == tensor)?.elem.bytes()?;
+            i64::try_from(bytes / elem).ok()
+        };
+        dims.scalars.get(name).copied().or_else(stride)
+    };
+    let value = |e: &Extent| e.eval_with(&symbol, dims);
+    let mut variant = None;
+    for v in &program.variants {
+        let mut all = true;
+        for p in &v.when {
+            all &= p.cmp.holds(value(&p.left).map_err(said)?, value(&p.right).map_err(said)?);
+        }
+        if all {
+            variant = Some(v);
+            break;
+        }
+    }
+    let variant = variant.ok_or("no variant serves these sizes")?;
+    let mut buffers = BTreeMap::new();
+    let used = |name: &str| {
+        let named = |a: &Arg| matches!(a, Arg::Tensor(n) if n == name);
+        variant.launches.iter().any(|l| l.args.iter().any(named))
+    };
+    for t in program.buffers.iter().filter(|t| used(&t.name)) {
+        let (_, strides, bytes) = dense(t, dims)?;
+        let address = memory.add(vec![POISON; bytes]);
+        buffers.insert(t.name.clone(), Placed { address, strides });
+    }
+    let cores = usize::try_from(dims.cores).map_err(said)?;
+    for launch in &variant.launches {
+        let entry = compiled.artifact.manifest.kernels.iter().find(|k| k.name == launch.kernel);
+        let kernel = compiled.kernels.iter().find(|k| k.name == launch.kernel);
+        let (Some(entry), Some(kernel)) = (entry, kernel) else {
+            return Err(format!("there is no kernel `{}`", launch.kernel));
+        };
+        let mut tensors = BTreeMap::new();
+        let mut scalars = BTreeMap::new();
+        for (param, arg) in entry.params.iter().zip(&launch.args) {
+            match (param, arg) {
+                (Param::Tensor(t), Arg::Tensor(name)) => {
+                    let found = placed.get(name).or_else(|| buffers.get(name));
+                    let found = found.ok_or_else(|| format!("there is no tensor `{name}`"))?;
+                    tensors.insert(t.name.as_str(), found);
+                }
+                (Param::Scalar(name), Arg::Scalar(e)) => {
+                    scalars.insert(name.as_str(), value(e).map_err(said)?);
+                }
+                (Param::Tensor(_), Arg::Scalar(_)) | (Param::Scalar(_), Arg::Tensor(_)) => {
+                    return Err(format!("the launch of `{}` mixes up arguments", launch.kernel));
+                }
+            }
+        }
+        let counters: Vec<u64> =
+            (0..entry.counters).map(|_| memory.add(vec![0; COUNTER])).collect();
+        let scratch = memory.add(vec![POISON; entry.scratch * cores]);
+        let tensor = |name: &str| {
+            tensors.get(name).ok_or_else(|| format!("kernel `{}` has no `{name}`", kernel.name))
+        };
+        let mut slots = Vec::new();
+        for slot in &kernel.slots {
+            slots.push(match slot {
+                Slot::Pointer(name) => tensor(name)?.address,
+                Slot::Stride(name, dim) => {
+                    let strides = &tensor(name)?.strides;
+                    *strides.get(*dim).ok_or_else(|| format!("`{name}` has no stride {dim}"))?
+                        as u64
+                }
+                Slot::Extent(e) => {
+                    let lookup = |name: &str| scalars.get(name).copied().or_else(|| symbol(name));
+                    e.eval_with(&lookup, dims).map_err(said)? as u64
+                }
+                Slot::Counter(i) => {
+                    *counters.get(*i).ok_or_else(|| format!("there is no counter {i}"))?
+                }
+                Slot::Scratch => scratch,
+            });
+        }
+        interp::run(kernel, &slots, &mut memory, cores).map_err(said)?;
+    }
+    let mut outputs = BTreeMap::new();
+    for t in program.params.iter().filter(|t| t.role == Role::Out) {
+        let (shape, _, _) = dense(t, dims)?;
+        let region = placed.get(&t.name).and_then(|p| memory.region(p.address));
+        let bytes = region.ok_or_else(|| format!("`{}` has no memory", t.name))?.to_vec();
+        outputs.insert(t.name.clone(), Tensor { dtype: t.elem, shape, bytes });
+    }
+    Ok(Ran { variant: variant.name.clone(), outputs })
+}
+
+fn said(e: impl std::fmt::Display) -> String {
+    e.to_string()
+}
+
+/// Shape, byte strides and bytes of a tensor laid row-major.
+fn dense(t: &tile::Tensor, dims: &Dims) -> Result<(Vec<usize>, Vec<usize>, usize), String> {
+    let size = |e: &Extent| usize::try_from(e.eval(dims).map_err(said)?).map_err(said);
+    let shape = t.shape.iter().map(size).collect::<Result<Vec<_>, String>>()?;
+    let elem = t.elem.bytes().ok_or_else(|| format!("`{}` has no whole bytes", t.name))?;
+    let strides = (1..=shape.len()).map(|d| shape[d..].iter().product::<usize>() * elem).collect();
+    let bytes = shape.iter().product::<usize>() * elem;
+    Ok((shape, strides, bytes))
+}
+
+/// Packs a weight and gives the names and addresses of its parts.
+fn prepare(
+    compiled: &Compiled,
+    step: &tile::Prepare,
+    inputs: &BTreeMap<String, Tensor>,
+    memory: &mut Memory,
+) -> Result<Vec<(String, u64)>, String> {
+    let source = compiled.program.params.iter().find(|t| t.name == step.source);
+    let Some(tile::Tensor { store: Store::Blocks(format), shape, .. }) = source else {
+        return Err(format!("`{}` is not stored in blocks", step.source));
+    };
+    let literal = |d: usize| -> Result<usize, String> {
+        let size: Option<Result<i64, ExtentError>> = shape.get(d).map(|e| e.eval(&Dims::default()));
+        usize::try_from(size.ok_or("a weight has two dimensions")?.map_err(said)?).map_err(said)
+    };
+    let weight = inputs.get(&step.source).ok_or_else(|| format!("no `{}`", step.source))?;
+    let packed =
+        step.packing.pack(format, &weight.bytes, literal(0)?, literal(1)?).map_err(said)?;
+    let base = memory.add(packed);
+    let parts = offsets(&step.packing)?.into_iter();
+    Ok(parts.map(|(p, at)| (format!("{}.{}", step.name, text::part(p)), base + at)).collect())
+}
+
+/// Where the parts of a group begin.
+fn offsets(packing: &Packing) -> Result<Vec<(Part, u64)>, String> {
+    let sizes = packing.sizes(packing.lanes, packing.group).map_err(said)?;
+    let parts = [(Part::Codes, Some(0)), (Part::Scale, sizes.scale), (Part::Min, sizes.min)];
+    Ok(parts.into_iter().filter_map(|(p, at)| Some((p, at? as u64))).collect())
+}

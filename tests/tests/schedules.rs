@@ -1,0 +1,70 @@
+//! Every schedule that the tuner may choose keeps the meaning of the op.
+
+use kgen::{
+    Schedule, compile, inputs,
+    verify::{Options, examples},
+};
+use kgen_ir::{
+    extent::Dims,
+    op::{Compute, Kind},
+    tile::interp::{Mode, interp},
+};
+use kgen_passes::Choice;
+use std::{collections::BTreeMap, path::Path};
+
+/// The optimised program of each schedule, run exactly on a small case, against the reference.
+fn all_mean_the_same(name: &str, sizes: &[(&str, i64)], least: usize) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../ops/{name}.toml"));
+    let op = compile::read(&path).unwrap_or_else(|e| panic!("{e}"));
+    let target = compile::targets()[0];
+    let mut dims = Dims { cores: 3, ..Dims::default() };
+    dims.scalars = sizes.iter().map(|(n, x)| (n.to_string(), *x)).collect();
+    let reduced = examples(&op, &Options { cases: 24, seed: 5 }).into_iter().map(|c| c.op);
+    let made = reduced.filter_map(|op| {
+        let inputs = inputs::complete(&op, &dims, &BTreeMap::new(), 5).ok()?;
+        Some((inputs.values().map(|t| t.count()).sum::<usize>(), op, inputs))
+    });
+    let (_, op, inputs) = made.min_by_key(|(size, ..)| *size).expect("a reduced op");
+    let expected = kgen_kernels_ref::run(&op, &dims, &inputs).expect("known");
+    let schedules = Schedule::legal(&op, target);
+    assert!(schedules.len() >= least, "{name}: only {} schedules", schedules.len());
+    let rounds = matches!(&op.kind, Kind::MpGemm(p) if p.compute == Compute::IntDot);
+    let mut first = BTreeMap::new();
+    for schedule in &schedules {
+        let choice = Choice { target, schedule: schedule.clone() };
+        let place = || format!("{name} {:?} {schedule:?}", dims);
+        let built = kgen_passes::build(&op, &choice);
+        let program = kgen_passes::optimise(&built.expect("known"), &choice);
+        let got = interp(&program.expect("legal"), &dims, &inputs, Mode::Exact)
+            .unwrap_or_else(|e| panic!("{}: {e}", place()));
+        for (output, wanted) in &expected {
+            let list = &got[output];
+            assert_eq!(wanted.values.len(), list.len(), "{}", place());
+            // Integer dots round activations to 8 bits, the reference does not: its bound allows for that, and
+            // schedules must agree with each other.
+            let other = if rounds { first.get(output).unwrap_or(list) } else { &wanted.values };
+            let scale = other.iter().fold(0f64, |m, x| m.max(x.abs()));
+            for (i, (x, y)) in other.iter().zip(list).enumerate() {
+                let same = (x - y).abs() <= 1e-12 * scale;
+                assert!(same, "{}: {output}[{i}] is {y}, expected {x}", place());
+                let (x, bound) = (wanted.values[i], wanted.bounds[i]);
+                assert!((x - y).abs() <= bound, "{}: {output}[{i}] is {y}, expected {x}", place());
+            }
+        }
+        if first.is_empty() {
+            first = got;
+        }
+    }
+    println!("{name} {:?}: {} schedules", dims, schedules.len());
+}
+
+#[test]
+fn every_schedule_of_attention() {
+    // Longer than some splits, shorter than others, no multiple of a tile.
+    all_mean_the_same("flash_decode", &[("b", 1), ("m", 1), ("n", 530)], 200);
+}
+
+#[test]
+fn every_schedule_of_a_product() {
+    all_mean_the_same("w4a8_gemv", &[("m", 3)], 200);
+}
