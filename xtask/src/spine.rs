@@ -3,7 +3,7 @@
 //! ```text
 //! pass     five mistakes, five carets, exit 3: 5 carets, exit 3
 //! skipped  tests pass: takes minutes; add --full
-//! fail     every mutant is caught: not built yet
+//! fail     every mutant is caught: exit 1: 1 mutant survived
 //! ```
 
 use crate::lines;
@@ -51,10 +51,10 @@ const POINTS: &[Point] = &[
         },
     },
     Point {
-        name: "disassembly: dots are folded, inner loops keep off the stack",
+        name: "disassembly: dots are folded; stack moves in the inner loops of the shipped kernels",
         how: How::Run {
-            command: "cargo test -q -p kgen-tests --test machine a_dot_is_one_instruction_and_loops_keep_off_the_stack",
-            judge: one_test,
+            command: "cargo test -q -p kgen-tests --test disassembly -- --nocapture --test-threads 1",
+            judge: counted,
         },
     },
     Point {
@@ -77,6 +77,17 @@ const POINTS: &[Point] = &[
             command: "cargo test -q -p kgen-runtime --test gguf_python -- --nocapture",
             judge: one_test,
         },
+    },
+    Point {
+        name: "numpy and ONNX Runtime agree with the reference",
+        how: How::Run {
+            command: "cargo test -q -p kgen-tests --test witness -- --nocapture",
+            judge: agreed,
+        },
+    },
+    Point {
+        name: "filetests of every pass",
+        how: How::Run { command: "cargo test -q -p kgen-tests --test filetests", judge: succeeded },
     },
     Point { name: "lines per crate; the longest file", how: How::Count },
     Point {
@@ -143,6 +154,31 @@ fn listed(ran: &Ran) -> Verdict {
     one_test(ran)?;
     let line = ran.out.lines().map(str::trim).find(|l| l.contains("; ") || l.contains(" of the "));
     Ok(line.unwrap_or("1 test passed").into())
+}
+
+/// What the witnesses print.
+fn agreed(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    let lines: Vec<&str> = ran.out.lines().filter(|l| l.contains("agree")).collect();
+    if lines.len() == 2 { Ok(lines.join("; ")) } else { Err("a witness said nothing".into()) }
+}
+
+/// The worst line of each kernel that the listing test printed.
+fn counted(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    let mut worst: std::collections::BTreeMap<&str, (u32, &str)> =
+        std::collections::BTreeMap::new();
+    for line in ran.out.lines().map(str::trim) {
+        let Some((name, rest)) = line.split_once(": ") else { continue };
+        let Some((all, rest)) = rest.split_once(" instructions, ") else { continue };
+        let count = rest.split(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        let place = worst.entry(name).or_insert((0, all));
+        if count >= place.0 {
+            *place = (count, all);
+        }
+    }
+    let told: Vec<_> = worst.iter().map(|(n, (c, all))| format!("{n} {c} of {all}")).collect();
+    if told.is_empty() { Err("no kernel was read".into()) } else { Ok(told.join(", ")) }
 }
 
 /// Two ops, each with its errors and its share of the roof.

@@ -280,34 +280,38 @@ impl Lower<'_> {
         let lanes = self.lanes;
         // All rows at once, so that each key is decoded once; as many columns as registers allow.
         let rows = dot.m.min(self.budget());
-        let at_once = (self.budget() / rows).clamp(1, width);
+        // Two sums a row where there is room: each waits for its own last step alone.
+        let chains = if 2 * rows <= self.budget() { 2 } else { 1 };
+        let at_once = (self.budget() / (rows * chains)).clamp(1, width);
         let mut out = Vec::new();
         for first in (0..dot.m).step_by(rows) {
             let block = first..dot.m.min(first + rows);
             let mut sums: Vec<Vec<Reg>> = vec![vec![]; block.len()];
             for c in (0..width).step_by(at_once) {
                 let columns = c..width.min(c + at_once);
-                let zero: Vec<_> =
-                    (0..block.len() * columns.len()).map(|_| self.float_const(0.0)).collect();
+                let count = block.len() * columns.len();
+                let zero: Vec<_> = (0..count * chains).map(|_| self.float_const(0.0)).collect();
                 let step = |l: &mut Self, k: Coord, accs: &[Reg]| -> Result<Vec<Reg>> {
                     let mut b = Vec::new();
                     for c in columns.clone() {
                         b.push(l.vec(dot.b, &[n.plus(c), k], LaneDim::Dim(1))?);
                     }
-                    let mut out = Vec::new();
+                    let mut out = accs.to_vec();
+                    let mine = k.add / lanes % chains * count;
                     for (i, row) in block.clone().enumerate() {
-                        let a = l.vec(dot.a, &[Coord::from(row), k], LaneDim::Dim(1))?;
                         for (j, b) in b.iter().enumerate() {
-                            out.push(l.v(
-                                Class::Float,
-                                Op::Fma,
-                                &[a, *b, accs[i * columns.len() + j]],
-                            ));
+                            let a = l.vec(dot.a, &[Coord::from(row), k], LaneDim::Dim(1))?;
+                            let at = mine + i * columns.len() + j;
+                            out[at] = l.v(Class::Float, Op::Fma, &[a, *b, accs[at]]);
                         }
                     }
                     Ok(out)
                 };
-                let accs = self.along_k(dot.k, lanes, zero, dot.a, step)?;
+                let mut accs = self.along_k(dot.k, lanes, zero, dot.a, step)?;
+                for other in accs.split_off(count) {
+                    let at = accs.remove(0);
+                    accs.push(self.v(Class::Float, Op::Float(FloatOp::Add), &[at, other]));
+                }
                 for (i, reg) in accs.into_iter().enumerate() {
                     sums[i / columns.len()].push(reg);
                 }
@@ -451,28 +455,26 @@ impl Lower<'_> {
         let fields = 8 / of.elem.bits() as usize;
         let quads = dot.k / 4;
         for first in (0..quads).step_by(fields) {
-            let mut words = Vec::new();
-            for j in 0..per_row {
-                let at = [Coord::from(j * lanes), Coord::from(first * 4)];
-                words.push(self.load_vec(&r, &at, LaneDim::Dim(0))?);
-            }
-            for f in 0..fields.min(quads - first) {
-                let mut b = Vec::new();
-                for &word in &words {
-                    b.push(self.field(word, f as i64 * bits, bits));
-                }
+            // The activations of a word's fields stay, the words pass by: fewer registers than the other way round.
+            let fields = fields.min(quads - first);
+            let mut a = Vec::new();
+            for f in 0..fields {
                 for row in 0..dot.m {
                     let mem =
                         self.address(&x, &[Coord::from(row), Coord::from((first + f) * 4)])?;
-                    let a = self.inst(
-                        Class::Word,
-                        Op::Splat(kgen_ir::machine::Width::W32),
-                        &[],
-                        Some(mem),
-                    );
-                    for (j, b) in b.iter().enumerate() {
+                    let splat = Op::Splat(kgen_ir::machine::Width::W32);
+                    a.push(self.inst(Class::Word, splat, &[], Some(mem)));
+                }
+            }
+            for j in 0..per_row {
+                let at = [Coord::from(j * lanes), Coord::from(first * 4)];
+                let word = self.load_vec(&r, &at, LaneDim::Dim(0))?;
+                for f in 0..fields {
+                    let b = self.field(word, f as i64 * bits, bits);
+                    for row in 0..dot.m {
                         let i = row * per_row + j;
-                        accs[i] = self.v(Class::Word, Op::Dot(DotOp::U8S8), &[*b, a, accs[i]]);
+                        let dot_op = Op::Dot(DotOp::U8S8);
+                        accs[i] = self.v(Class::Word, dot_op, &[b, a[f * dot.m + row], accs[i]]);
                     }
                 }
             }

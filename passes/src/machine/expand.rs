@@ -23,8 +23,7 @@ macro_rules! f16_halves {
 top = wconst 2080406528 : w ; 0x7c007c00
 x = and a, top : w
 s = h.eq x, top : w
-up = wconst 1879076864 : w ; 0x70007000: 224 above the exponent
-g = and s, up : w
+g = and s, top : w ; with the bits that are set anyway, an exponent of 255
 r = h.sar a, 3 : w
 k = wconst 2415890431 : w ; 0x8fff8fff
 m = and r, k : w
@@ -43,24 +42,22 @@ d = fmul y, by : f"
 /// Mnemonic and sequence. Constants are bits; their values stand beside them.
 #[rustfmt::skip] // a table
 static SEQUENCES: &[(&str, &str)] = &[
-    // The exponent moves by 2^112, exactly, for subnormals too; at 2^16 and above it was all ones
-    // and is again.
+    // The exponent moves by 2^112, exactly, for subnormals too. That of an infinity or a NaN becomes 255 before:
+    // with the bits that it has, those from 27 to 30 make it so. The high half may hold anything.
     ("cvt.f32.f16", "\
+top = wconst 2080406528 : w ; 0x7c007c00
+x = and a, top : w
+o = h.eq x, top : w
+i = shl o, 28 : w
+g = shr i, 1 : w
 s = shl a, 16 : w
 e = sar s, 3 : w
 k = wconst 2415919103 : w ; 0x8fffffff
 m = and e, k : w
-x = float m : f
+t = or m, g : w
+y = float t : f
 by = fconst 2004877312 : f ; 2^112
-y = fmul x, by : f
-p = fabs y : f
-top = fconst 1199570944 : f ; 65536
-over = fcmp.ge p, top : m
-inf = wconst 2139095040 : w ; 0x7f800000
-w = bits y : w
-v = or w, inf : w
-u = select over, v, w : w
-d = float u : f"),
+d = fmul y, by : f"),
     // The same for two halves at once, as far as they fit: the exponent of an infinity or a NaN becomes
     // 255 before the scaling, which keeps it.
     ("cvt.f32.f16lo", f16_halves!("h.low")),

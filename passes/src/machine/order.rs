@@ -22,8 +22,28 @@ const SPARE: usize = 2;
 
 pub fn order(kernel: &Kernel, target: &Target) -> Result<Kernel, Unsupported> {
     let o = Orderer { kernel, target };
-    let body = o.block(&kernel.body, &BTreeSet::new());
+    let body = o.block(&kernel.body, &Live::new(kernel));
     Ok(Kernel { body, ..kernel.clone() })
+}
+
+/// A set of registers.
+#[derive(Clone)]
+struct Live {
+    is: Vec<bool>,
+}
+
+impl Live {
+    fn new(kernel: &Kernel) -> Live {
+        Live { is: vec![false; kernel.regs.len()] }
+    }
+
+    fn add(&mut self, reg: Reg) {
+        self.is[reg.index()] = true;
+    }
+
+    fn has(&self, reg: Reg) -> bool {
+        self.is[reg.index()]
+    }
 }
 
 struct Orderer<'a> {
@@ -33,54 +53,60 @@ struct Orderer<'a> {
 
 impl Orderer<'_> {
     /// `after`: registers that are read behind this block.
-    fn block(&self, list: &[Stmt], after: &BTreeSet<Reg>) -> Vec<Stmt> {
-        // What each statement's successors read.
-        let mut later: Vec<BTreeSet<Reg>> = vec![after.clone()];
-        for stmt in list.iter().rev() {
-            let mut all = later.last().cloned().unwrap_or_default();
-            uses(stmt, &mut all);
-            later.push(all);
-        }
-        later.reverse();
-        let mut out = Vec::with_capacity(list.len());
-        let mut at = 0;
-        while at < list.len() {
-            let line: Vec<&Inst> = list[at..]
+    fn block(&self, list: &[Stmt], after: &Live) -> Vec<Stmt> {
+        // From the end, so that one set tells what is read behind each statement.
+        let mut live = after.clone();
+        let mut out: Vec<Stmt> = Vec::with_capacity(list.len());
+        let mut end = list.len();
+        while end > 0 {
+            let line: Vec<&Inst> = list[..end]
                 .iter()
+                .rev()
                 .map_while(|s| match s {
                     Stmt::Inst(i) => Some(i),
                     Stmt::Loop(_) | Stmt::If(_) => None,
                 })
+                .collect::<Vec<_>>()
+                .into_iter()
+                .rev()
                 .collect();
-            let behind = &later[at + line.len()];
-            out.extend(self.line(&line, behind).into_iter().map(Stmt::Inst));
-            at += line.len();
-            let behind = later.get(at + 1).unwrap_or(after);
-            match list.get(at) {
-                Some(Stmt::Loop(l)) => {
+            if !line.is_empty() {
+                let ordered = self.line(&line, &live);
+                out.extend(ordered.into_iter().rev().map(Stmt::Inst));
+                list[end - line.len()..end].iter().for_each(|s| uses(s, &mut live));
+                end -= line.len();
+                continue;
+            }
+            end -= 1;
+            match &list[end] {
+                Stmt::Inst(_) => {}
+                Stmt::Loop(l) => {
                     // A turn's end is read by the next turn, and all of the body may be.
-                    let mut inside = behind.clone();
-                    inside.extend(l.carried.iter().map(|c| c.yielded));
+                    let mut inside = live.clone();
+                    l.carried.iter().for_each(|c| inside.add(c.yielded));
                     l.body.iter().for_each(|s| uses(s, &mut inside));
                     let body = self.block(&l.body, &inside);
                     out.push(Stmt::Loop(Box::new(Loop { body, ..(**l).clone() })));
                 }
-                Some(Stmt::If(i)) => {
-                    let mut inside = behind.clone();
-                    inside.extend(i.yields.iter().flat_map(|y| [y.1, y.2]));
+                Stmt::If(i) => {
+                    let mut inside = live.clone();
+                    i.yields.iter().for_each(|y| {
+                        inside.add(y.1);
+                        inside.add(y.2);
+                    });
                     let then = self.block(&i.then, &inside);
                     let otherwise = self.block(&i.otherwise, &inside);
                     out.push(Stmt::If(Box::new(If { then, otherwise, ..(**i).clone() })));
                 }
-                Some(Stmt::Inst(_)) | None => {}
             }
-            at += 1;
+            uses(&list[end], &mut live);
         }
+        out.reverse();
         out
     }
 
     /// A straight line whose results in `behind` are read afterwards.
-    fn line(&self, line: &[&Inst], behind: &BTreeSet<Reg>) -> Vec<Inst> {
+    fn line(&self, line: &[&Inst], behind: &Live) -> Vec<Inst> {
         let given: Vec<usize> = (0..line.len()).collect();
         let apply = |order: &[usize]| order.iter().map(|&i| line[i].clone()).collect();
         let peak = self.peak(line, &given, behind);
@@ -95,30 +121,44 @@ impl Orderer<'_> {
         self.kernel.regs.get(reg).is_some_and(|r| r.class != Class::Int)
     }
 
-    fn read<'b>(&'b self, inst: &'b Inst) -> impl Iterator<Item = Reg> + 'b {
-        let regs = inst.uses.iter().filter_map(|o| match o {
-            Operand::Reg(r) => Some(*r),
-            Operand::Imm(_) => None,
-        });
-        regs.filter(|r| self.is_vector(*r))
+    /// The vectors that an instruction reads, each once.
+    fn read(&self, inst: &Inst) -> Vec<Reg> {
+        let mut out: Vec<Reg> = Vec::with_capacity(3);
+        for operand in &inst.uses {
+            match operand {
+                Operand::Reg(r) if self.is_vector(*r) && !out.contains(r) => out.push(*r),
+                Operand::Reg(_) | Operand::Imm(_) => {}
+            }
+        }
+        out
+    }
+
+    fn vectors(&self, live: &Live) -> usize {
+        self.kernel.regs.iter().filter(|(r, d)| d.class != Class::Int && live.has(*r)).count()
     }
 
     /// Vectors of and before this line that live at once, at most.
-    fn peak(&self, line: &[&Inst], order: &[usize], behind: &BTreeSet<Reg>) -> usize {
-        let mut live: BTreeSet<Reg> =
-            behind.iter().copied().filter(|r| self.is_vector(*r)).collect();
-        let mut peak = live.len();
+    fn peak(&self, line: &[&Inst], order: &[usize], behind: &Live) -> usize {
+        let mut live = behind.clone();
+        let mut count = self.vectors(&live);
+        let mut peak = count;
         for &i in order.iter().rev() {
-            if let Some(def) = line[i].def {
-                live.remove(&def);
+            if let Some(def) = line[i].def.filter(|d| self.is_vector(*d) && live.has(*d)) {
+                live.is[def.index()] = false;
+                count -= 1;
             }
-            live.extend(self.read(line[i]));
-            peak = peak.max(live.len());
+            for r in self.read(line[i]) {
+                if !live.has(r) {
+                    live.add(r);
+                    count += 1;
+                }
+            }
+            peak = peak.max(count);
         }
         peak
     }
 
-    fn schedule(&self, line: &[&Inst], behind: &BTreeSet<Reg>) -> Vec<usize> {
+    fn schedule(&self, line: &[&Inst], behind: &Live) -> Vec<usize> {
         let before = dependences(line);
         let mut waits: Vec<usize> = before.iter().map(Vec::len).collect();
         let mut next: Vec<Vec<usize>> = vec![vec![]; line.len()];
@@ -131,25 +171,20 @@ impl Orderer<'_> {
             let own = self.target.row(&line[i].op).map_or(1, |r| usize::from(r.latency));
             path[i] = own + next[i].iter().map(|&n| path[n]).max().unwrap_or(0);
         }
+        let reads: Vec<Vec<Reg>> = line.iter().map(|inst| self.read(inst)).collect();
         let mut readers = vec![0usize; self.kernel.regs.len()];
-        for inst in line {
-            self.read(inst).collect::<BTreeSet<_>>().iter().for_each(|r| readers[r.index()] += 1);
-        }
-        let mut live: BTreeSet<Reg> = line.iter().flat_map(|i| self.read(i)).collect();
-        live.extend(behind.iter().copied().filter(|r| self.is_vector(*r)));
-        for inst in line {
-            inst.def.iter().for_each(|d| {
-                live.remove(d);
-            });
-        }
+        reads.iter().flatten().for_each(|r| readers[r.index()] += 1);
+        let mut live = behind.clone();
+        reads.iter().flatten().for_each(|r| live.add(*r));
+        line.iter().filter_map(|i| i.def).for_each(|d| live.is[d.index()] = false);
+        let mut count = self.vectors(&live);
         let mut ready: BTreeSet<usize> = (0..line.len()).filter(|&i| waits[i] == 0).collect();
         let mut out = Vec::with_capacity(line.len());
         while !ready.is_empty() {
-            let full = live.len() + SPARE + 2 > self.target.vectors;
+            let full = count + SPARE + 2 > self.target.vectors;
             let gain = |i: usize| {
-                let last = |r: &Reg| readers[r.index()] == 1 && !behind.contains(r);
-                let freed = self.read(line[i]).collect::<BTreeSet<_>>();
-                let freed = freed.iter().filter(|r| last(r)).count() as i64;
+                let last = |r: &&Reg| readers[r.index()] == 1 && !behind.has(**r);
+                let freed = reads[i].iter().filter(last).count() as i64;
                 freed - i64::from(line[i].def.is_some_and(|d| self.is_vector(d)))
             };
             // The first of equals: the order that the lowering chose.
@@ -160,13 +195,17 @@ impl Orderer<'_> {
             let Some(i) = best else { break };
             ready.remove(&i);
             out.push(i);
-            for r in self.read(line[i]).collect::<BTreeSet<_>>() {
+            for r in &reads[i] {
                 readers[r.index()] -= 1;
-                if readers[r.index()] == 0 && !behind.contains(&r) {
-                    live.remove(&r);
+                if readers[r.index()] == 0 && !behind.has(*r) {
+                    live.is[r.index()] = false;
+                    count -= 1;
                 }
             }
-            live.extend(line[i].def.filter(|d| self.is_vector(*d)));
+            if let Some(def) = line[i].def.filter(|d| self.is_vector(*d)) {
+                live.add(def);
+                count += 1;
+            }
             for &n in &next[i] {
                 waits[n] -= 1;
                 if waits[n] == 0 {
@@ -212,24 +251,30 @@ fn dependences(line: &[&Inst]) -> Vec<Vec<usize>> {
 }
 
 /// Adds every register that `stmt` reads.
-fn uses(stmt: &Stmt, out: &mut BTreeSet<Reg>) {
-    let operand = |o: &Operand| match o {
-        Operand::Reg(r) => Some(*r),
-        Operand::Imm(_) => None,
+fn uses(stmt: &Stmt, out: &mut Live) {
+    let operand = |o: &Operand, out: &mut Live| match o {
+        Operand::Reg(r) => out.add(*r),
+        Operand::Imm(_) => {}
     };
     match stmt {
         Stmt::Inst(i) => {
-            out.extend(i.uses.iter().filter_map(operand));
-            out.extend(i.mem.map(|m| m.base));
+            i.uses.iter().for_each(|o| operand(o, out));
+            i.mem.iter().for_each(|m| out.add(m.base));
         }
         Stmt::Loop(l) => {
-            out.extend([l.lo, l.hi, l.step].iter().filter_map(operand));
-            out.extend(l.carried.iter().flat_map(|c| [c.init, c.yielded]));
+            [l.lo, l.hi, l.step].iter().for_each(|o| operand(o, out));
+            for c in &l.carried {
+                out.add(c.init);
+                out.add(c.yielded);
+            }
             l.body.iter().for_each(|s| uses(s, out));
         }
         Stmt::If(i) => {
-            out.extend([i.a, i.b].iter().filter_map(operand));
-            out.extend(i.yields.iter().flat_map(|y| [y.1, y.2]));
+            [i.a, i.b].iter().for_each(|o| operand(o, out));
+            for y in &i.yields {
+                out.add(y.1);
+                out.add(y.2);
+            }
             i.then.iter().chain(&i.otherwise).for_each(|s| uses(s, out));
         }
     }
@@ -278,7 +323,7 @@ mod tests {
                 Stmt::Loop(_) | Stmt::If(_) => None,
             })
             .collect();
-        o.peak(&line, &(0..line.len()).collect::<Vec<_>>(), &BTreeSet::new())
+        o.peak(&line, &(0..line.len()).collect::<Vec<_>>(), &Live::new(kernel))
     }
 
     #[test]

@@ -1,0 +1,114 @@
+//! What Cranelift makes of the shipped kernels: innermost loops, read in the listing.
+
+use kgen::Schedule;
+use kgen_runtime::driver::cranelift::{Code, Options};
+use std::path::Path;
+
+/// Name, listing, dots and multiply-adds of each kernel of `ops/NAME.toml` for this CPU.
+fn listings(name: &str) -> Vec<(String, String, usize, usize)> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../ops/{name}.toml"));
+    let op = kgen::compile::read(&file).unwrap();
+    let host = kgen::compile::host().unwrap();
+    let compiled = kgen::compile::compile(&op, host, &Schedule::default_for(host)).unwrap();
+    let options = Options { verify: true, disassembly: true };
+    let mut out = Vec::new();
+    for (kernel, machine) in compiled.artifact.manifest.kernels.iter().zip(&compiled.kernels) {
+        let code = Code::compile_with(&compiled.artifact.files[&kernel.file], options).unwrap();
+        let text = machine.to_string();
+        let count = |op: &str| text.matches(&format!(" = {op} ")).count();
+        let listing = code.disassembly(&kernel.entry).unwrap().to_owned();
+        out.push((kernel.name.clone(), listing, count("dot.u8s8"), count("fma")));
+    }
+    out
+}
+
+/// Lines of each innermost loop. Blocks stand in order, so a loop is a jump to a block at or before its own.
+fn innermost(listing: &str) -> Vec<Vec<&str>> {
+    let mut blocks: Vec<Vec<&str>> = vec![];
+    for line in listing.lines() {
+        match line.strip_prefix("block") {
+            Some(_) => blocks.push(vec![]),
+            None => blocks.last_mut().into_iter().for_each(|b| b.push(line.trim())),
+        }
+    }
+    let target = |line: &str| -> Vec<usize> {
+        let words = line.split([' ', ';', ',']).filter_map(|w| w.trim().strip_prefix("label"));
+        words.filter_map(|n| n.parse().ok()).collect()
+    };
+    let back = |(at, lines): (usize, &Vec<&str>)| {
+        let to = lines.iter().flat_map(|l| target(l)).filter(|t| *t <= at).min();
+        to.map(|head| (head, at))
+    };
+    let loops: Vec<(usize, usize)> = blocks.iter().enumerate().filter_map(back).collect();
+    let inside = |a: &(usize, usize), b: &(usize, usize)| a != b && b.0 <= a.0 && a.1 <= b.1;
+    let inner = loops.iter().filter(|l| !loops.iter().any(|other| inside(other, l)));
+    inner.map(|&(head, end)| blocks[head..=end].concat()).collect()
+}
+
+fn has(lines: &[&str], word: &str) -> usize {
+    lines.iter().filter(|l| l.contains(word)).count()
+}
+
+/// Vectors that go to the stack or come from it.
+fn spilled(lines: &[&str]) -> usize {
+    lines.iter().filter(|l| l.contains("%xmm") && l.contains("(%rsp)")).count()
+}
+
+fn vnni() -> bool {
+    let is = kgen::compile::host().is_ok_and(|t| t.name.starts_with("x86-64-v3-vnni"));
+    if !is {
+        println!("SKIPPED: this CPU is no x86-64 with byte dot products");
+    }
+    is
+}
+
+/// As [`SPILLED`], for two rows of activations: eight sums of integers and eight of floats fill all 16 registers.
+const PRODUCT_SPILLED: usize = 24;
+
+#[test]
+fn products_are_folded_and_keep_off_the_stack() {
+    if !vnni() {
+        return;
+    }
+    for (name, listing, dots, _) in listings("w4a8_gemv") {
+        if !name.starts_with("product") {
+            continue;
+        }
+        // Each dot of the machine kernel is one instruction.
+        assert_eq!(listing.matches("vpdpbusd").count(), dots, "{name}");
+        let loops = innermost(&listing);
+        let products: Vec<_> = loops.iter().filter(|l| has(l, "vpdpbusd") > 0).collect();
+        assert!(!products.is_empty(), "{name}: {}", loops.len());
+        for lines in products {
+            assert_eq!(has(lines, "call"), 0, "{name}");
+            let (all, count) = (lines.len(), spilled(lines));
+            println!("{name}: {all} instructions, {count} of them to or from the stack");
+            let allowed = if name == "product_one" { 0 } else { PRODUCT_SPILLED };
+            assert!(count <= allowed, "{name}: {}", lines.join("\n"));
+        }
+    }
+}
+
+/// Vector moves to and from the stack in the worst loop of an attention kernel, today: that over values, of the last,
+/// partial tile, which guards every key. Eight sums, two keys, their halves and constants are more than 16 registers;
+/// Cranelift's multiply-add overwrites an operand, so copies come on top. Products with keys have none.
+const SPILLED: usize = 22;
+
+#[test]
+fn attention_multiplies_and_adds_in_one() {
+    if !vnni() {
+        return;
+    }
+    for (name, listing, _, fmas) in listings("flash_decode") {
+        assert_eq!(listing.matches("vfmadd").count(), fmas, "{name}");
+        let loops = innermost(&listing);
+        let products: Vec<_> = loops.iter().filter(|l| has(l, "vfmadd") >= 8).collect();
+        assert!(name == "merge" || products.len() >= 2, "{name}");
+        for lines in products {
+            assert_eq!(has(lines, "call"), 0, "{name}");
+            let count = spilled(lines);
+            println!("{name}: {} instructions, {count} of them to or from the stack", lines.len());
+            assert!(count <= SPILLED, "{name}: {count}\n{}", lines.join("\n"));
+        }
+    }
+}
