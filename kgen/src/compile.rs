@@ -3,7 +3,7 @@
 use crate::Error;
 use kgen_ir::{
     artifact::{Artifact, Contract, KernelEntry, Manifest},
-    diag::did_you_mean,
+    diag::{Unsupported, did_you_mean},
     machine::{self, Slot},
     op::{Op, print, read},
     target::Target,
@@ -60,6 +60,13 @@ pub fn host() -> Result<&'static Target, Error> {
     targets().into_iter().find(|t| able(t)).ok_or_else(|| {
         Error::Unavailable("no target fits this CPU; `kgen targets` tells what each needs".into())
     })
+}
+
+/// Whether `target` can do `op`, under its default schedule: every level but the text.
+pub fn legal(op: &Op, target: &'static Target) -> Result<(), Unsupported> {
+    let choice = Choice { target, schedule: Schedule::default_for(target) };
+    let program = kgen_passes::optimise(&kgen_passes::build(op, &choice)?, &choice)?;
+    kgen_passes::lower(&program, &choice).map(|_| ())
 }
 
 /// Every level of a compiled op.
