@@ -11,6 +11,8 @@ pub mod compare;
 pub mod inputs;
 pub mod mpgemm;
 pub mod quant;
+pub mod rows;
+pub mod value;
 
 use kgen_ir::{
     dtype::Dtype,
@@ -90,7 +92,7 @@ fn dispatch(
     match &op.kind {
         Kind::Attention(a) => attention::run(a, dims, inputs, samples),
         Kind::MpGemm(g) => mpgemm::run(g, dims, inputs, samples),
-        Kind::Rows(_) => Err(RefError::NotYet("ops of kind `rows`".into())),
+        Kind::Rows(r) => rows::run(r, dims, inputs, samples),
     }
 }
 

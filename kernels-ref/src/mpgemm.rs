@@ -8,6 +8,7 @@ use crate::{
     inputs::{self, Inputs, natural},
     pairs,
     quant::Stored,
+    value::{Value, eval},
 };
 use kgen_ir::{
     extent::Dims,
@@ -21,12 +22,6 @@ pub fn run(
     inputs: &Inputs,
     samples: Option<&[(usize, usize)]>,
 ) -> Result<BTreeMap<String, Output>, RefError> {
-    if op.prologue.is_some() {
-        return Err(RefError::NotYet("a prologue of mpgemm".into()));
-    }
-    if op.epilogue.is_some() {
-        return Err(RefError::NotYet("an epilogue of mpgemm".into()));
-    }
     let k = natural("k", op.k)?;
     let m_wanted = inputs::size(&op.m, dims)?;
     let a = Stored::open(inputs, "a", &op.a, &[m_wanted], k)?;
@@ -45,6 +40,11 @@ pub fn run(
         let lead: Vec<_> = groups.into_iter().chain([n]).map(Some).collect();
         weights.push((Stored::open(inputs, &w.name, &w.storage, &lead, k)?, n, w));
         columns.extend((0..n).map(|row| (at, row)));
+    }
+    // An epilogue combines the products of one column.
+    let combined = op.epilogue.is_some();
+    if combined {
+        columns.truncate(weights.first().map_or(0, |(_, n, _)| *n));
     }
     let n = columns.len();
     // With experts, a bias `[groups, n]` is each expert's own.
@@ -70,53 +70,84 @@ pub fn run(
     // Column by column, so that each weight row is decoded once a group.
     let mut order: Vec<usize> = (0..pairs.len()).collect();
     order.sort_by_key(|&i| (pairs[i].1, group[pairs[i].0]));
-    let mut rows_of_a: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    let mut decoded: Option<((usize, usize), Vec<f64>)> = None;
+    let mut rows_of_a: BTreeMap<usize, Vec<Value>> = BTreeMap::new();
+    let mut decoded: BTreeMap<usize, (usize, Vec<f64>)> = BTreeMap::new();
     for i in order {
         let (row, column) = pairs[i];
-        let (which, n_row) = columns[column];
-        let (stored, n_of, w) = &weights[which];
         let g = group[row];
-        let place = (which, g * n_of + n_row);
-        if decoded.as_ref().is_none_or(|(at, _)| *at != place) {
-            decoded = Some((place, stored.row(place.1)?));
-        }
-        let Some((_, w_row)) = &decoded else { continue };
         let a_row = match rows_of_a.entry(row) {
             std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
-            std::collections::btree_map::Entry::Vacant(e) => e.insert(a.row(row)?),
+            std::collections::btree_map::Entry::Vacant(e) => e.insert(prologue(op, a.row(row)?)?),
         };
-
-        let mut sum = 0.0;
-        let mut magnitude = 0.0;
-        for kk in 0..k {
-            sum += a_row[kk] * w_row[kk];
-            magnitude += (a_row[kk] * w_row[kk]).abs();
-        }
-        let added = [
-            bias.map_or(0.0, |t| t.get(if own_bias.is_some() { g * n + column } else { column })),
-            residual.map_or(0.0, |t| t.get(row * n + column)),
-        ];
-        let y = sum + added[0] + added[1];
-
-        let mut step = 0.0;
-        if bound::int8_activations(op.compute, &op.a, &w.storage) {
-            for start in (0..k).step_by(bound::STEP_GROUP) {
-                let end = k.min(start + bound::STEP_GROUP);
-                let max = a_row[start..end].iter().fold(0f64, |x, a| x.max(a.abs()));
-                let sum_w: f64 = w_row[start..end].iter().map(|w| w.abs()).sum();
-                step += max / 254.0 * sum_w;
+        let mut product = |which: usize, n_row: usize| -> Result<Value, RefError> {
+            let (stored, n_of, w) = &weights[which];
+            let place = g * n_of + n_row;
+            if decoded.get(&which).is_none_or(|(at, _)| *at != place) {
+                decoded.insert(which, (place, stored.row(place)?));
             }
-        }
-        let acc = bound::C1 * bound::U32 + bound::C2 * bound::U32 * bound::depth(k);
-        let extra = bound::C2 * bound::U32 * (sum.abs() + added[0].abs() + added[1].abs());
-        let inner = acc * magnitude + step + extra;
-        let finite = y.is_finite();
-        out.values[i] = y;
-        out.bounds[i] = if finite { inner + bound::rounding(op.out, y, inner) } else { 0.0 };
+            let w_row = decoded.get(&which).map_or(&[][..], |(_, row)| row);
+            let int8 = bound::int8_activations(op.compute, &op.a, &w.storage);
+            Ok(sum_of_products(a_row, w_row, int8))
+        };
+        let at = if own_bias.is_some() { g * n + column } else { column };
+        let added = [bias.map(|t| t.get(at)), residual.map(|t| t.get(row * n + column))];
+        let v = if let Some(epilogue) = &op.epilogue {
+            let mut named: Vec<(&str, Value)> = vec![];
+            for (which, w) in op.w.iter().enumerate() {
+                let name = if op.w.len() == 1 { "x" } else { w.name.as_str() };
+                named.push((name, product(which, column)?));
+            }
+            for (name, x) in ["bias", "residual"].into_iter().zip(added) {
+                named.extend(x.map(|x| (name, Value::exact(x))));
+            }
+            let name =
+                |wanted: &str| named.iter().find(|(n, _)| *n == wanted).map(|(_, v)| vec![*v]);
+            let value = eval(epilogue, 1, &name).and_then(|v| v.first().copied());
+            value.ok_or_else(|| RefError::Op("the epilogue cannot be computed".into()))?
+        } else {
+            let (which, n_row) = columns[column];
+            let sum = product(which, n_row)?;
+            let added = added.map(|x| x.unwrap_or(0.0));
+            let size = sum.y.abs() + added[0].abs() + added[1].abs();
+            Value { y: sum.y + added[0] + added[1], e: sum.e + bound::C2 * bound::U32 * size }
+        };
+        let finite = v.y.is_finite() && v.e.is_finite();
+        out.values[i] = v.y;
+        out.bounds[i] = if finite { v.e + bound::rounding(op.out, v.y, v.e) } else { 0.0 };
         out.tainted[i] = !finite;
     }
     Ok([("out".to_string(), out)].into())
+}
+
+/// A row of activations after the prologue.
+fn prologue(op: &MpGemm, row: Vec<f64>) -> Result<Vec<Value>, RefError> {
+    let row: Vec<Value> = row.into_iter().map(Value::exact).collect();
+    let Some(expr) = &op.prologue else { return Ok(row) };
+    let changed = eval(expr, row.len(), &|name| (name == "a").then(|| row.clone()));
+    match changed {
+        Some(v) if v.len() == row.len() => Ok(v),
+        Some(v) if v.len() == 1 => Ok(vec![v[0]; row.len()]),
+        Some(_) | None => Err(RefError::Op("the prologue cannot be computed".into())),
+    }
+}
+
+/// `sum a w`, with the errors of the activations, of the sum, and of rounding activations to int8.
+fn sum_of_products(a: &[Value], w: &[f64], int8: bool) -> Value {
+    let k = a.len();
+    let (mut y, mut magnitude, mut e) = (0.0, 0.0, 0.0);
+    for (a, w) in a.iter().zip(w) {
+        y += a.y * w;
+        magnitude += (a.y * w).abs();
+        e += a.e * w.abs();
+    }
+    if int8 {
+        for (a, w) in a.chunks(bound::STEP_GROUP).zip(w.chunks(bound::STEP_GROUP)) {
+            let max = a.iter().fold(0f64, |x, a| x.max(a.y.abs() + a.e));
+            e += max / 254.0 * w.iter().map(|w| w.abs()).sum::<f64>();
+        }
+    }
+    let acc = bound::C1 * bound::U32 + bound::C2 * bound::U32 * bound::depth(k);
+    Value { y, e: e + acc * magnitude }
 }
 
 /// The weight matrix of each row: tensor `group`, or for `m = "m[g]"` the rows sorted by group, counted by

@@ -35,6 +35,18 @@ const MORE: &[(&str, &str)] = &[
     ),
 ];
 
+const PRODUCTS: &[(&str, &str)] = &[
+    ("relu", "n = 7\nw = \"f32\"\nbias = true\nepilogue = \"max(x + bias, 0)\"\n"),
+    ("gelu", "n = 5\nw = \"q8_0\"\nepilogue = \"x * sigmoid(1.702 * x)\"\n"),
+    ("norm", "n = 5\nw = \"f16\"\nprologue = \"a * rsqrt(mean(a * a) + 1e-5)\"\n"),
+];
+
+const ROWS: &[(&str, &str)] = &[
+    ("norm", "{ dtype = \"f32\", value = \"(x - mean(x)) * v + c\" }"),
+    ("softmax", "{ dtype = \"f32\", value = \"exp(x - max(x)) / sum(exp(x - max(x)))\" }"),
+    ("first", "{ dtype = \"f32\", kind = \"column\", value = \"argmax(x)\" }"),
+];
+
 /// Sums of some hundred products in f64 differ by their order; the exponentials by the accuracy of the library.
 const TOLERANCE: f64 = 1e-11;
 
@@ -62,6 +74,20 @@ fn ops() -> Vec<kgen_ir::op::Op> {
             );
             ops.push(kgen_ir::op::read::read(name, &text).unwrap_or_else(|e| panic!("{e}")));
         }
+    }
+    for (name, rest) in PRODUCTS {
+        let head = format!(
+            "op = \"mpgemm\"\nname = \"{name}\"\nm = \"m\"\nk = 96\na = \"f32\"\nout = \"f32\"\n"
+        );
+        ops.push(kgen_ir::op::read::read(name, &(head + rest)).unwrap_or_else(|e| panic!("{e}")));
+    }
+    for (name, out) in ROWS {
+        let text = format!(
+            "op = \"rows\"\nname = \"{name}\"\nrows = \"m\"\nwidth = 33\n\
+             in = {{ x = \"f32\", c = {{ dtype = \"f32\", kind = \"column\" }}, v = {{ dtype = \"f32\", kind = \"vector\" }} }}\n\
+             out = {{ y = {out} }}\n"
+        );
+        ops.push(kgen_ir::op::read::read(name, &text).unwrap_or_else(|e| panic!("{e}")));
     }
     ops
 }

@@ -4,7 +4,8 @@ usage: reference.py FOLDER     each FOLDER/N holds op.toml, dims.json, inputs.sa
 
 Attention over plain floats: several segments, heads by list and `rest`, dense, packed ragged and paged keys, shared
 copies, the masks that are predicates on positions, scale, softcap, ALiBi, sink, log-sum-exp, v as a prefix of k.
-Products: plain floats and GGUF blocks (decoded by the package gguf), several weights side by side, bias, residual.
+Products: plain floats and GGUF blocks (decoded by the package gguf), several weights side by side, bias, residual,
+prologues and epilogues. Row operations.
 An op beyond this leaves no outputs and its reason in N/skipped.
 """
 
@@ -185,9 +186,39 @@ def weight(t, name, form):
     return t[name].astype(np.float64)
 
 
+def expression(text, names):
+    """Elementwise along the last axis; reductions keep it, with size 1."""
+    words = {
+        "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "abs": np.abs,
+        "rsqrt": lambda x: 1 / np.sqrt(x), "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "sum": lambda x: x.sum(-1, keepdims=True), "mean": lambda x: x.mean(-1, keepdims=True),
+        "max": lambda x, y=None: x.max(-1, keepdims=True) if y is None else np.where(x > y, x, y),
+        "min": lambda x, y=None: x.min(-1, keepdims=True) if y is None else np.where(x < y, x, y),
+        "argmax": lambda x: x.argmax(-1)[..., None].astype(np.float64),
+    }
+    if any(c in text for c in "&|!"):
+        raise Skip("conditions")
+    return eval(text, {"__builtins__": {}}, words | names)
+
+
+def rows(op, dims, t):
+    named, count = {}, None
+    for name, form in op["in"].items():
+        kind = form.get("kind", "matrix") if isinstance(form, dict) else "matrix"
+        x = t[name].astype(np.float64)
+        named[name] = x[:, None] if kind == "column" else x
+        count = x.shape[0] if kind in ("matrix", "column") else count
+    out = {}
+    for name, form in op["out"].items():
+        kind = form.get("kind", "matrix")
+        y = np.asarray(expression(form["value"], named), np.float64)
+        out[name] = np.broadcast_to(y, (count, op["width"] if kind == "matrix" else 1))
+    return out
+
+
 def product(op, dims, t):
-    if "prologue" in op or "epilogue" in op or "groups" in op or "group" in t:
-        raise Skip("prologues, epilogues and groups")
+    if "groups" in op or "group" in t:
+        raise Skip("groups")
     if "a" not in t:
         raise Skip("activations of codes")
     names = op["w"] if isinstance(op["w"], list) else ["w"]
@@ -197,7 +228,14 @@ def product(op, dims, t):
     else:
         forms = {n: op.get("format") if isinstance(op["w"], list) else op["w"] for n in names}
     a = t["a"].astype(np.float64)
-    y = np.concatenate([a @ weight(t, n, forms[n]).T for n in names], 1)
+    if "prologue" in op:
+        a = np.broadcast_to(expression(op["prologue"], {"a": a}), a.shape)
+    parts = {n: a @ weight(t, n, forms[n]).T for n in names}
+    if "epilogue" in op:
+        named = parts if len(names) > 1 else {"x": parts[names[0]]}
+        named |= {n: t[n].astype(np.float64) for n in ("bias", "residual") if op.get(n)}
+        return {"out": expression(op["epilogue"], named)}
+    y = np.concatenate(list(parts.values()), 1)
     for name in ("bias", "residual"):
         if op.get(name):
             y = y + t[name].astype(np.float64)
@@ -209,7 +247,7 @@ for folder in sorted(pathlib.Path(sys.argv[1]).iterdir()):
     try:
         op = tomllib.loads((folder / "op.toml").read_text())
         dims = json.loads((folder / "dims.json").read_text())
-        kinds = {"attention": attention, "mpgemm": product}
+        kinds = {"attention": attention, "mpgemm": product, "rows": rows}
         if op["op"] not in kinds:
             raise Skip(f"ops of kind {op['op']}")
         for name, x in kinds[op["op"]](op, dims, read(folder / "inputs.safetensors")).items():

@@ -17,7 +17,8 @@ use kgen_ir::{
     extent::Dims,
     format::{self, Format, Role as Field},
     op::{
-        Attention, Code, Codes, Compute, Dim, Kind, KvLayout, Mask, Op, Segment, Storage, Zero,
+        Attention, Code, Codes, Compute, Dim, Kind, KvLayout, Mask, Op, RowKind, Segment, Storage,
+        Zero,
         tensors::{Role, TensorSpec},
     },
     tensor::Tensor,
@@ -106,7 +107,11 @@ pub fn samples(op: &Op, inputs: &Tensors, seed: u64) -> Vec<(usize, usize)> {
             let name = if matches!(g.a, Storage::Codes(_)) { "a.codes" } else { "a" };
             (size(name, 0..1), g.out_width())
         }
-        Kind::Rows(_) => (0, 0),
+        Kind::Rows(r) => {
+            let full =
+                r.inputs.iter().find(|t| t.kind != RowKind::Vector && t.kind != RowKind::Scalar);
+            (full.map_or(0, |t| size(&t.name, 0..1)), r.width)
+        }
     };
     let columns = usize::try_from(columns).unwrap_or(0);
     if rows == 0 || columns == 0 {

@@ -3,7 +3,7 @@
 //! `heads = 32`, `kv.heads = 8` becomes 8 over 2 or 4 over 1; `n = 11008, k = 4096` in `q4_0` becomes 49 x 64.
 
 use kgen_ir::op::{
-    Attention, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op, Storage, Value, verify,
+    Attention, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op, Rows, Storage, Value, verify,
 };
 
 /// Different reduced ops, all valid; empty where nothing can be cut.
@@ -17,7 +17,10 @@ pub fn variants(op: &Op, edges: &[i64]) -> Vec<Op> {
             .into_iter()
             .map(|(n, blocks)| Kind::MpGemm(product(g, n, blocks)))
             .collect(),
-        Kind::Rows(_) => vec![],
+        Kind::Rows(r) => [t + 1, 1, 2 * t + 3]
+            .into_iter()
+            .map(|width| Kind::Rows(Rows { width: width.min(r.width), ..r.clone() }))
+            .collect(),
     };
     let mut out: Vec<Op> = Vec::new();
     for kind in kinds {
