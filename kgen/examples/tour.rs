@@ -56,7 +56,7 @@ fn tour() -> Result<bool, Error> {
 }
 
 /// The op with the sizes of the weight in the file.
-fn fitted(op: &Op, model: &PathBuf) -> Result<Op, Error> {
+fn fitted(op: &Op, model: &Path) -> Result<Op, Error> {
     let file = Gguf::open(model).map_err(|e| Error::Input(e.to_string()))?;
     let weight = file.tensor(WEIGHT).map_err(|e| Error::Input(e.to_string()))?;
     let mut op = op.clone();

@@ -51,7 +51,7 @@ impl Lower<'_> {
         };
         let n = if transpose { *rows } else { *columns };
         let dot = Dot { out, a, b, acc, m: *m, n, k: *k };
-        let way = match (transpose, self.kernel.values[out].ty.elem, self.from_packed(b)) {
+        let way = match (transpose, self.kernel.values[out].ty.elem, self.is_packed(b)) {
             (true, Dtype::I32, true) => Way::Bytes,
             (true, Dtype::F32, true) => Way::Rows,
             (true, Dtype::F32, false) => Way::Inner,
@@ -93,11 +93,11 @@ impl Lower<'_> {
     }
 
     /// Is `v` read from a packed weight, perhaps through elementwise expressions?
-    fn from_packed(&self, v: Value) -> bool {
+    fn is_packed(&self, v: Value) -> bool {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => r.packed.is_some(),
             Some(Place::Inline(None)) => {
-                crate::tile::operands(&self.exprs[&v]).iter().any(|o| self.from_packed(*o))
+                crate::tile::operands(&self.exprs[&v]).iter().any(|o| self.is_packed(*o))
             }
             Some(Place::Regs(_) | Place::Scratch(_)) | None => false,
         }

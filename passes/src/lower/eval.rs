@@ -239,7 +239,7 @@ impl Lower<'_> {
             None => {
                 Err(self.no(format!("the value `{}` before it exists", self.kernel.values[v].name)))
             }
-            Some(Place::Regs(regs)) => self.from_registers(v, &regs, at, lanes),
+            Some(Place::Regs(regs)) => self.of_registers(v, &regs, at, lanes),
             Some(Place::Scratch(home)) => {
                 let r = self.scratch_ref(v, home);
                 self.load_vec(&r, at, lanes)
@@ -251,7 +251,7 @@ impl Lower<'_> {
         }
     }
 
-    fn from_registers(
+    fn of_registers(
         &mut self,
         v: Value,
         regs: &[Reg],
@@ -289,7 +289,7 @@ impl Lower<'_> {
             shape.iter().zip(at).map(|(&s, &c)| if s == 1 { Coord::from(0) } else { c }).collect();
         let lanes = match lanes {
             LaneDim::Dim(d) if shape.get(d) == Some(&1) => LaneDim::Splat,
-            other => other,
+            LaneDim::Dim(_) | LaneDim::Splat => lanes,
         };
         self.vec(v, &at, lanes)
     }
@@ -303,11 +303,16 @@ impl Lower<'_> {
         lanes: LaneDim,
     ) -> Result<Reg> {
         match expr {
-            Expr::Fill(x) => match self.elem(v) {
-                Dtype::F32 => Ok(self.float_const(*x as f32)),
-                Dtype::I32 => Ok(self.word_const(*x as i32)),
-                other => Err(self.no(format!("filling {other}"))),
-            },
+            Expr::Fill(x) => {
+                let elem = self.elem(v);
+                if elem == Dtype::F32 {
+                    Ok(self.float_const(*x as f32))
+                } else if elem == Dtype::I32 {
+                    Ok(self.word_const(*x as i32))
+                } else {
+                    Err(self.no(format!("filling {elem}")))
+                }
+            }
             Expr::Iota { dim, start } => {
                 let start = self.extent(start)?;
                 let coord = at[*dim];
@@ -324,10 +329,13 @@ impl Lower<'_> {
                 } else {
                     word
                 };
-                match self.elem(v) {
-                    Dtype::I32 => Ok(word),
-                    Dtype::F32 => Ok(self.v(Class::Float, Op::Cvt(Cvt::FloatFromInt), &[word])),
-                    other => Err(self.no(format!("iota of {other}"))),
+                let elem = self.elem(v);
+                if elem == Dtype::I32 {
+                    Ok(word)
+                } else if elem == Dtype::F32 {
+                    Ok(self.v(Class::Float, Op::Cvt(Cvt::FloatFromInt), &[word]))
+                } else {
+                    Err(self.no(format!("iota of {elem}")))
                 }
             }
             Expr::Load { .. } => match load {
@@ -483,9 +491,10 @@ impl Lower<'_> {
     ) -> Result<Reg> {
         let from = self.elem(a);
         if let Some(code) = self.code_word(a, at, lanes)? {
-            return match to {
-                Dtype::F32 => Ok(self.v(Class::Float, Op::Cvt(Cvt::FloatFromInt), &[code])),
-                _ => Ok(code),
+            return if to == Dtype::F32 {
+                Ok(self.v(Class::Float, Op::Cvt(Cvt::FloatFromInt), &[code]))
+            } else {
+                Ok(code)
             };
         }
         if (from, to) == (Dtype::F16, Dtype::F32)

@@ -371,10 +371,12 @@ impl Lower<'_> {
                 let slices: Vec<_> =
                     at.iter().map(|e| kgen_ir::tile::Slice::point(e.clone())).collect();
                 let r = self.tile_ref(tensor, &slices, false)?;
-                let width = match r.elem {
-                    Dtype::I64 => Width::W64,
-                    Dtype::I32 => Width::W32,
-                    other => return Err(self.no(format!("reading a scalar of type {other}"))),
+                let width = if r.elem == Dtype::I64 {
+                    Width::W64
+                } else if r.elem == Dtype::I32 {
+                    Width::W32
+                } else {
+                    return Err(self.no(format!("reading a scalar of type {}", r.elem)));
                 };
                 let mem = Some(Mem { base: r.base, offset: r.offset });
                 let x = self.inst(Class::Int, Op::Read(width), &[], mem);
@@ -491,11 +493,10 @@ impl Lower<'_> {
             }
         }
         for stmt in &f.body {
-            match stmt {
-                Stmt::Let { value, expr } => {
-                    self.let_value(*value, expr, over.get(value).copied())?
-                }
-                other => self.stmt(other)?,
+            if let Stmt::Let { value, expr } = stmt {
+                self.let_value(*value, expr, over.get(value).copied())?;
+            } else {
+                self.stmt(stmt)?;
             }
         }
         for c in large {
@@ -594,10 +595,7 @@ fn in_place(f: &For, param: Value, yielded: Value) -> bool {
     let lets: BTreeMap<Value, &Expr> = f
         .body
         .iter()
-        .filter_map(|s| match s {
-            Stmt::Let { value, expr } => Some((*value, expr)),
-            _ => None,
-        })
+        .filter_map(|s| if let Stmt::Let { value, expr } = s { Some((*value, expr)) } else { None })
         .collect();
     let mut at = yielded;
     loop {

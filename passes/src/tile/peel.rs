@@ -64,10 +64,17 @@ fn block(kernel: &mut Kernel, body: &[Stmt]) -> Vec<Stmt> {
 /// Values `iota(d, var - hi) < 0`: true in every whole tile of `for var in lo..hi`.
 fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
     let start = Extent::bin(BinOp::Sub, Extent::Sym(f.var.clone()), f.hi.clone());
-    let is_iota = |e: &Expr| match e {
-        Expr::Iota { dim, start: s } => Some((*dim, *s == start)),
-        _ => None,
+    let is_iota = |e: &Expr| {
+        if let Expr::Iota { dim, start: s } = e { Some((*dim, *s == start)) } else { None }
     };
+    // What stores, or loops again, stays as it is: only straight lines of values are written twice.
+    let straight = f.body.iter().all(|s| match s {
+        Stmt::Let { .. } | Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => true,
+        Stmt::Store { .. } | Stmt::For(_) | Stmt::Tasks { .. } | Stmt::If(_) => false,
+    });
+    if !straight {
+        return BTreeSet::new();
+    }
     let mut iotas = BTreeSet::new();
     let mut zeros = BTreeSet::new();
     let mut found = BTreeSet::new();
@@ -134,7 +141,13 @@ fn clone_whole(kernel: &mut Kernel, f: &For, masks: &BTreeSet<Value>, hi: Extent
                 let value = fresh(kernel, *value, &mut map);
                 body.push(Stmt::Let { value, expr });
             }
-            other => body.push(other.clone()),
+            other @ (Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Prefetch { .. }
+            | Stmt::Store { .. }
+            | Stmt::For(_)
+            | Stmt::Tasks { .. }
+            | Stmt::If(_)) => body.push(other.clone()),
         }
     }
     let carried = f.carried.iter().zip(params).zip(results);
