@@ -53,7 +53,7 @@ impl Schedule {
     /// A good first choice for a target; the tuner looks for a better one.
     pub fn default_for(target: &Target) -> Schedule {
         Schedule {
-            keys: 16.max(target.lanes),
+            keys: 8.max(2 * target.lanes),
             split: 1024,
             rows: 4 * target.lanes,
             tokens: 2,

@@ -155,7 +155,8 @@ def attention(op, dims, t):
                 every = score
                 if op.get("sink_logit"):
                     every = np.append(score, float(t["sink_logit"][head]))
-                if len(every) == 0:
+                if len(score) == 0:
+                    # A row without keys, whatever the sink.
                     y, l = np.zeros(v_dim), -np.inf
                 else:
                     m = every.max()
@@ -163,8 +164,6 @@ def attention(op, dims, t):
                     den = np.exp(every - m).sum()
                     p = np.exp(score - m) / den
                     y, l = p @ values, m + np.log(den)
-                    if len(score) == 0:
-                        y = np.zeros(v_dim)
                 if ragged:
                     o[t["q.indptr"][b] + i, head], lse[t["q.indptr"][b] + i, head] = y, l
                 else:

@@ -91,25 +91,28 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
 
 /// What this build cannot say yet is told with its reason.
 fn check<'a>(a: &'a Attention, choice: &Choice) -> Result<&'a Segment> {
-    let no = |what: &str| Err(choice.unsupported(what, "the reference gives its meaning"));
-    let [segment] = &a.segments[..] else { return no("several segments") };
+    let no = |what: &str, instead: &str| Err(choice.unsupported(what, instead));
+    let [segment] = &a.segments[..] else {
+        return no("several segments", "one segment that holds all keys");
+    };
     if segment.layout != KvLayout::Dense {
-        return no("paged and ring layouts of keys");
+        return no("paged and ring layouts of keys", "dense keys");
     }
     if segment.shared != Shared::No {
-        return no("shared segments");
+        return no("shared segments", "the keys of each sequence");
     }
     if segment.select != Select::All || segment.emit.is_some() {
-        return no("selections of keys");
+        return no("selections of keys", "all keys, or a mask on positions");
     }
     if segment.weight {
-        return no("weights of keys");
+        return no("weights of keys", "keys that count once");
     }
     if segment.heads != Heads::All {
-        return no("segments of some heads");
+        return no("segments of some heads", "an op for each set of heads");
     }
-    if a.alibi || a.sink_logit || a.lse {
-        return no("alibi, sink_logit and lse");
+    let flags = [(a.alibi, "alibi"), (a.sink_logit, "sink_logit"), (a.lse, "lse")];
+    if let Some((_, what)) = flags.iter().find(|f| f.0) {
+        return no(what, "attention without it");
     }
     Ok(segment)
 }

@@ -25,7 +25,7 @@ pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
         Kind::Attention(a) => attention::build(a, program, choice),
         Kind::MpGemm(g) => mpgemm::build(g, program, choice),
         Kind::Rows(_) => {
-            Err(choice.unsupported("row operations", "kernels-ref gives their meaning"))
+            Err(choice.unsupported("row operations", "them beside the kernel, in the engine"))
         }
     }
 }
