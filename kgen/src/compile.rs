@@ -106,9 +106,19 @@ pub fn artifact(
     }
 }
 
-/// The folder of compiled artifacts: `KGEN_CACHE`, or `kgen` in the user's folder for caches; `None` if there is
-/// neither, or if `KGEN_CACHE` is empty.
+/// The folder of what this build has compiled, in [`cache_root`]. Another build of the same version may have other
+/// passes: what it compiled is not looked at.
 pub fn cache_folder() -> Option<PathBuf> {
+    let program = std::env::current_exe().and_then(|p| p.metadata()).ok();
+    let changed = program.as_ref().and_then(|m| m.modified().ok());
+    let since = changed.and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+    let size = program.map_or(0, |m| m.len());
+    let build = blake3::hash(format!("{size} {since:?}").as_bytes()).to_hex();
+    cache_root().map(|root| root.join(format!("build-{}", &build[..16])))
+}
+
+/// `KGEN_CACHE`, or `kgen` in the user's folder for caches; `None` if there is neither, or if `KGEN_CACHE` is empty.
+fn cache_root() -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from);
     if let Some(dir) = set("KGEN_CACHE") {
         return Some(dir).filter(|d| !d.as_os_str().is_empty());
@@ -134,7 +144,14 @@ pub fn open_cache(caching: Caching) -> Result<Option<Cache>, Error> {
         Caching::Kept => false,
     };
     let formats = kgen_ir::format::rows::find;
-    match cache_folder().map(|dir| Cache::open(&dir, formats, locked)) {
+    // The folder above must be private, too: whoever may rename in it could put another in place of ours.
+    let open = |dir: PathBuf| {
+        if let Some(root) = dir.parent() {
+            Cache::open(root, formats, locked)?;
+        }
+        Cache::open(&dir, formats, locked)
+    };
+    match cache_folder().map(open) {
         None if locked => {
             Err(Error::Unavailable("--locked needs a cache: set KGEN_CACHE to its folder".into()))
         }

@@ -192,8 +192,8 @@ pub fn sampled(
     };
     let columns = match &op.kind {
         Kind::Attention(a) => a.q.heads as u64,
-        Kind::MpGemm(g) => g.w.iter().map(|w| w.n as u64).sum(),
-        Kind::Rows(_) => 1,
+        Kind::MpGemm(g) => g.out_width() as u64,
+        Kind::Rows(r) => r.width as u64,
     };
     let mut samples: Vec<(usize, usize)> = vec![(0, 0), (0, columns as usize - 1)];
     samples.extend((0..62).map(|_| (0, (random() % columns) as usize)));

@@ -31,24 +31,29 @@ pub fn run(args: &Args, format: Format) -> Answer {
         cpu.schedule = kgen::compile::read_schedule(path, cpu.target)?;
     }
     let bar = crate::progress::bar("op files", args.ops.len());
-    let mut code = 0;
+    let (mut mistakes, mut failed, mut passed, mut unsupported) = (0, false, false, false);
     for path in &args.ops {
         bar.inc(1);
         let op = match kgen::compile::read(path) {
             Ok(op) => op,
             Err(e) => {
                 say(&e);
-                code = code.max(e.exit_code());
+                mistakes = mistakes.max(e.exit_code());
+                if format == Format::Json {
+                    let path = path.display().to_string();
+                    tell(
+                        &serde_json::json!({ "op": path, "reason": "mistakes in the file" })
+                            .to_string(),
+                    );
+                }
                 continue;
             }
         };
         let s = verify::verify(&op, &cpu, &verify::Options { cases: args.cases, seed: args.seed });
         let reason = s.unsupported.as_ref().map(ToString::to_string).unwrap_or_default();
-        code = match (&s.unsupported, s.failed.is_empty()) {
-            (_, false) => 1,
-            (Some(_), true) if code == 0 && s.passed == 0 => 4,
-            _ => code,
-        };
+        failed |= !s.failed.is_empty();
+        passed |= s.passed > 0;
+        unsupported |= s.unsupported.is_some();
         match format {
             Format::Text => {
                 let end = if s.passed == 0 && s.unsupported.is_some() {
@@ -72,5 +77,11 @@ pub fn run(args: &Args, format: Format) -> Answer {
         }
     }
     bar.finish_and_clear();
-    Ok(code)
+    // The gravest first; what no target does is no mistake beside what was verified.
+    Ok(match (mistakes, failed, passed, unsupported) {
+        (1.., ..) => mistakes,
+        (0, true, ..) => 1,
+        (0, false, false, true) => 4,
+        (0, false, true, _) | (0, false, false, false) => 0,
+    })
 }
