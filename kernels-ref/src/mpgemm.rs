@@ -109,12 +109,11 @@ pub fn run(
             let sum = product(which, n_row)?;
             let added = added.map(|x| x.unwrap_or(0.0));
             let size = sum.y.abs() + added[0].abs() + added[1].abs();
-            Value { y: sum.y + added[0] + added[1], e: sum.e + bound::C2 * bound::U32 * size }
+            Value::of(sum.y + added[0] + added[1], sum.e + bound::C2 * bound::U32 * size)
+                .after(sum.tainted)
         };
-        let finite = v.y.is_finite() && v.e.is_finite();
         out.values[i] = v.y;
-        out.bounds[i] = if finite { v.e + bound::rounding(op.out, v.y, v.e) } else { 0.0 };
-        out.tainted[i] = !finite;
+        (out.bounds[i], out.tainted[i]) = v.outcome(op.out);
     }
     Ok([("out".to_string(), out)].into())
 }
@@ -147,7 +146,7 @@ fn sum_of_products(a: &[Value], w: &[f64], int8: bool) -> Value {
         }
     }
     let acc = bound::C1 * bound::U32 + bound::C2 * bound::U32 * bound::depth(k);
-    Value { y, e: e + acc * magnitude }
+    Value::of(y, e + acc * magnitude).after(a.iter().any(|a| a.tainted))
 }
 
 /// The weight matrix of each row: tensor `group`, or for `m = "m[g]"` the rows sorted by group, counted by

@@ -1,7 +1,10 @@
-//! Row operations: each output is an expression over the elements of a row.
+//! Row operations: each output is an expression over the elements of a row and the outputs above it.
+//!
+//! `mu = "mean(x)"` (a column), then `y = "x - mu"`. Vectors and scalars come of vectors alone, also where there
+//! are no rows.
 
 use crate::{
-    Output, RefError, bound,
+    Output, RefError,
     inputs::{self, Inputs, natural},
     pairs,
     value::{Value, eval},
@@ -9,6 +12,7 @@ use crate::{
 use kgen_ir::{
     extent::Dims,
     op::{RowKind, Rows},
+    tensor::Tensor,
 };
 use std::collections::BTreeMap;
 
@@ -29,64 +33,96 @@ pub fn run(
             RowKind::Scalar => vec![Some(1)],
         };
         let tensor = inputs::typed(inputs, &t.name, t.dtype, &shape)?;
-        if matches!(t.kind, RowKind::Matrix | RowKind::Column) {
+        if of_each_row(t.kind) {
             rows = rows.or(tensor.shape.first().copied());
         }
         tensors.insert(t.name.as_str(), (t.kind, tensor));
     }
     let rows = rows.unwrap_or(0);
+    let asked = pairs(samples, rows, width)?;
+    // What does not depend on the row, then row by row.
+    let mut values = BTreeMap::from([(None, row(op, &tensors, width, None)?)]);
+    for &(r, _) in &asked {
+        if let std::collections::btree_map::Entry::Vacant(e) = values.entry(Some(r)) {
+            e.insert(row(op, &tensors, width, Some(r))?);
+        }
+    }
     let mut outputs = BTreeMap::new();
-    for out in &op.outputs {
-        let (shape, columns) = match out.kind {
-            RowKind::Matrix => (vec![rows, width], width),
-            RowKind::Column => (vec![rows], 1),
-            RowKind::Vector | RowKind::Scalar => {
-                return Err(RefError::Op(format!(
-                    "the output `{}` is not one of each row",
-                    out.name
-                )));
-            }
+    for (nth, out) in op.outputs.iter().enumerate() {
+        let (shape, count, columns) = match out.kind {
+            RowKind::Matrix => (vec![rows, width], rows, width),
+            RowKind::Column => (vec![rows], rows, 1),
+            RowKind::Vector => (vec![width], 1, width),
+            RowKind::Scalar => (vec![1], 1, 1),
         };
-        // Samples speak of the widest output; a column has its first.
-        let inside: Option<Vec<_>> = samples
-            .map(|s| s.iter().map(|&(r, c)| (r, c.min(columns.saturating_sub(1)))).collect());
-        let pairs = pairs(inside.as_deref(), rows, columns)?;
+        // Samples speak of a matrix; of what is narrower, they mean the last column or row it has.
+        let places: Vec<(usize, usize)> = match samples {
+            Some(_) => asked.iter().map(|&(r, c)| (r.min(count - 1), c.min(columns - 1))).collect(),
+            None => pairs(None, count, columns)?,
+        };
         let mut o = Output {
             shape,
-            values: vec![0.0; pairs.len()],
-            bounds: vec![0.0; pairs.len()],
-            tainted: vec![false; pairs.len()],
-            at: samples.map(|_| pairs.iter().map(|(r, c)| r * columns + c).collect()),
+            values: Vec::with_capacity(places.len()),
+            bounds: Vec::with_capacity(places.len()),
+            tainted: Vec::with_capacity(places.len()),
+            at: samples.map(|_| places.iter().map(|(r, c)| r * columns + c).collect()),
         };
-        let mut last: Option<(usize, Vec<Value>)> = None;
-        for (i, &(row, column)) in pairs.iter().enumerate() {
-            if last.as_ref().is_none_or(|(at, _)| *at != row) {
-                let name = |name: &str| {
-                    let (kind, t) = tensors.get(name)?;
-                    let one = |i| vec![Value::exact(t.get(i))];
-                    let many =
-                        |first: usize| (0..width).map(|i| Value::exact(t.get(first + i))).collect();
-                    Some(match kind {
-                        RowKind::Matrix => many(row * width),
-                        RowKind::Vector => many(0),
-                        RowKind::Column => one(row),
-                        RowKind::Scalar => one(0),
-                    })
-                };
-                let values = eval(&out.value, width, &name);
-                let wrong =
-                    || RefError::Op(format!("the value of `{}` cannot be computed", out.name));
-                last = Some((row, values.ok_or_else(wrong)?));
-            }
-            let Some((_, values)) = &last else { continue };
-            let v =
-                values.get(column).or(values.first()).copied().unwrap_or(Value::exact(f64::NAN));
-            let finite = v.y.is_finite() && v.e.is_finite();
-            o.values[i] = v.y;
-            o.bounds[i] = if finite { v.e + bound::rounding(out.dtype, v.y, v.e) } else { 0.0 };
-            o.tainted[i] = !finite;
+        for (r, c) in places {
+            let list = values.get(&of_each_row(out.kind).then_some(r)).and_then(|v| v.get(nth));
+            let found = list.and_then(|l| l.get(c).or(l.first()));
+            let v = *found.ok_or_else(|| cannot(&out.name))?;
+            let (bound, tainted) = v.outcome(out.dtype);
+            o.values.push(v.y);
+            o.bounds.push(bound);
+            o.tainted.push(tainted);
         }
         outputs.insert(out.name.clone(), o);
     }
     Ok(outputs)
+}
+
+fn of_each_row(kind: RowKind) -> bool {
+    match kind {
+        RowKind::Matrix | RowKind::Column => true,
+        RowKind::Vector | RowKind::Scalar => false,
+    }
+}
+
+fn cannot(output: &str) -> RefError {
+    RefError::Op(format!("the value of `{output}` cannot be computed"))
+}
+
+/// All outputs of one row, in the order of the file; without a row, those that are the same for each.
+fn row(
+    op: &Rows,
+    tensors: &BTreeMap<&str, (RowKind, &Tensor)>,
+    width: usize,
+    row: Option<usize>,
+) -> Result<Vec<Vec<Value>>, RefError> {
+    let mut above: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut all = Vec::with_capacity(op.outputs.len());
+    for out in &op.outputs {
+        if row.is_none() && of_each_row(out.kind) {
+            all.push(vec![]);
+            continue;
+        }
+        let name = |name: &str| {
+            if let Some(values) = above.get(name) {
+                return Some(values.clone());
+            }
+            let (kind, t) = tensors.get(name)?;
+            let one = |i| vec![Value::exact(t.get(i))];
+            let many = |first: usize| (0..width).map(|i| Value::exact(t.get(first + i))).collect();
+            Some(match kind {
+                RowKind::Matrix => many(row? * width),
+                RowKind::Vector => many(0),
+                RowKind::Column => one(row?),
+                RowKind::Scalar => one(0),
+            })
+        };
+        let values = eval(&out.value, width, &name).ok_or_else(|| cannot(&out.name))?;
+        above.insert(&out.name, values.iter().map(|v| v.stored(out.dtype)).collect());
+        all.push(values);
+    }
+    Ok(all)
 }

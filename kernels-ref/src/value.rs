@@ -3,24 +3,64 @@
 //! Errors go through to first order: `x + y` may be off by both errors and its own rounding, `f(x)` by the error of
 //! `x` times the slope of `f` and the rounding of `f` (Higham, Accuracy and Stability of Numerical Algorithms, ch. 3).
 
-use crate::bound::{C2, EXP, U32, depth};
-use kgen_ir::op::expr::{Binary, Expr, Func, Reduce, Unary};
+use crate::bound::{self, C2, EXP, U32, depth};
+use kgen_ir::{
+    dtype::Dtype,
+    op::expr::{Binary, Expr, Func, Reduce, Unary},
+};
 
 /// A value, and how far a kernel may be from it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Value {
     pub y: f64,
+    /// Infinite where rounding may make anything of it, as of `1 / (x - y)` with x near y.
     pub e: f64,
+    /// Whether a NaN or an infinity entered.
+    pub tainted: bool,
 }
 
 impl Value {
     pub fn exact(y: f64) -> Value {
-        Value { y, e: 0.0 }
+        Value::of(y, 0.0)
+    }
+
+    pub fn of(y: f64, e: f64) -> Value {
+        // Infinities and NaN have no neighbours; 0 times an infinite error is unknown.
+        let e = if !y.is_finite() {
+            0.0
+        } else if e.is_nan() {
+            f64::INFINITY
+        } else {
+            e
+        };
+        Value { y, e, tainted: !y.is_finite() }
     }
 
     /// With a rounding of the result added.
     fn rounded(y: f64, e: f64) -> Value {
-        Value { y, e: e + C2 * U32 * y.abs() }
+        Value::of(y, e + C2 * U32 * y.abs())
+    }
+
+    /// Computed from others, one of which may have been tainted.
+    pub fn after(self, tainted: bool) -> Value {
+        Value { tainted: self.tainted || tainted, ..self }
+    }
+
+    /// The bound of an output of this type, and whether NaN is right too.
+    pub fn outcome(self, out: Dtype) -> (f64, bool) {
+        if !self.y.is_finite() {
+            (0.0, true)
+        } else if self.e.is_infinite() {
+            (f64::INFINITY, true)
+        } else {
+            (self.e + bound::rounding(out, self.y, self.e), self.tainted)
+        }
+    }
+
+    /// As another expression may read it back from an output of this type.
+    pub fn stored(self, out: Dtype) -> Value {
+        let whole = bound::unit(out) == 0.0 && self.e == 0.0 && self.y.fract() == 0.0;
+        if whole { self } else { Value { e: self.outcome(out).0, ..self } }
     }
 }
 
@@ -33,10 +73,12 @@ pub fn eval(
     Some(match expr {
         Expr::Number(x) => {
             let stored = f64::from(*x as f32);
-            vec![Value { y: *x, e: (stored - x).abs() }]
+            vec![Value::of(*x, (stored - x).abs())]
         }
         Expr::Name(n) => name(n)?,
-        Expr::Unary(op, a) => eval(a, width, name)?.into_iter().map(|a| unary(*op, a)).collect(),
+        Expr::Unary(op, a) => {
+            eval(a, width, name)?.into_iter().map(|a| unary(*op, a).after(a.tainted)).collect()
+        }
         Expr::Binary(op, a, b) => {
             both(eval(a, width, name)?, eval(b, width, name)?, |a, b| binary(*op, a, b))
         }
@@ -46,13 +88,13 @@ pub fn eval(
         }
         Expr::Call(func, args) => {
             let [a] = &args[..] else { return None };
-            eval(a, width, name)?.into_iter().map(|a| call(*func, a)).collect()
+            eval(a, width, name)?.into_iter().map(|a| call(*func, a).after(a.tainted)).collect()
         }
         Expr::Reduce(op, a) => {
             let a = eval(a, width, name)?;
             // One value stands for a whole row.
             let all = if a.len() == width { a } else { vec![*a.first()?; width] };
-            vec![reduce(*op, &all)]
+            vec![reduce(*op, &all).after(all.iter().any(|v| v.tainted))]
         }
     })
 }
@@ -60,17 +102,18 @@ pub fn eval(
 fn both(a: Vec<Value>, b: Vec<Value>, f: impl Fn(Value, Value) -> Value) -> Vec<Value> {
     let count = if a.len() == 1 { b.len() } else { a.len() };
     let at = |list: &[Value], i: usize| if list.len() == 1 { list[0] } else { list[i] };
-    (0..count).map(|i| f(at(&a, i), at(&b, i))).collect()
+    let pair = |i| (at(&a, i), at(&b, i));
+    (0..count).map(pair).map(|(a, b)| f(a, b).after(a.tainted || b.tainted)).collect()
 }
 
 fn truth(is: bool, doubtful: bool) -> Value {
-    Value { y: f64::from(u8::from(is)), e: f64::from(u8::from(doubtful)) }
+    Value::of(f64::from(u8::from(is)), f64::from(u8::from(doubtful)))
 }
 
 fn unary(op: Unary, a: Value) -> Value {
     match op {
-        Unary::Neg => Value { y: -a.y, e: a.e },
-        Unary::Not => Value { y: f64::from(u8::from(a.y == 0.0)), e: a.e.min(1.0) },
+        Unary::Neg => Value::of(-a.y, a.e),
+        Unary::Not => Value::of(f64::from(u8::from(a.y == 0.0)), a.e.min(1.0)),
     }
 }
 
@@ -96,7 +139,11 @@ fn binary(op: Binary, a: Value, b: Value) -> Value {
         }
         Binary::Rem => {
             let times = (a.y / b.y).floor();
-            Value::rounded(a.y - times * b.y, a.e + times.abs() * b.e + C2 * U32 * a.y.abs())
+            let y = a.y - times * b.y;
+            let e = a.e + times.abs() * b.e + C2 * U32 * a.y.abs();
+            // Near a multiple a kernel may stand on its other side, a whole divisor away.
+            let near = either > 0.0 && (y.abs() <= e || (b.y - y).abs() <= e);
+            Value::rounded(y, if near { e + b.y.abs() } else { e })
         }
         Binary::Lt => compare(a.y < b.y),
         Binary::Le => compare(a.y <= b.y),
@@ -111,8 +158,8 @@ fn binary(op: Binary, a: Value, b: Value) -> Value {
 
 fn pair(func: Func, a: Value, b: Value) -> Value {
     match func {
-        Func::Max => Value { y: if a.y > b.y { a.y } else { b.y }, e: a.e.max(b.e) },
-        Func::Min => Value { y: if a.y < b.y { a.y } else { b.y }, e: a.e.max(b.e) },
+        Func::Max => Value::of(if a.y > b.y { a.y } else { b.y }, a.e.max(b.e)),
+        Func::Min => Value::of(if a.y < b.y { a.y } else { b.y }, a.e.max(b.e)),
         Func::Block
         | Func::Exp
         | Func::Log
@@ -124,14 +171,14 @@ fn pair(func: Func, a: Value, b: Value) -> Value {
         | Func::Sin
         | Func::Cos => {
             let y = (a.y / b.y).floor();
-            Value { y, e: if a.e + b.e > 0.0 { 1.0 } else { 0.0 } }
+            Value::of(y, if a.e + b.e > 0.0 { 1.0 } else { 0.0 })
         }
     }
 }
 
 fn call(func: Func, a: Value) -> Value {
     match func {
-        Func::Abs => Value { y: a.y.abs(), e: a.e },
+        Func::Abs => Value::of(a.y.abs(), a.e),
         Func::Exp => {
             let y = a.y.exp();
             // A kernel takes powers of 2: the argument is multiplied, and rounded, first.
@@ -165,10 +212,11 @@ fn call(func: Func, a: Value) -> Value {
             };
             Value::rounded(y, e + C2 * U32 * y.abs())
         }
-        Func::Tanh => Value::rounded(a.y.tanh(), a.e.min(2.0) + EXP),
+        Func::Tanh => Value::rounded(a.y.tanh(), rising(f64::tanh, a) + EXP),
         Func::Sigmoid => {
-            let y = 1.0 / (1.0 + (-a.y).exp());
-            Value::rounded(y, (0.25 * a.e).min(1.0) + (EXP + C2 * U32 * a.y.abs()) * y)
+            let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+            let y = sigmoid(a.y);
+            Value::rounded(y, rising(sigmoid, a) + (EXP + C2 * U32 * a.y.abs()) * y)
         }
         Func::Sin => Value::rounded(a.y.sin(), a.e.min(2.0) + C2 * U32 * (1.0 + a.y.abs())),
         Func::Cos => Value::rounded(a.y.cos(), a.e.min(2.0) + C2 * U32 * (1.0 + a.y.abs())),
@@ -177,13 +225,18 @@ fn call(func: Func, a: Value) -> Value {
     }
 }
 
+/// How far a rising function moves over the error of its argument.
+fn rising(f: impl Fn(f64) -> f64, a: Value) -> f64 {
+    (f(a.y + a.e) - f(a.y)).max(f(a.y) - f(a.y - a.e))
+}
+
 fn reduce(op: Reduce, all: &[Value]) -> Value {
     let count = all.len() as f64;
     let sum = || {
         let y: f64 = all.iter().map(|v| v.y).sum();
         let size: f64 = all.iter().map(|v| v.y.abs()).sum();
         let e: f64 = all.iter().map(|v| v.e).sum();
-        Value { y, e: e + C2 * U32 * depth(all.len()) * size }
+        Value::of(y, e + C2 * U32 * depth(all.len()) * size)
     };
     let worst = all.iter().fold(0f64, |e, v| e.max(v.e));
     match op {
@@ -196,13 +249,13 @@ fn reduce(op: Reduce, all: &[Value]) -> Value {
             let y = all
                 .iter()
                 .fold(f64::NEG_INFINITY, |y, v| if v.y.is_nan() || v.y > y { v.y } else { y });
-            Value { y, e: worst }
+            Value::of(y, worst)
         }
         Reduce::Min => {
             let y = all
                 .iter()
                 .fold(f64::INFINITY, |y, v| if v.y.is_nan() || v.y < y { v.y } else { y });
-            Value { y, e: worst }
+            Value::of(y, worst)
         }
         Reduce::Argmax => {
             let mut best = 0;
@@ -215,8 +268,10 @@ fn reduce(op: Reduce, all: &[Value]) -> Value {
             let near = |(i, v): (usize, &Value)| {
                 i != best && worst > 0.0 && v.y + v.e + all[best].e >= all[best].y
             };
-            let doubtful = all.iter().enumerate().any(near);
-            Value { y: best as f64, e: if doubtful { count } else { 0.0 } }
+            // NaN has no order: any index is right.
+            let unordered = all.iter().any(|v| v.y.is_nan());
+            let doubtful = unordered || all.iter().enumerate().any(near);
+            Value::of(best as f64, if doubtful { count } else { 0.0 })
         }
     }
 }
