@@ -1,6 +1,6 @@
 //! From an op file to an artifact: the calls into the compiler's other crates.
 
-use crate::Error;
+use crate::{Error, header};
 use kgen_ir::{
     artifact::{Artifact, Contract, KernelEntry, Manifest},
     diag::{Unsupported, did_you_mean},
@@ -217,6 +217,23 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
         files: BTreeMap::new(),
     };
     Ok(Compiled { program, kernels, notes, artifact: Artifact::new(manifest, files) })
+}
+
+/// The kernels of an artifact as an object file of this system, for a C program to link; [`crate::header`] declares
+/// them.
+pub fn object(artifact: &Artifact) -> Result<Vec<u8>, Error> {
+    let m = &artifact.manifest;
+    let arch = std::env::consts::ARCH.replace('_', "-");
+    if !m.target.starts_with(&arch) {
+        return Err(Error::Unavailable(format!(
+            "objects are made for this machine's CPU family, {arch}; for {} run kgen on such a machine",
+            m.target
+        )));
+    }
+    let texts: Vec<&str> =
+        m.kernels.iter().filter_map(|k| artifact.files.get(&k.file)).map(String::as_str).collect();
+    kgen_runtime::driver::object::object(&m.name, &header::prefix(&m.name), &texts, &m.features)
+        .map_err(|e| Error::Unavailable(e.to_string()))
 }
 
 fn contract(program: &Program) -> Contract {

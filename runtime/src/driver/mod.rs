@@ -12,6 +12,8 @@ pub mod cranelift;
 #[cfg(test)]
 pub mod fake;
 pub mod hint;
+#[cfg(feature = "cranelift")]
+pub mod object;
 
 /// Turns text into code.
 pub trait Driver {
