@@ -4,7 +4,7 @@
 //! flash_decode: 3 kernels, 6012 instructions: cold 27.1 ms, warm 8.9 ms = 1.48 us an instruction
 //! ```
 
-use kgen_runtime::{driver::clif::Clif, module::Module};
+use kgen_runtime::module::Module;
 use std::{hint::black_box, path::Path, time::Instant};
 
 const REPS: usize = 25;
@@ -20,7 +20,7 @@ fn main() {
             kgen::compile::compile(&op, target, &schedule).expect("they compile").artifact;
         let load = || {
             let start = Instant::now();
-            black_box(Module::load(&artifact, &Clif).expect("our text is right"));
+            black_box(Module::open(&artifact).expect("our text is right"));
             start.elapsed().as_secs_f64()
         };
         let cold = load();

@@ -179,8 +179,9 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
     let mut files = BTreeMap::new();
     let mut entries = Vec::new();
     for (tile, kernel) in program.kernels.iter().zip(&kernels) {
-        let file = format!("{}.clif", kernel.name);
-        files.insert(file.clone(), kgen_codegen::cpu::emit(kernel, target)?);
+        let (extension, text) = kgen_codegen::emit(kernel, target)?;
+        let file = format!("{}.{extension}", kernel.name);
+        files.insert(file.clone(), text);
         let counters = kernel.slots.iter().filter_map(|s| match s {
             Slot::Counter(i) => Some(i + 1),
             Slot::Pointer(_) | Slot::Stride(..) | Slot::Extent(_) | Slot::Scratch => None,

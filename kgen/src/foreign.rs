@@ -5,7 +5,7 @@ use kgen_ir::{
     artifact::{self, Artifact},
     op::{Op, read},
 };
-use kgen_runtime::{artifact::read_dir, driver::clif::Clif, module::Module};
+use kgen_runtime::{artifact::read_dir, module::Module};
 use std::{path::Path, sync::Arc};
 
 /// What names an artifact: BLAKE3 of its manifest, which has those of its files.
@@ -37,6 +37,6 @@ pub fn load(dir: &Path, trust: Option<Option<&str>>) -> Result<(Op, Arc<Module>)
         Error::Input(format!("{name}: the artifact does not say what it computes; compile it anew"))
     })?;
     let op = read::read(&name, text).map_err(Error::Report)?;
-    let module = Module::load(&artifact, &Clif).map_err(|e| Error::Unavailable(e.to_string()))?;
+    let module = Module::open(&artifact).map_err(|e| Error::Unavailable(e.to_string()))?;
     Ok((op, module))
 }

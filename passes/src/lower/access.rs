@@ -29,6 +29,26 @@ pub(super) struct TileDim {
     pub guard: Option<(Operand, Operand)>,
 }
 
+/// How elements in memory become lanes.
+#[derive(Clone)]
+pub(super) struct Form {
+    class: Class,
+    /// Of an element in memory.
+    width: Width,
+    load: Op,
+    splat: Op,
+}
+
+impl Form {
+    fn plain((class, width): (Class, Width)) -> Form {
+        Form { class, width, load: Op::Load(width), splat: Op::Splat(width) }
+    }
+}
+
+/// f16 elements as floats.
+pub(super) const HALF_FLOATS: Form =
+    Form { class: Class::Float, width: Width::U16, load: Op::LoadF16, splat: Op::SplatF16 };
+
 impl Lower<'_> {
     pub(super) fn tile_ref(&mut self, name: &str, at: &[Slice], guard: bool) -> Result<TileRef> {
         let tensor = match self.kernel.tensor(name) {
@@ -174,12 +194,22 @@ impl Lower<'_> {
         if r.packed.is_some() {
             return self.load_packed(r, at, lanes);
         }
-        let (class, width) = self.lane_form(r.elem)?;
-        self.guarded(r, at, class, |l| {
+        let form = Form::plain(self.lane_form(r.elem)?);
+        self.load_as(r, at, lanes, form)
+    }
+
+    pub(super) fn load_as(
+        &mut self,
+        r: &TileRef,
+        at: &[Coord],
+        lanes: LaneDim,
+        form: Form,
+    ) -> Result<Reg> {
+        self.guarded(r, at, form.class, |l| {
             let mem = l.address(r, at)?;
             match lanes {
-                LaneDim::Splat => Ok(l.inst(class, Op::Splat(width), &[], Some(mem))),
-                LaneDim::Dim(d) if d + 1 == r.dims.len() => l.load_row(r, at, class, width, mem),
+                LaneDim::Splat => Ok(l.inst(form.class, form.splat, &[], Some(mem))),
+                LaneDim::Dim(d) if d + 1 == r.dims.len() => l.load_row(r, at, &form, mem),
                 LaneDim::Dim(_) => Err(l.no("lanes along a strided dimension".into())),
             }
         })
@@ -257,15 +287,8 @@ impl Lower<'_> {
         }
     }
 
-    fn load_row(
-        &mut self,
-        r: &TileRef,
-        at: &[Coord],
-        class: Class,
-        width: Width,
-        mem: Mem,
-    ) -> Result<Reg> {
-        let whole = |l: &mut Self| l.inst(class, Op::Load(width), &[], Some(mem));
+    fn load_row(&mut self, r: &TileRef, at: &[Coord], form: &Form, mem: Mem) -> Result<Reg> {
+        let whole = |l: &mut Self| l.inst(form.class, form.load.clone(), &[], Some(mem));
         match self.row_count(r, at) {
             None => Ok(whole(self)),
             Some(Operand::Imm(n)) if n as usize >= self.lanes => Ok(whole(self)),
@@ -274,7 +297,7 @@ impl Lower<'_> {
                 let got = self.if_else(
                     (Compare::Ge, count, lanes),
                     |l| Ok(vec![whole(l)]),
-                    |l| Ok(vec![l.load_part(class, width, mem, count)?]),
+                    |l| Ok(vec![l.load_part(form, mem, count)?]),
                 )?;
                 Ok(got[0])
             }
@@ -282,15 +305,15 @@ impl Lower<'_> {
     }
 
     /// `count < lanes` elements, zeros behind: through the first bytes of scratch.
-    fn load_part(&mut self, class: Class, width: Width, mem: Mem, count: Operand) -> Result<Reg> {
+    fn load_part(&mut self, form: &Form, mem: Mem, count: Operand) -> Result<Reg> {
         let temp = self.scratch_base();
         let zero = self.word_const(0);
         self.effect(Op::Store(Width::W32), &[Operand::Reg(zero)], Mem { base: temp, offset: 0 });
-        let bytes = width_bytes(width);
+        let bytes = width_bytes(form.width);
         let source =
             self.int(IntOp::Add, Operand::Reg(mem.base), Operand::Imm(i64::from(mem.offset)));
         self.copy_elements(source, Operand::Reg(temp), bytes, count)?;
-        Ok(self.inst(class, Op::Load(width), &[], Some(Mem { base: temp, offset: 0 })))
+        Ok(self.inst(form.class, form.load.clone(), &[], Some(Mem { base: temp, offset: 0 })))
     }
 
     fn copy_elements(

@@ -24,6 +24,12 @@ pub trait Driver {
     fn load(&self, text: &str, entries: &[&str]) -> Result<Box<dyn Loaded>, DriverError>;
 }
 
+/// The drivers of this build.
+pub static DRIVERS: &[&(dyn Driver + Sync)] = &[
+    #[cfg(feature = "cranelift")]
+    &clif::Clif,
+];
+
 /// Code in memory.
 pub trait Loaded: Send + Sync {
     /// Runs one worker of a kernel.
