@@ -7,7 +7,7 @@ use kgen_ir::{
     machine::{self, Slot},
     op::{Op, print, read},
     target::Target,
-    tile::{Program, Stage, verify},
+    tile::{self, Program, Stage, verify},
 };
 use kgen_passes::{Choice, Schedule};
 use kgen_runtime::cache::{Cache, CompileError};
@@ -182,19 +182,7 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
         let (extension, text) = kgen_codegen::emit(kernel, target)?;
         let file = format!("{}.{extension}", kernel.name);
         files.insert(file.clone(), text);
-        let counters = kernel.slots.iter().filter_map(|s| match s {
-            Slot::Counter(i) => Some(i + 1),
-            Slot::Pointer(_) | Slot::Stride(..) | Slot::Extent(_) | Slot::Scratch => None,
-        });
-        entries.push(KernelEntry {
-            name: kernel.name.clone(),
-            file,
-            entry: kernel.name.clone(),
-            params: tile.params.clone(),
-            slots: kernel.slots.clone(),
-            scratch: kernel.scratch,
-            counters: counters.max().unwrap_or(0),
-        });
+        entries.push(entry(tile, kernel, file));
     }
     files.insert("op.toml".into(), print::print(op));
     files.insert("schedule.toml".into(), schedule.print());
@@ -235,6 +223,23 @@ pub fn object(artifact: &Artifact) -> Result<Vec<u8>, Error> {
         m.kernels.iter().filter_map(|k| artifact.files.get(&k.file)).map(String::as_str).collect();
     kgen_runtime::driver::object::object(&m.name, &header::prefix(&m.name), &texts, &m.features)
         .map_err(|e| Error::Unavailable(e.to_string()))
+}
+
+/// What a manifest says of a kernel.
+pub fn entry(tile: &tile::Kernel, kernel: &machine::Kernel, file: String) -> KernelEntry {
+    let counters = kernel.slots.iter().filter_map(|s| match s {
+        Slot::Counter(i) => Some(i + 1),
+        Slot::Pointer(_) | Slot::Stride(..) | Slot::Extent(_) | Slot::Scratch => None,
+    });
+    KernelEntry {
+        name: kernel.name.clone(),
+        file,
+        entry: kernel.name.clone(),
+        params: tile.params.clone(),
+        slots: kernel.slots.clone(),
+        scratch: kernel.scratch,
+        counters: counters.max().unwrap_or(0),
+    }
 }
 
 fn contract(program: &Program) -> Contract {

@@ -36,6 +36,9 @@ enum Way {
     Columns,
 }
 
+/// Columns beside each other that hide the latency of a multiply-add together with a few rows.
+const FEW: usize = 4;
+
 impl Lower<'_> {
     fn dot(
         &mut self,
@@ -280,8 +283,9 @@ impl Lower<'_> {
         let lanes = self.lanes;
         // All rows at once, so that each key is decoded once; as many columns as registers allow.
         let rows = dot.m.min(self.budget());
-        // Two sums a row where there is room: each waits for its own last step alone.
-        let chains = if 2 * rows <= self.budget() { 2 } else { 1 };
+        // Two sums a row where few columns fit beside each other: each waits for its own last step alone.
+        let few = self.budget() / rows < FEW;
+        let chains = if few && 2 * rows <= self.budget() { 2 } else { 1 };
         let at_once = (self.budget() / (rows * chains)).clamp(1, width);
         let mut out = Vec::new();
         for first in (0..dot.m).step_by(rows) {
