@@ -36,8 +36,8 @@ enum Way {
     Columns,
 }
 
-/// Columns beside each other that hide the latency of a multiply-add together with a few rows.
-const FEW: usize = 4;
+/// Accumulators that hide the latency of a multiply-add, whatever the shape of their block.
+const MANY: usize = 16;
 
 impl Lower<'_> {
     fn dot(
@@ -283,8 +283,8 @@ impl Lower<'_> {
         let lanes = self.lanes;
         // All rows at once, so that each key is decoded once; as many columns as registers allow.
         let rows = dot.m.min(self.budget());
-        // Two sums a row where few columns fit beside each other: each waits for its own last step alone.
-        let few = self.budget() / rows < FEW;
+        // Two sums a row where registers are few: each waits for its own last step alone. With many, columns do that.
+        let few = self.budget() < MANY;
         let chains = if few && 2 * rows <= self.budget() { 2 } else { 1 };
         let at_once = (self.budget() / (rows * chains)).clamp(1, width);
         let mut out = Vec::new();
