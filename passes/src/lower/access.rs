@@ -470,6 +470,9 @@ impl Lower<'_> {
 
     /// One hint a cache line of each row.
     pub(super) fn prefetch_tile(&mut self, r: &TileRef, level: u8) -> Result<()> {
+        if let Some((of, _)) = r.packed.clone() {
+            return self.prefetch_packed(r, &of, level);
+        }
         let Some((last, outer)) = r.dims.split_last() else { return Ok(()) };
         let rows: usize = outer.iter().map(|d| d.len).product();
         let row_bytes = last.len * r.elem.bytes().unwrap_or(1);
@@ -488,6 +491,24 @@ impl Lower<'_> {
             }
             Ok(((), vec![]))
         })?;
+        Ok(())
+    }
+}
+
+impl Lower<'_> {
+    /// One hint a cache line of a group, for each block of rows.
+    fn prefetch_packed(&mut self, r: &TileRef, of: &Packing, level: u8) -> Result<()> {
+        let sizes = of.sizes(of.lanes, of.group).map_err(|e| self.no(e.to_string()))?;
+        let [TileDim { len: rows, step: Operand::Imm(block), .. }, _] = r.dims[..] else {
+            return Err(self.no("a hint for a packed weight that is not [n, k]".into()));
+        };
+        for first in 0..rows.div_ceil(of.lanes) {
+            for line in (0..sizes.group).step_by(64) {
+                let at = i64::from(r.offset) + first as i64 * block + line as i64;
+                let Ok(offset) = i32::try_from(at) else { continue };
+                self.effect(Op::Prefetch(level), &[], Mem { base: r.base, offset });
+            }
+        }
         Ok(())
     }
 }
