@@ -35,13 +35,17 @@ use kgen_ir::{
 };
 use kgen_kernels_ref::Output;
 use kgen_passes::Choice;
-use kgen_runtime::module::Module;
+use kgen_runtime::{driver::clif::Clif, module::Module};
 use kgen_tests::machine_run;
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
 };
 
 type Tensors = BTreeMap<String, Tensor>;
@@ -207,7 +211,8 @@ fn ready(case: &Case, op: &Op) -> Result<Ready, Unsupported> {
         Err(kgen::Error::Unsupported(why)) => return Err(why),
         Err(e) => panic!("{}: {e}", case.name),
     };
-    let module = cpu.load(op).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+    let module =
+        Module::load(&compiled.artifact, &Clif).unwrap_or_else(|e| panic!("{}: {e}", case.name));
     Ok(Ready { built, optimised, compiled, module, cpu })
 }
 
@@ -250,9 +255,9 @@ impl Score {
 
 /// The reference, held against itself: what it says of some elements is what it says of all.
 fn reference(e: &Example) -> Result<Expected, No> {
-    let failed = |e: kgen_kernels_ref::RefError| match e {
-        kgen_kernels_ref::RefError::NotYet(_) => No::Skipped(e.to_string()),
-        _ => No::Failed(e.to_string()),
+    let failed = |e: kgen_kernels_ref::RefError| {
+        let beyond = matches!(e, kgen_kernels_ref::RefError::NotYet(_));
+        if beyond { No::Skipped(e.to_string()) } else { No::Failed(e.to_string()) }
     };
     let all = kgen_kernels_ref::run(&e.op, &e.dims, &e.inputs).map_err(failed)?;
     if all.values().all(|o| o.values.is_empty()) {
@@ -279,7 +284,8 @@ fn stored(op: &Op, expected: &Expected) -> Tensors {
     expected.iter().map(|(name, o)| (name.clone(), tensor(o, name))).collect()
 }
 
-fn run(case: &Case) -> Vec<String> {
+/// A line for each engine, and what is wrong.
+fn run(case: &Case) -> (Vec<String>, Vec<String>) {
     let mut scores: BTreeMap<usize, Score> = BTreeMap::new();
     let mut agree = Score::default();
     for op in &case.ops {
@@ -325,20 +331,20 @@ fn run(case: &Case) -> Vec<String> {
         }
     }
     let named = scores.into_iter().map(|(at, score)| (ENGINES[at].name, score));
-    let mut wrong = Vec::new();
+    let (mut lines, mut wrong) = (Vec::new(), Vec::new());
     for (engine, score) in [("reference", agree)].into_iter().chain(named) {
         let skipped: Vec<_> = score.skipped.iter().map(|(why, n)| format!("{n}: {why}")).collect();
         let skipped = if skipped.is_empty() { "none".into() } else { skipped.join("; ") };
-        println!(
+        lines.push(format!(
             "{}, {engine}: {} passed, worst {:.2} of the bound, skipped {skipped}",
             case.name, score.ran, score.worst
-        );
+        ));
         if score.ran == 0 && !(case.unsupported && engine != "reference") {
             wrong.push(format!("{}: {engine} ran nothing: {skipped}", case.name));
         }
         wrong.extend(score.wrong);
     }
-    wrong
+    (lines, wrong)
 }
 
 /// The first element that differs; instruction sets differ in the bits of a NaN.
@@ -357,10 +363,27 @@ fn differ(a: &Tensors, b: &Tensors) -> Option<String> {
     None
 }
 
+/// Interpreters take most of the time: some cases at once.
+const AT_ONCE: usize = 3;
+
 fn run_all(kind: &str) {
     let cases = cases(kind);
     assert!(!cases.is_empty(), "no case of {kind}");
-    let wrong: Vec<String> = cases.iter().flat_map(run).collect();
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = run(case);
+                    done.lock().unwrap().insert(&case.name, result);
+                }
+            });
+        }
+    });
+    let (lines, wrong): (Vec<_>, Vec<_>) = done.into_inner().unwrap().into_values().unzip();
+    lines.concat().iter().for_each(|line| println!("{line}"));
+    let wrong = wrong.concat();
     let shown = wrong.iter().take(40).map(String::as_str).collect::<Vec<_>>().join("\n");
     assert!(wrong.is_empty(), "{} mistakes:\n{shown}", wrong.len());
 }
