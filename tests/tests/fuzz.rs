@@ -21,7 +21,7 @@ use kgen_ir::{
 };
 use kgen_passes::Schedule;
 use kgen_runtime::{
-    cache::Cache,
+    cache::{Cache, Entry},
     files::{gguf, safetensors},
 };
 use kgen_tests::mutate::Mutator;
@@ -381,8 +381,10 @@ fn read_cache_entry(bytes: &[u8], file: &Path) -> Result<(), String> {
     fs::create_dir_all(&entry).map_err(|e| e.to_string())?;
     fs::write(entry.join("manifest.toml"), bytes).map_err(|e| e.to_string())?;
     match cache.get(&key).map_err(|e| e.to_string())? {
-        kgen_runtime::cache::Entry::Damaged(why) if !why.is_empty() => Ok(()),
-        _ => Err("an entry without its files is not called damaged".into()),
+        Entry::Damaged(why) if !why.is_empty() => Ok(()),
+        Entry::Found(_) | Entry::Missing | Entry::Damaged(_) => {
+            Err("an entry without its files is not called damaged".into())
+        }
     }
 }
 
