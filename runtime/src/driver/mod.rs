@@ -12,6 +12,7 @@ pub mod cranelift;
 #[cfg(test)]
 pub mod fake;
 pub mod hint;
+pub mod native;
 
 /// Turns text into code.
 pub trait Driver {
