@@ -1,4 +1,5 @@
 //! What several tests share; the tests stand in `tests/tests/`.
 
+pub mod machine_programs;
 pub mod machine_run;
 pub mod mutate;
