@@ -17,7 +17,7 @@ use kgen_runtime::{
     driver::{Driver, native::Native},
 };
 use kgen_tests::machine_programs::*;
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
 /// The native targets that this CPU can run.
 fn targets() -> impl Iterator<Item = &'static Target> {
@@ -318,5 +318,48 @@ fn random_programs_agree() {
         }
         println!("{}: {spills} spills, {parked} parked, {most} vectors alive", target.name);
         assert!(spills > 100, "the programs do not press hard enough");
+    }
+}
+
+/// The machine kernels of a shipped op for a target.
+fn shipped(name: &str, target: &'static Target) -> Result<Vec<Kernel>, String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops").join(name);
+    let op = kgen::compile::read(&file).unwrap_or_else(|e| panic!("{e}"));
+    let schedule = kgen::Schedule::default_for(target);
+    let choice = kgen_passes::Choice { target, schedule };
+    let built = kgen_passes::build(&op, &choice).map_err(|e| e.to_string())?;
+    let program = kgen_passes::optimise(&built, &choice).map_err(|e| e.to_string())?;
+    Ok(kgen_passes::lower_explained(&program, &choice).map_err(|e| e.to_string())?.0)
+}
+
+#[test]
+fn shipped_kernels_become_code() {
+    for target in NATIVE {
+        for name in ["flash_decode.toml", "w4a8_gemv.toml"] {
+            match shipped(name, target) {
+                Err(e) => println!("{name} {}: {e}", target.name),
+                Ok(kernels) => {
+                    for k in kernels {
+                        let e = emitted(&k, target);
+                        let s = &e.stats;
+                        println!("{} {}: {s:?}", target.name, k.name);
+                        std::fs::write(
+                            format!("/tmp/native_{}_{}.txt", k.name, target.name.replace('/', "_")),
+                            &e.text,
+                        )
+                        .unwrap();
+                        std::fs::write(
+                            format!(
+                                "/tmp/native_{}_{}.mach",
+                                k.name,
+                                target.name.replace('/', "_")
+                            ),
+                            k.to_string(),
+                        )
+                        .unwrap();
+                    }
+                }
+            }
+        }
     }
 }

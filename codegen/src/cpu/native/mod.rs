@@ -1,7 +1,7 @@
 //! Machine code of x86-64 with AVX2 or AVX-512: kernel in, bytes and their listing out.
 //!
 //! ```text
-//! machine::Kernel --scan, select--> mir --regalloc2--> registers --encode--> bytes --listing--> text
+//! machine::Kernel --scan, select, pressure--> mir --regalloc2--> registers --encode--> bytes --listing--> text
 //! ```
 //!
 //! A kernel is `extern "sysv64" fn(args: *const u64, worker: u64)`, its entry is its first byte, and it may stand
@@ -12,6 +12,7 @@ mod instr;
 mod isa;
 mod listing;
 mod mir;
+mod pressure;
 pub(super) mod rows;
 pub(super) mod rows512;
 mod scan;
@@ -114,7 +115,11 @@ fn build(
     let begun = Instant::now();
     let templates = isa.templates.as_ref().map_err(|e| Refused(e.clone(), "correct the row"))?;
     let scan = scan::scan(kernel, isa, templates);
-    let mir = select::select(kernel, isa, templates, &scan, &Vec::new())?;
+    let mut mir = select::select(kernel, isa, templates, &scan, &Vec::new())?;
+    let parks = pressure::parks(kernel, isa, &scan, &mir);
+    if !parks.is_empty() {
+        mir = select::select(kernel, isa, templates, &scan, &parks)?;
+    }
     let (max_live_vectors, _) = mir.max_live(mir::VECTOR);
     let selected = Instant::now();
     let environment = isa::environment(isa.vectors);

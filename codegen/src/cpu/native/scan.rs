@@ -7,8 +7,19 @@ use kgen_ir::machine::*;
 /// Facts by register.
 pub struct Scan {
     facts: Vec<Facts>,
-    /// For each loop, in order: which registers from outside it are used inside.
-    pub inside: Vec<Vec<Reg>>,
+    /// In the order of the text.
+    pub loops: Vec<Span>,
+}
+
+/// A loop.
+#[derive(Clone, Debug, Default)]
+pub struct Span {
+    /// First and last statement.
+    pub from: u32,
+    pub to: u32,
+    pub parent: Option<usize>,
+    /// Registers from outside that are used inside.
+    pub reads: Vec<Reg>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,10 +28,12 @@ struct Facts {
     /// Where it is used last, and in which loop that is.
     last: u32,
     last_loop: u32,
-    /// The loop in which it is made.
+    /// The statement and the loop in which it is made.
+    made: u32,
     home: u32,
-    /// It is another name of this register.
+    /// It is another name of this register, or has other names.
     same: Option<Reg>,
+    aliased: bool,
     folded: Option<Load>,
     /// Used as an address only, in the loop where it is made.
     address: bool,
@@ -48,7 +61,7 @@ struct Walk<'a> {
 }
 
 pub fn scan(kernel: &Kernel, isa: &Isa, templates: &Templates) -> Scan {
-    let scan = Scan { facts: vec![Facts::default(); kernel.regs.len()], inside: Vec::new() };
+    let scan = Scan { facts: vec![Facts::default(); kernel.regs.len()], loops: Vec::new() };
     let mut w = Walk { kernel, isa, templates, at: 0, loops: 0, open: vec![0], scan };
     w.list(&kernel.body);
     w.folds(&kernel.body);
@@ -70,6 +83,42 @@ impl Scan {
         f.last == at && f.last_loop == f.home
     }
 
+    /// Whether the register holds its value while the loop runs, though nothing inside reads it.
+    pub fn lives_through(&self, reg: Reg, l: usize) -> bool {
+        let f = self.facts(reg);
+        let Some(span) = self.loops.get(l) else { return false };
+        let reads = |span: &Span| span.reads.binary_search(&reg).is_ok();
+        if f.uses == 0 || f.made >= span.from || reads(span) {
+            return false;
+        }
+        // Read later, or in the next turn of a loop around.
+        let mut around = span.parent;
+        let mut again = false;
+        while let Some(outer) = around.and_then(|o| Some((o, self.loops.get(o)?))) {
+            if outer.0 as u32 + 1 == f.home {
+                break;
+            }
+            again |= reads(outer.1);
+            around = outer.1.parent;
+        }
+        f.last > span.to || again
+    }
+
+    /// Whether a loop is the other or inside it.
+    pub fn within(&self, inner: usize, outer: usize) -> bool {
+        let mut l = Some(inner);
+        while let Some(n) = l.filter(|n| *n != outer) {
+            l = self.loops.get(n).and_then(|s| s.parent);
+        }
+        l.is_some()
+    }
+
+    /// Whether it can be kept on the stack: it has one name and is in a register of its own.
+    pub fn parkable(&self, reg: Reg) -> bool {
+        let f = self.facts(reg);
+        f.same.is_none() && !f.aliased && f.folded.is_none() && !self.only_address(reg)
+    }
+
     pub fn folded(&self, reg: Reg) -> Option<Load> {
         self.facts(reg).folded
     }
@@ -87,9 +136,9 @@ impl Walk<'_> {
     }
 
     fn define(&mut self, reg: Reg) {
-        let home = self.open.last().copied().unwrap_or(0);
+        let (made, home) = (self.at, self.open.last().copied().unwrap_or(0));
         if let Some(f) = self.fact(reg) {
-            f.home = home;
+            (f.made, f.home) = (made, home);
         }
     }
 
@@ -106,8 +155,8 @@ impl Walk<'_> {
         f.elsewhere |= !near;
         let home = self.scan.facts(root).home;
         for l in self.open.iter().rev().take_while(|l| **l != home) {
-            if let Some(list) = self.scan.inside.get_mut(*l as usize - 1) {
-                list.push(root);
+            if let Some(l) = (*l as usize).checked_sub(1).and_then(|l| self.scan.loops.get_mut(l)) {
+                l.reads.push(root);
             }
         }
     }
@@ -137,6 +186,9 @@ impl Walk<'_> {
                             if let Some(f) = self.fact(def) {
                                 f.same = Some(root);
                             }
+                            if let Some(f) = self.fact(root) {
+                                f.aliased = true;
+                            }
                         }
                     }
                 }
@@ -145,7 +197,10 @@ impl Walk<'_> {
                     l.carried.iter().for_each(|c| self.read(c.init, false));
                     self.loops += 1;
                     self.open.push(self.loops);
-                    self.scan.inside.push(Vec::new());
+                    let parent =
+                        self.open.iter().rev().nth(1).and_then(|p| (*p as usize).checked_sub(1));
+                    let number = self.scan.loops.len();
+                    self.scan.loops.push(Span { from: self.at, parent, ..Span::default() });
                     // The bound and the step are read at the end of each turn.
                     self.define(l.var);
                     l.carried.iter().for_each(|c| self.define(c.param));
@@ -154,6 +209,11 @@ impl Walk<'_> {
                     [l.hi, l.step, Operand::Reg(l.var)].into_iter().for_each(|o| self.operand(o));
                     l.carried.iter().for_each(|c| self.read(c.yielded, false));
                     self.open.pop();
+                    if let Some(span) = self.scan.loops.get_mut(number) {
+                        span.to = self.at;
+                        span.reads.sort_unstable();
+                        span.reads.dedup();
+                    }
                     l.carried.iter().for_each(|c| self.define(c.result));
                 }
                 Stmt::If(i) => {

@@ -288,7 +288,7 @@ impl Select<'_> {
         for c in &l.carried {
             inits.push(self.value(c.init)?);
         }
-        for reg in self.scan.inside.get(number).into_iter().flatten() {
+        for reg in self.scan.loops.get(number).into_iter().flat_map(|l| &l.reads) {
             let value = self.values.get(reg.index()).copied().unwrap_or_default();
             if value.here.is_none() && value.parked.is_some() && !dropped.contains(reg) {
                 self.value(*reg)?;
@@ -671,6 +671,7 @@ impl Select<'_> {
             Operand::Imm(x) => Some(x),
             Operand::Reg(_) => None,
         };
+        let dies = matches!(a, Operand::Reg(r) if self.scan.dies(r, self.at));
         let a = match a {
             Operand::Imm(_) => self.int(a)?,
             Operand::Reg(reg) => {
@@ -700,7 +701,7 @@ impl Select<'_> {
                 let b = self.int(b)?;
                 self.ints(Code::Sub_r64_rm64, &[Given::Reg(a), Given::Reg(b)])?
             }
-            (IntOp::Mul, Some(x)) => self.times(a, x)?,
+            (IntOp::Mul, Some(x)) => self.times(a, x, dies)?,
             (IntOp::Mul, None) => {
                 let b = self.int(b)?;
                 self.ints(Code::Imul_r64_rm64, &[Given::Reg(a), Given::Reg(b)])?
@@ -748,7 +749,7 @@ impl Select<'_> {
         self.bind(def, v)
     }
 
-    fn times(&mut self, a: VReg, x: i64) -> Done<VReg> {
+    fn times(&mut self, a: VReg, x: i64, dies: bool) -> Done<VReg> {
         let from = Given::Reg(a);
         match x {
             0 => self.constant(0),
@@ -763,7 +764,8 @@ impl Select<'_> {
                 let mem = Given::Mem { base: Some(a), index, offset: 0, broadcast: false };
                 self.ints(Code::Lea_r64_m, &[mem])
             }
-            _ if x.count_ones() == 1 => {
+            // The shift overwrites its source, so a copy would be needed.
+            _ if x.count_ones() == 1 && dies => {
                 self.ints(Code::Shl_rm64_imm8, &[from, Given::Imm(x.trailing_zeros().into())])
             }
             _ if i8::try_from(x).is_ok() => {
