@@ -42,10 +42,12 @@ struct Facts {
 
 /// A load that its user does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Load {
-    pub mem: Mem,
-    pub width: Width,
-    pub splat: bool,
+pub enum Load {
+    Vector(Mem, Width),
+    /// One word for all lanes.
+    Splat(Mem),
+    /// A constant in all lanes.
+    Word(u32),
 }
 
 /// A statement seen; numbers are given in the order of the text.
@@ -233,20 +235,26 @@ impl Walk<'_> {
 
     /// Loads that the one who uses them can do, with no write between.
     fn folds(&mut self, list: &[Stmt]) {
-        let mut pending: Vec<(Reg, Load)> = Vec::new();
+        let mut pending: Vec<Pending> = Vec::new();
         for stmt in list {
             match stmt {
                 Stmt::Inst(inst) => {
-                    self.fold_into(inst, &pending);
-                    match (&inst.op, inst.def, inst.mem) {
-                        (Op::Load(width), Some(def), Some(mem)) => {
-                            pending.push((def, Load { mem, width: *width, splat: false }));
+                    self.fold_into(inst, &mut pending);
+                    let load = match (&inst.op, inst.mem, inst.uses.first()) {
+                        (Op::Load(width), Some(mem), _) => Some(Load::Vector(mem, *width)),
+                        (Op::Splat(Width::W32), Some(mem), _) if self.isa.k => {
+                            Some(Load::Splat(mem))
                         }
-                        (Op::Splat(Width::W32), Some(def), Some(mem)) if self.isa.k => {
-                            pending.push((def, Load { mem, width: Width::W32, splat: true }));
+                        (Op::FloatConst | Op::WordConst, _, Some(Operand::Imm(x))) if *x != 0 => {
+                            Some(Load::Word(*x as u32))
                         }
-                        (Op::Write(_) | Op::Store(_) | Op::Next, _, _) => pending.clear(),
-                        _ => {}
+                        _ => None,
+                    };
+                    if let (Some(load), Some(reg)) = (load, inst.def) {
+                        pending.push(Pending { reg, load, halves: 0 });
+                    }
+                    if matches!(inst.op, Op::Write(_) | Op::Store(_) | Op::Next) {
+                        pending.retain(|p| matches!(p.load, Load::Word(_)));
                     }
                 }
                 Stmt::Loop(l) => {
@@ -262,58 +270,73 @@ impl Walk<'_> {
         }
     }
 
-    fn fold_into(&mut self, inst: &Inst, pending: &[(Reg, Load)]) {
+    fn fold_into(&mut self, inst: &Inst, pending: &mut [Pending]) {
         if pending.is_empty() {
             return;
         }
-        let reg = |n: usize| match inst.uses.get(n) {
-            Some(Operand::Reg(reg)) => Some(*reg),
-            Some(Operand::Imm(_)) | None => None,
-        };
-        let full = self.isa.bytes();
-        let widths = |load: &Load, bytes: usize, broadcast: usize| {
-            load.width == Width::W32 && if load.splat { broadcast == 4 } else { bytes <= full }
-        };
         // Operands in the order of preference.
-        let places: &[usize] = match &inst.op {
-            Op::Fma => &[1, 0, 2],
-            op if commutes(op) => &[1, 0],
-            _ => &[2, 1, 0],
+        let places: &[usize] = if inst.op == Op::Fma {
+            &[1, 0, 2]
+        } else if commutes(&inst.op) {
+            &[1, 0]
+        } else {
+            &[2, 1, 0]
         };
         for &n in places {
-            let Some(r) = reg(n) else { continue };
-            if self.scan.facts(r).uses != 1 {
-                continue;
+            let Some(Operand::Reg(reg)) = inst.uses.get(n) else { continue };
+            let uses = self.scan.facts(*reg).uses;
+            let Some(p) = pending.iter_mut().rev().find(|p| p.reg == *reg) else { continue };
+            let load = p.load;
+            // Each half of a vector of sixteen-bit floats is a load of its own, if nobody wants the whole.
+            let half = matches!(inst.op, Op::Cvt(Cvt::FloatFromF16Low | Cvt::FloatFromF16High))
+                && matches!(load, Load::Vector(_, Width::W32));
+            if half {
+                p.halves += 1;
             }
-            let Some((_, load)) = pending.iter().rev().find(|(p, _)| *p == r) else { continue };
-            let place = if n == 0 && commutes(&inst.op) { 1 } else { n };
-            let fits = match &inst.op {
-                Op::Fma => widths(load, full, 4 * usize::from(self.isa.k)),
-                Op::Cvt(Cvt::FloatFromF16) => {
-                    matches!(load.width, Width::U16 | Width::S16) && !load.splat
-                }
-                op => self
-                    .templates
-                    .get(op)
-                    .and_then(|t| t.fold[place])
-                    .is_some_and(|f| widths(load, f.bytes, f.broadcast)),
-            };
-            let vector = matches!(
-                self.kernel.regs.get(r).map(|d| d.class),
-                Some(Class::Float | Class::Word)
-            );
-            if fits && vector {
-                let load = *load;
-                if let Some(f) = self.fact(r) {
+            let fits = if half { p.halves == uses } else { uses == 1 && self.fits(inst, n, load) };
+            let class = self.kernel.regs.get(*reg).map(|d| d.class);
+            if fits && matches!(class, Some(Class::Float | Class::Word)) {
+                if let Some(f) = self.fact(*reg) {
                     f.folded = Some(load);
                 }
                 return;
             }
         }
     }
+
+    /// Whether the instruction can read its operand `n` from where the load would.
+    fn fits(&self, inst: &Inst, n: usize, load: Load) -> bool {
+        let full = self.isa.bytes();
+        let place = if n == 0 && commutes(&inst.op) { 1 } else { n };
+        let fold = match &inst.op {
+            Op::Cvt(Cvt::FloatFromF16) => {
+                return matches!(load, Load::Vector(_, Width::U16 | Width::S16));
+            }
+            Op::Fma => Some((full, 4 * usize::from(self.isa.k))),
+            op => {
+                self.templates.get(op).and_then(|t| t.fold[place]).map(|f| (f.bytes, f.broadcast))
+            }
+        };
+        let Some((bytes, broadcast)) = fold else { return false };
+        match load {
+            Load::Vector(_, width) => width == Width::W32 && bytes <= full,
+            Load::Splat(_) => broadcast == 4,
+            // As `Select` writes it.
+            Load::Word(_) if self.isa.k => broadcast == 4,
+            Load::Word(_) => bytes == full,
+        }
+    }
 }
 
-/// Whether the first two operands may trade places, to the bit.
+/// A load that has not met its user yet.
+struct Pending {
+    reg: Reg,
+    load: Load,
+    /// Users that take one of its halves.
+    halves: u32,
+}
+
+/// Whether the first two operands may trade places: but for the bits of a NaN, nobody can tell.
 pub fn commutes(op: &Op) -> bool {
     matches!(
         op,

@@ -39,6 +39,7 @@ pub fn select(
         templates,
         scan,
         parks,
+        parked_ones: vec![false; kernel.regs.len()],
         mir: Mir::new(isa.bytes()),
         values: vec![Value::default(); kernel.regs.len()],
         defined: Vec::new(),
@@ -47,6 +48,9 @@ pub fn select(
         arguments: VReg::invalid(),
         worker: VReg::invalid(),
     };
+    for (reg, _) in parks {
+        s.parked_ones[reg.index()] = true;
+    }
     let start = s.mir.label();
     s.mir.block(start, Vec::new());
     s.arguments = s.mir.vreg(GPR);
@@ -82,6 +86,8 @@ pub(super) struct Select<'a> {
     templates: &'static Templates,
     scan: &'a Scan,
     parks: &'a Parks,
+    /// By register: whether it is among the parks.
+    parked_ones: Vec<bool>,
     pub(super) mir: Mir,
     values: Vec<Value>,
     /// Registers defined since the open block began.
@@ -135,7 +141,7 @@ impl Select<'_> {
             return Err(Refused(format!("`{}` in that class", self.name(reg)), VERIFY));
         }
         self.set(reg, Value { here: Some(vreg), ..Value::default() })?;
-        if self.parks.iter().any(|(r, _)| *r == reg) {
+        if self.parked_ones[reg.index()] {
             let slot = self.mir.park(vreg);
             self.values[reg.index()].parked = Some((slot, vreg.class()));
         }
@@ -467,10 +473,14 @@ impl Select<'_> {
                 let v = self.shuffle(table, a, b)?;
                 self.bind(def, v)
             }
-            (Op::Cvt(Cvt::FloatFromF16), [Operand::Reg(from)])
-                if self.scan.folded(*from).is_some() =>
-            {
-                let mem = self.load(self.scan.folded(*from), 0)?.ok_or_else(|| self.bad(inst))?;
+            (
+                Op::Cvt(cvt @ (Cvt::FloatFromF16 | Cvt::FloatFromF16Low | Cvt::FloatFromF16High)),
+                [Operand::Reg(from)],
+            ) if let Some(Load::Vector(mem, _)) = self.scan.folded(*from) => {
+                let half = self.isa.bytes() as i32 / 2;
+                let more = if *cvt == Cvt::FloatFromF16High { half } else { 0 };
+                let offset = mem.offset.checked_add(more).ok_or_else(|| self.bad(inst))?;
+                let mem = self.address(Mem { offset, ..mem })?;
                 let v = self.mir.vreg(VECTOR);
                 self.emit(self.isa.half_load, Some(v), &[mem])?;
                 self.bind(def, v)
@@ -483,15 +493,24 @@ impl Select<'_> {
         Refused(format!("`{}`", print::show(self.kernel, inst)), VERIFY)
     }
 
-    /// The memory operand of a load that its user does, with bytes added to its address.
-    fn load(&mut self, load: Option<Load>, more: i32) -> Done<Option<Given>> {
-        let Some(load) = load else { return Ok(None) };
-        let mut mem = self.address(load.mem)?;
-        if let Given::Mem { offset, broadcast, .. } = &mut mem {
-            *broadcast = load.splat;
-            *offset = offset.wrapping_add(more);
-        }
-        Ok(Some(mem))
+    /// The memory operand of a load that its user does.
+    fn load(&mut self, reg: Reg) -> Done<Option<Given>> {
+        Ok(match self.scan.folded(reg) {
+            None => None,
+            Some(Load::Vector(mem, _)) => Some(self.address(mem)?),
+            Some(Load::Splat(mem)) => {
+                let mut mem = self.address(mem)?;
+                if let Given::Mem { broadcast, .. } = &mut mem {
+                    *broadcast = true;
+                }
+                Some(mem)
+            }
+            Some(Load::Word(word)) => {
+                let times = if self.isa.k { 1 } else { self.isa.lanes };
+                let constant = self.mir.pool.add(word.to_le_bytes().repeat(times));
+                Some(Given::Pool { constant, broadcast: self.isa.k })
+            }
+        })
     }
 
     fn address(&mut self, mem: Mem) -> Done<Given> {
@@ -507,7 +526,7 @@ impl Select<'_> {
 
     /// A vector operand: a register, or memory where its load was left to us.
     fn vector(&mut self, reg: Reg) -> Done<Given> {
-        if let Some(mem) = self.load(self.scan.folded(reg), 0)? {
+        if let Some(mem) = self.load(reg)? {
             return Ok(mem);
         }
         Ok(Given::Reg(self.of_class(reg, VECTOR)?))
@@ -565,14 +584,16 @@ impl Select<'_> {
                 Operand::Imm(x) if takes_imm => immediate = Some(*x),
                 Operand::Imm(x) => *place = Some(Given::Reg(self.constant(*x)?)),
                 Operand::Reg(reg) => {
-                    *place = Some(match self.load(self.scan.folded(*reg), 0)? {
+                    *place = Some(match self.load(*reg)? {
                         Some(mem) => mem,
                         None => Given::Reg(self.value(*reg)?),
                     });
                 }
             }
         }
-        if scan::commutes(&inst.op) && matches!(operands[0], Some(Given::Mem { .. })) {
+        if scan::commutes(&inst.op)
+            && matches!(operands[0], Some(Given::Mem { .. } | Given::Pool { .. }))
+        {
             operands.swap(0, 1);
         }
         let mut temporaries: Vec<(usize, VReg)> = Vec::new();
@@ -741,7 +762,7 @@ impl Select<'_> {
 
     /// The sum itself, or a note for those who use it as an address.
     fn add(&mut self, def: Reg, sum: Sum) -> Done<()> {
-        if self.scan.only_address(def) && !self.parks.iter().any(|(r, _)| *r == def) {
+        if self.scan.only_address(def) {
             return self.set(def, Value { sum: Some(sum), ..Value::default() });
         }
         let mem = self.sum(sum, 0);
