@@ -116,11 +116,12 @@ fn build(
     let templates = isa.templates.as_ref().map_err(|e| Refused(e.clone(), "correct the row"))?;
     let scan = scan::scan(kernel, isa, templates);
     let mut mir = select::select(kernel, isa, templates, &scan, &Vec::new())?;
-    let parks = pressure::parks(kernel, isa, &scan, &mir);
+    let mut live = mir.max_live();
+    let parks = pressure::parks(kernel, isa, &scan, &live);
     if !parks.is_empty() {
         mir = select::select(kernel, isa, templates, &scan, &parks)?;
+        live = mir.max_live();
     }
-    let (max_live_vectors, _) = mir.max_live(mir::VECTOR);
     let selected = Instant::now();
     let environment = isa::environment(isa.vectors);
     let options = RegallocOptions::default();
@@ -134,7 +135,7 @@ fn build(
     let stats = Stats {
         instructions: encoded.instructions,
         bytes: encoded.code.len(),
-        max_live_vectors,
+        max_live_vectors: live.whole[mir::VECTOR as usize],
         spills: encoded.spills,
         inner_moves: encoded.inner_moves,
         inner_stack: encoded.inner_stack,

@@ -12,7 +12,7 @@
 
 use super::{
     isa::Isa,
-    mir::{GPR, Mir, VECTOR},
+    mir::{GPR, Live, VECTOR},
     scan::Scan,
     select::Parks,
 };
@@ -25,13 +25,14 @@ const SPARE: usize = 2;
 /// General registers, without the stack's two.
 const GENERAL: usize = 14;
 
-pub fn parks(kernel: &Kernel, isa: &Isa, scan: &Scan, mir: &Mir) -> Parks {
+pub fn parks(kernel: &Kernel, isa: &Isa, scan: &Scan, live: &Live) -> Parks {
     let mut out = Parks::new();
+    let mut parked = vec![false; kernel.regs.len()];
     for (class, most) in [(VECTOR, isa.vectors - SPARE), (GPR, GENERAL)] {
-        let (whole, mut live) = mir.max_live(class);
-        if whole <= most {
+        if live.whole[class as usize] <= most {
             continue;
         }
+        let mut live: Vec<usize> = live.loops.iter().map(|l| l[class as usize]).collect();
         let of_class = |reg: &Reg| match kernel.regs.get(*reg).map(|d| d.class) {
             Some(Class::Float | Class::Word) => class == VECTOR,
             Some(Class::Mask) => class == VECTOR && !isa.k,
@@ -50,7 +51,7 @@ pub fn parks(kernel: &Kernel, isa: &Isa, scan: &Scan, mir: &Mir) -> Parks {
             // Those that pass by the most loops around this one are taken back the least often.
             let mut passing: Vec<(usize, usize, Reg)> = all
                 .iter()
-                .filter(|r| scan.lives_through(**r, l) && !out.iter().any(|(p, _)| p == *r))
+                .filter(|r| !parked[r.index()] && scan.lives_through(**r, l))
                 .map(|r| {
                     let (mut outermost, mut depth) = (l, 0);
                     while let Some(parent) = scan.loops[outermost].parent
@@ -69,6 +70,7 @@ pub fn parks(kernel: &Kernel, isa: &Isa, scan: &Scan, mir: &Mir) -> Parks {
                 }
                 excess -= 1;
                 out.push((reg, outermost));
+                parked[reg.index()] = true;
                 for (n, live) in live.iter_mut().enumerate() {
                     if scan.within(n, outermost) {
                         *live = live.saturating_sub(1);

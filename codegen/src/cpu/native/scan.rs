@@ -60,11 +60,16 @@ struct Walk<'a> {
     /// Around this statement, innermost last; 0 is the kernel itself.
     open: Vec<u32>,
     scan: Scan,
+    /// By register.
+    pending: Vec<Option<Pending>>,
+    writes: u32,
 }
 
 pub fn scan(kernel: &Kernel, isa: &Isa, templates: &Templates) -> Scan {
     let scan = Scan { facts: vec![Facts::default(); kernel.regs.len()], loops: Vec::new() };
-    let mut w = Walk { kernel, isa, templates, at: 0, loops: 0, open: vec![0], scan };
+    let pending = vec![None; kernel.regs.len()];
+    let open = vec![0];
+    let mut w = Walk { kernel, isa, templates, at: 0, loops: 0, open, scan, pending, writes: 0 };
     w.list(&kernel.body);
     w.folds(&kernel.body);
     w.scan
@@ -235,11 +240,12 @@ impl Walk<'_> {
 
     /// Loads that the one who uses them can do, with no write between.
     fn folds(&mut self, list: &[Stmt]) {
-        let mut pending: Vec<Pending> = Vec::new();
+        // What was loaded before is as if something were written.
+        self.writes += 2;
         for stmt in list {
             match stmt {
                 Stmt::Inst(inst) => {
-                    self.fold_into(inst, &mut pending);
+                    self.fold_into(inst);
                     let load = match (&inst.op, inst.mem, inst.uses.first()) {
                         (Op::Load(width), Some(mem), _) => Some(Load::Vector(mem, *width)),
                         (Op::Splat(Width::W32), Some(mem), _) if self.isa.k => {
@@ -250,30 +256,28 @@ impl Walk<'_> {
                         }
                         _ => None,
                     };
-                    if let (Some(load), Some(reg)) = (load, inst.def) {
-                        pending.push(Pending { reg, load, halves: 0 });
+                    if let (Some(load), Some(reg)) = (load, inst.def)
+                        && let Some(p) = self.pending.get_mut(reg.index())
+                    {
+                        *p = Some(Pending { load, halves: 0, writes: self.writes });
                     }
-                    if matches!(inst.op, Op::Write(_) | Op::Store(_) | Op::Next) {
-                        pending.retain(|p| matches!(p.load, Load::Word(_)));
-                    }
+                    self.writes +=
+                        u32::from(matches!(inst.op, Op::Write(_) | Op::Store(_) | Op::Next));
                 }
                 Stmt::Loop(l) => {
-                    pending.clear();
                     self.folds(&l.body);
+                    self.writes += 2;
                 }
                 Stmt::If(i) => {
-                    pending.clear();
                     self.folds(&i.then);
                     self.folds(&i.otherwise);
+                    self.writes += 2;
                 }
             }
         }
     }
 
-    fn fold_into(&mut self, inst: &Inst, pending: &mut [Pending]) {
-        if pending.is_empty() {
-            return;
-        }
+    fn fold_into(&mut self, inst: &Inst) {
         // Operands in the order of preference.
         let places: &[usize] = if inst.op == Op::Fma {
             &[1, 0, 2]
@@ -284,16 +288,20 @@ impl Walk<'_> {
         };
         for &n in places {
             let Some(Operand::Reg(reg)) = inst.uses.get(n) else { continue };
-            let uses = self.scan.facts(*reg).uses;
-            let Some(p) = pending.iter_mut().rev().find(|p| p.reg == *reg) else { continue };
+            let Some(Some(p)) = self.pending.get_mut(reg.index()) else { continue };
             let load = p.load;
+            if p.writes != self.writes {
+                continue;
+            }
             // Each half of a vector of sixteen-bit floats is a load of its own, if nobody wants the whole.
             let half = matches!(inst.op, Op::Cvt(Cvt::FloatFromF16Low | Cvt::FloatFromF16High))
                 && matches!(load, Load::Vector(_, Width::W32));
             if half {
                 p.halves += 1;
             }
-            let fits = if half { p.halves == uses } else { uses == 1 && self.fits(inst, n, load) };
+            let halves = p.halves;
+            let uses = self.scan.facts(*reg).uses;
+            let fits = if half { halves == uses } else { uses == 1 && self.fits(inst, n, load) };
             let class = self.kernel.regs.get(*reg).map(|d| d.class);
             if fits && matches!(class, Some(Class::Float | Class::Word)) {
                 if let Some(f) = self.fact(*reg) {
@@ -329,9 +337,11 @@ impl Walk<'_> {
 }
 
 /// A load that has not met its user yet.
+#[derive(Clone, Copy)]
 struct Pending {
-    reg: Reg,
     load: Load,
+    /// Writes before it.
+    writes: u32,
     /// Users that take one of its halves.
     halves: u32,
 }

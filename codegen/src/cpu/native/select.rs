@@ -12,7 +12,7 @@ use super::{
     isa::{self, Isa},
     mir::{Arg, GPR, Given, MASK, Mir, VECTOR},
     scan::{self, Load, Scan},
-    template::{Slot, Source, Step, Template, Templates, bind},
+    template::{Slot, Source, Step, Template, Templates},
 };
 use iced_x86::Code;
 use kgen_ir::{machine::*, tile::Compare};
@@ -206,8 +206,11 @@ impl Select<'_> {
             .ok_or_else(|| Refused(format!("these operands of {}", instr.name), VERIFY))
     }
 
-    /// A constant in a general register.
+    /// A constant in a general register; not between a comparison and who reads its flags.
     fn constant(&mut self, x: i64) -> Done<VReg> {
+        if x == 0 {
+            return Ok(self.mir.zero(GPR));
+        }
         let def = self.mir.vreg(GPR);
         let code = if u32::try_from(x).is_ok() {
             Code::Mov_r32_imm32
@@ -273,11 +276,10 @@ impl Select<'_> {
         let number = self.loops;
         self.loops += 1;
         // What the loop reads is in registers before it, and stays there unless a loop inside needs the room.
-        let within = |n: usize, m: usize| n <= m && m < n + loops_in(l);
         let dropped: Vec<Reg> = self
             .parks
             .iter()
-            .filter(|(_, m)| within(number, *m))
+            .filter(|(_, m)| self.scan.within(*m, number))
             .map(|(r, _)| *r)
             .filter(|r| self.values[r.index()].parked.is_some())
             .collect();
@@ -462,7 +464,7 @@ impl Select<'_> {
                 self.bind(def, v)
             }
             (Op::FloatConst | Op::WordConst, [Operand::Imm(0)]) => {
-                let v = self.mir.zero();
+                let v = self.mir.zero(VECTOR);
                 self.bind(def, v)
             }
             (Op::Fma, [Operand::Reg(a), Operand::Reg(b), Operand::Reg(c)]) => {
@@ -623,10 +625,9 @@ impl Select<'_> {
             }
             Slot::Result => None,
         };
-        let Some(bound) = bind(step) else { return Ok(None) };
-        let mut sources = Vec::with_capacity(4);
+        let (mut sources, mut count) = ([Given::Imm(0); 4], 0);
         let mut class = None;
-        for (form, source) in step.instr.operands.iter().zip(bound) {
+        for (form, source) in step.instr.operands.iter().zip(&step.sources) {
             let wanted = register_class(form.file);
             if step.def.is_some() && class.is_none() && form.role != Role::Use {
                 class = wanted;
@@ -649,7 +650,10 @@ impl Select<'_> {
             };
             match given {
                 Some(Given::Reg(v)) if Some(v.class()) != wanted => return Ok(None),
-                Some(given) => sources.push(given),
+                Some(given) => match sources.get_mut(count) {
+                    Some(place) => (*place, count) = (given, count + 1),
+                    None => return Ok(None),
+                },
                 None => return Ok(None),
             }
         }
@@ -663,7 +667,7 @@ impl Select<'_> {
             (Some(_), None) => return Ok(None),
             (None, _) => None,
         };
-        self.push(step.instr, def, &sources, mask)?;
+        self.push(step.instr, def, &sources[..count], mask)?;
         if let (Some(Slot::Temporary(n)), Some(v)) = (step.def, def) {
             temporaries.push((n, v));
         }
@@ -841,20 +845,6 @@ fn register_class(file: File) -> Option<RegClass> {
         File::K => Some(MASK),
         File::Mem | File::Imm8 | File::Imm8S | File::Imm32 | File::Imm32S | File::Imm64 => None,
     }
-}
-
-/// Loops in a loop, itself included.
-fn loops_in(l: &Loop) -> usize {
-    fn count(list: &[Stmt]) -> usize {
-        list.iter()
-            .map(|s| match s {
-                Stmt::Inst(_) => 0,
-                Stmt::Loop(l) => loops_in(l),
-                Stmt::If(i) => count(&i.then) + count(&i.otherwise),
-            })
-            .sum()
-    }
-    1 + count(&l.body)
 }
 
 /// Numbers that an instruction would cut off.
