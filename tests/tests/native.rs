@@ -17,7 +17,7 @@ use kgen_runtime::{
     driver::{Driver, native::Native},
 };
 use kgen_tests::machine_programs::*;
-use std::{fmt::Write, path::Path};
+use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 /// The native targets that this CPU can run.
 fn targets() -> impl Iterator<Item = &'static Target> {
@@ -28,6 +28,11 @@ fn targets() -> impl Iterator<Item = &'static Target> {
         }
         able
     })
+}
+
+/// Whether to test at length.
+fn full() -> bool {
+    std::env::var_os("KGEN_FULL").is_some()
 }
 
 fn lower(kernel: &Kernel, target: &Target) -> Kernel {
@@ -303,7 +308,7 @@ fn loops_and_branches_by_registers() {
 /// Random programs; many more where `KGEN_FULL` is set.
 #[test]
 fn random_programs_agree() {
-    let count = if std::env::var_os("KGEN_FULL").is_some() { 3000 } else { 300 };
+    let count = if full() { 3000 } else { 300 };
     for target in targets() {
         let (mut spills, mut parked, mut most) = (0, 0, 0);
         for seed in 0..count {
@@ -600,7 +605,7 @@ fn wrong_kernels_never_panic() {
     // What no text says: random programs with registers, operands and statements changed.
     let mut noise = Noise(77);
     let mut refused = 0;
-    for seed in 0..400 {
+    for seed in 0..if full() { 20_000 } else { 400 } {
         let mut k = kernel(&program(seed, 16, 0));
         for _ in 0..3 {
             damage(&mut k, &mut noise);
@@ -647,4 +652,100 @@ fn damage(k: &mut Kernel, noise: &mut Noise) {
         5 => inst.mem = Some(Mem { base: reg, offset: i32::MIN }),
         _ => inst.op = op,
     }
+}
+
+/// Words and numbers of a line of assembly in the fashion of Intel: mnemonic, registers, then numbers. What only one of
+/// the two disassemblers says is left out.
+fn words_of(line: &str) -> (Vec<String>, Vec<i64>) {
+    const SIZES: &[&str] =
+        &["byte", "word", "dword", "qword", "xmmword", "ymmword", "zmmword", "ptr"];
+    let (mut words, mut numbers) = (Vec::new(), Vec::new());
+    let mut sign = 1;
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len()).max(1);
+        let (token, after) = rest.split_at(end);
+        let hex = token.strip_suffix('h').and_then(|t| u64::from_str_radix(t, 16).ok());
+        if let Some(x) = hex.or_else(|| token.parse().ok()).filter(|_| c.is_ascii_digit()) {
+            numbers.push(sign * x as i64);
+        } else if token == "bcst" || token.starts_with("1to") {
+            words.push("bcst".into());
+        } else if token.len() > 1 && !SIZES.contains(&token) {
+            words.push(token.into());
+        }
+        sign = if token == "-" {
+            -1
+        } else if token == " " {
+            sign
+        } else {
+            1
+        };
+        rest = after;
+    }
+    // Said before the address by one, behind it by the other.
+    words.sort_by_key(|w: &String| w == "bcst");
+    numbers.retain(|x| *x != 1 && *x != 0); // a scale or an offset that need not be said
+    numbers.sort_unstable();
+    (words, numbers)
+}
+
+/// The encodings as LLVM's disassembler reads them.
+#[test]
+fn another_disassembler_reads_the_same() {
+    if !full() {
+        println!("skipped: KGEN_FULL is not set");
+        return;
+    }
+    let mut lines: BTreeMap<String, String> = BTreeMap::new();
+    for target in NATIVE {
+        let mut kernels: Vec<Kernel> = (0..60)
+            .map(|seed| {
+                lower(&kernel(&program(seed, target.lanes, 40 * (seed as usize % 2))), target)
+            })
+            .collect();
+        for name in ["flash_decode.toml", "w4a8_gemv.toml"] {
+            kernels.extend(shipped(name, target).expect("kernels"));
+        }
+        for k in kernels {
+            for line in emitted(&k, target).text.lines().skip(1) {
+                let (_, rest) = line.split_once(": ").expect("an offset");
+                let (hex, text) = rest.split_once(' ').expect("text");
+                let skip = ["nop", "constant", "j", "["].map(|s| text.trim().starts_with(s));
+                // Constants stand at addresses that depend on the place of the code.
+                if skip == [false; 4] && !text.contains("[0") && !pool(text) {
+                    lines.insert(hex.into(), text.trim().into());
+                }
+            }
+        }
+    }
+    let dir = std::env::temp_dir().join(format!("kgen-llvm-{}", std::process::id()));
+    let pairs = |hex: &str| -> String {
+        hex.as_bytes().chunks(2).map(|p| format!("0x{} ", String::from_utf8_lossy(p))).collect()
+    };
+    let input: String = lines.keys().map(|hex| pairs(hex) + "\n").collect();
+    std::fs::write(&dir, input).expect("a file");
+    let features = "-mattr=+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,+avx2,+fma,+f16c";
+    let run = std::process::Command::new("llvm-mc")
+        .args(["--disassemble", "--triple=x86_64", "--output-asm-variant=1", features])
+        .arg(&dir)
+        .output();
+    let _ = std::fs::remove_file(&dir);
+    let Ok(run) = run else {
+        println!("skipped: llvm-mc is not installed");
+        return;
+    };
+    let text = String::from_utf8_lossy(&run.stdout).replace("lock\n", "lock ");
+    let theirs: Vec<&str> =
+        text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('.')).collect();
+    assert_eq!(theirs.len(), lines.len(), "{}", String::from_utf8_lossy(&run.stderr));
+    for ((hex, ours), theirs) in lines.iter().zip(theirs) {
+        let theirs = theirs.split('#').next().unwrap_or_default().replace('\t', " ");
+        assert_eq!(words_of(ours), words_of(&theirs), "{hex}: {ours}; {theirs}");
+    }
+    println!("{} encodings agree", lines.len());
+}
+
+/// Whether the line reads a constant behind the code.
+fn pool(text: &str) -> bool {
+    text.split_once('[').is_some_and(|(_, m)| m.starts_with(|c: char| c.is_ascii_digit()))
 }

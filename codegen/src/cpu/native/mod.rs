@@ -127,6 +127,12 @@ fn build(
     let options = RegallocOptions::default();
     let output = regalloc2::run_with_ctx(&mir, &environment, &options, &mut tools.allocator)
         .map_err(|e| Refused(format!("these registers ({e})"), VERIFY))?;
+    #[cfg(feature = "checker")]
+    {
+        let mut checker = regalloc2::checker::Checker::new(&mir, &environment);
+        checker.prepare(output);
+        checker.run().map_err(|e| Refused(format!("these registers ({e:?})"), VERIFY))?;
+    }
     let allocated = Instant::now();
     let encoded = encode::encode(&mir, isa, output, &mut tools.encoder)
         .map_err(|e| Refused(format!("its code ({e})"), VERIFY))?;
