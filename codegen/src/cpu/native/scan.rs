@@ -316,14 +316,13 @@ impl Walk<'_> {
     fn fits(&self, inst: &Inst, n: usize, load: Load) -> bool {
         let full = self.isa.bytes();
         let place = if n == 0 && commutes(&inst.op) { 1 } else { n };
-        let fold = match &inst.op {
-            Op::Cvt(Cvt::FloatFromF16) => {
-                return matches!(load, Load::Vector(_, Width::U16 | Width::S16));
-            }
-            Op::Fma => Some((full, 4 * usize::from(self.isa.k))),
-            op => {
-                self.templates.get(op).and_then(|t| t.fold[place]).map(|f| (f.bytes, f.broadcast))
-            }
+        if inst.op == Op::Cvt(Cvt::FloatFromF16) {
+            return matches!(load, Load::Vector(_, Width::U16 | Width::S16));
+        }
+        let fold = if inst.op == Op::Fma {
+            Some((full, 4 * usize::from(self.isa.k)))
+        } else {
+            self.templates.get(&inst.op).and_then(|t| t.fold[place]).map(|f| (f.bytes, f.broadcast))
         };
         let Some((bytes, broadcast)) = fold else { return false };
         match load {
