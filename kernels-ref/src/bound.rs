@@ -11,8 +11,8 @@ use kgen_ir::{
 
 /// Unit roundoff of f32: half the distance of 1 to its neighbour.
 pub const U32: f64 = 1.0 / (1u64 << 24) as f64;
-/// Unit roundoff of bf16.
-pub const U_BF16: f64 = 1.0 / 512.0;
+/// Unit roundoff of bf16, which keeps 8 bits, the first one implied.
+pub const U_BF16: f64 = 1.0 / 256.0;
 /// Both operands of a product may be rounded.
 pub const C1: f64 = 2.0;
 /// A step rounds the product and the sum.
@@ -132,6 +132,7 @@ pub fn int8_activations(compute: Compute, a: &Storage, w: &Storage) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kgen_ir::tensor::Tensor;
 
     #[test]
     fn depth_covers_a_tree_and_a_chain() {
@@ -144,8 +145,11 @@ mod tests {
     #[test]
     fn units_are_half_the_step_above_one() {
         for d in [Dtype::F16, Dtype::BF16, Dtype::E4M3, Dtype::E5M2, Dtype::F32] {
-            let t = kgen_ir::tensor::Tensor::from_f64(d, &[1], &[1.0 + 3.0 * unit(d)]);
-            assert!((t.get(0) - 1.0 - 4.0 * unit(d)).abs() < 1e-12, "{d}: {}", t.get(0));
+            // Halves go to the even neighbour: 1 below, the second step above.
+            for (units, steps) in [(0.9, 0.0), (1.0, 0.0), (1.1, 2.0), (2.0, 2.0), (3.0, 4.0)] {
+                let t = Tensor::from_f64(d, &[1], &[1.0 + units * unit(d)]);
+                assert_eq!(t.get(0), 1.0 + steps * unit(d), "{d}: {units}");
+            }
         }
     }
 }

@@ -21,7 +21,7 @@ use kgen_ir::{
 };
 use kgen_passes::Schedule;
 use kgen_runtime::{
-    cache::Cache,
+    cache::{Cache, Entry},
     files::{gguf, safetensors},
 };
 use kgen_tests::mutate::Mutator;
@@ -49,7 +49,7 @@ macro_rules! readers {
 
 readers! {
     op: op_seeds(), read_op;
-    schedule: texts(&["keys = 16\nsplit = 1024\nrows = 16\ntokens = 4\nchunk = 8\nprefetch = 1\n"]), read_schedule;
+    schedule: texts(&["keys = 16\nsplit = 1024\nrows = 16\ntokens = 4\nchunk = 8\nprefetch = 1\nahead = 4\n"]), read_schedule;
     gguf: gguf_seeds(), read_gguf;
     safetensors: safetensors_seeds(), read_safetensors;
     tile: compiled().programs.clone(), read_tile;
@@ -381,8 +381,10 @@ fn read_cache_entry(bytes: &[u8], file: &Path) -> Result<(), String> {
     fs::create_dir_all(&entry).map_err(|e| e.to_string())?;
     fs::write(entry.join("manifest.toml"), bytes).map_err(|e| e.to_string())?;
     match cache.get(&key).map_err(|e| e.to_string())? {
-        kgen_runtime::cache::Entry::Damaged(why) if !why.is_empty() => Ok(()),
-        _ => Err("an entry without its files is not called damaged".into()),
+        Entry::Damaged(why) if !why.is_empty() => Ok(()),
+        Entry::Found(_) | Entry::Missing | Entry::Damaged(_) => {
+            Err("an entry without its files is not called damaged".into())
+        }
     }
 }
 

@@ -1,6 +1,8 @@
-//! The shipped ops at every level: what is printed parses, verifies, and is the same again.
+//! The shipped ops at every level: what is printed parses, verifies, and is the same again; at full size, too, they
+//! mean what the reference says.
 
-use kgen_ir::machine;
+use kgen::{device::Cpu, inputs};
+use kgen_ir::{extent::Dims, machine};
 use kgen_passes::Schedule;
 
 #[test]
@@ -34,5 +36,25 @@ fn the_artifact_on_disk_is_the_artifact() {
         kgen_runtime::artifact::write_dir(&artifact, &dir).unwrap();
         let back = kgen_runtime::artifact::read_dir(&dir, kgen_ir::format::rows::find).unwrap();
         assert_eq!(back, artifact, "{file}");
+    }
+}
+
+#[test]
+fn full_size_means_what_the_reference_says() {
+    let cpu = Cpu::open(None).unwrap();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops");
+    let attention = [("b", 1), ("m", 1), ("n", 1500)];
+    for (file, sizes) in [("flash_decode.toml", &attention[..]), ("w4a8_gemv.toml", &[("m", 1)])] {
+        let op = kgen::compile::read(&root.join(file)).unwrap();
+        let mut dims = Dims { cores: 4, ..Dims::default() };
+        dims.scalars = sizes.iter().map(|(n, x)| (n.to_string(), *x)).collect();
+        let tensors = inputs::complete(&op, &dims, &Default::default(), 1).unwrap();
+        let expected = kgen_kernels_ref::run(&op, &dims, &tensors).unwrap();
+        let module = cpu.load(&op).unwrap();
+        let got = cpu.run(&module, &dims, &tensors).unwrap();
+        for (name, expected) in &expected {
+            let c = kgen_kernels_ref::compare(name, expected, &got[name]).unwrap();
+            assert!(c.passed(), "{file}: {name}: {c:?}");
+        }
     }
 }

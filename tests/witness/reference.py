@@ -2,10 +2,10 @@
 
 usage: reference.py FOLDER     each FOLDER/N holds op.toml, dims.json, inputs.safetensors; writes N/NAME.f64
 
-Attention over plain floats: several segments, heads by list and `rest`, dense, packed ragged and paged keys, shared
-copies, the masks that are predicates on positions, scale, softcap, ALiBi, sink, log-sum-exp, v as a prefix of k.
-Products: plain floats and GGUF blocks (decoded by the package gguf), several weights side by side, bias, residual,
-prologues and epilogues. Row operations.
+Attention over plain floats: several segments, heads by list and `rest`, dense, packed ragged, paged and ring keys,
+shared copies, the masks that are predicates on positions, scale, softcap, ALiBi, sink, log-sum-exp, v as a prefix of k.
+Products: plain floats and GGUF blocks (decoded by the package gguf), several weights side by side, experts, bias,
+residual, prologues and epilogues. Row operations.
 An op beyond this leaves no outputs and its reason in N/skipped.
 """
 
@@ -60,9 +60,7 @@ class Segment:
             raise Skip("selections and weights")
         self.t = lambda part: tensors.get(f"{self.name}.{part}")
         self.layout, self.shared = s.get("layout", "dense"), s.get("shared")
-        self.len = size(s.get("len", 1), dims, batch)
-        if isinstance(self.layout, dict) and "ring" in self.layout:
-            raise Skip("rings")
+        self.len = size(s.get("len", 1), dims, max(batch, dims["scalars"].get(self.shared, 1)))
         v = op["kv"].get("v", op["kv"].get("dtype"))
         self.prefix = int(v[4:-1]) if isinstance(v, str) and v.startswith("k[") else None
 
@@ -73,10 +71,25 @@ class Segment:
         return 0 if group is None else int(group[b])
 
     def keys(self, b):
-        """k [len, heads, dim] and v of a sequence."""
-        n, c = self.len[b], self.copy(b)
+        """Of a sequence: places of its keys, their number (those that a ring has lost, too), k [len, heads, dim], v."""
+        c = self.copy(b)
+        n = self.len[c]
+        ring = self.layout.get("ring") if isinstance(self.layout, dict) else None
+        held = np.arange(n)
+        if ring is not None:
+            keep, recent = ring["keep_first"], ring["recent"]
+            n = int(self.t("pos")[c])
+            # Written one after the other: what a slot holds at the end.
+            slots = {}
+            for token in range(n):
+                slots[token if token < keep else keep + (token - keep) % recent] = token
+            held = np.array(sorted(slots.values()), np.int64)
+            where = {token: slot for slot, token in slots.items()}
 
         def take(part):
+            if ring is not None:
+                x = self.t(part)[c]
+                return np.array([x[where[i]] for i in held], np.float64).reshape(len(held), *x.shape[1:])
             if isinstance(self.layout, dict):
                 page = self.layout["paged"]
                 pages, table, lens = self.t(f"{part}_pages"), self.t("block_table"), self.t("len")
@@ -90,7 +103,7 @@ class Segment:
             return x[begin:end].astype(np.float64)
 
         k = take("k")
-        return k, (k[..., : self.prefix] if self.prefix else take("v"))
+        return held, n, k, (k[..., : self.prefix] if self.prefix else take("v"))
 
 
 def visible(mask, i, j):
@@ -130,28 +143,27 @@ def attention(op, dims, t):
         for head in range(qh):
             kv = head // (qh // kvh)
             own = [s for s in segments if kv in s.heads]
-            ks, vs, hidden = [], [], []
+            ks, vs, places, total = [], [], [], 0
             for s in own:
-                k, v = s.keys(b)
+                held, n, k, v = s.keys(b)
                 at = s.heads.index(kv)
                 ks.append(k[:, at])
                 vs.append(v[:, at])
-            total = sum(len(k) for k in ks)
+                places.append(total + held)
+                total += n
             x = q[rows].astype(np.float64)[:, head]
             for i, row in enumerate(x):
                 pos = total - len(x) + i
-                j, seen = 0, []
-                for s, k in zip(own, ks):
-                    seen.append(visible(s.mask, pos, np.arange(j, j + len(k))))
-                    j += len(k)
+                seen = [visible(s.mask, pos, j) for s, j in zip(own, places)]
                 seen = np.concatenate(seen) if seen else np.zeros(0, bool)
+                j = np.concatenate(places) if places else np.zeros(0)
                 keys = np.concatenate(ks)[seen] if ks else np.zeros((0, dim))
                 values = np.concatenate(vs)[seen] if vs else np.zeros((0, v_dim))
                 score = scale * (keys @ row)
                 if "softcap" in op:
                     score = op["softcap"] * np.tanh(score / op["softcap"])
                 if op.get("alibi"):
-                    score = score + float(t["alibi"][head]) * (np.flatnonzero(seen) - pos)
+                    score = score + float(t["alibi"][head]) * (j[seen] - pos)
                 every = score
                 if op.get("sink_logit"):
                     every = np.append(score, float(t["sink_logit"][head]))
@@ -216,8 +228,6 @@ def rows(op, dims, t):
 
 
 def product(op, dims, t):
-    if "groups" in op or "group" in t:
-        raise Skip("groups")
     if "a" not in t:
         raise Skip("activations of codes")
     names = op["w"] if isinstance(op["w"], list) else ["w"]
@@ -229,7 +239,17 @@ def product(op, dims, t):
     a = t["a"].astype(np.float64)
     if "prologue" in op:
         a = np.broadcast_to(expression(op["prologue"], {"a": a}), a.shape)
-    parts = {n: a @ weight(t, n, forms[n]).T for n in names}
+    if "groups" in op:
+        # Each row by the weights of its expert.
+        counts = np.diff(t["a.indptr"]) if "a.indptr" in t else None
+        group = t["group"] if counts is None else np.repeat(np.arange(len(counts)), counts)
+        every = {n: weight(t, n, forms[n]) for n in names}
+        rows = lambda w: np.array([x @ w[g].T for x, g in zip(a, group)]).reshape(len(a), w.shape[1])
+        parts = {n: rows(w) for n, w in every.items()}
+        if op.get("bias") and t["bias"].ndim == 2:
+            t = t | {"bias": t["bias"][group]}
+    else:
+        parts = {n: a @ weight(t, n, forms[n]).T for n in names}
     if "epilogue" in op:
         named = parts if len(names) > 1 else {"x": parts[names[0]]}
         named |= {n: t[n].astype(np.float64) for n in ("bias", "residual") if op.get(n)}

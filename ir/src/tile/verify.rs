@@ -187,7 +187,7 @@ impl Check<'_> {
             ));
         }
         let lens: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
-        if shape.is_some_and(|s| s != lens) {
+        if let Some(shape) = shape.filter(|s| *s != lens) {
             self.wrong(format!("a tile of `{tensor}` is {lens:?}, not {shape:?}"));
         }
         if elem.is_some_and(|e| e != t.elem) {
@@ -269,7 +269,16 @@ impl Check<'_> {
                         c.path.pop();
                         i.yields.iter().for_each(|y| c.used(y.2));
                     });
-                    i.yields.iter().for_each(|y| self.define(y.0));
+                    for (result, then, otherwise) in &i.yields {
+                        let ty = self.ty(*result);
+                        for other in [*then, *otherwise].map(|v| self.ty(v)) {
+                            if (other.elem, &other.shape) != (ty.elem, &ty.shape) {
+                                let name = self.name(*result);
+                                self.wrong(format!("a branch gives `{name}` another type"));
+                            }
+                        }
+                        self.define(*result);
+                    }
                 }
             }
             self.path.pop();
@@ -287,10 +296,12 @@ impl Check<'_> {
     fn expr(&mut self, v: Value, expr: &Expr) {
         let ty = self.ty(v);
         let name = self.name(v);
-        let shape_is = |c: &mut Self, wanted: Option<Vec<usize>>| {
-            if wanted.as_ref() != Some(&ty.shape) {
+        let shape_is = |c: &mut Self, wanted: Option<Vec<usize>>| match wanted {
+            Some(wanted) if wanted == ty.shape => {}
+            Some(wanted) => {
                 c.wrong(format!("`{name}` is {:?}, its operands give {wanted:?}", ty.shape));
             }
+            None => c.wrong(format!("the shapes of the operands of `{name}` do not fit")),
         };
         let elem_is = |c: &mut Self, wanted: Dtype| {
             if wanted != ty.elem {
@@ -408,7 +419,7 @@ mod tests {
         assert_eq!(paths, [vec![0, 0], vec![0, 1, 0, 0], vec![0, 1, 0, 0], vec![0, 1, 1, 0]]);
         let shown = explain(&program, &errors);
         for part in [
-            "a = load(x[t:2]) : f32[1]\n      ; ^ error: a tile of `x` is [2], not Some([1])\n",
+            "a = load(x[t:2]) : f32[1]\n      ; ^ error: a tile of `x` is [2], not [1]\n",
             "store(x[u:1], a)\n        ; ^ error: there is no scalar `u` here\n        ; ^ error: `x` is not to be",
             "65535]\n        ; ^ error: `big` has more than 16777216 elements\n",
         ] {
@@ -419,5 +430,38 @@ mod tests {
         let shown = explain(&program, &errors);
         let head = "; ^ error: kernel `main`: it is launched, but there is none of this name\n";
         assert!(shown.lines().nth(1).is_some_and(|l| format!("{l}\n").ends_with(head)), "{shown}");
+    }
+    #[test]
+    fn what_no_text_says_is_told() {
+        let text = "program p(x: f32[n]) -> (o: f32[n]) symbols n {
+  kernel main(x: f32[n], out o: f32[n], lo: i64) {
+    a = fill(0) : f32[1]
+  }
+  variant all {
+    launch main(x, o, n)
+  }
+}
+";
+        let program = parse(text).unwrap();
+        assert_eq!(verify(&program, Stage::Built), Ok(()));
+        let says = |change: &dyn Fn(&mut Program)| {
+            let mut program = program.clone();
+            change(&mut program);
+            let errors = verify(&program, Stage::Built).unwrap_err();
+            errors.into_iter().map(|e| e.to_string()).collect::<Vec<_>>()
+        };
+        let args = |p: &mut Program, at: usize, arg: Arg| p.variants[0].launches[0].args[at] = arg;
+        let name = || Arg::Tensor("x".into());
+        let wrong = says(&|p| args(p, 2, name()));
+        assert_eq!(wrong, ["kernel `main`: parameter `lo` is a scalar"]);
+        let wrong = says(&|p| args(p, 0, Arg::Scalar(Extent::Lit(1))));
+        assert_eq!(wrong, ["kernel `main`: parameter `x` is a tensor"]);
+        let wrong = says(&|p| p.variants[0].launches[0].args.truncate(1));
+        assert_eq!(wrong, ["kernel `main`: 3 parameters, 1 arguments"]);
+        let wrong = says(&|p| {
+            let again = p.kernels[0].body[0].clone();
+            p.kernels[0].body.push(again);
+        });
+        assert_eq!(wrong, ["kernel `main`: `a` is defined twice"]);
     }
 }

@@ -7,6 +7,7 @@
 //! | two score levels | the scale of the scores: the rare keys alone have values |
 //! | peaked scores | which key goes with which head |
 //! | NaN where nothing may read | masked, unwritten, unreferenced slots |
+//! | NaN and infinity where some rows read | which rows they reach: those that attend them, no others |
 
 use super::{
     Tensors,
@@ -34,6 +35,7 @@ pub enum Family {
     Normal,
     Large,
     Hidden,
+    Broken,
     Zeros,
 }
 
@@ -43,12 +45,19 @@ const ATTENTION: &[Family] = &[
     Family::Normal,
     Family::Peaked,
     Family::Hidden,
+    Family::Broken,
     Family::Integers,
     Family::Large,
     Family::Zeros,
 ];
-const PRODUCT: &[Family] =
-    &[Family::Integers, Family::Normal, Family::OneHot, Family::Large, Family::Zeros];
+const PRODUCT: &[Family] = &[
+    Family::Integers,
+    Family::Normal,
+    Family::OneHot,
+    Family::Large,
+    Family::Broken,
+    Family::Zeros,
+];
 
 impl Family {
     pub fn of(op: &Op) -> &'static [Family] {
@@ -68,6 +77,7 @@ impl Family {
             Family::Normal => "normal",
             Family::Large => "large magnitudes",
             Family::Hidden => "NaN where nothing may read",
+            Family::Broken => "NaN and infinity where some rows read",
             Family::Zeros => "zeros",
         }
     }
@@ -124,7 +134,9 @@ pub fn samples(op: &Op, inputs: &Tensors, seed: u64) -> Vec<(usize, usize)> {
 
 /// Every input of a case.
 pub fn inputs(op: &Op, dims: &Dims, family: Family, seed: u64) -> Result<Tensors, String> {
-    let mut maker = Maker { op, dims, family, random: Random::new(seed), pages: Vec::new() };
+    let mut random = Random::new(seed);
+    let tensor_spoiled = random.below(3);
+    let mut maker = Maker { op, dims, family, random, pages: Vec::new(), tensor_spoiled };
     maker.deal_pages();
     op.tensors()
         .iter()
@@ -150,6 +162,8 @@ struct Maker<'a> {
     random: Random,
     /// Of each segment and copy: its pages in order.
     pages: Vec<Vec<Vec<usize>>>,
+    /// What is no number in [`Family::Broken`]: 0 queries, 1 keys, 2 values.
+    tensor_spoiled: usize,
 }
 
 impl Maker<'_> {
@@ -299,6 +313,7 @@ impl Maker<'_> {
                         | Family::OneHot
                         | Family::Normal
                         | Family::Hidden
+                        | Family::Broken
                         | Family::Zeros => self.random.normal(),
                     };
                     t.set(i, x);
@@ -315,9 +330,11 @@ impl Maker<'_> {
                         }
                         Family::Peaked | Family::Integers => self.random.integer(3),
                         Family::Large => 1000.0 * self.random.normal(),
-                        Family::OneHot | Family::Normal | Family::Hidden | Family::Zeros => {
-                            self.random.normal()
-                        }
+                        Family::OneHot
+                        | Family::Normal
+                        | Family::Hidden
+                        | Family::Broken
+                        | Family::Zeros => self.random.normal(),
                     };
                     t.set(i, x);
                 }
@@ -333,12 +350,14 @@ impl Maker<'_> {
                         | Family::Normal
                         | Family::Large
                         | Family::Hidden
+                        | Family::Broken
                         | Family::Zeros => self.random.normal(),
                     };
                     t.set(i, x);
                 }
             }
         }
+        self.spoil(part, &mut t, width);
         t
     }
 
@@ -359,7 +378,7 @@ impl Maker<'_> {
                     Family::Peaked => 2.0 * sign(target, d),
                     Family::Integers | Family::OneHot => f64::from(u8::from(d == hot)) * 3.0,
                     Family::Large => 16.0 * self.random.normal(),
-                    Family::Normal | Family::Hidden => self.random.normal(),
+                    Family::Normal | Family::Hidden | Family::Broken => self.random.normal(),
                 };
                 t.set(row * width + d, x);
             }
@@ -386,6 +405,7 @@ impl Maker<'_> {
                     | Family::Peaked
                     | Family::Normal
                     | Family::Hidden
+                    | Family::Broken
                     | Family::Zeros => self.random.normal(),
                 };
                 t.set(start + k, x);
@@ -416,6 +436,23 @@ impl Maker<'_> {
     /// +1 or -1, by turns along the keys.
     fn level(&self, segment: usize, row: usize) -> f64 {
         if self.key(segment, row).is_multiple_of(2) { 1.0 } else { -1.0 }
+    }
+
+    /// One element in some rows is no number. Only one of q, k and v has such rows, so that others stay whole.
+    fn spoil(&mut self, part: Part, t: &mut Tensor, width: usize) {
+        if self.family != Family::Broken || !t.dtype.is_float() {
+            return;
+        }
+        let rows = t.count() / width;
+        let spoiled = match (part, self.tensor_spoiled) {
+            (Part::Q, 0) | (Part::Activations | Part::Other, _) => rows.div_ceil(3),
+            (Part::K(_), 1) | (Part::V(_), 2) => rows.min(1),
+            (Part::Q | Part::K(_) | Part::V(_), _) => 0,
+        };
+        for _ in 0..spoiled {
+            let at = self.random.below(rows) * width + self.random.below(width);
+            t.set(at, [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][self.random.below(3)]);
+        }
     }
 
     /// NaN in every slot that no query row may read.
@@ -573,7 +610,8 @@ impl Maker<'_> {
                 | Family::Peaked
                 | Family::Normal
                 | Family::Large
-                | Family::Hidden => 0.05 + 0.01 * self.random.normal(),
+                | Family::Hidden
+                | Family::Broken => 0.05 + 0.01 * self.random.normal(),
             })
             .collect();
         Tensor::from_f64(codes.scale, shape, &values)

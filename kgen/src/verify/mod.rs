@@ -140,6 +140,23 @@ pub fn examples(op: &Op, options: &Options) -> Vec<Example> {
     made.collect()
 }
 
+/// The families of inputs that an op of this kind has, by name.
+pub fn families(op: &Op) -> impl Iterator<Item = &'static str> {
+    Family::of(op).iter().map(|f| f.name())
+}
+
+/// A case of given sizes; what follows from them, such as the number of pages, is added.
+pub fn example(op: &Op, dims: &Dims, family: &str, seed: u64) -> Result<Example, String> {
+    let found = Family::of(op).iter().find(|f| f.name() == family);
+    let family = *found.ok_or_else(|| {
+        format!("no inputs `{family}`; there are {}", families(op).collect::<Vec<_>>().join(", "))
+    })?;
+    let mut dims = dims.clone();
+    sizes::finish(op, &mut dims);
+    let inputs = families::inputs(op, &dims, family, seed)?;
+    Ok(Example { op: op.clone(), dims, family: family.name(), inputs })
+}
+
 pub fn verify(op: &Op, engine: &dyn Engine, options: &Options) -> Summary {
     ask(op, engine, options, FAILURES, true)
 }

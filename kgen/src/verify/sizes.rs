@@ -134,8 +134,18 @@ pub fn allowed(op: &Op, dims: &Dims) -> bool {
         && dims.ragged.iter().all(|(name, list)| list.iter().all(|x| fits(name, x)))
 }
 
-/// Sets what follows from the other sizes: the length of ragged lists, the number of pages.
+/// Sets what follows from the other sizes: a copy where sequences read one, the length of ragged lists, the number of
+/// pages.
 pub fn finish(op: &Op, dims: &mut Dims) {
+    if let Kind::Attention(a) = &op.kind
+        && batch(a, dims) > 0
+    {
+        for s in &a.segments {
+            let Shared::Group(copies) = &s.shared else { continue };
+            let least = dims.scalars.entry(copies.clone()).or_insert(1);
+            *least = (*least).max(1);
+        }
+    }
     for symbol in op.symbols() {
         let Some(over) = &symbol.ragged else { continue };
         let count = dims.scalars.get(over).copied().or(groups(op)).unwrap_or(0);

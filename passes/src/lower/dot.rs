@@ -36,6 +36,9 @@ enum Way {
     Columns,
 }
 
+/// Accumulators that hide the latency of a multiply-add, whatever the shape of their block.
+const MANY: usize = 16;
+
 impl Lower<'_> {
     fn dot(
         &mut self,
@@ -278,10 +281,13 @@ impl Lower<'_> {
     /// `width <= lanes` columns from `n`, lanes along k, summed at the end; one register a row.
     fn inner(&mut self, dot: Dot, n: Coord, width: usize) -> Result<Vec<Reg>> {
         let lanes = self.lanes;
+        // A single k in every lane: as a vector along k some operands would have zeros behind it, others copies.
+        let along = if dot.k == 1 { LaneDim::Splat } else { LaneDim::Dim(1) };
         // All rows at once, so that each key is decoded once; as many columns as registers allow.
         let rows = dot.m.min(self.budget());
-        // Two sums a row where there is room: each waits for its own last step alone.
-        let chains = if 2 * rows <= self.budget() { 2 } else { 1 };
+        // Two sums a row where registers are few: each waits for its own last step alone. With many, columns do that.
+        let few = self.budget() < MANY;
+        let chains = if few && 2 * rows <= self.budget() { 2 } else { 1 };
         let at_once = (self.budget() / (rows * chains)).clamp(1, width);
         let mut out = Vec::new();
         for first in (0..dot.m).step_by(rows) {
@@ -294,13 +300,13 @@ impl Lower<'_> {
                 let step = |l: &mut Self, k: Coord, accs: &[Reg]| -> Result<Vec<Reg>> {
                     let mut b = Vec::new();
                     for c in columns.clone() {
-                        b.push(l.vec(dot.b, &[n.plus(c), k], LaneDim::Dim(1))?);
+                        b.push(l.vec(dot.b, &[n.plus(c), k], along)?);
                     }
                     let mut out = accs.to_vec();
                     let mine = k.add / lanes % chains * count;
                     for (i, row) in block.clone().enumerate() {
                         for (j, b) in b.iter().enumerate() {
-                            let a = l.vec(dot.a, &[Coord::from(row), k], LaneDim::Dim(1))?;
+                            let a = l.vec(dot.a, &[Coord::from(row), k], along)?;
                             let at = mine + i * columns.len() + j;
                             out[at] = l.v(Class::Float, Op::Fma, &[a, *b, accs[at]]);
                         }
@@ -322,7 +328,7 @@ impl Lower<'_> {
                 } else {
                     self.sum_lanes(std::mem::take(&mut sums[i]))
                 };
-                // A single k stands in every lane: the sum holds it so many times (a power of two: exact).
+                // The sum over the lanes holds a single k so many times (a power of two: exact).
                 let sum = if dot.k == 1 {
                     let part = self.float_const(1.0 / lanes as f32);
                     self.v(Class::Float, Op::Float(FloatOp::Mul), &[sum, part])

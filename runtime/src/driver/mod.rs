@@ -13,6 +13,8 @@ pub mod cranelift;
 pub mod fake;
 pub mod hint;
 pub mod native;
+#[cfg(feature = "cranelift")]
+pub mod object;
 
 /// Turns text into code.
 pub trait Driver {
@@ -22,6 +24,13 @@ pub trait Driver {
     /// Loads one file. `entries` are the symbols that will be called, by index.
     fn load(&self, text: &str, entries: &[&str]) -> Result<Box<dyn Loaded>, DriverError>;
 }
+
+/// The drivers of this build.
+pub static DRIVERS: &[&(dyn Driver + Sync)] = &[
+    &native::Native,
+    #[cfg(feature = "cranelift")]
+    &clif::Clif,
+];
 
 /// Code in memory.
 pub trait Loaded: Send + Sync {

@@ -62,6 +62,8 @@ macro_rules! narrow_rows {
     row(Op::Load(Width::S16), 8, "{d} = VEX_Vpmovsxwd_ymm_xmmm128 {m}"),
     row(Op::Load(Width::U8), 8, "{d} = VEX_Vpmovzxbd_ymm_xmmm64 {m}"),
     row(Op::Load(Width::S8), 8, "{d} = VEX_Vpmovsxbd_ymm_xmmm64 {m}"),
+    row(Op::LoadF16, 11, "{d} = VEX_Vcvtph2ps_ymm_xmmm128 {m}"),
+    row(Op::SplatF16, 12, "{t0} = Movzx_r32_rm16 {m}\n{t1} = VEX_Vmovd_xmm_rm32 {t0}\n{t2} = VEX_Vpbroadcastw_xmm_xmmm16 {t1}\n{d} = VEX_Vcvtph2ps_ymm_xmmm128 {t2}"),
     row(Op::Splat(Width::W32), 7, "{d} = VEX_Vbroadcastss_ymm_m32 {m}"),
     row(Op::Splat(Width::U16), 9, "{t0} = Movzx_r32_rm16 {m}\n{t1} = VEX_Vmovd_xmm_rm32 {t0}\n{d} = VEX_Vpbroadcastd_ymm_xmmm32 {t1}"),
     row(Op::Splat(Width::S16), 9, "{t0} = Movsx_r32_rm16 {m}\n{t1} = VEX_Vmovd_xmm_rm32 {t0}\n{d} = VEX_Vpbroadcastd_ymm_xmmm32 {t1}"),

@@ -16,6 +16,8 @@ macro_rules! wide_rows {
             row(Op::Load(Width::S16), 9, "{d} = EVEX_Vpmovsxwd_zmm_k1z_ymmm256 {m}"),
             row(Op::Load(Width::U8), 9, "{d} = EVEX_Vpmovzxbd_zmm_k1z_xmmm128 {m}"),
             row(Op::Load(Width::S8), 9, "{d} = EVEX_Vpmovsxbd_zmm_k1z_xmmm128 {m}"),
+            row(Op::LoadF16, 11, "{d} = EVEX_Vcvtph2ps_zmm_k1z_ymmm256_sae {m}"),
+            row(Op::SplatF16, 12, "{t0} = Movzx_r32_rm16 {m}\n{t1} = EVEX_Vpbroadcastw_ymm_k1z_r32 {t0}\n{d} = EVEX_Vcvtph2ps_zmm_k1z_ymmm256_sae {t1}"),
             row(Op::Splat(Width::W32), 8, "{d} = EVEX_Vbroadcastss_zmm_k1z_xmmm32 {m}"),
             row(Op::Splat(Width::U16), 9, "{t0} = Movzx_r32_rm16 {m}\n{d} = EVEX_Vpbroadcastd_zmm_k1z_r32 {t0}"),
             row(Op::Splat(Width::S16), 9, "{t0} = Movsx_r32_rm16 {m}\n{d} = EVEX_Vpbroadcastd_zmm_k1z_r32 {t0}"),

@@ -870,6 +870,8 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::Read(_)
         | Op::Write(_)
         | Op::Next
+        | Op::LoadF16
+        | Op::SplatF16
         | Op::Store(_)
         | Op::Prefetch(_)
         | Op::Iota

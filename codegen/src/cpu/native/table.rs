@@ -144,6 +144,8 @@ table! {
     EVEX_Vpblendmd_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     EVEX_Vpermi2w_zmm_k1z_zmm_zmmm512 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 0 ["avx512bw"];
     EVEX_Vpermi2d_zmm_k1z_zmm_zmmm512b32 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
+    VEX_Vpbroadcastw_xmm_xmmm16 [Xmm Def 0, Xmm Use 2] 0 ["avx2"];
+    EVEX_Vpbroadcastw_ymm_k1z_r32 [Ymm Def 0, R32 Use 0] 0 ["avx512bw", "avx512vl"];
     EVEX_Vpbroadcastd_zmm_k1z_r32 [Zmm Def 0, R32 Use 0] 0 ["avx512f"];
     VEX_Vfmadd132ps_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["fma"];
     EVEX_Vfmadd132ps_zmm_k1z_zmm_zmmm512b32_er [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];

@@ -1,0 +1,411 @@
+//! The corpus that every engine runs: `tests/cases/*.toml`.
+//!
+//! ```toml
+//! # What the case shows, in a sentence.
+//! schedule = "keys = 16, split = 32"      # keys that are not the default's; tile edges of the sizes below
+//! set = ["b=2", "m=1,2", "n=0,15,16,17"]  # sizes, as `kgen run --set` reads them
+//! inputs = ["normal", "peaked scores"]    # families of inputs; all of them unless said
+//! unsupported = true                      # engines may refuse it; the reason is printed
+//! op = '''
+//! op = "attention"
+//! q = { dtype = "$dtype", .. }
+//! '''
+//! [each]                                  # one op for each combination
+//! dtype = ["f32", "f16"]
+//! ```
+//!
+//! The files of one kind of op begin with its name: each kind is a test.
+
+use kgen::{
+    Schedule, compile,
+    device::Cpu,
+    sweep,
+    verify::{self, Example},
+};
+use kgen_ir::{
+    diag::Unsupported,
+    dtype::Dtype,
+    extent::Dims,
+    op::{self, Compute, Kind, Op, tensors},
+    tensor::Tensor,
+    tile::{
+        Program,
+        interp::{Mode, interp},
+    },
+};
+use kgen_kernels_ref::Output;
+use kgen_passes::Choice;
+use kgen_runtime::{driver::clif::Clif, module::Module};
+use kgen_tests::machine_run;
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+type Tensors = BTreeMap<String, Tensor>;
+type Expected = BTreeMap<String, Output>;
+
+/// A file of the corpus, read.
+struct Case {
+    name: String,
+    schedule: String,
+    ops: Vec<Op>,
+    sizes: Vec<Dims>,
+    /// Empty: all.
+    inputs: Vec<String>,
+    unsupported: bool,
+}
+
+/// An op at every level.
+struct Ready {
+    built: Program,
+    optimised: Program,
+    compiled: compile::Compiled,
+    module: Arc<Module>,
+    cpu: Cpu,
+}
+
+/// Why an engine has no outputs for a case.
+enum No {
+    Skipped(String),
+    Failed(String),
+}
+
+type Outputs = Result<Tensors, No>;
+
+/// Name, and the outputs of an example.
+struct Engine {
+    name: &'static str,
+    run: fn(&Ready, &Example, &Expected) -> Outputs,
+}
+
+const ENGINES: &[Engine] = &[
+    Engine { name: "tile exact", run: |r, e, w| exact(&r.built, e, w) },
+    Engine { name: "tile rounded", run: |r, e, _| tile(&r.built, e, Mode::Rounded) },
+    Engine { name: "optimised exact", run: |r, e, w| exact(&r.optimised, e, w) },
+    Engine { name: "optimised rounded", run: |r, e, _| tile(&r.optimised, e, Mode::Rounded) },
+    Engine { name: "machine", run: machine },
+    Engine { name: "cpu", run: cpu },
+];
+
+/// Elements of inputs that the interpreter of kernels gets through in a moment.
+const CHEAP: usize = 40_000;
+
+/// Of the bound, which counts roundings of f32: what f64 leaves of them, with room for long sums.
+const EXACT: f64 = 1e-6;
+
+fn tile(program: &Program, e: &Example, mode: Mode) -> Outputs {
+    let values =
+        interp(program, &e.dims, &e.inputs, mode).map_err(|e| No::Failed(e.to_string()))?;
+    let outs = e.op.tensors().into_iter().filter(|t| t.role == tensors::Role::Out);
+    outs.map(|t| {
+        let list = values.get(&t.name).ok_or_else(|| No::Failed(format!("no `{}`", t.name)))?;
+        let size = |e: &kgen_ir::extent::Extent, d: &Dims| e.eval(d).map(|x| x as usize);
+        let shape =
+            t.stored_shape().iter().map(|x| size(x, &e.dims)).collect::<Result<Vec<_>, _>>();
+        let shape = shape.map_err(|e| No::Failed(e.to_string()))?;
+        Ok((t.name.clone(), Tensor::from_f64(t.dtype, &shape, list)))
+    })
+    .collect()
+}
+
+/// As [`tile`] in f64; where the op leaves no choice of rounding, it must then be far closer than the bound.
+fn exact(program: &Program, e: &Example, expected: &Expected) -> Outputs {
+    let rounds = matches!(&e.op.kind, Kind::MpGemm(g) if g.compute != Compute::Dequant);
+    let values =
+        interp(program, &e.dims, &e.inputs, Mode::Exact).map_err(|e| No::Failed(e.to_string()))?;
+    for (name, wanted) in expected.iter().filter(|_| !rounds) {
+        let list = values.get(name).ok_or_else(|| No::Failed(format!("no `{name}`")))?;
+        for (i, (x, y)) in list.iter().zip(&wanted.values).enumerate() {
+            let near = (x - y).abs() <= EXACT * wanted.bounds[i];
+            if !near && x.is_finite() && y.is_finite() {
+                return Err(No::Failed(format!("{name}[{i}] is {x} in f64, expected {y}")));
+            }
+        }
+    }
+    tile(program, e, Mode::Exact)
+}
+
+fn machine(ready: &Ready, e: &Example, _: &Expected) -> Outputs {
+    let elements = e.inputs.values().map(|t| t.count()).sum::<usize>();
+    if elements > CHEAP {
+        return Err(No::Skipped("too large for the interpreter of kernels".into()));
+    }
+    let ran = machine_run::run(&ready.compiled, &e.dims, &e.inputs);
+    ran.map(|r| r.outputs).map_err(No::Failed)
+}
+
+fn cpu(ready: &Ready, e: &Example, _: &Expected) -> Outputs {
+    let ran = ready.cpu.run(&ready.module, &e.dims, &e.inputs);
+    ran.map_err(|e| No::Failed(e.to_string()))
+}
+
+/// Workers of every engine that has some.
+const WORKERS: usize = 3;
+
+fn cases(kind: &str) -> Vec<Case> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    let named = |p: &&PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(kind));
+    files.iter().filter(named).map(|p| read(p)).collect()
+}
+
+fn read(path: &Path) -> Case {
+    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let text = fs::read_to_string(path).unwrap();
+    let file: toml::Table = text.parse().unwrap_or_else(|e| panic!("{name}: {e}"));
+    let known = ["schedule", "set", "inputs", "unsupported", "op", "each"];
+    if let Some(key) = file.keys().find(|k| !known.contains(&k.as_str())) {
+        panic!("{name}: unknown key `{key}`");
+    }
+    let list = |v: Option<&toml::Value>| -> Vec<String> {
+        let items = v.map_or(&[][..], |v| v.as_array().unwrap_or_else(|| panic!("{name}: {v}")));
+        items.iter().map(|x| x.as_str().map_or_else(|| x.to_string(), str::to_owned)).collect()
+    };
+    let mut texts = vec![file["op"].as_str().unwrap().to_owned()];
+    for (word, values) in file.get("each").and_then(|e| e.as_table()).into_iter().flatten() {
+        let values = list(Some(values));
+        let with = |t: String| values.iter().map(|v| t.replace(&format!("${word}"), v)).collect();
+        texts = texts.into_iter().flat_map::<Vec<String>, _>(with).collect();
+    }
+    let ops = texts.iter().map(|t| op::read::read(&name, t).unwrap_or_else(|e| panic!("{e}")));
+    let settings =
+        sweep::parse_all(&list(file.get("set"))).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let sizes = sweep::cases(&settings).into_iter().map(|values| {
+        let mut dims = Dims { cores: WORKERS as i64, ..Dims::default() };
+        for (symbol, value) in values {
+            match value {
+                sweep::Value::One(x) => drop(dims.scalars.insert(symbol, x)),
+                sweep::Value::Ragged(list) => drop(dims.ragged.insert(symbol, list)),
+            }
+        }
+        dims
+    });
+    Case {
+        schedule: file.get("schedule").map_or("", |s| s.as_str().unwrap()).replace(", ", "\n"),
+        ops: ops.collect(),
+        sizes: sizes.collect(),
+        inputs: list(file.get("inputs")),
+        unsupported: file.get("unsupported").is_some_and(|x| x.as_bool().unwrap()),
+        name,
+    }
+}
+
+/// Every level, or what is not supported.
+fn ready(case: &Case, op: &Op) -> Result<Ready, Unsupported> {
+    let mut cpu = Cpu::open(Some(WORKERS)).unwrap_or_else(|e| panic!("{e}"));
+    let schedule = Schedule::parse(&case.name, &case.schedule, &cpu.schedule);
+    cpu.schedule = schedule.unwrap_or_else(|e| panic!("{e}"));
+    let choice = Choice { target: cpu.target, schedule: cpu.schedule.clone() };
+    let built = kgen_passes::build(op, &choice)?;
+    let optimised = kgen_passes::optimise(&built, &choice)?;
+    let compiled = match compile::compile(op, cpu.target, &cpu.schedule) {
+        Ok(compiled) => compiled,
+        Err(kgen::Error::Unsupported(why)) => return Err(why),
+        Err(e) => panic!("{}: {e}", case.name),
+    };
+    let module =
+        Module::load(&compiled.artifact, &Clif).unwrap_or_else(|e| panic!("{}: {e}", case.name));
+    Ok(Ready { built, optimised, compiled, module, cpu })
+}
+
+/// What one engine made of a case.
+#[derive(Default)]
+struct Score {
+    ran: usize,
+    skipped: BTreeMap<String, usize>,
+    wrong: Vec<String>,
+    worst: f64,
+}
+
+impl Score {
+    fn add(&mut self, place: &str, expected: &Expected, outputs: Outputs) {
+        let outputs = match outputs {
+            Ok(outputs) => outputs,
+            Err(No::Skipped(why)) => return *self.skipped.entry(why).or_default() += 1,
+            Err(No::Failed(error)) => return self.wrong.push(format!("{place}: {error}")),
+        };
+        self.ran += 1;
+        for (name, wanted) in expected {
+            let Some(got) = outputs.get(name) else {
+                self.wrong.push(format!("{place}: no output `{name}`"));
+                continue;
+            };
+            match kgen_kernels_ref::compare(name, wanted, got) {
+                Ok(c) if c.passed() => self.worst = self.worst.max(c.worst_ratio),
+                Ok(c) => self.wrong.push(format!(
+                    "{place}: {name}[{}] is {}, expected {} within {}",
+                    c.at,
+                    got.get(c.at),
+                    wanted.values[c.at],
+                    wanted.bounds[c.at]
+                )),
+                Err(e) => self.wrong.push(format!("{place}: {e}")),
+            }
+        }
+    }
+}
+
+/// The reference, held against itself: what it says of some elements is what it says of all.
+fn reference(e: &Example) -> Result<Expected, No> {
+    let failed = |e: kgen_kernels_ref::RefError| {
+        let beyond = matches!(e, kgen_kernels_ref::RefError::NotYet(_));
+        if beyond { No::Skipped(e.to_string()) } else { No::Failed(e.to_string()) }
+    };
+    let all = kgen_kernels_ref::run(&e.op, &e.dims, &e.inputs).map_err(failed)?;
+    if all.values().all(|o| o.values.is_empty()) {
+        return Ok(all);
+    }
+    let first =
+        kgen_kernels_ref::run_samples(&e.op, &e.dims, &e.inputs, &[(0, 0)]).map_err(failed)?;
+    for (name, some) in &first {
+        for (at, y) in some.at.iter().flatten().zip(&some.values) {
+            let whole = all[name].values[*at];
+            if whole.to_bits() != y.to_bits() && !(whole.is_nan() && y.is_nan()) {
+                return Err(No::Failed(format!("{name}[{at}] is {whole}, alone {y}")));
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The outputs as tensors of the op.
+fn stored(op: &Op, expected: &Expected) -> Tensors {
+    let dtype =
+        |name: &str| op.tensors().iter().find(|t| t.name == name).map_or(Dtype::F32, |t| t.dtype);
+    let tensor = |o: &Output, name: &str| Tensor::from_f64(dtype(name), &o.shape, &o.values);
+    expected.iter().map(|(name, o)| (name.clone(), tensor(o, name))).collect()
+}
+
+/// A line for each engine, and what is wrong.
+fn run(case: &Case) -> (Vec<String>, Vec<String>) {
+    let mut scores: BTreeMap<usize, Score> = BTreeMap::new();
+    let mut agree = Score::default();
+    for op in &case.ops {
+        let ready = ready(case, op);
+        for (number, dims) in case.sizes.iter().enumerate() {
+            let all = || verify::families(op).map(str::to_owned).collect();
+            let families = if case.inputs.is_empty() { all() } else { case.inputs.clone() };
+            for family in families {
+                let e = verify::example(op, dims, &family, number as u64 + 1)
+                    .unwrap_or_else(|e| panic!("{}: {e}", case.name));
+                let place = format!("{:?} {:?}, {family}", dims.scalars, dims.ragged);
+                let place = format!("{}, {} {place}", case.name, op.name);
+                let expected = match reference(&e) {
+                    Ok(expected) => expected,
+                    Err(no) => {
+                        agree.add(&place, &Expected::new(), Err(no));
+                        continue;
+                    }
+                };
+                agree.add(&place, &expected, Ok(stored(op, &expected)));
+                let mut same: Option<Tensors> = None;
+                for (at, engine) in ENGINES.iter().enumerate() {
+                    let score = scores.entry(at).or_default();
+                    let place = format!("{place}, {}", engine.name);
+                    let ready = match &ready {
+                        Ok(ready) => ready,
+                        Err(why) => {
+                            score.add(&place, &expected, Err(No::Skipped(why.to_string())));
+                            continue;
+                        }
+                    };
+                    let outputs = (engine.run)(ready, &e, &expected);
+                    if let (Ok(got), true) = (&outputs, matches!(engine.name, "machine" | "cpu")) {
+                        // The compiled kernels do what the kernels say, bit for bit.
+                        let other = same.get_or_insert_with(|| got.clone());
+                        if let Some(wrong) = differ(other, got) {
+                            score.wrong.push(format!("{place}: {wrong}"));
+                        }
+                    }
+                    score.add(&place, &expected, outputs);
+                }
+            }
+        }
+    }
+    let named = scores.into_iter().map(|(at, score)| (ENGINES[at].name, score));
+    let (mut lines, mut wrong) = (Vec::new(), Vec::new());
+    for (engine, score) in [("reference", agree)].into_iter().chain(named) {
+        let skipped: Vec<_> = score.skipped.iter().map(|(why, n)| format!("{n}: {why}")).collect();
+        let skipped = if skipped.is_empty() { "none".into() } else { skipped.join("; ") };
+        lines.push(format!(
+            "{}, {engine}: {} passed, worst {:.2} of the bound, skipped {skipped}",
+            case.name, score.ran, score.worst
+        ));
+        if score.ran == 0 && !(case.unsupported && engine != "reference") {
+            wrong.push(format!("{}: {engine} ran nothing: {skipped}", case.name));
+        }
+        wrong.extend(score.wrong);
+    }
+    (lines, wrong)
+}
+
+/// The first element that differs; instruction sets differ in the bits of a NaN.
+fn differ(a: &Tensors, b: &Tensors) -> Option<String> {
+    for (name, x) in a {
+        let y = b.get(name)?;
+        let same = |i: &usize| {
+            let (x, y) = (x.get(*i), y.get(*i));
+            x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan()
+        };
+        if let Some(i) = (0..x.count()).find(|i| !same(i)) {
+            let (x, y) = (x.get(i), y.get(i));
+            return Some(format!("{name}[{i}]: interpreted {x:e}, compiled {y:e}"));
+        }
+    }
+    None
+}
+
+/// Interpreters take most of the time: some cases at once.
+const AT_ONCE: usize = 3;
+
+fn run_all(kind: &str) {
+    let cases = cases(kind);
+    assert!(!cases.is_empty(), "no case of {kind}");
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(BTreeMap::new());
+    thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = run(case);
+                    done.lock().unwrap().insert(&case.name, result);
+                }
+            });
+        }
+    });
+    let (lines, wrong): (Vec<_>, Vec<_>) = done.into_inner().unwrap().into_values().unzip();
+    lines.concat().iter().for_each(|line| println!("{line}"));
+    let wrong = wrong.concat();
+    let shown = wrong.iter().take(40).map(String::as_str).collect::<Vec<_>>().join("\n");
+    assert!(wrong.is_empty(), "{} mistakes:\n{shown}", wrong.len());
+}
+
+#[test]
+fn attention_is_the_same_everywhere() {
+    run_all("attention_");
+}
+
+#[test]
+fn products_are_the_same_everywhere() {
+    run_all("mpgemm_");
+}
+
+#[test]
+fn row_operations_are_the_same_everywhere() {
+    run_all("rows_");
+}
+
+#[test]
+fn every_file_is_a_case_of_some_kind() {
+    let kinds = ["attention_", "mpgemm_", "rows_"];
+    let listed: usize = kinds.iter().map(|k| cases(k).len()).sum();
+    assert_eq!(cases("").len(), listed, "files of tests/cases begin with one of {kinds:?}");
+}
