@@ -224,6 +224,9 @@ fn memory_rows_extend_and_truncate() {
         text += "q = read.w64 [x + 1] : i write.w64 [n - 8], q\n";
         text += "c = next [y + 0], 5 : i e = next [y + 0], c : i write.w64 [y + 8], e\n";
         text += "prefetch.1 [x + 0] prefetch.2 [x + 0] prefetch.3 [x + 0]\n";
+        let _ = writeln!(text, "hl = load.f16 [x + 3] : f store.w32 [y + {at}], hl");
+        let _ = writeln!(text, "hs = splat.f16 [x + 5] : f store.w32 [y + {}], hs", at + v);
+        at += 2 * v;
         let _ = writeln!(text, "f = load.w32 [x + 1] : f store.w32 [y + {at}], f");
         let _ = writeln!(text, "g = splat.w32 [x + 1] : f store.u16 [y + {}], g", at + v);
         let _ = writeln!(text, "j = worker : i k = spread j : w store.u8 [y + {}], k", at + 2 * v);
@@ -567,7 +570,7 @@ fn what_cannot_be_emitted_is_refused_with_a_way_out() {
             assert!(told(&k).ends_with(error), "{}", told(&k));
         }
     }
-    let clif = kgen_codegen::targets().next().expect("a target of CLIF");
+    let clif = kgen_codegen::cpu::targets::TARGETS.first().expect("a target of CLIF");
     let e = emit(&parsed("machine t lanes 4 { }"), clif).expect_err("refused").to_string();
     assert!(e.ends_with("cannot do native code; instead: use the emitter of its backend"), "{e}");
 }
