@@ -45,7 +45,7 @@ pub fn words(bytes: &[u8]) -> Vec<u32> {
 pub struct Noise(pub u64);
 
 impl Noise {
-    pub fn next(&mut self) -> u32 {
+    pub fn word(&mut self) -> u32 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -53,7 +53,7 @@ impl Noise {
     }
 
     pub fn below(&mut self, n: usize) -> usize {
-        self.next() as usize % n
+        self.word() as usize % n
     }
 }
 
@@ -77,7 +77,7 @@ pub fn operands(seed: u64) -> [Vec<u32>; 3] {
         }
     }
     while out[0].len() < 4096 {
-        out.iter_mut().for_each(|v| v.push(noise.next()));
+        out.iter_mut().for_each(|v| v.push(noise.word()));
     }
     out
 }
@@ -333,6 +333,7 @@ pub fn program(seed: u64, lanes: usize, alive: usize) -> String {
 /// The two regions of a random program.
 pub fn regions(seed: u64) -> [Vec<u8>; 2] {
     let mut noise = Noise(seed | 1);
-    let word = |i: usize| if i % 3 == 0 { noise.next() } else { EDGES[noise.below(EDGES.len())] };
+    let word =
+        |i: usize| if i.is_multiple_of(3) { noise.word() } else { EDGES[noise.below(EDGES.len())] };
     [bytes(&(0..INPUT / 4).map(word).collect::<Vec<_>>()), vec![0; OUTPUT]]
 }

@@ -177,7 +177,7 @@ fn memory_rows_extend_and_truncate() {
     let k = kernel(&text);
     let mut noise = Noise(3);
     let regions: Vec<Vec<u8>> =
-        [32, 400].iter().map(|n| (0..*n).map(|_| noise.next() as u8).collect()).collect();
+        [32, 400].iter().map(|n| (0..*n).map(|_| noise.word() as u8).collect()).collect();
     assert_eq!(compiled(&k, &regions), interpreted(&k, &regions));
 }
 
@@ -264,7 +264,7 @@ fn a_dot_is_one_instruction_and_loops_keep_off_the_stack() {
             .collect();
         assert!(inside.is_empty(), "{inside:?}\n{listing}");
         let mut noise = Noise(11);
-        let x: Vec<u32> = (0..16 * 9).map(|_| noise.next() & 0x7f7f_7f7f).collect();
+        let x: Vec<u32> = (0..16 * 9).map(|_| noise.word() & 0x7f7f_7f7f).collect();
         let regions = [bytes(&x[..16]), bytes(&x[16..]), vec![0; 128]];
         assert_eq!(compiled(&k, &regions), interpreted(&k, &regions));
     }

@@ -17,7 +17,7 @@ use kgen_runtime::{
     driver::{Driver, native::Native},
 };
 use kgen_tests::machine_programs::*;
-use std::fmt::Write;
+use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 /// The native targets that this CPU can run.
 fn targets() -> impl Iterator<Item = &'static Target> {
@@ -28,6 +28,11 @@ fn targets() -> impl Iterator<Item = &'static Target> {
         }
         able
     })
+}
+
+/// Whether to test at length.
+fn full() -> bool {
+    std::env::var_os("KGEN_FULL").is_some()
 }
 
 fn lower(kernel: &Kernel, target: &Target) -> Kernel {
@@ -219,6 +224,9 @@ fn memory_rows_extend_and_truncate() {
         text += "q = read.w64 [x + 1] : i write.w64 [n - 8], q\n";
         text += "c = next [y + 0], 5 : i e = next [y + 0], c : i write.w64 [y + 8], e\n";
         text += "prefetch.1 [x + 0] prefetch.2 [x + 0] prefetch.3 [x + 0]\n";
+        let _ = writeln!(text, "hl = load.f16 [x + 3] : f store.w32 [y + {at}], hl");
+        let _ = writeln!(text, "hs = splat.f16 [x + 5] : f store.w32 [y + {}], hs", at + v);
+        at += 2 * v;
         let _ = writeln!(text, "f = load.w32 [x + 1] : f store.w32 [y + {at}], f");
         let _ = writeln!(text, "g = splat.w32 [x + 1] : f store.u16 [y + {}], g", at + v);
         let _ = writeln!(text, "j = worker : i k = spread j : w store.u8 [y + {}], k", at + 2 * v);
@@ -228,7 +236,7 @@ fn memory_rows_extend_and_truncate() {
         let mut noise = Noise(3);
         let regions: Vec<Vec<u8>> = [96, at + 6 * v]
             .iter()
-            .map(|n| (0..*n).map(|_| noise.next() as u8).collect())
+            .map(|n| (0..*n).map(|_| noise.word() as u8).collect())
             .collect();
         same(&k, target, &regions);
     }
@@ -303,7 +311,7 @@ fn loops_and_branches_by_registers() {
 /// Random programs; many more where `KGEN_FULL` is set.
 #[test]
 fn random_programs_agree() {
-    let count = if std::env::var_os("KGEN_FULL").is_some() { 3000 } else { 300 };
+    let count = if full() { 3000 } else { 300 };
     for target in targets() {
         let (mut spills, mut parked, mut most) = (0, 0, 0);
         for seed in 0..count {
@@ -319,4 +327,430 @@ fn random_programs_agree() {
         println!("{}: {spills} spills, {parked} parked, {most} vectors alive", target.name);
         assert!(spills > 100, "the programs do not press hard enough");
     }
+}
+
+/// The machine kernels of a shipped op for a target.
+fn shipped(name: &str, target: &'static Target) -> Result<Vec<Kernel>, String> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops").join(name);
+    let op = kgen::compile::read(&file).unwrap_or_else(|e| panic!("{e}"));
+    let schedule = kgen::Schedule::default_for(target);
+    let choice = kgen_passes::Choice { target, schedule };
+    let built = kgen_passes::build(&op, &choice).map_err(|e| e.to_string())?;
+    let program = kgen_passes::optimise(&built, &choice).map_err(|e| e.to_string())?;
+    Ok(kgen_passes::lower_explained(&program, &choice).map_err(|e| e.to_string())?.0)
+}
+
+/// Whatever the shipped ops need, natively: as compiled and run, as interpreted, is `ops_on_cpu`'s to say.
+#[test]
+fn shipped_kernels_become_code() {
+    println!(
+        "target kernel instructions bytes live spills parked moves stack | select allocate encode list"
+    );
+    for target in NATIVE {
+        for name in ["flash_decode.toml", "w4a8_gemv.toml"] {
+            let kernels = shipped(name, target).unwrap_or_else(|e| panic!("{}: {e}", target.name));
+            for k in kernels {
+                let Emitted { code, stats: s, .. } = emitted(&k, target);
+                assert_eq!(code.len(), s.bytes);
+                let t = s.times;
+                println!(
+                    "{} {} {} {} {} {} {} {} {} | {:?} {:?} {:?} {:?}",
+                    target.name,
+                    k.name,
+                    s.instructions,
+                    s.bytes,
+                    s.max_live_vectors,
+                    s.spills,
+                    s.parked,
+                    s.inner_moves,
+                    s.inner_stack,
+                    t.select,
+                    t.allocate,
+                    t.encode,
+                    t.list
+                );
+            }
+        }
+    }
+}
+
+/// `rows` by `columns` sums of products over k, with values that only pass by the loop.
+fn register_block(op: &str, lanes: usize, rows: usize, columns: usize, passing: usize) -> Kernel {
+    let v = 4 * lanes;
+    let class = if op == "fma" { "f" } else { "w" };
+    let zero = if op == "fma" { "fconst" } else { "wconst" };
+    let sums: Vec<String> =
+        (0..rows).flat_map(|r| (0..columns).map(move |c| format!("{r}_{c}"))).collect();
+    let list =
+        |f: &dyn Fn(&str) -> String| sums.iter().map(|s| f(s)).collect::<Vec<_>>().join(", ");
+    let mut text =
+        format!("machine block lanes {lanes} {{ slot 0 = pointer a slot 1 = pointer b\n");
+    text += "slot 2 = pointer c a = arg 0 : i b = arg 1 : i c = arg 2 : i\n";
+    for i in 0..passing {
+        let _ = writeln!(text, "p{i} = load.w32 [b + {}] : {class}", 4 * i);
+    }
+    let _ = writeln!(text, "zero = {zero} 0 : {class}");
+    let _ = write!(text, "{} = loop k in 0..8 step 1", list(&|s| format!("r{s}")));
+    let _ = writeln!(text, " carry {} {{", list(&|s| format!("s{s} = zero")));
+    let _ = writeln!(text, "ao = imul k, {} : i bo = imul k, {} : i", 4 * rows, v * columns);
+    text += "ap = iadd a, ao : i bp = iadd b, bo : i\n";
+    for c in 0..columns {
+        let _ = writeln!(text, "b{c} = load.w32 [bp + {}] : {class}", v * c);
+    }
+    for r in 0..rows {
+        let _ = writeln!(text, "a{r} = splat.w32 [ap + {}] : {class}", 4 * r);
+        for c in 0..columns {
+            let _ = writeln!(text, "n{r}_{c} = {op} a{r}, b{c}, s{r}_{c} : {class}");
+        }
+    }
+    let _ = writeln!(text, "}} yield {}", list(&|s| format!("n{s}")));
+    for (i, s) in sums.iter().enumerate() {
+        let _ = writeln!(text, "store.w32 [c + {}], r{s}", v * i);
+    }
+    for i in 0..passing {
+        let _ = writeln!(text, "store.w32 [c + {}], p{i}", v * (sums.len() + i));
+    }
+    text += "}";
+    kernel(&text)
+}
+
+#[test]
+fn register_blocks_neither_move_nor_spill() {
+    for target in NATIVE {
+        let wide = target.lanes == 16;
+        let shapes: &[(usize, usize)] =
+            if wide { &[(6, 4), (4, 4), (14, 2), (9, 3)] } else { &[(6, 2), (4, 3)] };
+        for (op, name) in [("fma", "vfmadd"), ("dot.u8s8", "vpdpbusd")] {
+            if op != "fma" && !target.name.contains("vnni") {
+                continue;
+            }
+            for ((rows, columns), passing) in
+                shapes.iter().flat_map(|s| [0, 4, 8, 12].map(|p| (*s, p)))
+            {
+                let k = register_block(op, target.lanes, rows, columns, passing);
+                let e = emitted(&k, target);
+                let place =
+                    format!("{} {op} {rows} x {columns}, {passing} pass\n{}", target.name, e.text);
+                assert_eq!((e.stats.inner_moves, e.stats.inner_stack), (0, 0), "{place}");
+                assert_eq!(e.text.matches(name).count(), rows * columns, "{place}");
+                let live = rows * columns + columns + 1;
+                let parked = (live + passing).saturating_sub(target.vectors - 2).min(passing);
+                assert!(e.stats.parked >= parked, "{} parked; {place}", e.stats.parked);
+                if targets().any(|t| t.name == target.name) {
+                    let v = 4 * target.lanes;
+                    let mut noise = Noise(11);
+                    let small = |n: &mut Noise| f32::to_bits((n.below(64) as f32) - 32.0);
+                    let fill: Vec<u32> = (0..8 * v).map(|_| small(&mut noise)).collect();
+                    let regions =
+                        [bytes(&fill), bytes(&fill), vec![0; v * (rows * columns + passing)]];
+                    same(&k, target, &regions);
+                }
+            }
+        }
+    }
+}
+
+/// Every op with one operand at a time from where an instruction can read it itself.
+#[test]
+fn what_is_read_once_may_come_from_memory() {
+    for target in targets() {
+        let lanes = target.lanes;
+        let v = 4 * lanes;
+        for (_, op) in MNEMONICS {
+            let signature = op.signature();
+            let vectors = signature.uses.iter().all(|u| {
+                matches!(
+                    u,
+                    Use::Of(Class::Float | Class::Word) | Use::Same | Use::Vector | Use::Imm
+                )
+            });
+            if signature.mem
+                || !vectors
+                || signature.uses.is_empty()
+                || signature.def == [Class::Int]
+                || target.row(op).is_none() && !matches!(op, Op::Shuffle(_))
+            {
+                continue;
+            }
+            for (place, how) in (0..signature.uses.len()).flat_map(|p| (0..6).map(move |h| (p, h)))
+            {
+                for &def in signature.def {
+                    let mut text = format!("machine fold lanes {lanes} {{ slot 0 = pointer x\n");
+                    text += "x = arg 0 : i y = iadd x, 4 : i\n";
+                    let mut list = Vec::new();
+                    for (i, wanted) in signature.uses.iter().enumerate() {
+                        let class = match wanted {
+                            Use::Of(class) => class.letter(),
+                            Use::Same | Use::Vector => def.letter(),
+                            Use::Imm => {
+                                list.push("5".to_owned());
+                                continue;
+                            }
+                        };
+                        list.push(format!("o{i}"));
+                        let constant = if class == "f" { "fconst" } else { "wconst" };
+                        let made = match if i == place { how } else { 9 } {
+                            0 => format!("load.w32 [y + {}]", 8 * i + 1),
+                            1 => format!("splat.w32 [y + {}]", 8 * i),
+                            2 => format!("{constant} 1077936129"),
+                            3 if class == "w" => format!("load.u16 [y + {}]", 2 * i),
+                            4 if class == "w" => format!("splat.s8 [y + {}]", 2 * i),
+                            _ => format!("load.w32 [x + {}]", v * i),
+                        };
+                        let _ = writeln!(text, "o{i} = {made} : {class}");
+                        if how == 5 {
+                            let _ = writeln!(text, "store.w32 [x + {}], o{i}", 512 + v * i);
+                        }
+                    }
+                    // The same, with what is read written over before.
+                    if how == 5 || place == 0 {
+                        let _ = writeln!(text, "z = iota : w store.w32 [x + 0], z");
+                    }
+                    let _ = writeln!(text, "d = {op} {} : {}", list.join(", "), def.letter());
+                    if def == Class::Mask {
+                        text += "yes = wconst 1 : w no = wconst 0 : w e = select d, yes, no : w\n";
+                        let _ = writeln!(text, "store.w32 [x + {}], e }}", 1024);
+                    } else {
+                        let _ = writeln!(text, "store.w32 [x + {}], d }}", 1024);
+                    }
+                    let k = kernel(&text);
+                    let small = |i: u32| f32::to_bits((i % 37) as f32 - 17.5);
+                    let region: Vec<u32> = (0..300).map(small).collect();
+                    same(&k, target, &[bytes(&region)]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn halves_are_converted_from_memory() {
+    for target in targets() {
+        let (lanes, v) = (target.lanes, 4 * target.lanes);
+        for (between, loads) in [("", 2), ("store.w32 [p + 0], zero", 1)] {
+            let k = kernel(&format!(
+                "machine h lanes {lanes} {{ slot 0 = pointer p p = arg 0 : i zero = wconst 7 : w
+                 w = load.w32 [p + 2] : w
+                 a = cvt.f32.f16lo w : f {between}
+                 b = cvt.f32.f16hi w : f
+                 store.w32 [p + {v}], a store.w32 [p + {}], b }}",
+                2 * v
+            ));
+            let e = emitted(&k, target);
+            let from_memory = e.text.lines().filter(|l| l.contains("vcvtph2ps") && l.contains('['));
+            assert_eq!(from_memory.count(), if loads == 2 { 2 } else { 0 }, "{}", e.text);
+            let region: Vec<u32> =
+                (0..3 * lanes as u32).map(|i| i.wrapping_mul(0x3c01_2e57)).collect();
+            same(&k, target, &[bytes(&region)]);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_emitted_is_refused_with_a_way_out() {
+    let target = &NATIVE[0];
+    let told = |k: &Kernel| emit(k, target).expect_err("refused").to_string();
+    let parsed = |text: &str| parse::parse(text).unwrap_or_else(|e| panic!("{e:?} in {text}"));
+    for (text, error) in [
+        ("machine t lanes 8 { }", "cannot do 8 lanes; instead: lower for 16 lanes"),
+        (
+            "machine t.u lanes 16 { }",
+            "cannot do the kernel name `t.u`; instead: use letters, digits and `_`",
+        ),
+        (
+            "machine t lanes 16 { slot 0 = pointer x x = arg 0 : i a = load.w32 [x + 0] : f b = tanh a : f }",
+            "cannot do `tanh`; instead: expand it into ops of the target, or choose another schedule",
+        ),
+        ("machine t lanes 16 { a = wconst 1 : w b = wadd a, a : w }", ""),
+    ] {
+        let k = parsed(text);
+        if error.is_empty() {
+            emit(&k, target).unwrap_or_else(|e| panic!("{e}"));
+        } else {
+            assert!(told(&k).ends_with(error), "{}", told(&k));
+        }
+    }
+    let clif = kgen_codegen::cpu::targets::TARGETS.first().expect("a target of CLIF");
+    let e = emit(&parsed("machine t lanes 4 { }"), clif).expect_err("refused").to_string();
+    assert!(e.ends_with("cannot do native code; instead: use the emitter of its backend"), "{e}");
+}
+
+/// Kernels that the verifier refuses are values here, too.
+#[test]
+fn wrong_kernels_never_panic() {
+    let target = &NATIVE[0];
+    let head = "machine t lanes 16 { slot 0 = pointer x x = arg 0 : i";
+    for body in [
+        "a = fadd x, x : f",
+        "a = fconst 0 : w",
+        "a = fconst x : f",
+        "a = fneg 1 : f",
+        "a = arg 1 : i",
+        "a = fconst 0 : f b = load.w32 [a + 0] : f",
+        "a = load.u8 [x + 0] : f",
+        "a = load.w64 [x + 0] : w",
+        "a = wconst 0 : w b = shl a, 32 : w",
+        "a = wconst 4294967296 : w",
+        "a = idiv x, 0 : i",
+        "a = iota : w b = shuffle[0,1,2,8] a, a : w",
+        "loop t in 0..4 step 0 { }",
+        "loop t in 0..4 step 1 { a = iota : w } loop u in 0..t step 1 { }",
+        "if 0 < 1 { a = iota : w } store.w32 [x + 0], a",
+        "a = loop t in 0..4 step 1 carry p = x { b = iota : w } yield b",
+        "a = if 0 < 1 { b = iota : w } yield b else { } yield x",
+    ] {
+        let text = format!("{head} {body} }}");
+        let k = parse::parse(&text).unwrap_or_else(|e| panic!("{e:?} in {text}"));
+        assert!(verify(&k).is_err(), "{text}");
+        let e = emit(&k, target).expect_err(&text).to_string();
+        assert!(e.contains("cannot do") && e.contains("; instead: "), "{text}: {e}");
+    }
+    // What no text says: random programs with registers, operands and statements changed.
+    let mut noise = Noise(77);
+    let mut refused = 0;
+    for seed in 0..if full() { 20_000 } else { 400 } {
+        let mut k = kernel(&program(seed, 16, 0));
+        for _ in 0..3 {
+            damage(&mut k, &mut noise);
+        }
+        let verified = verify(&k).is_ok();
+        let done = emit(&lower_or(&k, target), target);
+        assert!(done.is_ok() || !verified, "{done:?}\n{k}");
+        refused += usize::from(done.is_err());
+    }
+    assert!(refused > 100, "{refused}");
+}
+
+/// Expanded if it can be.
+fn lower_or(kernel: &Kernel, target: &Target) -> Kernel {
+    if verify(kernel).is_ok() { lower(kernel, target) } else { kernel.clone() }
+}
+
+fn damage(k: &mut Kernel, noise: &mut Noise) {
+    fn each<'a>(list: &'a mut Vec<Stmt>, out: &mut Vec<&'a mut Inst>) {
+        for stmt in list {
+            match stmt {
+                Stmt::Inst(inst) => out.push(inst),
+                Stmt::Loop(l) => each(&mut l.body, out),
+                Stmt::If(i) => {
+                    each(&mut i.then, out);
+                    each(&mut i.otherwise, out);
+                }
+            }
+        }
+    }
+    let regs = k.regs.len();
+    let mut list = Vec::new();
+    each(&mut k.body, &mut list);
+    let n = noise.below(list.len());
+    let other = noise.below(list.len());
+    let op = list[other].op.clone();
+    let (inst, reg) = (&mut list[n], Reg::new(noise.below(regs + 2)));
+    match noise.below(7) {
+        0 => inst.def = Some(reg),
+        1 => inst.def = None,
+        2 => inst.uses.push(Operand::Reg(reg)),
+        3 => inst.uses.iter_mut().for_each(|u| *u = Operand::Reg(reg)),
+        4 => inst.uses.iter_mut().for_each(|u| *u = Operand::Imm(-3)),
+        5 => inst.mem = Some(Mem { base: reg, offset: i32::MIN }),
+        _ => inst.op = op,
+    }
+}
+
+/// Words and numbers of a line of assembly in the fashion of Intel: mnemonic, registers, then numbers. What only one of
+/// the two disassemblers says is left out.
+fn words_of(line: &str) -> (Vec<String>, Vec<i64>) {
+    const SIZES: &[&str] =
+        &["byte", "word", "dword", "qword", "xmmword", "ymmword", "zmmword", "ptr"];
+    let (mut words, mut numbers) = (Vec::new(), Vec::new());
+    let mut sign = 1;
+    let mut rest = line;
+    while let Some(c) = rest.chars().next() {
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(rest.len()).max(1);
+        let (token, after) = rest.split_at(end);
+        let hex = token.strip_suffix('h').and_then(|t| u64::from_str_radix(t, 16).ok());
+        if let Some(x) = hex.or_else(|| token.parse().ok()).filter(|_| c.is_ascii_digit()) {
+            numbers.push(sign * x as i64);
+        } else if token == "bcst" || token.starts_with("1to") {
+            words.push("bcst".into());
+        } else if token.len() > 1 && !SIZES.contains(&token) {
+            words.push(token.into());
+        }
+        sign = if token == "-" {
+            -1
+        } else if token == " " {
+            sign
+        } else {
+            1
+        };
+        rest = after;
+    }
+    // Said before the address by one, behind it by the other.
+    words.sort_by_key(|w: &String| w == "bcst");
+    numbers.retain(|x| *x != 1 && *x != 0); // a scale or an offset that need not be said
+    numbers.sort_unstable();
+    (words, numbers)
+}
+
+/// The encodings as LLVM's disassembler reads them.
+#[test]
+fn another_disassembler_reads_the_same() {
+    if !full() {
+        println!("skipped: KGEN_FULL is not set");
+        return;
+    }
+    let mut lines: BTreeMap<String, String> = BTreeMap::new();
+    for target in NATIVE {
+        let mut kernels: Vec<Kernel> = (0..60)
+            .map(|seed| {
+                lower(&kernel(&program(seed, target.lanes, 40 * (seed as usize % 2))), target)
+            })
+            .collect();
+        for name in ["flash_decode.toml", "w4a8_gemv.toml"] {
+            kernels.extend(shipped(name, target).expect("kernels"));
+        }
+        for k in kernels {
+            for line in emitted(&k, target).text.lines().skip(1) {
+                let (_, rest) = line.split_once(": ").expect("an offset");
+                let (hex, text) = rest.split_once(' ').expect("text");
+                let skip = ["nop", "constant", "j", "["].map(|s| text.trim().starts_with(s));
+                // Constants stand at addresses that depend on the place of the code.
+                if skip == [false; 4] && !text.contains("[0") && !pool(text) {
+                    lines.insert(hex.into(), text.trim().into());
+                }
+            }
+        }
+    }
+    let dir = std::env::temp_dir().join(format!("kgen-llvm-{}", std::process::id()));
+    let pairs = |hex: &str| -> String {
+        hex.as_bytes().chunks(2).map(|p| format!("0x{} ", String::from_utf8_lossy(p))).collect()
+    };
+    let input: String = lines.keys().map(|hex| pairs(hex) + "\n").collect();
+    std::fs::write(&dir, input).expect("a file");
+    let features =
+        "-mattr=+avx512f,+avx512bw,+avx512vl,+avx512dq,+avx512vnni,+avx2,+fma,+f16c,+avxvnni";
+    let run = std::process::Command::new("llvm-mc")
+        .args(["--disassemble", "--triple=x86_64", "--output-asm-variant=1", features])
+        .arg(&dir)
+        .output();
+    let _ = std::fs::remove_file(&dir);
+    let Ok(run) = run else {
+        println!("skipped: llvm-mc is not installed");
+        return;
+    };
+    let text = String::from_utf8_lossy(&run.stdout).replace("lock\n", "lock ");
+    let theirs: Vec<&str> =
+        text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('.')).collect();
+    assert_eq!(theirs.len(), lines.len(), "{}", String::from_utf8_lossy(&run.stderr));
+    for ((hex, ours), theirs) in lines.iter().zip(theirs) {
+        let theirs = theirs.trim_start_matches("{vex}").split('#').next().unwrap_or_default();
+        let theirs = theirs.replace('\t', " ");
+        assert_eq!(words_of(ours), words_of(theirs.trim()), "{hex}: {ours}; {theirs}");
+    }
+    println!("{} encodings agree", lines.len());
+}
+
+/// Whether the line reads a constant behind the code.
+fn pool(text: &str) -> bool {
+    text.split_once('[').is_some_and(|(_, m)| m.starts_with(|c: char| c.is_ascii_digit()))
 }

@@ -66,6 +66,15 @@ pub static NATIVE: &[Target] = &[
         about: "x86-64 with AVX-512, 512-bit vectors",
     },
     Target {
+        name: "x86-64-v3-vnni/native",
+        backend: "native",
+        lanes: 8,
+        vectors: 16,
+        rows: rows::VNNI_ROWS,
+        features: &["avx2", "fma", "f16c", "avxvnni"],
+        about: "x86-64 with AVX2 and byte dot products, 256-bit vectors",
+    },
+    Target {
         name: "x86-64-v3/native",
         backend: "native",
         lanes: 8,

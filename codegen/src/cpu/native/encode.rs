@@ -311,7 +311,10 @@ impl Out<'_> {
             Kind::Instr { instr, mask } => self.machine(instr, self.mir.args(inst), allocs, mask),
             Kind::Zero => {
                 let n = number(allocs[0])?;
-                if n < 16 {
+                if allocs[0].as_reg().is_some_and(|p| p.class() == RegClass::Int) {
+                    let r = Plain::Reg(register(File::R32, n));
+                    self.plain(Code::Xor_r32_rm32, &[r, r])
+                } else if n < 16 {
                     let x = Plain::Reg(register(File::Xmm, n));
                     self.plain(Code::VEX_Vpxor_xmm_xmm_xmmm128, &[x, x, x])
                 } else {

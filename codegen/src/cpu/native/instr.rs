@@ -99,6 +99,7 @@ pub fn coded(code: Code) -> Option<&'static Instr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::targets::NATIVE;
     use iced_x86::{
         Instruction, InstructionInfoFactory, MemorySize, OpAccess, OpCodeOperandKind, OpKind,
         Register,
@@ -108,12 +109,8 @@ mod tests {
     /// Names in the rows and in the sources that build instructions.
     fn named_anywhere() -> BTreeSet<String> {
         let mut names = BTreeSet::new();
-        let rows = [
-            super::super::rows::ROWS,
-            super::super::rows512::ROWS,
-            super::super::rows512::VNNI_ROWS,
-        ];
-        for row in rows.into_iter().flatten() {
+        let rows = NATIVE.iter().flat_map(|t| t.rows);
+        for row in rows {
             for line in row.text.lines() {
                 let right = line.split_once(" = ").map_or(line, |(_, r)| r);
                 names.extend(right.split(' ').next().map(str::to_owned));
@@ -218,7 +215,12 @@ mod tests {
         let features: BTreeSet<String> = code
             .cpuid_features()
             .iter()
-            .map(|f| format!("{f:?}").to_lowercase().replace("avx512_vnni", "avx512vnni"))
+            .map(|f| {
+                format!("{f:?}")
+                    .to_lowercase()
+                    .replace("avx512_vnni", "avx512vnni")
+                    .replace("avx_vnni", "avxvnni")
+            })
             .filter(|f| {
                 !matches!(
                     f.as_str(),
@@ -255,6 +257,27 @@ mod tests {
             std::fs::write(&path, &text).unwrap();
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text, "run with KGEN_BLESS=1");
+    }
+
+    /// What a target's rows need stands among its features, or is part of one of them.
+    #[test]
+    fn rows_need_no_more_than_their_target_has() {
+        for target in NATIVE {
+            let of_them: &[&str] = if target.features.contains(&"avx512f") {
+                &["avx", "avx2", "fma", "f16c"]
+            } else {
+                &["avx"]
+            };
+            let isa = crate::cpu::native::isa::of(target).unwrap();
+            assert_eq!((isa.lanes, isa.vectors), (target.lanes, target.vectors));
+            let templates = isa.templates.as_ref().unwrap();
+            for step in templates.values().flat_map(|t| &t.steps) {
+                for f in step.instr.features {
+                    let has = target.features.contains(f) || of_them.contains(f);
+                    assert!(has, "{}: {} needs {f}", target.name, step.instr.name);
+                }
+            }
+        }
     }
 
     #[test]

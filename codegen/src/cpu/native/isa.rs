@@ -39,23 +39,30 @@ impl Isa {
     }
 }
 
-pub static V3: Isa = Isa {
-    rows: rows::ROWS,
-    templates: LazyLock::new(|| template::read(rows::ROWS, 32)),
-    lanes: 8,
-    vectors: 16,
-    k: false,
-    fma: [
-        Code::VEX_Vfmadd231ps_ymm_ymm_ymmm256,
-        Code::VEX_Vfmadd213ps_ymm_ymm_ymmm256,
-        Code::VEX_Vfmadd132ps_ymm_ymm_ymmm256,
-    ],
-    load: Code::VEX_Vmovups_ymm_ymmm256,
-    half_load: Code::VEX_Vcvtph2ps_ymm_xmmm128,
-    broadcast: Code::VEX_Vbroadcastss_ymm_xmm,
-    permute: Code::VEX_Vpermd_ymm_ymm_ymmm256,
-    shuffle: Code::VEX_Vpshufd_ymm_ymmm256_imm8,
-};
+macro_rules! narrow {
+    ($rows:path) => {
+        Isa {
+            rows: $rows,
+            templates: LazyLock::new(|| template::read($rows, 32)),
+            lanes: 8,
+            vectors: 16,
+            k: false,
+            fma: [
+                Code::VEX_Vfmadd231ps_ymm_ymm_ymmm256,
+                Code::VEX_Vfmadd213ps_ymm_ymm_ymmm256,
+                Code::VEX_Vfmadd132ps_ymm_ymm_ymmm256,
+            ],
+            load: Code::VEX_Vmovups_ymm_ymmm256,
+            half_load: Code::VEX_Vcvtph2ps_ymm_xmmm128,
+            broadcast: Code::VEX_Vbroadcastss_ymm_xmm,
+            permute: Code::VEX_Vpermd_ymm_ymm_ymmm256,
+            shuffle: Code::VEX_Vpshufd_ymm_ymmm256_imm8,
+        }
+    };
+}
+
+pub static V3: Isa = narrow!(rows::ROWS);
+pub static V3_VNNI: Isa = narrow!(rows::VNNI_ROWS);
 
 macro_rules! wide {
     ($rows:path) => {
@@ -84,7 +91,7 @@ pub static V4_VNNI: Isa = wide!(rows512::VNNI_ROWS);
 
 /// The row set of a target.
 pub fn of(target: &Target) -> Option<&'static Isa> {
-    [&V3, &V4, &V4_VNNI].into_iter().find(|isa| std::ptr::eq(isa.rows, target.rows))
+    [&V3, &V3_VNNI, &V4, &V4_VNNI].into_iter().find(|isa| std::ptr::eq(isa.rows, target.rows))
 }
 
 /// General registers by number.

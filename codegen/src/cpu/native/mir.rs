@@ -12,7 +12,9 @@
 
 use super::instr::{Instr, Role};
 use kgen_ir::tile::Compare;
-use regalloc2::{Block, Function, Inst, InstRange, Operand, PReg, PRegSet, RegClass, VReg};
+use regalloc2::{
+    Block, Function, Inst, InstRange, Operand, OperandKind, PReg, PRegSet, RegClass, VReg,
+};
 
 /// General registers.
 pub const GPR: RegClass = RegClass::Int;
@@ -57,7 +59,7 @@ pub enum Kind {
     },
     /// Defines what the caller passes.
     Entry,
-    /// A vector of zeros.
+    /// A register of zeros. Changes the flags.
     Zero,
     /// Puts a value on the stack, and takes it back.
     Park(usize),
@@ -134,13 +136,18 @@ impl Mir {
     }
 
     fn push(&mut self, kind: Kind, operands: &[Operand], args: &[Arg]) {
-        let from = (self.operands.len() as u32, self.args.len() as u32);
+        let from = (self.operands.len(), self.args.len());
         self.operands.extend_from_slice(operands);
         self.args.extend_from_slice(args);
+        self.note(kind, from.0, from.1);
+    }
+
+    /// The instruction with the operands and arguments since these.
+    fn note(&mut self, kind: Kind, operands: usize, args: usize) {
         self.insts.push(InstData {
             kind,
-            operands: (from.0, self.operands.len() as u32),
-            args: (from.1, self.args.len() as u32),
+            operands: (operands as u32, self.operands.len() as u32),
+            args: (args as u32, self.args.len() as u32),
         });
     }
 
@@ -149,8 +156,8 @@ impl Mir {
         self.push(Kind::Entry, &defs, &[]);
     }
 
-    pub fn zero(&mut self) -> VReg {
-        let def = self.vreg(VECTOR);
+    pub fn zero(&mut self, class: RegClass) -> VReg {
+        let def = self.vreg(class);
         self.push(Kind::Zero, &[Operand::reg_def(def)], &[]);
         def
     }
@@ -177,7 +184,8 @@ impl Mir {
         sources: &[Given],
         mask: Option<VReg>,
     ) -> Option<()> {
-        let (mut operands, mut args) = (Vec::with_capacity(6), Vec::with_capacity(4));
+        let (first, first_arg) = (self.operands.len(), self.args.len());
+        let operands = &mut self.operands;
         let mut sources = sources.iter().copied().peekable();
         let mut def = def;
         let mut late = None;
@@ -185,27 +193,25 @@ impl Mir {
             let memory = form.memory > 0
                 && matches!(sources.peek(), Some(Given::Mem { .. } | Given::Pool { .. }));
             let here = if memory { None } else { def.filter(|_| form.role != Role::Use) };
+            let mut add = |o: Operand| {
+                operands.push(o);
+                (operands.len() - first - 1) as u8
+            };
             if let Some(d) = here {
                 def = None;
-                match form.role {
+                self.args.push(Arg::Reg(match form.role {
                     Role::Tied => {
                         let Given::Reg(from) = sources.next()? else { return None };
-                        operands.push(Operand::reg_use(from));
-                        late = Some(Operand::reg_reuse_def(d, operands.len() - 1));
-                        args.push(Arg::Reg(operands.len() as u8 - 1));
+                        let n = add(Operand::reg_use(from));
+                        late = Some(Operand::reg_reuse_def(d, n.into()));
+                        n
                     }
-                    Role::Def | Role::Use | Role::Address => {
-                        operands.push(Operand::reg_def(d));
-                        args.push(Arg::Reg(operands.len() as u8 - 1));
-                    }
-                }
+                    Role::Def | Role::Use | Role::Address => add(Operand::reg_def(d)),
+                }));
                 continue;
             }
-            let mut reads = |v: VReg| {
-                operands.push(Operand::reg_use(v));
-                operands.len() as u8 - 1
-            };
-            args.push(match sources.next()? {
+            let mut reads = |v: VReg| add(Operand::reg_use(v));
+            self.args.push(match sources.next()? {
                 Given::Reg(v) => Arg::Reg(reads(v)),
                 Given::Imm(x) => Arg::Imm(x),
                 Given::Mem { base, index, offset, broadcast } => Arg::Mem {
@@ -222,10 +228,10 @@ impl Mir {
         }
         let mask = mask.map(|m| {
             operands.push(Operand::reg_use(m));
-            operands.len() as u8 - 1
+            (operands.len() - first - 1) as u8
         });
         operands.extend(late);
-        self.push(Kind::Instr { instr, mask }, &operands, &args);
+        self.note(Kind::Instr { instr, mask }, first, first_arg);
         Some(())
     }
 
@@ -317,81 +323,90 @@ impl Mir {
         b.end - b.first == 1 && self.insts[b.first].kind == Kind::Jump
     }
 
-    /// Most registers of the class that hold values at once: in the whole, and in each loop.
-    pub fn max_live(&self, class: RegClass) -> (usize, Vec<usize>) {
+    /// Most registers of each class that hold values at once: in the whole, and in each loop.
+    pub fn max_live(&self) -> Live {
+        const UNBORN: u32 = u32::MAX;
         // A value lives from its definition to its last use; one from outside a loop lives through all of it.
-        let n = self.insts.len();
-        let mut born = vec![usize::MAX; self.vregs];
-        let mut dies = vec![0; self.vregs];
-        let mut depth_of = vec![None; self.vregs];
-        let end_of = |l: usize| self.blocks[self.loops[l].blocks.1].end - 1;
-        for block in &self.blocks {
-            for p in &block.params {
-                born[p.vreg()] = block.first;
-                dies[p.vreg()] = block.first;
-                depth_of[p.vreg()] = block.within;
-            }
+        #[derive(Clone, Copy)]
+        struct Life {
+            born: u32,
+            dies: u32,
+            home: Option<usize>,
+            class: u8,
         }
-        let mut touch = |v: VReg, at: usize, within: Option<usize>, def: bool| {
-            if def {
-                born[v.vreg()] = at;
-                dies[v.vreg()] = dies[v.vreg()].max(at);
-                depth_of[v.vreg()] = within;
-                return;
-            }
-            // Out to the loop where it was made.
-            let (mut at, mut l) = (at, within);
-            while l != depth_of[v.vreg()] {
-                let Some(inner) = l else { break };
-                at = end_of(inner) + 1;
-                l = self.loops[inner].parent;
-            }
-            dies[v.vreg()] = dies[v.vreg()].max(at);
-        };
+        let unborn = Life { born: UNBORN, dies: 0, home: None, class: 0 };
+        let mut lives = vec![unborn; self.vregs];
+        let end_of = |l: usize| self.blocks[self.loops[l].blocks.1].end as u32;
+        fn class(v: VReg) -> u8 {
+            v.class() as u8
+        }
         for block in &self.blocks {
+            let home = block.within;
+            for p in &block.params {
+                let born = block.first as u32;
+                lives[p.vreg()] = Life { born, dies: born, home, class: class(*p) };
+            }
+            let read = |life: &mut Life, at: u32| {
+                // Out to the loop where it was made.
+                let (mut at, mut l) = (at, home);
+                while l != life.home {
+                    let Some(inner) = l else { break };
+                    at = end_of(inner);
+                    l = self.loops[inner].parent;
+                }
+                life.dies = life.dies.max(at);
+            };
             for i in block.first..block.end {
                 for o in self.inst_operands(Inst::new(i)) {
-                    let def = o.kind() == regalloc2::OperandKind::Def;
-                    if o.class() == class {
-                        touch(o.vreg(), i, block.within, def);
+                    let (v, at) = (o.vreg(), i as u32);
+                    if o.kind() == OperandKind::Def {
+                        lives[v.vreg()] = Life { born: at, dies: at, home, class: class(v) };
+                    } else {
+                        read(&mut lives[v.vreg()], at);
                     }
                 }
             }
-            for (_, values) in &block.to {
-                for v in values.iter().filter(|v| v.class() == class) {
-                    touch(*v, block.end - 1, block.within, false);
-                }
+            for v in block.to.iter().flat_map(|(_, values)| values) {
+                read(&mut lives[v.vreg()], block.end as u32 - 1);
             }
         }
-        let mut change = vec![0i32; n + 2];
-        for b in &self.blocks {
-            for p in b.params.iter().filter(|p| p.class() == class) {
-                change[born[p.vreg()]] += 1;
-                change[dies[p.vreg()].max(born[p.vreg()] + 1)] -= 1;
-            }
+        let mut change = vec![[0i32; 3]; self.insts.len() + 2];
+        for life in lives.iter().filter(|l| l.born != UNBORN) {
+            let class = usize::from(life.class);
+            change[life.born as usize][class] += 1;
+            change[life.dies.max(life.born + 1) as usize][class] -= 1;
         }
-        for o in &self.operands {
-            if o.class() == class && o.kind() == regalloc2::OperandKind::Def {
-                let v = o.vreg().vreg();
-                change[born[v]] += 1;
-                change[dies[v].max(born[v] + 1)] -= 1;
-            }
-        }
-        let mut loops = vec![0; self.loops.len()];
-        let (mut live, mut most) = (0i32, 0);
+        let mut out = Live { whole: [0; 3], loops: vec![[0; 3]; self.loops.len()] };
+        let mut live = [0; 3];
         for block in &self.blocks {
+            let mut most = [0; 3];
             for c in &change[block.first..block.end] {
-                live += c;
-                most = most.max(live);
-                let mut l = block.within;
-                while let Some(inner) = l {
-                    loops[inner] = live.max(loops[inner]);
-                    l = self.loops[inner].parent;
+                for class in 0..3 {
+                    live[class] += c[class];
+                    most[class] = live[class].max(most[class]);
                 }
             }
+            let raise = |to: &mut [usize; 3]| {
+                for (to, most) in to.iter_mut().zip(most) {
+                    *to = (*to).max(most as usize);
+                }
+            };
+            raise(&mut out.whole);
+            let mut l = block.within;
+            while let Some(inner) = l {
+                raise(&mut out.loops[inner]);
+                l = self.loops[inner].parent;
+            }
         }
-        (most as usize, loops.into_iter().map(|l| l as usize).collect())
+        out
     }
+}
+
+/// Registers that hold values at once, by class.
+#[derive(Debug)]
+pub struct Live {
+    pub whole: [usize; 3],
+    pub loops: Vec<[usize; 3]>,
 }
 
 impl Function for Mir {

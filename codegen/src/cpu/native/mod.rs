@@ -1,7 +1,7 @@
 //! Machine code of x86-64 with AVX2 or AVX-512: kernel in, bytes and their listing out.
 //!
 //! ```text
-//! machine::Kernel --scan, select--> mir --regalloc2--> registers --encode--> bytes --listing--> text
+//! machine::Kernel --scan, select, pressure--> mir --regalloc2--> registers --encode--> bytes --listing--> text
 //! ```
 //!
 //! A kernel is `extern "sysv64" fn(args: *const u64, worker: u64)`, its entry is its first byte, and it may stand
@@ -12,6 +12,7 @@ mod instr;
 mod isa;
 mod listing;
 mod mir;
+mod pressure;
 pub(super) mod rows;
 pub(super) mod rows512;
 mod scan;
@@ -132,13 +133,24 @@ fn build(
     let begun = Instant::now();
     let templates = isa.templates.as_ref().map_err(|e| Refused(e.clone(), "correct the row"))?;
     let scan = scan::scan(kernel, isa, templates);
-    let mir = select::select(kernel, isa, templates, &scan, &Vec::new())?;
-    let (max_live_vectors, _) = mir.max_live(mir::VECTOR);
+    let mut mir = select::select(kernel, isa, templates, &scan, &Vec::new())?;
+    let mut live = mir.max_live();
+    let parks = pressure::parks(kernel, isa, &scan, &live);
+    if !parks.is_empty() {
+        mir = select::select(kernel, isa, templates, &scan, &parks)?;
+        live = mir.max_live();
+    }
     let selected = Instant::now();
     let environment = isa::environment(isa.vectors);
     let options = RegallocOptions::default();
     let output = regalloc2::run_with_ctx(&mir, &environment, &options, &mut tools.allocator)
         .map_err(|e| Refused(format!("these registers ({e})"), VERIFY))?;
+    #[cfg(feature = "checker")]
+    {
+        let mut checker = regalloc2::checker::Checker::new(&mir, &environment);
+        checker.prepare(output);
+        checker.run().map_err(|e| Refused(format!("these registers ({e:?})"), VERIFY))?;
+    }
     let allocated = Instant::now();
     let encoded = encode::encode(&mir, isa, output, &mut tools.encoder)
         .map_err(|e| Refused(format!("its code ({e})"), VERIFY))?;
@@ -147,7 +159,7 @@ fn build(
     let stats = Stats {
         instructions: encoded.instructions,
         bytes: encoded.code.len(),
-        max_live_vectors,
+        max_live_vectors: live.whole[mir::VECTOR as usize],
         spills: encoded.spills,
         inner_moves: encoded.inner_moves,
         inner_stack: encoded.inner_stack,

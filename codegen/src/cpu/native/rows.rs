@@ -53,8 +53,10 @@ macro_rules! scalar_rows {
 }
 pub(super) use scalar_rows;
 
-#[rustfmt::skip] // a table
-pub static ROWS: &[Row] = scalar_rows![
+/// The two lists of this width differ in their dot products.
+macro_rules! narrow_rows {
+    ($($rest:expr),* $(,)?) => {
+        scalar_rows![
     row(Op::Load(Width::W32), 7, "{d} = VEX_Vmovups_ymm_ymmm256 {m}"),
     row(Op::Load(Width::U16), 8, "{d} = VEX_Vpmovzxwd_ymm_xmmm128 {m}"),
     row(Op::Load(Width::S16), 8, "{d} = VEX_Vpmovsxwd_ymm_xmmm128 {m}"),
@@ -134,8 +136,21 @@ pub static ROWS: &[Row] = scalar_rows![
 
     row(Op::HSum, 18, HSUM), row(Op::HMax, 18, HMAX), row(Op::WordHSum, 12, WORD_HSUM),
 
+    $($rest),*
+        ]
+    };
+}
+
+#[rustfmt::skip] // a table
+pub static ROWS: &[Row] = narrow_rows![
     Row { op: Op::Dot(DotOp::U8S8), latency: 8, layouts: Some([BYTES, BYTES, ""]), text: DOT_U8S8 },
     Row { op: Op::Dot(DotOp::S16S16), latency: 6, layouts: Some([HALVES, HALVES, ""]), text: "{t0} = VEX_Vpmaddwd_ymm_ymm_ymmm256 {a}, {b}\n{d} = VEX_Vpaddd_ymm_ymm_ymmm256 {c}, {t0}" },
+];
+
+#[rustfmt::skip] // a table
+pub static VNNI_ROWS: &[Row] = narrow_rows![
+    Row { op: Op::Dot(DotOp::U8S8), latency: 5, layouts: Some([BYTES, BYTES, ""]), text: "{d} = VEX_Vpdpbusd_ymm_ymm_ymmm256 {c}, {a}, {b}" },
+    Row { op: Op::Dot(DotOp::S16S16), latency: 5, layouts: Some([HALVES, HALVES, ""]), text: "{d} = VEX_Vpdpwssd_ymm_ymm_ymmm256 {c}, {a}, {b}" },
 ];
 
 const HALVES_OUT: &str = "\

@@ -7,8 +7,19 @@ use kgen_ir::machine::*;
 /// Facts by register.
 pub struct Scan {
     facts: Vec<Facts>,
-    /// For each loop, in order: which registers from outside it are used inside.
-    pub inside: Vec<Vec<Reg>>,
+    /// In the order of the text.
+    pub loops: Vec<Span>,
+}
+
+/// A loop.
+#[derive(Clone, Debug, Default)]
+pub struct Span {
+    /// First and last statement.
+    pub from: u32,
+    pub to: u32,
+    pub parent: Option<usize>,
+    /// Registers from outside that are used inside.
+    pub reads: Vec<Reg>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,10 +28,12 @@ struct Facts {
     /// Where it is used last, and in which loop that is.
     last: u32,
     last_loop: u32,
-    /// The loop in which it is made.
+    /// The statement and the loop in which it is made.
+    made: u32,
     home: u32,
-    /// It is another name of this register.
+    /// It is another name of this register, or has other names.
     same: Option<Reg>,
+    aliased: bool,
     folded: Option<Load>,
     /// Used as an address only, in the loop where it is made.
     address: bool,
@@ -29,10 +42,12 @@ struct Facts {
 
 /// A load that its user does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Load {
-    pub mem: Mem,
-    pub width: Width,
-    pub splat: bool,
+pub enum Load {
+    Vector(Mem, Width),
+    /// One word for all lanes.
+    Splat(Mem),
+    /// A constant in all lanes.
+    Word(u32),
 }
 
 /// A statement seen; numbers are given in the order of the text.
@@ -45,11 +60,16 @@ struct Walk<'a> {
     /// Around this statement, innermost last; 0 is the kernel itself.
     open: Vec<u32>,
     scan: Scan,
+    /// By register.
+    pending: Vec<Option<Pending>>,
+    writes: u32,
 }
 
 pub fn scan(kernel: &Kernel, isa: &Isa, templates: &Templates) -> Scan {
-    let scan = Scan { facts: vec![Facts::default(); kernel.regs.len()], inside: Vec::new() };
-    let mut w = Walk { kernel, isa, templates, at: 0, loops: 0, open: vec![0], scan };
+    let scan = Scan { facts: vec![Facts::default(); kernel.regs.len()], loops: Vec::new() };
+    let pending = vec![None; kernel.regs.len()];
+    let open = vec![0];
+    let mut w = Walk { kernel, isa, templates, at: 0, loops: 0, open, scan, pending, writes: 0 };
     w.list(&kernel.body);
     w.folds(&kernel.body);
     w.scan
@@ -70,6 +90,42 @@ impl Scan {
         f.last == at && f.last_loop == f.home
     }
 
+    /// Whether the register holds its value while the loop runs, though nothing inside reads it.
+    pub fn lives_through(&self, reg: Reg, l: usize) -> bool {
+        let f = self.facts(reg);
+        let Some(span) = self.loops.get(l) else { return false };
+        let reads = |span: &Span| span.reads.binary_search(&reg).is_ok();
+        if f.uses == 0 || f.made >= span.from || reads(span) {
+            return false;
+        }
+        // Read later, or in the next turn of a loop around.
+        let mut around = span.parent;
+        let mut again = false;
+        while let Some(outer) = around.and_then(|o| Some((o, self.loops.get(o)?))) {
+            if outer.0 as u32 + 1 == f.home {
+                break;
+            }
+            again |= reads(outer.1);
+            around = outer.1.parent;
+        }
+        f.last > span.to || again
+    }
+
+    /// Whether a loop is the other or inside it.
+    pub fn within(&self, inner: usize, outer: usize) -> bool {
+        let mut l = Some(inner);
+        while let Some(n) = l.filter(|n| *n != outer) {
+            l = self.loops.get(n).and_then(|s| s.parent);
+        }
+        l.is_some()
+    }
+
+    /// Whether it can be kept on the stack: it has one name and is in a register of its own.
+    pub fn parkable(&self, reg: Reg) -> bool {
+        let f = self.facts(reg);
+        f.same.is_none() && !f.aliased && f.folded.is_none() && !self.only_address(reg)
+    }
+
     pub fn folded(&self, reg: Reg) -> Option<Load> {
         self.facts(reg).folded
     }
@@ -87,9 +143,9 @@ impl Walk<'_> {
     }
 
     fn define(&mut self, reg: Reg) {
-        let home = self.open.last().copied().unwrap_or(0);
+        let (made, home) = (self.at, self.open.last().copied().unwrap_or(0));
         if let Some(f) = self.fact(reg) {
-            f.home = home;
+            (f.made, f.home) = (made, home);
         }
     }
 
@@ -106,8 +162,8 @@ impl Walk<'_> {
         f.elsewhere |= !near;
         let home = self.scan.facts(root).home;
         for l in self.open.iter().rev().take_while(|l| **l != home) {
-            if let Some(list) = self.scan.inside.get_mut(*l as usize - 1) {
-                list.push(root);
+            if let Some(l) = (*l as usize).checked_sub(1).and_then(|l| self.scan.loops.get_mut(l)) {
+                l.reads.push(root);
             }
         }
     }
@@ -137,6 +193,9 @@ impl Walk<'_> {
                             if let Some(f) = self.fact(def) {
                                 f.same = Some(root);
                             }
+                            if let Some(f) = self.fact(root) {
+                                f.aliased = true;
+                            }
                         }
                     }
                 }
@@ -145,7 +204,10 @@ impl Walk<'_> {
                     l.carried.iter().for_each(|c| self.read(c.init, false));
                     self.loops += 1;
                     self.open.push(self.loops);
-                    self.scan.inside.push(Vec::new());
+                    let parent =
+                        self.open.iter().rev().nth(1).and_then(|p| (*p as usize).checked_sub(1));
+                    let number = self.scan.loops.len();
+                    self.scan.loops.push(Span { from: self.at, parent, ..Span::default() });
                     // The bound and the step are read at the end of each turn.
                     self.define(l.var);
                     l.carried.iter().for_each(|c| self.define(c.param));
@@ -154,6 +216,11 @@ impl Walk<'_> {
                     [l.hi, l.step, Operand::Reg(l.var)].into_iter().for_each(|o| self.operand(o));
                     l.carried.iter().for_each(|c| self.read(c.yielded, false));
                     self.open.pop();
+                    if let Some(span) = self.scan.loops.get_mut(number) {
+                        span.to = self.at;
+                        span.reads.sort_unstable();
+                        span.reads.dedup();
+                    }
                     l.carried.iter().for_each(|c| self.define(c.result));
                 }
                 Stmt::If(i) => {
@@ -173,87 +240,112 @@ impl Walk<'_> {
 
     /// Loads that the one who uses them can do, with no write between.
     fn folds(&mut self, list: &[Stmt]) {
-        let mut pending: Vec<(Reg, Load)> = Vec::new();
+        // What was loaded before is as if something were written.
+        self.writes += 2;
         for stmt in list {
             match stmt {
                 Stmt::Inst(inst) => {
-                    self.fold_into(inst, &pending);
-                    match (&inst.op, inst.def, inst.mem) {
-                        (Op::Load(width), Some(def), Some(mem)) => {
-                            pending.push((def, Load { mem, width: *width, splat: false }));
+                    self.fold_into(inst);
+                    let load = match (&inst.op, inst.mem, inst.uses.first()) {
+                        (Op::Load(width), Some(mem), _) => Some(Load::Vector(mem, *width)),
+                        (Op::Splat(Width::W32), Some(mem), _) if self.isa.k => {
+                            Some(Load::Splat(mem))
                         }
-                        (Op::Splat(Width::W32), Some(def), Some(mem)) if self.isa.k => {
-                            pending.push((def, Load { mem, width: Width::W32, splat: true }));
+                        (Op::FloatConst | Op::WordConst, _, Some(Operand::Imm(x))) if *x != 0 => {
+                            Some(Load::Word(*x as u32))
                         }
-                        (Op::Write(_) | Op::Store(_) | Op::Next, _, _) => pending.clear(),
-                        _ => {}
+                        _ => None,
+                    };
+                    if let (Some(load), Some(reg)) = (load, inst.def)
+                        && let Some(p) = self.pending.get_mut(reg.index())
+                    {
+                        *p = Some(Pending { load, halves: 0, writes: self.writes });
                     }
+                    self.writes +=
+                        u32::from(matches!(inst.op, Op::Write(_) | Op::Store(_) | Op::Next));
                 }
                 Stmt::Loop(l) => {
-                    pending.clear();
                     self.folds(&l.body);
+                    self.writes += 2;
                 }
                 Stmt::If(i) => {
-                    pending.clear();
                     self.folds(&i.then);
                     self.folds(&i.otherwise);
+                    self.writes += 2;
                 }
             }
         }
     }
 
-    fn fold_into(&mut self, inst: &Inst, pending: &[(Reg, Load)]) {
-        if pending.is_empty() {
-            return;
-        }
-        let reg = |n: usize| match inst.uses.get(n) {
-            Some(Operand::Reg(reg)) => Some(*reg),
-            Some(Operand::Imm(_)) | None => None,
-        };
-        let full = self.isa.bytes();
-        let widths = |load: &Load, bytes: usize, broadcast: usize| {
-            load.width == Width::W32 && if load.splat { broadcast == 4 } else { bytes <= full }
-        };
+    fn fold_into(&mut self, inst: &Inst) {
         // Operands in the order of preference.
-        let places: &[usize] = match &inst.op {
-            Op::Fma => &[1, 0, 2],
-            op if commutes(op) => &[1, 0],
-            _ => &[2, 1, 0],
+        let places: &[usize] = if inst.op == Op::Fma {
+            &[1, 0, 2]
+        } else if commutes(&inst.op) {
+            &[1, 0]
+        } else {
+            &[2, 1, 0]
         };
         for &n in places {
-            let Some(r) = reg(n) else { continue };
-            if self.scan.facts(r).uses != 1 {
+            let Some(Operand::Reg(reg)) = inst.uses.get(n) else { continue };
+            let Some(Some(p)) = self.pending.get_mut(reg.index()) else { continue };
+            let load = p.load;
+            if p.writes != self.writes {
                 continue;
             }
-            let Some((_, load)) = pending.iter().rev().find(|(p, _)| *p == r) else { continue };
-            let place = if n == 0 && commutes(&inst.op) { 1 } else { n };
-            let fits = match &inst.op {
-                Op::Fma => widths(load, full, 4 * usize::from(self.isa.k)),
-                Op::Cvt(Cvt::FloatFromF16) => {
-                    matches!(load.width, Width::U16 | Width::S16) && !load.splat
-                }
-                op => self
-                    .templates
-                    .get(op)
-                    .and_then(|t| t.fold[place])
-                    .is_some_and(|f| widths(load, f.bytes, f.broadcast)),
-            };
-            let vector = matches!(
-                self.kernel.regs.get(r).map(|d| d.class),
-                Some(Class::Float | Class::Word)
-            );
-            if fits && vector {
-                let load = *load;
-                if let Some(f) = self.fact(r) {
+            // Each half of a vector of sixteen-bit floats is a load of its own, if nobody wants the whole.
+            let half = matches!(inst.op, Op::Cvt(Cvt::FloatFromF16Low | Cvt::FloatFromF16High))
+                && matches!(load, Load::Vector(_, Width::W32));
+            if half {
+                p.halves += 1;
+            }
+            let halves = p.halves;
+            let uses = self.scan.facts(*reg).uses;
+            let fits = if half { halves == uses } else { uses == 1 && self.fits(inst, n, load) };
+            let class = self.kernel.regs.get(*reg).map(|d| d.class);
+            if fits && matches!(class, Some(Class::Float | Class::Word)) {
+                if let Some(f) = self.fact(*reg) {
                     f.folded = Some(load);
                 }
                 return;
             }
         }
     }
+
+    /// Whether the instruction can read its operand `n` from where the load would.
+    fn fits(&self, inst: &Inst, n: usize, load: Load) -> bool {
+        let full = self.isa.bytes();
+        let place = if n == 0 && commutes(&inst.op) { 1 } else { n };
+        if inst.op == Op::Cvt(Cvt::FloatFromF16) {
+            return matches!(load, Load::Vector(_, Width::U16 | Width::S16));
+        }
+        let fold = if inst.op == Op::Fma {
+            Some((full, 4 * usize::from(self.isa.k)))
+        } else {
+            self.templates.get(&inst.op).and_then(|t| t.fold[place]).map(|f| (f.bytes, f.broadcast))
+        };
+        let Some((bytes, broadcast)) = fold else { return false };
+        match load {
+            Load::Vector(_, width) => width == Width::W32 && bytes <= full,
+            Load::Splat(_) => broadcast == 4,
+            // As `Select` writes it.
+            Load::Word(_) if self.isa.k => broadcast == 4,
+            Load::Word(_) => bytes == full,
+        }
+    }
 }
 
-/// Whether the first two operands may trade places, to the bit.
+/// A load that has not met its user yet.
+#[derive(Clone, Copy)]
+struct Pending {
+    load: Load,
+    /// Writes before it.
+    writes: u32,
+    /// Users that take one of its halves.
+    halves: u32,
+}
+
+/// Whether the first two operands may trade places: but for the bits of a NaN, nobody can tell.
 pub fn commutes(op: &Op) -> bool {
     matches!(
         op,

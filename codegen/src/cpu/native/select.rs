@@ -12,7 +12,7 @@ use super::{
     isa::{self, Isa},
     mir::{Arg, GPR, Given, MASK, Mir, VECTOR},
     scan::{self, Load, Scan},
-    template::{Slot, Source, Step, Template, Templates, bind},
+    template::{Slot, Source, Step, Template, Templates},
 };
 use iced_x86::Code;
 use kgen_ir::{machine::*, tile::Compare};
@@ -39,6 +39,7 @@ pub fn select(
         templates,
         scan,
         parks,
+        parked_ones: vec![false; kernel.regs.len()],
         mir: Mir::new(isa.bytes()),
         values: vec![Value::default(); kernel.regs.len()],
         defined: Vec::new(),
@@ -47,6 +48,9 @@ pub fn select(
         arguments: VReg::invalid(),
         worker: VReg::invalid(),
     };
+    for (reg, _) in parks {
+        s.parked_ones[reg.index()] = true;
+    }
     let start = s.mir.label();
     s.mir.block(start, Vec::new());
     s.arguments = s.mir.vreg(GPR);
@@ -82,6 +86,8 @@ pub(super) struct Select<'a> {
     templates: &'static Templates,
     scan: &'a Scan,
     parks: &'a Parks,
+    /// By register: whether it is among the parks.
+    parked_ones: Vec<bool>,
     pub(super) mir: Mir,
     values: Vec<Value>,
     /// Registers defined since the open block began.
@@ -135,7 +141,7 @@ impl Select<'_> {
             return Err(Refused(format!("`{}` in that class", self.name(reg)), VERIFY));
         }
         self.set(reg, Value { here: Some(vreg), ..Value::default() })?;
-        if self.parks.iter().any(|(r, _)| *r == reg) {
+        if self.parked_ones[reg.index()] {
             let slot = self.mir.park(vreg);
             self.values[reg.index()].parked = Some((slot, vreg.class()));
         }
@@ -200,8 +206,11 @@ impl Select<'_> {
             .ok_or_else(|| Refused(format!("these operands of {}", instr.name), VERIFY))
     }
 
-    /// A constant in a general register.
+    /// A constant in a general register; not between a comparison and who reads its flags.
     fn constant(&mut self, x: i64) -> Done<VReg> {
+        if x == 0 {
+            return Ok(self.mir.zero(GPR));
+        }
         let def = self.mir.vreg(GPR);
         let code = if u32::try_from(x).is_ok() {
             Code::Mov_r32_imm32
@@ -267,11 +276,10 @@ impl Select<'_> {
         let number = self.loops;
         self.loops += 1;
         // What the loop reads is in registers before it, and stays there unless a loop inside needs the room.
-        let within = |n: usize, m: usize| n <= m && m < n + loops_in(l);
         let dropped: Vec<Reg> = self
             .parks
             .iter()
-            .filter(|(_, m)| within(number, *m))
+            .filter(|(_, m)| self.scan.within(*m, number))
             .map(|(r, _)| *r)
             .filter(|r| self.values[r.index()].parked.is_some())
             .collect();
@@ -288,7 +296,7 @@ impl Select<'_> {
         for c in &l.carried {
             inits.push(self.value(c.init)?);
         }
-        for reg in self.scan.inside.get(number).into_iter().flatten() {
+        for reg in self.scan.loops.get(number).into_iter().flat_map(|l| &l.reads) {
             let value = self.values.get(reg.index()).copied().unwrap_or_default();
             if value.here.is_none() && value.parked.is_some() && !dropped.contains(reg) {
                 self.value(*reg)?;
@@ -456,7 +464,7 @@ impl Select<'_> {
                 self.bind(def, v)
             }
             (Op::FloatConst | Op::WordConst, [Operand::Imm(0)]) => {
-                let v = self.mir.zero();
+                let v = self.mir.zero(VECTOR);
                 self.bind(def, v)
             }
             (Op::Fma, [Operand::Reg(a), Operand::Reg(b), Operand::Reg(c)]) => {
@@ -467,10 +475,14 @@ impl Select<'_> {
                 let v = self.shuffle(table, a, b)?;
                 self.bind(def, v)
             }
-            (Op::Cvt(Cvt::FloatFromF16), [Operand::Reg(from)])
-                if self.scan.folded(*from).is_some() =>
-            {
-                let mem = self.load(self.scan.folded(*from), 0)?.ok_or_else(|| self.bad(inst))?;
+            (
+                Op::Cvt(cvt @ (Cvt::FloatFromF16 | Cvt::FloatFromF16Low | Cvt::FloatFromF16High)),
+                [Operand::Reg(from)],
+            ) if let Some(Load::Vector(mem, _)) = self.scan.folded(*from) => {
+                let half = self.isa.bytes() as i32 / 2;
+                let more = if *cvt == Cvt::FloatFromF16High { half } else { 0 };
+                let offset = mem.offset.checked_add(more).ok_or_else(|| self.bad(inst))?;
+                let mem = self.address(Mem { offset, ..mem })?;
                 let v = self.mir.vreg(VECTOR);
                 self.emit(self.isa.half_load, Some(v), &[mem])?;
                 self.bind(def, v)
@@ -483,15 +495,24 @@ impl Select<'_> {
         Refused(format!("`{}`", print::show(self.kernel, inst)), VERIFY)
     }
 
-    /// The memory operand of a load that its user does, with bytes added to its address.
-    fn load(&mut self, load: Option<Load>, more: i32) -> Done<Option<Given>> {
-        let Some(load) = load else { return Ok(None) };
-        let mut mem = self.address(load.mem)?;
-        if let Given::Mem { offset, broadcast, .. } = &mut mem {
-            *broadcast = load.splat;
-            *offset = offset.wrapping_add(more);
-        }
-        Ok(Some(mem))
+    /// The memory operand of a load that its user does.
+    fn load(&mut self, reg: Reg) -> Done<Option<Given>> {
+        Ok(match self.scan.folded(reg) {
+            None => None,
+            Some(Load::Vector(mem, _)) => Some(self.address(mem)?),
+            Some(Load::Splat(mem)) => {
+                let mut mem = self.address(mem)?;
+                if let Given::Mem { broadcast, .. } = &mut mem {
+                    *broadcast = true;
+                }
+                Some(mem)
+            }
+            Some(Load::Word(word)) => {
+                let times = if self.isa.k { 1 } else { self.isa.lanes };
+                let constant = self.mir.pool.add(word.to_le_bytes().repeat(times));
+                Some(Given::Pool { constant, broadcast: self.isa.k })
+            }
+        })
     }
 
     fn address(&mut self, mem: Mem) -> Done<Given> {
@@ -507,7 +528,7 @@ impl Select<'_> {
 
     /// A vector operand: a register, or memory where its load was left to us.
     fn vector(&mut self, reg: Reg) -> Done<Given> {
-        if let Some(mem) = self.load(self.scan.folded(reg), 0)? {
+        if let Some(mem) = self.load(reg)? {
             return Ok(mem);
         }
         Ok(Given::Reg(self.of_class(reg, VECTOR)?))
@@ -565,14 +586,16 @@ impl Select<'_> {
                 Operand::Imm(x) if takes_imm => immediate = Some(*x),
                 Operand::Imm(x) => *place = Some(Given::Reg(self.constant(*x)?)),
                 Operand::Reg(reg) => {
-                    *place = Some(match self.load(self.scan.folded(*reg), 0)? {
+                    *place = Some(match self.load(*reg)? {
                         Some(mem) => mem,
                         None => Given::Reg(self.value(*reg)?),
                     });
                 }
             }
         }
-        if scan::commutes(&inst.op) && matches!(operands[0], Some(Given::Mem { .. })) {
+        if scan::commutes(&inst.op)
+            && matches!(operands[0], Some(Given::Mem { .. } | Given::Pool { .. }))
+        {
             operands.swap(0, 1);
         }
         let mut temporaries: Vec<(usize, VReg)> = Vec::new();
@@ -602,10 +625,9 @@ impl Select<'_> {
             }
             Slot::Result => None,
         };
-        let Some(bound) = bind(step) else { return Ok(None) };
-        let mut sources = Vec::with_capacity(4);
+        let (mut sources, mut count) = ([Given::Imm(0); 4], 0);
         let mut class = None;
-        for (form, source) in step.instr.operands.iter().zip(bound) {
+        for (form, source) in step.instr.operands.iter().zip(&step.sources) {
             let wanted = register_class(form.file);
             if step.def.is_some() && class.is_none() && form.role != Role::Use {
                 class = wanted;
@@ -628,7 +650,10 @@ impl Select<'_> {
             };
             match given {
                 Some(Given::Reg(v)) if Some(v.class()) != wanted => return Ok(None),
-                Some(given) => sources.push(given),
+                Some(given) => match sources.get_mut(count) {
+                    Some(place) => (*place, count) = (given, count + 1),
+                    None => return Ok(None),
+                },
                 None => return Ok(None),
             }
         }
@@ -642,7 +667,7 @@ impl Select<'_> {
             (Some(_), None) => return Ok(None),
             (None, _) => None,
         };
-        self.push(step.instr, def, &sources, mask)?;
+        self.push(step.instr, def, &sources[..count], mask)?;
         if let (Some(Slot::Temporary(n)), Some(v)) = (step.def, def) {
             temporaries.push((n, v));
         }
@@ -671,6 +696,7 @@ impl Select<'_> {
             Operand::Imm(x) => Some(x),
             Operand::Reg(_) => None,
         };
+        let dies = matches!(a, Operand::Reg(r) if self.scan.dies(r, self.at));
         let a = match a {
             Operand::Imm(_) => self.int(a)?,
             Operand::Reg(reg) => {
@@ -700,7 +726,7 @@ impl Select<'_> {
                 let b = self.int(b)?;
                 self.ints(Code::Sub_r64_rm64, &[Given::Reg(a), Given::Reg(b)])?
             }
-            (IntOp::Mul, Some(x)) => self.times(a, x)?,
+            (IntOp::Mul, Some(x)) => self.times(a, x, dies)?,
             (IntOp::Mul, None) => {
                 let b = self.int(b)?;
                 self.ints(Code::Imul_r64_rm64, &[Given::Reg(a), Given::Reg(b)])?
@@ -740,7 +766,7 @@ impl Select<'_> {
 
     /// The sum itself, or a note for those who use it as an address.
     fn add(&mut self, def: Reg, sum: Sum) -> Done<()> {
-        if self.scan.only_address(def) && !self.parks.iter().any(|(r, _)| *r == def) {
+        if self.scan.only_address(def) {
             return self.set(def, Value { sum: Some(sum), ..Value::default() });
         }
         let mem = self.sum(sum, 0);
@@ -748,7 +774,7 @@ impl Select<'_> {
         self.bind(def, v)
     }
 
-    fn times(&mut self, a: VReg, x: i64) -> Done<VReg> {
+    fn times(&mut self, a: VReg, x: i64, dies: bool) -> Done<VReg> {
         let from = Given::Reg(a);
         match x {
             0 => self.constant(0),
@@ -763,7 +789,8 @@ impl Select<'_> {
                 let mem = Given::Mem { base: Some(a), index, offset: 0, broadcast: false };
                 self.ints(Code::Lea_r64_m, &[mem])
             }
-            _ if x.count_ones() == 1 => {
+            // The shift overwrites its source, so a copy would be needed.
+            _ if x.count_ones() == 1 && dies => {
                 self.ints(Code::Shl_rm64_imm8, &[from, Given::Imm(x.trailing_zeros().into())])
             }
             _ if i8::try_from(x).is_ok() => {
@@ -818,20 +845,6 @@ fn register_class(file: File) -> Option<RegClass> {
         File::K => Some(MASK),
         File::Mem | File::Imm8 | File::Imm8S | File::Imm32 | File::Imm32S | File::Imm64 => None,
     }
-}
-
-/// Loops in a loop, itself included.
-fn loops_in(l: &Loop) -> usize {
-    fn count(list: &[Stmt]) -> usize {
-        list.iter()
-            .map(|s| match s {
-                Stmt::Inst(_) => 0,
-                Stmt::Loop(l) => loops_in(l),
-                Stmt::If(i) => count(&i.then) + count(&i.otherwise),
-            })
-            .sum()
-    }
-    1 + count(&l.body)
 }
 
 /// Numbers that an instruction would cut off.

@@ -51,8 +51,9 @@ impl Select<'_> {
         }
         // Fours, or pairs, as they are.
         let group = table.len() / 4;
-        let whole =
-            |g: &[usize]| g[0] % group == 0 && g.iter().enumerate().all(|(i, t)| *t == g[0] + i);
+        let whole = |g: &[usize]| {
+            g[0].is_multiple_of(group) && g.iter().enumerate().all(|(i, t)| *t == g[0] + i)
+        };
         if table.chunks(group).all(whole) {
             let pick = Given::Imm(quad(&|i| table[i * group] / group));
             return if self.isa.k {

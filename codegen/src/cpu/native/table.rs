@@ -169,4 +169,6 @@ table! {
     EVEX_Vextracti64x4_ymmm256_k1z_zmm_imm8 [Ymm Def 32, Zmm Use 0, Imm8 Use 0] 0 ["avx512f"];
     VEX_Vblendvps_ymm_ymm_ymmm256_ymm [Ymm Def 0, Ymm Use 0, Ymm Use 32, Ymm Use 0] 0 ["avx"];
     VEX_Vbroadcastss_ymm_xmm [Ymm Def 0, Xmm Use 0] 0 ["avx2"];
+    VEX_Vpdpbusd_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["avxvnni"];
+    VEX_Vpdpwssd_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["avxvnni"];
 }
