@@ -18,7 +18,7 @@ pub(super) struct TileRef {
     /// One per tile dimension.
     pub dims: Vec<TileDim>,
     pub packed: Option<(Packing, Part)>,
-    /// The tile of a later turn, whose lines are asked for as this one's are read.
+    /// The tile of a later turn; products ask for its rows while they read this one.
     pub ahead: Option<Box<(TileRef, u8)>>,
 }
 
@@ -211,7 +211,6 @@ impl Lower<'_> {
         lanes: LaneDim,
         form: Form,
     ) -> Result<Reg> {
-        self.hint_ahead(r, at)?;
         self.guarded(r, at, form.class, |l| {
             let mem = l.address(r, at)?;
             match lanes {
@@ -258,16 +257,15 @@ impl Lower<'_> {
         Ok(got[0])
     }
 
-    /// Asks for the line of a later tile at the place where a line of `r` begins.
-    pub(super) fn hint_ahead(&mut self, r: &TileRef, at: &[Coord]) -> Result<()> {
-        let (Some(ahead), Some(last)) = (&r.ahead, at.last()) else { return Ok(()) };
-        let bytes = r.elem.bytes().unwrap_or(1);
-        if !(last.add * bytes).is_multiple_of(LINE) {
-            return Ok(());
-        }
+    /// Asks for a row of the later tile.
+    pub(super) fn hint_row(&mut self, r: &TileRef, row: Coord) -> Result<()> {
+        let (Some(ahead), Some(last)) = (&r.ahead, r.dims.last()) else { return Ok(()) };
         let (later, level) = &**ahead;
-        let mem = self.address(later, at)?;
-        self.effect(Op::Prefetch(*level), &[], mem);
+        let mem = self.address(later, &[row, Coord::from(0)])?;
+        for byte in (0..last.len * r.elem.bytes().unwrap_or(1)).step_by(LINE) {
+            let mem = Mem { offset: mem.offset + byte as i32, ..mem };
+            self.effect(Op::Prefetch(*level), &[], mem);
+        }
         Ok(())
     }
 

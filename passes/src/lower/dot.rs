@@ -266,6 +266,7 @@ impl Lower<'_> {
             for j in 0..width {
                 b.push(l.vec(dot.b, &[k, n.plus(j * lanes)], way)?);
             }
+            l.hint_along(dot, n, k, width * lanes)?;
             let mut out = Vec::new();
             for (i, row) in rows.clone().enumerate() {
                 let a = l.vec(dot.a, &[Coord::from(row), k], LaneDim::Splat)?;
@@ -276,6 +277,38 @@ impl Lower<'_> {
             Ok(out)
         };
         self.along_k(dot.k, 1, accs, dot.a, step)
+    }
+
+    /// The tile in memory behind an operand, if a later tile is wanted while it is read.
+    fn hinted(&self, v: Value) -> Option<super::access::TileRef> {
+        match self.places.get(&v) {
+            Some(Place::Inline(Some(r))) => r.ahead.is_some().then(|| r.clone()),
+            Some(Place::Inline(None)) => match self.exprs.get(&v) {
+                Some(Expr::Convert(a)) => self.hinted(*a),
+                _ => None,
+            },
+            Some(Place::Regs(_) | Place::Scratch(_)) | None => None,
+        }
+    }
+
+    /// Asks for rows of a later tile of b in the order of memory, while a loop over k reads `columns` columns from `n`
+    /// on: each of the passes that it takes to read all columns asks for its share of the rows.
+    fn hint_along(&mut self, dot: Dot, n: Coord, k: Coord, columns: usize) -> Result<()> {
+        use kgen_ir::machine::IntOp::{Add, Div, Mul};
+        let passes = dot.n / columns;
+        let (Some(r), true) = (self.hinted(dot.b), passes > 0) else { return Ok(()) };
+        if !dot.k.is_multiple_of(passes) || !k.add.is_multiple_of(passes) {
+            return Ok(());
+        }
+        let imm = |x: usize| Operand::Imm(x as i64);
+        let of = |r: Option<Reg>| r.map_or(imm(0), Operand::Reg);
+        let pass = self.int(Div, of(n.reg), imm(columns));
+        let first = self.int(Mul, pass, imm(dot.k / passes));
+        let turn = self.int(Div, of(k.reg), imm(passes));
+        let row = self.int(Add, first, turn);
+        let add = n.add / columns * (dot.k / passes) + k.add / passes;
+        let reg = Some(self.as_reg(row));
+        self.hint_row(&r, Coord { reg, add, span: 1 })
     }
 
     /// `width <= lanes` columns from `n`, lanes along k, summed at the end; one register a row.
@@ -308,6 +341,12 @@ impl Lower<'_> {
                 (0..width).step_by(at_once).map(|c| (c..width.min(c + at_once)).collect()).collect()
             };
             for (done, columns) in blocks.into_iter().enumerate() {
+                if let Some(r) = self.hinted(dot.b) {
+                    // In the order of memory, whatever the order of the columns.
+                    for row in done * columns.len()..(done + 1) * columns.len() {
+                        self.hint_row(&r, n.plus(row))?;
+                    }
+                }
                 let count = block.len() * columns.len();
                 let zero: Vec<_> = (0..count * chains).map(|_| self.float_const(0.0)).collect();
                 let step = |l: &mut Self, k: Coord, accs: &[Reg]| -> Result<Vec<Reg>> {

@@ -580,9 +580,6 @@ impl Lower<'_> {
         {
             return Ok(None);
         }
-        if coord.add == first {
-            self.hint_ahead(&r, at)?;
-        }
         let mut at = at.to_vec();
         at[r.dims.len() - 1].add = first;
         let mem = self.address(&r, &at)?;

@@ -360,7 +360,7 @@ impl Lower<'_> {
         self.late_hints()
     }
 
-    /// The hint for a tile of the same form, to be given line by line as `r` is read.
+    /// The hint for a tile of the same form: a product that reads `r` gives it row by row.
     fn take_hint(&mut self, tensor: &str, r: &TileRef) -> Option<(TileRef, u8)> {
         let lens = |r: &TileRef| r.dims.iter().map(|d| d.len).collect::<Vec<_>>();
         let found = self.hints.iter().position(|(t, h, _)| t == tensor && lens(h) == lens(r))?;
