@@ -225,7 +225,8 @@ pub fn object(artifact: &Artifact) -> Result<Vec<u8>, Error> {
     }
     let texts: Vec<&str> =
         m.kernels.iter().filter_map(|k| artifact.files.get(&k.file)).map(String::as_str).collect();
-    kgen_runtime::driver::object::object(&m.name, &header::prefix(&m.name), &texts, &m.features)
+    let prefix = header::prefix(&m.name);
+    kgen_runtime::driver::object::object(&m.backend, &m.name, &prefix, &texts, &m.features)
         .map_err(|e| Error::Unavailable(e.to_string()))
 }
 

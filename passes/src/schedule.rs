@@ -44,9 +44,9 @@ const KEYS: &[Entry] = &[
 /// Values that the tuner tries.
 #[rustfmt::skip] // one key a row
 const TRIED: &[(&str, &[usize])] = &[
-    ("keys",     &[4, 8, 12, 16, 24, 32, 48, 64]),
+    ("keys",     &[4, 8, 12, 16, 24, 32, 48, 64, 96, 128]),
     ("split",    &[0, 256, 512, 1024, 2048, 4096, 8192]),
-    ("prefetch", &[0, 1, 2, 4]),
+    ("prefetch", &[0, 1, 2, 3, 4]),
     ("rows",     &[4, 8, 12, 16, 20, 24, 32, 48, 64, 128]),
     ("tokens",   &[1, 2, 3, 4]),
     ("chunk",    &[1, 2, 4, 8, 16]),
