@@ -111,7 +111,7 @@ fn middle(list: &mut [f64]) -> f64 {
 ///
 /// Where nothing may be off (an infinite `lse`, a row without keys) and something is, or where a NaN stands in place
 /// of a number, no ratio tells how much: that is the largest number there is, since JSON has no infinity.
-fn worst(
+pub fn worst(
     expected: &BTreeMap<String, kgen_kernels_ref::Output>,
     got: &BTreeMap<String, Tensor>,
 ) -> Result<f64, Error> {

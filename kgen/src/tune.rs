@@ -71,9 +71,9 @@ impl Record {
             schedule: Schedule::parse("record", &schedule, base).ok()?,
             seconds: number("seconds")?,
             beside: number("beside")?,
-            verified: match value.get("verified")? {
-                serde_json::Value::Null => None,
-                told => Some(told.as_bool()?),
+            verified: {
+                let told = value.get("verified")?;
+                if told.is_null() { None } else { Some(told.as_bool()?) }
             },
         })
     }
@@ -196,9 +196,14 @@ pub fn tune(
         out.write_all(format!("{}\n", record.print()).as_bytes()).map_err(failed)?;
         records.push(record);
     }
+    best_first(&mut records);
+    Ok(Tuned { records, others, refused, left })
+}
+
+/// The fastest first; behind all others those that proved wrong.
+fn best_first(records: &mut [Record]) {
     let wrong = |r: &Record| r.verified == Some(false);
     records.sort_by(|a, b| wrong(a).cmp(&wrong(b)).then(a.ratio().total_cmp(&b.ratio())));
-    Ok(Tuned { records, others, refused, left })
 }
 
 fn sessions(
@@ -231,20 +236,35 @@ fn middle(mut list: Vec<f64>) -> f64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn records_print_and_read() {
-        let cpu = compile::host().unwrap();
-        let base = Schedule::default_for(cpu);
-        let r = Record {
-            key: "k".into(),
-            target: "t".into(),
+    fn record(key: &str, seconds: f64, verified: Option<bool>) -> Record {
+        let target = compile::host().unwrap();
+        Record {
+            key: key.into(),
+            target: target.name.into(),
             kgen: "0.1.0".into(),
             dims: "m=1".into(),
-            schedule: Schedule { keys: 32, ..base.clone() },
-            seconds: 0.5,
+            schedule: Schedule { keys: 32, ..Schedule::default_for(target) },
+            seconds,
             beside: 0.25,
-            verified: None,
-        };
+            verified,
+        }
+    }
+
+    #[test]
+    fn what_proved_wrong_comes_last() {
+        let mut list = [
+            record("wrong", 0.1, Some(false)),
+            record("slow", 0.4, None),
+            record("fast", 0.2, Some(true)),
+        ];
+        best_first(&mut list);
+        assert_eq!(list.map(|r| r.key), ["fast", "slow", "wrong"]);
+    }
+
+    #[test]
+    fn records_print_and_read() {
+        let base = Schedule::default_for(compile::host().unwrap());
+        let r = record("k", 0.5, None);
         for verified in [None, Some(true), Some(false)] {
             let r = Record { verified, ..r.clone() };
             assert_eq!(Record::read(&r.print(), &base), Some(r));
@@ -267,25 +287,14 @@ mod tests {
 
     #[test]
     fn the_file_changes_as_a_whole_and_the_journal_ends() {
-        let target = compile::host().unwrap();
-        let base = Schedule::default_for(target);
-        let record = |key: &str| Record {
-            key: key.into(),
-            target: target.name.into(),
-            kgen: "0.1.0".into(),
-            dims: "m=1".into(),
-            schedule: base.clone(),
-            seconds: 1.0,
-            beside: 2.0,
-            verified: None,
-        };
+        let base = Schedule::default_for(compile::host().unwrap());
         let folder = std::env::temp_dir().join(format!("kgen-tune-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("a.records.jsonl");
         assert_eq!(journal(&file).file_name().unwrap(), "a.records.jsonl.part");
         std::fs::write(&file, "old\n").unwrap();
         std::fs::write(journal(&file), "something").unwrap();
-        let (a, b) = (record("a"), record("b"));
+        let (a, b) = (record("a", 1.0, None), record("b", 2.0, None));
         write_records(&file, &[&a, &b]).unwrap();
         assert!(!journal(&file).exists());
         assert_eq!(read_records(&file, &base).unwrap(), [a, b]);

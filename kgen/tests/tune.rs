@@ -147,8 +147,9 @@ fn tuning_writes_a_schedule_and_records() {
     assert_eq!(next.status.code(), Some(0), "{next:?}");
     let best = &read()[0];
     assert_eq!(best["verified"].as_bool(), Some(true));
-    let key = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["key"].clone();
-    assert_ne!(best["key"], key(one));
+    let first: serde_json::Value = serde_json::from_str(one).unwrap();
+    // On a busy machine the budget may have sufficed for one only.
+    assert!(rest.is_empty() || best["key"] != first["key"], "{best}");
     std::fs::write(&records, "{\"key\"").unwrap();
     let damaged = tune(&["--budget", "1s", "--resume"]);
     assert_eq!(damaged.status.code(), Some(3));
