@@ -1,7 +1,7 @@
 //! How long the shipped ops take from op file to artifact text, and to code.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use kgen_runtime::{driver::clif::Clif, module::Module};
+use kgen_runtime::module::Module;
 use std::path::Path;
 
 fn compile(c: &mut Criterion) {
@@ -15,7 +15,7 @@ fn compile(c: &mut Criterion) {
         });
         let artifact = kgen::compile::compile(&op, target, &schedule).expect("as above").artifact;
         c.bench_function(&format!("{} text to code", op.name), |b| {
-            b.iter(|| Module::load(&artifact, &Clif).expect("our text is right"));
+            b.iter(|| Module::open(&artifact).expect("our text is right"));
         });
     }
 }

@@ -3,11 +3,23 @@
 pub mod cpu;
 pub mod ptx;
 
-use kgen_ir::target::Target;
+use kgen_ir::{diag::Unsupported, machine::Kernel, target::Target};
 
 /// Every target, best first within a family.
 pub fn targets() -> impl Iterator<Item = &'static Target> {
     cpu::targets::TARGETS.iter()
+}
+
+/// The text of a kernel in a target's language, and what files of such texts end with.
+pub fn emit(kernel: &Kernel, target: &Target) -> Result<(&'static str, String), Unsupported> {
+    match target.backend {
+        "cranelift" => Ok(("clif", cpu::emit(kernel, target)?)),
+        other => Err(Unsupported {
+            what: format!("the backend `{other}`"),
+            target: target.name.into(),
+            instead: "a target that `kgen targets` lists".into(),
+        }),
+    }
 }
 
 /// The target of that name.

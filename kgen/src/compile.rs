@@ -1,13 +1,13 @@
 //! From an op file to an artifact: the calls into the compiler's other crates.
 
-use crate::Error;
+use crate::{Error, header};
 use kgen_ir::{
     artifact::{Artifact, Contract, KernelEntry, Manifest},
     diag::{Unsupported, did_you_mean},
     machine::{self, Slot},
     op::{Op, print, read},
     target::Target,
-    tile::{Program, Stage, verify},
+    tile::{self, Program, Stage, verify},
 };
 use kgen_passes::{Choice, Schedule};
 use kgen_runtime::cache::{Cache, CompileError};
@@ -179,21 +179,10 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
     let mut files = BTreeMap::new();
     let mut entries = Vec::new();
     for (tile, kernel) in program.kernels.iter().zip(&kernels) {
-        let file = format!("{}.clif", kernel.name);
-        files.insert(file.clone(), kgen_codegen::cpu::emit(kernel, target)?);
-        let counters = kernel.slots.iter().filter_map(|s| match s {
-            Slot::Counter(i) => Some(i + 1),
-            Slot::Pointer(_) | Slot::Stride(..) | Slot::Extent(_) | Slot::Scratch => None,
-        });
-        entries.push(KernelEntry {
-            name: kernel.name.clone(),
-            file,
-            entry: kernel.name.clone(),
-            params: tile.params.clone(),
-            slots: kernel.slots.clone(),
-            scratch: kernel.scratch,
-            counters: counters.max().unwrap_or(0),
-        });
+        let (extension, text) = kgen_codegen::emit(kernel, target)?;
+        let file = format!("{}.{extension}", kernel.name);
+        files.insert(file.clone(), text);
+        entries.push(entry(tile, kernel, file));
     }
     files.insert("op.toml".into(), print::print(op));
     files.insert("schedule.toml".into(), schedule.print());
@@ -217,6 +206,40 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
         files: BTreeMap::new(),
     };
     Ok(Compiled { program, kernels, notes, artifact: Artifact::new(manifest, files) })
+}
+
+/// The kernels of an artifact as an object file of this system, for a C program to link; [`crate::header`] declares
+/// them.
+pub fn object(artifact: &Artifact) -> Result<Vec<u8>, Error> {
+    let m = &artifact.manifest;
+    let arch = std::env::consts::ARCH.replace('_', "-");
+    if !m.target.starts_with(&arch) {
+        return Err(Error::Unavailable(format!(
+            "objects are made for this machine's CPU family, {arch}; for {} run kgen on such a machine",
+            m.target
+        )));
+    }
+    let texts: Vec<&str> =
+        m.kernels.iter().filter_map(|k| artifact.files.get(&k.file)).map(String::as_str).collect();
+    kgen_runtime::driver::object::object(&m.name, &header::prefix(&m.name), &texts, &m.features)
+        .map_err(|e| Error::Unavailable(e.to_string()))
+}
+
+/// What a manifest says of a kernel.
+pub fn entry(tile: &tile::Kernel, kernel: &machine::Kernel, file: String) -> KernelEntry {
+    let counters = kernel.slots.iter().filter_map(|s| match s {
+        Slot::Counter(i) => Some(i + 1),
+        Slot::Pointer(_) | Slot::Stride(..) | Slot::Extent(_) | Slot::Scratch => None,
+    });
+    KernelEntry {
+        name: kernel.name.clone(),
+        file,
+        entry: kernel.name.clone(),
+        params: tile.params.clone(),
+        slots: kernel.slots.clone(),
+        scratch: kernel.scratch,
+        counters: counters.max().unwrap_or(0),
+    }
 }
 
 fn contract(program: &Program) -> Contract {

@@ -9,7 +9,6 @@ use kgen_passes::Schedule;
 use kgen_runtime::{
     buffer::Buffer,
     cache::Cache,
-    driver::clif::Clif,
     module::Module,
     plan::Prepared,
     pool::{Pool, Workers},
@@ -43,7 +42,7 @@ impl Cpu {
     pub fn load(&self, op: &Op) -> Result<Arc<Module>, Error> {
         let (artifact, _) =
             compile::artifact(op, self.target, &self.schedule, self.cache.as_ref())?;
-        Module::load(&artifact, &Clif).map_err(|e| Error::Unavailable(e.to_string()))
+        Module::open(&artifact).map_err(|e| Error::Unavailable(e.to_string()))
     }
 
     /// Weights re-encoded as the module asks.

@@ -9,6 +9,8 @@ pub mod bench;
 pub mod compile;
 pub mod device;
 mod error;
+pub mod foreign;
+pub mod header;
 pub mod inputs;
 pub mod sweep;
 pub mod tune;

@@ -171,3 +171,80 @@ fn help_is_short() {
         assert!(stdout(&output).lines().count() <= 40, "{command}");
     }
 }
+
+#[test]
+fn code_of_others_needs_trust() {
+    let dir = folder("trust");
+    let made = kgen(&[
+        "compile",
+        "ops/flash_decode.toml",
+        "--target",
+        "host",
+        "-o",
+        dir.to_str().unwrap(),
+    ]);
+    let made = stdout(&made).trim().to_string();
+    let refused = kgen(&["run", &made, "--set", "n=9"]);
+    assert_eq!(code(&refused), 4, "{refused:?}");
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    let hash = told.split("--trust ").nth(2).and_then(|t| t.split(' ').next()).unwrap();
+    let own = stdout(&kgen(&["run", "ops/flash_decode.toml", "--set", "n=9"]));
+    for trust in [&["--trust", hash][..], &["--trust"]] {
+        let args = [&["run", made.as_str(), "--set", "n=9"], trust].concat();
+        let ran = kgen(&args);
+        assert_eq!(code(&ran), 0, "{ran:?}");
+        assert_eq!(stdout(&ran), own);
+    }
+    assert_eq!(code(&kgen(&["run", &made, "--set", "n=9", "--trust", "beef"])), 4);
+    assert_eq!(code(&kgen(&["run", "ops/flash_decode.toml", "--trust"])), 2);
+    // Files that do not fit the manifest are not run, whoever is trusted.
+    let file = Path::new(&made).join("attend.clif");
+    std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + "; more\n").unwrap();
+    assert_eq!(code(&kgen(&["run", &made, "--set", "n=9", "--trust"])), 3);
+}
+
+#[test]
+fn levels_are_printed_or_written() {
+    let dir = folder("emit");
+    let op = "ops/w4a8_gemv.toml";
+    let shown = stdout(&kgen(&[
+        "compile",
+        op,
+        "--target",
+        "host",
+        "--emit",
+        "tile,machine,header",
+        "-o",
+        "-",
+    ]));
+    for wanted in ["program w4a8_gemv(", "machine product_one lanes", "#define KGEN_W4A8_GEMV_H"] {
+        assert!(shown.contains(wanted), "{wanted}");
+    }
+    let folder = dir.to_str().unwrap();
+    let made = stdout(&kgen(&[
+        "compile",
+        op,
+        "--target",
+        "host",
+        "--emit",
+        "machine,obj,header",
+        "-o",
+        folder,
+    ]));
+    for file in ["product_one.mach", "w4a8_gemv.o", "w4a8_gemv.h", "manifest.toml"] {
+        assert!(Path::new(made.trim()).join(file).is_file(), "{file}");
+    }
+    assert_eq!(code(&kgen(&["compile", op, "--target", "host", "--emit", "obj", "-o", "-"])), 2);
+    let other = if cfg!(target_arch = "aarch64") { "x86-64-v2" } else { "aarch64" };
+    let output = kgen(&["compile", op, "--target", other, "--emit", "obj", "-o", folder]);
+    assert_eq!(code(&output), 4, "{output:?}");
+}
+
+#[test]
+fn every_shell_gets_completions() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = kgen(&["completions", shell]);
+        assert_eq!(code(&output), 0, "{shell}");
+        assert!(stdout(&output).contains("verify"), "{shell}");
+    }
+}

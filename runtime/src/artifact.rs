@@ -62,7 +62,16 @@ fn read_text(path: &Path) -> Result<String, ArtifactError> {
 /// Writes `artifact` as the folder `dir`, in one step: whoever looks sees the old folder, none, or the whole new
 /// one. An existing folder is replaced.
 pub fn write_dir(artifact: &Artifact, dir: &Path) -> Result<(), ArtifactError> {
-    let temporary = write_beside(artifact, dir)?;
+    write_dir_with(artifact, &BTreeMap::new(), dir)
+}
+
+/// As [`write_dir`], with files that the manifest does not list and no loader reads: objects, headers.
+pub fn write_dir_with(
+    artifact: &Artifact,
+    beside: &BTreeMap<String, Vec<u8>>,
+    dir: &Path,
+) -> Result<(), ArtifactError> {
+    let temporary = write_beside(artifact, beside, dir)?;
     let published = replace(&temporary, dir);
     if published.is_err() {
         let _ = fs::remove_dir_all(&temporary);
@@ -71,7 +80,11 @@ pub fn write_dir(artifact: &Artifact, dir: &Path) -> Result<(), ArtifactError> {
 }
 
 /// Writes the folder under a temporary name in the parent of `dir`, down to the disk.
-pub(crate) fn write_beside(artifact: &Artifact, dir: &Path) -> Result<PathBuf, ArtifactError> {
+pub(crate) fn write_beside(
+    artifact: &Artifact,
+    beside: &BTreeMap<String, Vec<u8>>,
+    dir: &Path,
+) -> Result<PathBuf, ArtifactError> {
     let temporary = temporary_beside(dir);
     if let Some(parent) = temporary.parent() {
         fs::create_dir_all(parent).map_err(io_at(parent))?;
@@ -79,9 +92,12 @@ pub(crate) fn write_beside(artifact: &Artifact, dir: &Path) -> Result<PathBuf, A
     fs::create_dir(&temporary).map_err(io_at(&temporary))?;
     let write = || {
         for (name, text) in &artifact.files {
-            write_file(&temporary.join(name), text)?;
+            write_file(&temporary.join(name), text.as_bytes())?;
         }
-        write_file(&temporary.join(MANIFEST), &artifact.manifest.print())?;
+        for (name, bytes) in beside {
+            write_file(&temporary.join(name), bytes)?;
+        }
+        write_file(&temporary.join(MANIFEST), artifact.manifest.print().as_bytes())?;
         sync_dir(&temporary)
     };
     match write() {
@@ -101,9 +117,9 @@ pub(crate) fn temporary_beside(dir: &Path) -> PathBuf {
     dir.with_file_name(format!(".{name}.{}.{number}.tmp", std::process::id()))
 }
 
-fn write_file(path: &Path, text: &str) -> Result<(), ArtifactError> {
+fn write_file(path: &Path, bytes: &[u8]) -> Result<(), ArtifactError> {
     let mut file = fs::File::create_new(path).map_err(io_at(path))?;
-    file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(io_at(path))
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io_at(path))
 }
 
 /// Makes the names in a folder durable; folders cannot be opened everywhere.

@@ -170,7 +170,7 @@ impl Cache {
             let (wanted, found) = (key.to_owned(), artifact.manifest.key.clone());
             return Err(CacheError::OtherKey { wanted, found });
         }
-        let temporary = write_beside(artifact, &place)?;
+        let temporary = write_beside(artifact, &BTreeMap::new(), &place)?;
         let first = fs::rename(&temporary, &place);
         let Err(source) = first else {
             crate::artifact::sync_dir(&self.dir)?;

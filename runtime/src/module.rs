@@ -4,7 +4,7 @@
 
 use crate::{
     device,
-    driver::{Driver, DriverError, Loaded},
+    driver::{DRIVERS, Driver, DriverError, Loaded},
 };
 use kgen_ir::{
     artifact::{Artifact, FORMAT, KernelEntry, Manifest, text},
@@ -73,6 +73,8 @@ pub enum LoadError {
     Format { found: u32 },
     #[error("the artifact is for backend `{wanted}`, the driver is `{driver}`")]
     Backend { wanted: String, driver: &'static str },
+    #[error("the artifact is for backend `{wanted}`; this build has {built}")]
+    NoDriver { wanted: String, built: String },
     #[error("the artifact needs the CPU feature `{feature}`, which this CPU does not have")]
     Feature { feature: String },
     #[error("damaged artifact: {0}")]
@@ -90,6 +92,18 @@ pub(crate) fn hint(near: &Option<String>) -> String {
 }
 
 impl Module {
+    /// Loads an artifact with the driver that it names.
+    pub fn open(artifact: &Artifact) -> Result<Arc<Module>, LoadError> {
+        let wanted = &artifact.manifest.backend;
+        match DRIVERS.iter().find(|d| d.name() == wanted) {
+            Some(driver) => Module::load(artifact, *driver),
+            None => {
+                let built: Vec<_> = DRIVERS.iter().map(|d| d.name()).collect();
+                Err(LoadError::NoDriver { wanted: wanted.clone(), built: built.join(", ") })
+            }
+        }
+    }
+
     pub fn load(artifact: &Artifact, driver: &dyn Driver) -> Result<Arc<Module>, LoadError> {
         let manifest = artifact.manifest.clone();
         if manifest.format > FORMAT {

@@ -49,7 +49,7 @@ macro_rules! readers {
 
 readers! {
     op: op_seeds(), read_op;
-    schedule: texts(&["keys = 16\nsplit = 1024\nrows = 16\ntokens = 4\nchunk = 8\nprefetch = 1\n"]), read_schedule;
+    schedule: texts(&["keys = 16\nsplit = 1024\nrows = 16\ntokens = 4\nchunk = 8\nprefetch = 1\nahead = 4\n"]), read_schedule;
     gguf: gguf_seeds(), read_gguf;
     safetensors: safetensors_seeds(), read_safetensors;
     tile: compiled().programs.clone(), read_tile;

@@ -7,9 +7,11 @@
 //! cargo xtask bless                       accepts what filetests, reports and goldens now come to
 //! cargo xtask sample                      writes examples/tiny.gguf, the model file of the examples
 //! cargo xtask mutants                     which wrong kernels the tests notice: all, or it fails
+//! cargo xtask costs                       size of the binary, time of a compile, time of the JIT
 //! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
 
+mod costs;
 mod fuzz;
 mod lines;
 mod probe;
@@ -20,8 +22,8 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask must-show spine [--full] | lines | bless | sample | mutants | probe | \
-                     fuzz [READER] [--inputs N]";
+const USAGE: &str = "usage: cargo xtask must-show spine [--full] | lines | bless | sample | mutants | costs | \
+                     probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -58,6 +60,7 @@ fn main() -> ExitCode {
         ["mutants"] => {
             spine::cargo(&root(), "test --release -q -p kgen-tests --test mutants -- --nocapture")
         }
+        ["costs"] => costs::show(&root()),
         ["probe"] => probe::show(&root()),
         _ => {
             eprintln!("{USAGE}");

@@ -141,6 +141,10 @@ const POINTS: &[Point] = &[
         how: How::Run { command: "cargo xtask probe", judge: told },
     },
     Point {
+        name: "costs of the compiler",
+        how: How::Run { command: "cargo xtask costs", judge: told },
+    },
+    Point {
         name: "the commit that adds one storage format",
         how: How::Run {
             command: "git log -1 --stat --format=%h --grep=^Add.the.storage.format",

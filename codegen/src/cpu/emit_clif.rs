@@ -232,6 +232,8 @@ impl Emitter<'_> {
             | Op::Next
             | Op::Load(_)
             | Op::Splat(_)
+            | Op::LoadF16
+            | Op::SplatF16
             | Op::Store(_)
             | Op::Prefetch(_)
             | Op::FloatConst

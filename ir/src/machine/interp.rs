@@ -266,6 +266,8 @@ impl Machine<'_> {
             Op::Prefetch(_) => return Ok(()),
             Op::Load(_)
             | Op::Splat(_)
+            | Op::LoadF16
+            | Op::SplatF16
             | Op::FloatConst
             | Op::WordConst
             | Op::Iota
@@ -300,6 +302,16 @@ impl Machine<'_> {
                 for lane in 0..lanes {
                     out.push(self.load(inst, lane, *w)? as u32);
                 }
+            }
+            Op::LoadF16 => {
+                for lane in 0..lanes {
+                    let half = self.load(inst, lane, Width::U16)? as u32;
+                    out.push(convert(Cvt::FloatFromF16, half));
+                }
+            }
+            Op::SplatF16 => {
+                let half = self.load(inst, 0, Width::U16)? as u32;
+                out = vec![convert(Cvt::FloatFromF16, half); lanes];
             }
             Op::Splat(w) => out = vec![self.load(inst, 0, *w)? as u32; lanes],
             Op::HSum => out = self.tree(inst, &Op::Float(FloatOp::Add)),
@@ -506,6 +518,8 @@ fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::Next
         | Op::Load(_)
         | Op::Splat(_)
+        | Op::LoadF16
+        | Op::SplatF16
         | Op::Store(_)
         | Op::Prefetch(_)
         | Op::FloatConst
@@ -569,6 +583,25 @@ mod tests {
             let error = run_within(&kernel, &[x], &mut memory, 1, steps).unwrap_err().to_string();
             assert_eq!(error, format!("in kernel m, worker 0: {place}: no steps are left"));
         }
+    }
+
+    #[test]
+    fn halves_become_floats_as_they_are_loaded() {
+        let kernel = parse(
+            "machine m lanes 2 { slot 0 = pointer x x = arg 0 : i a = load.f16 [x + 0] : f
+             b = splat.f16 [x + 2] : f store.w32 [x + 8], a store.w32 [x + 16], b }",
+        )
+        .unwrap_or_else(|e| panic!("{e:?}"));
+        verify::verify(&kernel).unwrap_or_else(|e| panic!("{e}"));
+        let mut memory = Memory::default();
+        // 1.5 and the least subnormal.
+        let bytes = [[0x00, 0x3e, 0x01, 0x00].as_slice(), &[0; 20]].concat();
+        let x = memory.add(bytes);
+        run(&kernel, &[x], &mut memory, 1).unwrap_or_else(|e| panic!("{e}"));
+        let out = memory.region(x).unwrap_or_default()[8..24].to_vec();
+        let tiny = 2f32.powi(-24);
+        let expected = [1.5, tiny, tiny, tiny].map(f32::to_le_bytes).concat();
+        assert_eq!(out, expected);
     }
 
     #[test]

@@ -163,6 +163,10 @@ pub enum Op {
     Load(Width),
     /// `w|f = splat.WIDTH [..]`: one element into every lane.
     Splat(Width),
+    /// `f = load.f16 [..]`: f16 elements, converted exactly.
+    LoadF16,
+    /// `f = splat.f16 [..]`.
+    SplatF16,
     /// `store.WIDTH [..], w|f`: the low bits of each lane.
     Store(Width),
     /// `prefetch LEVEL [..]`: a hint (level 1 to 3).
@@ -385,6 +389,7 @@ impl Op {
             Op::Write(_)                             => s(&[], &[Of(Int)], true),
             Op::Next                                 => s(I, &[Of(Int)], true),
             Op::Load(_) | Op::Splat(_)               => s(V, &[], true),
+            Op::LoadF16 | Op::SplatF16               => s(F, &[], true),
             Op::Store(_)                             => s(&[], &[Vector], true),
             Op::Prefetch(_)                          => s(&[], &[], true),
             Op::FloatConst                           => s(F, &[Imm], false),

@@ -29,6 +29,26 @@ pub(super) struct TileDim {
     pub guard: Option<(Operand, Operand)>,
 }
 
+/// How elements in memory become lanes.
+#[derive(Clone)]
+pub(super) struct Form {
+    class: Class,
+    /// Of an element in memory.
+    width: Width,
+    load: Op,
+    splat: Op,
+}
+
+impl Form {
+    fn plain((class, width): (Class, Width)) -> Form {
+        Form { class, width, load: Op::Load(width), splat: Op::Splat(width) }
+    }
+}
+
+/// f16 elements as floats.
+pub(super) const HALF_FLOATS: Form =
+    Form { class: Class::Float, width: Width::U16, load: Op::LoadF16, splat: Op::SplatF16 };
+
 impl Lower<'_> {
     pub(super) fn tile_ref(&mut self, name: &str, at: &[Slice], guard: bool) -> Result<TileRef> {
         let tensor = match self.kernel.tensor(name) {
@@ -174,12 +194,22 @@ impl Lower<'_> {
         if r.packed.is_some() {
             return self.load_packed(r, at, lanes);
         }
-        let (class, width) = self.lane_form(r.elem)?;
-        self.guarded(r, at, class, |l| {
+        let form = Form::plain(self.lane_form(r.elem)?);
+        self.load_as(r, at, lanes, form)
+    }
+
+    pub(super) fn load_as(
+        &mut self,
+        r: &TileRef,
+        at: &[Coord],
+        lanes: LaneDim,
+        form: Form,
+    ) -> Result<Reg> {
+        self.guarded(r, at, form.class, |l| {
             let mem = l.address(r, at)?;
             match lanes {
-                LaneDim::Splat => Ok(l.inst(class, Op::Splat(width), &[], Some(mem))),
-                LaneDim::Dim(d) if d + 1 == r.dims.len() => l.load_row(r, at, class, width, mem),
+                LaneDim::Splat => Ok(l.inst(form.class, form.splat, &[], Some(mem))),
+                LaneDim::Dim(d) if d + 1 == r.dims.len() => l.load_row(r, at, &form, mem),
                 LaneDim::Dim(_) => Err(l.no("lanes along a strided dimension".into())),
             }
         })
@@ -257,15 +287,8 @@ impl Lower<'_> {
         }
     }
 
-    fn load_row(
-        &mut self,
-        r: &TileRef,
-        at: &[Coord],
-        class: Class,
-        width: Width,
-        mem: Mem,
-    ) -> Result<Reg> {
-        let whole = |l: &mut Self| l.inst(class, Op::Load(width), &[], Some(mem));
+    fn load_row(&mut self, r: &TileRef, at: &[Coord], form: &Form, mem: Mem) -> Result<Reg> {
+        let whole = |l: &mut Self| l.inst(form.class, form.load.clone(), &[], Some(mem));
         match self.row_count(r, at) {
             None => Ok(whole(self)),
             Some(Operand::Imm(n)) if n as usize >= self.lanes => Ok(whole(self)),
@@ -274,7 +297,7 @@ impl Lower<'_> {
                 let got = self.if_else(
                     (Compare::Ge, count, lanes),
                     |l| Ok(vec![whole(l)]),
-                    |l| Ok(vec![l.load_part(class, width, mem, count)?]),
+                    |l| Ok(vec![l.load_part(form, mem, count)?]),
                 )?;
                 Ok(got[0])
             }
@@ -282,15 +305,15 @@ impl Lower<'_> {
     }
 
     /// `count < lanes` elements, zeros behind: through the first bytes of scratch.
-    fn load_part(&mut self, class: Class, width: Width, mem: Mem, count: Operand) -> Result<Reg> {
+    fn load_part(&mut self, form: &Form, mem: Mem, count: Operand) -> Result<Reg> {
         let temp = self.scratch_base();
         let zero = self.word_const(0);
         self.effect(Op::Store(Width::W32), &[Operand::Reg(zero)], Mem { base: temp, offset: 0 });
-        let bytes = width_bytes(width);
+        let bytes = width_bytes(form.width);
         let source =
             self.int(IntOp::Add, Operand::Reg(mem.base), Operand::Imm(i64::from(mem.offset)));
         self.copy_elements(source, Operand::Reg(temp), bytes, count)?;
-        Ok(self.inst(class, Op::Load(width), &[], Some(Mem { base: temp, offset: 0 })))
+        Ok(self.inst(form.class, form.load.clone(), &[], Some(Mem { base: temp, offset: 0 })))
     }
 
     fn copy_elements(
@@ -447,6 +470,9 @@ impl Lower<'_> {
 
     /// One hint a cache line of each row.
     pub(super) fn prefetch_tile(&mut self, r: &TileRef, level: u8) -> Result<()> {
+        if let Some((of, _)) = r.packed.clone() {
+            return self.prefetch_packed(r, &of, level);
+        }
         let Some((last, outer)) = r.dims.split_last() else { return Ok(()) };
         let rows: usize = outer.iter().map(|d| d.len).product();
         let row_bytes = last.len * r.elem.bytes().unwrap_or(1);
@@ -465,6 +491,24 @@ impl Lower<'_> {
             }
             Ok(((), vec![]))
         })?;
+        Ok(())
+    }
+}
+
+impl Lower<'_> {
+    /// One hint a cache line of a group, for each block of rows.
+    fn prefetch_packed(&mut self, r: &TileRef, of: &Packing, level: u8) -> Result<()> {
+        let sizes = of.sizes(of.lanes, of.group).map_err(|e| self.no(e.to_string()))?;
+        let [TileDim { len: rows, step: Operand::Imm(block), .. }, _] = r.dims[..] else {
+            return Err(self.no("a hint for a packed weight that is not [n, k]".into()));
+        };
+        for first in 0..rows.div_ceil(of.lanes) {
+            for line in (0..sizes.group).step_by(64) {
+                let at = i64::from(r.offset) + first as i64 * block + line as i64;
+                let Ok(offset) = i32::try_from(at) else { continue };
+                self.effect(Op::Prefetch(level), &[], Mem { base: r.base, offset });
+            }
+        }
         Ok(())
     }
 }

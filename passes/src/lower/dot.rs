@@ -36,6 +36,9 @@ enum Way {
     Columns,
 }
 
+/// Accumulators that hide the latency of a multiply-add, whatever the shape of their block.
+const MANY: usize = 16;
+
 impl Lower<'_> {
     fn dot(
         &mut self,
@@ -282,8 +285,9 @@ impl Lower<'_> {
         let along = if dot.k == 1 { LaneDim::Splat } else { LaneDim::Dim(1) };
         // All rows at once, so that each key is decoded once; as many columns as registers allow.
         let rows = dot.m.min(self.budget());
-        // Two sums a row where there is room: each waits for its own last step alone.
-        let chains = if 2 * rows <= self.budget() { 2 } else { 1 };
+        // Two sums a row where registers are few: each waits for its own last step alone. With many, columns do that.
+        let few = self.budget() < MANY;
+        let chains = if few && 2 * rows <= self.budget() { 2 } else { 1 };
         let at_once = (self.budget() / (rows * chains)).clamp(1, width);
         let mut out = Vec::new();
         for first in (0..dot.m).step_by(rows) {

@@ -2,13 +2,23 @@
 
 use super::{
     Coord, Lower, Place, Result,
-    access::{TileDim, TileRef},
+    access::{HALF_FLOATS, TileDim, TileRef},
 };
 use kgen_ir::{
     dtype::Dtype,
     machine::{Class, Cvt, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, ShiftOp, Width, WordOp},
     tile::{Binary, Expr, LaneDim, Part, Reduce, Space, Unary, Value},
 };
+
+/// Where an operand of that shape is read under broadcasting, and how its lanes run.
+fn broadcast(shape: &[usize], at: &[Coord], lanes: LaneDim) -> (Vec<Coord>, LaneDim) {
+    let at = shape.iter().zip(at).map(|(&s, &c)| if s == 1 { Coord::from(0) } else { c }).collect();
+    let lanes = match lanes {
+        LaneDim::Dim(d) if shape.get(d) == Some(&1) => LaneDim::Splat,
+        LaneDim::Dim(_) | LaneDim::Splat => lanes,
+    };
+    (at, lanes)
+}
 
 impl Lower<'_> {
     pub(super) fn shape(&self, v: Value) -> &[usize] {
@@ -284,13 +294,7 @@ impl Lower<'_> {
 
     /// An operand's vector under broadcasting: a dimension of 1 is read at 0, along lanes as a splat.
     fn operand(&mut self, v: Value, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
-        let shape = self.shape(v).to_vec();
-        let at: Vec<_> =
-            shape.iter().zip(at).map(|(&s, &c)| if s == 1 { Coord::from(0) } else { c }).collect();
-        let lanes = match lanes {
-            LaneDim::Dim(d) if shape.get(d) == Some(&1) => LaneDim::Splat,
-            LaneDim::Dim(_) | LaneDim::Splat => lanes,
-        };
+        let (at, lanes) = broadcast(self.shape(v), at, lanes);
         self.vec(v, &at, lanes)
     }
 
@@ -497,10 +501,13 @@ impl Lower<'_> {
                 Ok(code)
             };
         }
-        if (from, to) == (Dtype::F16, Dtype::F32)
-            && let Some(x) = self.two_halves(a, at, lanes)?
-        {
-            return Ok(x);
+        if (from, to) == (Dtype::F16, Dtype::F32) {
+            if let Some(x) = self.converted_load(a, at, lanes)? {
+                return Ok(x);
+            }
+            if let Some(x) = self.two_halves(a, at, lanes)? {
+                return Ok(x);
+            }
         }
         let x = self.operand(a, at, lanes)?;
         let cvt = |l: &mut Self, class, c| Ok(l.v(class, Op::Cvt(c), &[x]));
@@ -531,6 +538,17 @@ impl Lower<'_> {
             }
             _ => Err(self.no(format!("converting {from} to {to}"))),
         }
+    }
+
+    /// f16 elements come from memory as floats, where the target has an instruction for that.
+    fn converted_load(&mut self, a: Value, at: &[Coord], lanes: LaneDim) -> Result<Option<Reg>> {
+        let Some(Place::Inline(Some(r))) = self.places.get(&a).cloned() else { return Ok(None) };
+        if r.packed.is_some() || self.choice.target.row(&Op::LoadF16).is_none() {
+            return Ok(None);
+        }
+        let shape = self.shape(a).to_vec();
+        let (at, lanes) = broadcast(&shape, at, lanes);
+        self.load_as(&r, &at, lanes, HALF_FLOATS).map(Some)
     }
 
     /// Neighbouring f16 vectors are loaded as one register and converted from its two halves, where the target has

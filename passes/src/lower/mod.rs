@@ -289,10 +289,8 @@ impl Lower<'_> {
     }
 
     fn no(&self, what: String) -> Unsupported {
-        self.choice.unsupported(
-            format!("{what} in kernel `{}`", self.kernel.name),
-            "another schedule, or `--on interp` to see what it means",
-        )
+        self.choice
+            .unsupported(format!("{what} in kernel `{}`", self.kernel.name), "another schedule")
     }
 
     /// Emits a loop `var in lo..hi step step` around what `body` emits.

@@ -55,6 +55,8 @@ fn pure(inst: &Inst) -> bool {
         | Op::Next
         | Op::Load(_)
         | Op::Splat(_)
+        | Op::LoadF16
+        | Op::SplatF16
         | Op::Store(_)
         | Op::Prefetch(_) => false,
         // A divisor that is only positive where this runs.
@@ -86,6 +88,10 @@ fn pure(inst: &Inst) -> bool {
         | Op::WordHSum
         | Op::Dot(_) => true,
     }
+}
+
+fn loads_lanes(op: &Op) -> bool {
+    matches!(op, Op::Load(_) | Op::Splat(_) | Op::LoadF16 | Op::SplatF16)
 }
 
 fn constant(op: &Op) -> bool {
@@ -178,7 +184,7 @@ impl Sharer<'_> {
 
     /// Does the block have what `inst` loads? What writes makes it forget.
     fn loaded(&mut self, inst: &Inst) -> bool {
-        let (Op::Load(_) | Op::Splat(_), Some(def)) = (&inst.op, inst.def) else {
+        let (true, Some(def)) = (loads_lanes(&inst.op), inst.def) else {
             if matches!(inst.op, Op::Store(_) | Op::Write(_) | Op::Next) {
                 self.forget_loads();
             }
@@ -280,7 +286,7 @@ fn live(list: Vec<Stmt>, used: &mut [usize]) -> Vec<Stmt> {
     for stmt in list.into_iter().rev() {
         match stmt {
             Stmt::Inst(inst) => {
-                let reads = matches!(inst.op, Op::Read(_) | Op::Load(_) | Op::Splat(_));
+                let reads = matches!(inst.op, Op::Read(_)) || loads_lanes(&inst.op);
                 let unused = inst.def.is_some_and(|d| used[d.index()] == 0);
                 if unused && (reads || pure(&inst)) {
                     for operand in &inst.uses {

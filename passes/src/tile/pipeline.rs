@@ -9,13 +9,15 @@
 //! ```
 //!
 //! `prefetch` of the schedule is how many turns ahead; 0 places none. Guarded loads are in the last, partial turn:
-//! nothing comes after it. A cache line of each row is asked for once, at the head of the turn.
+//! nothing comes after it. A cache line of each row is asked for once, at the head of the turn. Packed weights lie in
+//! the order in which they are read: for them `ahead` counts in KiB, and what is behind the end of a row of blocks is
+//! the head of the next.
 
-use crate::Choice;
+use crate::{Choice, Schedule};
 use kgen_ir::{
     diag::Unsupported,
     extent::Extent,
-    tile::{Expr, For, Kernel, Param, Program, Role, Slice, Stage, Stmt, Store},
+    tile::{Expr, For, Kernel, Param, Part, Program, Role, Slice, Stage, Stmt, Store, Tensor},
 };
 
 /// Bytes of a tile below which a CPU fetches ahead by itself.
@@ -25,30 +27,29 @@ pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
     let mut program = program.clone();
     for kernel in &mut program.kernels {
         let body = std::mem::take(&mut kernel.body);
-        kernel.body = block(kernel, &body, choice.schedule.prefetch);
+        kernel.body = block(kernel, &body, &choice.schedule);
         kernel.stage = Stage::Pipelined;
     }
     Ok(program)
 }
 
-fn block(kernel: &Kernel, body: &[Stmt], ahead: usize) -> Vec<Stmt> {
+fn block(kernel: &Kernel, body: &[Stmt], schedule: &Schedule) -> Vec<Stmt> {
     let one = |stmt: &Stmt| match stmt {
         Stmt::For(f) => {
-            let inner = block(kernel, &f.body, ahead);
-            let hints = if ahead > 0 { hints(kernel, f, ahead) } else { vec![] };
-            let body = hints.into_iter().chain(inner).collect();
+            let inner = block(kernel, &f.body, schedule);
+            let body = hints(kernel, f, schedule).into_iter().chain(inner).collect();
             Stmt::For(Box::new(For { body, ..(**f).clone() }))
         }
         Stmt::Tasks { var, count, share, body } => Stmt::Tasks {
             var: var.clone(),
             count: count.clone(),
             share: share.clone(),
-            body: block(kernel, body, ahead),
+            body: block(kernel, body, schedule),
         },
         Stmt::If(i) => {
             let mut i = (**i).clone();
-            i.then = block(kernel, &i.then, ahead);
-            i.otherwise = block(kernel, &i.otherwise, ahead);
+            i.then = block(kernel, &i.then, schedule);
+            i.otherwise = block(kernel, &i.otherwise, schedule);
             Stmt::If(Box::new(i))
         }
         Stmt::Let { .. }
@@ -61,7 +62,7 @@ fn block(kernel: &Kernel, body: &[Stmt], ahead: usize) -> Vec<Stmt> {
 }
 
 /// A hint for each large tile of the caller's tensors that moves with the loop.
-fn hints(kernel: &Kernel, f: &For, ahead: usize) -> Vec<Stmt> {
+fn hints(kernel: &Kernel, f: &For, schedule: &Schedule) -> Vec<Stmt> {
     // Names that the body gives are not there yet at its head.
     let given: Vec<&str> = f
         .body
@@ -89,18 +90,12 @@ fn hints(kernel: &Kernel, f: &For, ahead: usize) -> Vec<Stmt> {
         };
         let mut names = Vec::new();
         at.iter().for_each(|s| s.start.symbols(&mut names));
-        let elements: usize = at.iter().filter_map(|s| s.len).product();
-        let dims = at.iter().filter(|s| s.len.is_some()).count();
-        let large = elements * t.elem.bytes().unwrap_or(1) >= WORTH && dims <= 2;
-        let strided = t.role == Role::In && t.store == Store::Strided;
-        if !strided
-            || !large
-            || !names.contains(&f.var.as_str())
-            || names.iter().any(|n| given.contains(n))
+        let turns = turns(t, at, f.step, schedule);
+        if turns == 0 || !names.contains(&f.var.as_str()) || names.iter().any(|n| given.contains(n))
         {
             continue;
         }
-        let later = Extent::from(f.var.as_str()) + f.step * ahead as i64;
+        let later = Extent::from(f.var.as_str()) + f.step * turns;
         let shift = |s: &Slice| Slice {
             start: s.start.substitute(&|name| (name == f.var).then(|| later.clone())),
             len: s.len,
@@ -112,4 +107,24 @@ fn hints(kernel: &Kernel, f: &For, ahead: usize) -> Vec<Stmt> {
         }
     }
     out
+}
+
+/// How many turns ahead a tile is wanted; 0: not at all.
+fn turns(t: &Tensor, at: &[Slice], step: i64, schedule: &Schedule) -> i64 {
+    let elements: usize = at.iter().filter_map(|s| s.len).product();
+    let dims = at.iter().filter(|s| s.len.is_some()).count();
+    match &t.store {
+        Store::Strided if t.role == Role::In && dims <= 2 => {
+            let large = elements * t.elem.bytes().unwrap_or(1) >= WORTH;
+            if large { schedule.prefetch as i64 } else { 0 }
+        }
+        // A turn is a step of groups; scales and mins lie among the codes.
+        Store::Packed { of, part: Part::Codes } => match of.sizes(of.lanes, of.group) {
+            Ok(sizes) => (schedule.ahead << 10).div_ceil(sizes.group * step.max(1) as usize) as i64,
+            Err(_) => 0,
+        },
+        Store::Packed { part: Part::Scale | Part::Min, .. } | Store::Strided | Store::Blocks(_) => {
+            0
+        }
+    }
 }

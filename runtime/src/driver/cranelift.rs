@@ -10,14 +10,30 @@
 use cranelift_codegen::{
     Context,
     control::ControlPlane,
-    ir::{ExternalName, Function, UserExternalName, UserFuncName, types},
+    ir::{AbiParam, ExternalName, Function, Signature, UserExternalName, UserFuncName, types},
     isa::CallConv,
     settings,
     settings::Configurable,
 };
 use cranelift_jit::{JITBuilder, JITModule};
-use cranelift_module::{Linkage, Module, default_libcall_names};
+use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
 use std::{collections::HashMap, marker::PhantomData, sync::Mutex};
+
+/// What the code is for: `enable_verifier` and `is_pic` differ.
+pub(super) fn flags(verify: bool, pic: bool) -> Result<settings::Flags, DriverError> {
+    let mut flags = settings::builder();
+    let truth = |b: bool| if b { "true" } else { "false" };
+    // `none`: the optimiser takes pure instructions out of program order, and register-blocked bodies spill.
+    for (name, value) in [
+        ("opt_level", "none"),
+        ("enable_verifier", truth(verify)),
+        ("use_colocated_libcalls", "false"),
+        ("is_pic", truth(pic)),
+    ] {
+        flags.set(name, value).map_err(|e| DriverError::Host(e.to_string()))?;
+    }
+    Ok(settings::Flags::new(flags))
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DriverError {
@@ -69,25 +85,16 @@ impl Code {
 
     pub fn compile_with(text: &str, options: Options) -> Result<Code, DriverError> {
         let host = |e: &dyn std::fmt::Display| DriverError::Host(e.to_string());
-        let mut flags = settings::builder();
-        // `none`: the optimiser takes pure instructions out of program order, and register-blocked bodies spill.
-        let verify = if options.verify { "true" } else { "false" };
-        for (name, value) in [
-            ("opt_level", "none"),
-            ("enable_verifier", verify),
-            ("use_colocated_libcalls", "false"),
-            ("is_pic", "false"),
-        ] {
-            flags.set(name, value).map_err(|e| host(&e))?;
-        }
         let isa = cranelift_native::builder()
             .map_err(|e| host(&e))?
-            .finish(settings::Flags::new(flags))
+            .finish(flags(options.verify, false)?)
             .map_err(|e| host(&e))?;
         let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
         builder.symbol(PREFETCH, super::hint::address());
         let mut module = JITModule::new(builder);
-        match define(&mut module, text, options) {
+        let naming = Naming { prefix: "", prefetch: Linkage::Import };
+        let defined = define(&mut module, text, options.disassembly, &naming);
+        match defined.and_then(|defined| place(&mut module, defined)) {
             Ok(functions) => Ok(Code { module: Mutex::new(Some(module)), functions }),
             Err(e) => {
                 // SAFETY: no address of this module has been given out.
@@ -134,48 +141,64 @@ impl Entry<'_> {
 }
 
 /// The one function that kernels may call: a hint that the cache line of an address is wanted soon.
-const PREFETCH: &str = "prefetch";
+pub(super) const PREFETCH: &str = "prefetch";
+
+/// Signature of [`PREFETCH`].
+pub(super) fn prefetch_signature() -> Signature {
+    let mut signature = Signature::new(CallConv::PreserveAll);
+    signature.params.push(AbiParam::new(types::I64));
+    signature
+}
 
 /// Gives the declared functions of `function` the numbers they have in `module`.
-fn link(module: &mut JITModule, function: &mut Function) -> Result<(), String> {
+fn link(module: &mut impl Module, function: &mut Function, linkage: Linkage) -> Result<(), String> {
     let names: Vec<_> = function.dfg.ext_funcs.iter().map(|(f, d)| (f, d.clone())).collect();
     for (reference, data) in names {
         let name = data.name.display(None).to_string();
         let signature = function.dfg.signatures[data.signature].clone();
-        let parameters = signature.params.iter().map(|p| p.value_type).collect::<Vec<_>>();
-        if name != format!("%{PREFETCH}")
-            || signature.call_conv != CallConv::PreserveAll
-            || parameters != [types::I64]
-            || !signature.returns.is_empty()
-        {
+        if name != format!("%{PREFETCH}") || signature != prefetch_signature() {
             return Err(format!("it calls {name}{signature}"));
         }
-        let id = module
-            .declare_function(PREFETCH, Linkage::Import, &signature)
-            .map_err(|e| e.to_string())?;
+        let id =
+            module.declare_function(PREFETCH, linkage, &signature).map_err(|e| e.to_string())?;
         let name = UserExternalName { namespace: 0, index: id.as_u32() };
         let name = function.declare_imported_user_function(name);
-        function.dfg.ext_funcs[reference].name = ExternalName::user(name);
+        let called = &mut function.dfg.ext_funcs[reference];
+        called.name = ExternalName::user(name);
+        called.colocated = linkage == Linkage::Local;
     }
     Ok(())
 }
 
-fn define(
-    module: &mut JITModule,
+/// A function of a module.
+pub(super) struct Defined {
+    pub name: String,
+    pub id: FuncId,
+    pub listing: Option<String>,
+}
+
+/// How a module names and links what it defines.
+pub(super) struct Naming<'a> {
+    /// Stands before the names of the text.
+    pub prefix: &'a str,
+    /// Of [`PREFETCH`].
+    pub prefetch: Linkage,
+}
+
+/// Compiles the functions of a text into `module`.
+pub(super) fn define(
+    module: &mut impl Module,
     text: &str,
-    options: Options,
-) -> Result<HashMap<String, Compiled>, DriverError> {
+    disassembly: bool,
+    naming: &Naming<'_>,
+) -> Result<Vec<Defined>, DriverError> {
     let functions = cranelift_reader::parse_functions(text).map_err(|e| DriverError::Text {
         line: e.location.line_number,
         message: e.message.clone(),
     })?;
-    let expected = {
-        let mut s = module.make_signature();
-        let pointer = cranelift_codegen::ir::AbiParam::new(cranelift_codegen::ir::types::I64);
-        s.params = vec![pointer; 2];
-        s
-    };
-    let mut ids = Vec::new();
+    let mut expected = module.make_signature();
+    expected.params = vec![AbiParam::new(types::I64); 2];
+    let mut out = Vec::new();
     for mut function in functions {
         let name = function.name.to_string().trim_start_matches('%').to_string();
         let fail = |message: String| DriverError::Compile { function: name.clone(), message };
@@ -183,28 +206,34 @@ fn define(
             return Err(fail(format!("its signature is not `{expected}`")));
         }
         let id = module
-            .declare_function(&name, Linkage::Export, &expected)
+            .declare_function(&format!("{}{name}", naming.prefix), Linkage::Export, &expected)
             .map_err(|e| fail(e.to_string()))?;
-        link(module, &mut function).map_err(fail)?;
+        link(module, &mut function, naming.prefetch).map_err(fail)?;
         function.name = UserFuncName::user(0, id.as_u32());
         let mut context = Context::for_function(function);
-        context.set_disasm(options.disassembly);
+        context.set_disasm(disassembly);
         module
             .define_function_with_control_plane(id, &mut context, &mut ControlPlane::default())
             .map_err(|e| fail(format!("{e:?}")))?;
         let listing = context.compiled_code().and_then(|c| c.vcode.clone());
-        ids.push((name, id, listing));
+        out.push(Defined { name, id, listing });
     }
+    Ok(out)
+}
+
+/// Makes what was defined callable.
+fn place(
+    module: &mut JITModule,
+    defined: Vec<Defined>,
+) -> Result<HashMap<String, Compiled>, DriverError> {
     module
         .finalize_definitions()
         .map_err(|e| DriverError::Compile { function: "linking".into(), message: e.to_string() })?;
-    Ok(ids
-        .into_iter()
-        .map(|(name, id, disassembly)| {
-            let address = module.get_finalized_function(id) as usize;
-            (name, Compiled { address, disassembly })
-        })
-        .collect())
+    let place = |d: Defined| {
+        let address = module.get_finalized_function(d.id) as usize;
+        (d.name, Compiled { address, disassembly: d.listing })
+    };
+    Ok(defined.into_iter().map(place).collect())
 }
 
 impl Drop for Code {

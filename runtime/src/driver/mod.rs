@@ -12,6 +12,8 @@ pub mod cranelift;
 #[cfg(test)]
 pub mod fake;
 pub mod hint;
+#[cfg(feature = "cranelift")]
+pub mod object;
 
 /// Turns text into code.
 pub trait Driver {
@@ -21,6 +23,12 @@ pub trait Driver {
     /// Loads one file. `entries` are the symbols that will be called, by index.
     fn load(&self, text: &str, entries: &[&str]) -> Result<Box<dyn Loaded>, DriverError>;
 }
+
+/// The drivers of this build.
+pub static DRIVERS: &[&(dyn Driver + Sync)] = &[
+    #[cfg(feature = "cranelift")]
+    &clif::Clif,
+];
 
 /// Code in memory.
 pub trait Loaded: Send + Sync {

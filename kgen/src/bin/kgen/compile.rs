@@ -2,9 +2,8 @@
 
 use crate::{Answer, Format, tell};
 use kgen::{Error, Schedule, compile};
-use kgen_ir::{op::Op, target::Target};
-use kgen_runtime::cache::Cache;
-use std::path::PathBuf;
+use kgen_ir::{artifact::Artifact, machine::Kernel};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Compile an op for one or more targets, each into DIR/NAME.TARGET/
 #[derive(clap::Args)]
@@ -14,13 +13,14 @@ pub struct Args {
     /// Targets (`kgen targets` lists them), or host
     #[arg(long, required = true, value_delimiter = ',', value_name = "T")]
     target: Vec<String>,
-    /// Where the folders go
+    /// Where the folders go; - prints what --emit names
     #[arg(short, long, default_value = ".", value_name = "DIR")]
     output: PathBuf,
     /// How the op is cut into tiles
     #[arg(long, value_name = "S.toml")]
     schedule: Option<PathBuf>,
-    /// Print these levels instead of writing: op, tile, machine, text
+    /// What else to write into the folder (op, tile and text always are): machine programs, an object and a header for
+    /// C programs
     #[arg(long, value_delimiter = ',', value_name = "LEVEL")]
     emit: Vec<Level>,
 }
@@ -31,9 +31,16 @@ enum Level {
     Tile,
     Machine,
     Text,
+    Obj,
+    Header,
 }
 
 pub fn run(args: &Args, format: Format, caching: compile::Caching) -> Answer {
+    let printing = args.output.as_os_str() == "-";
+    if printing && (args.emit.is_empty() || args.emit.contains(&Level::Obj)) {
+        let what = "`-o -` prints the levels of --emit op,tile,machine,text,header; an object needs a folder";
+        return Err(Error::Usage(what.into()));
+    }
     let cache = compile::open_cache(caching)?;
     let op = compile::read(&args.op)?;
     for name in &args.target {
@@ -42,49 +49,67 @@ pub fn run(args: &Args, format: Format, caching: compile::Caching) -> Answer {
             Some(path) => compile::read_schedule(path, target)?,
             None => Schedule::default_for(target),
         };
-        if args.emit.is_empty() {
-            write(args, format, &op, target, &schedule, cache.as_ref())?;
+        // The cache keeps no machine programs.
+        let (artifact, compiled, kernels) = if args.emit.contains(&Level::Machine) {
+            let compiled = compile::compile(&op, target, &schedule)?;
+            (compiled.artifact, true, compiled.kernels)
+        } else {
+            let (artifact, compiled) = compile::artifact(&op, target, &schedule, cache.as_ref())?;
+            (artifact, compiled, Vec::new())
+        };
+        if printing {
+            for level in &args.emit {
+                print(*level, &artifact, &kernels);
+            }
             continue;
         }
-        let compiled = compile::compile(&op, target, &schedule)?;
+        let mut beside = BTreeMap::new();
         for level in &args.emit {
             match level {
-                Level::Op => tell(&kgen_ir::op::print::print(&op)),
-                Level::Tile => tell(&compiled.program.to_string()),
-                Level::Machine => compiled.kernels.iter().for_each(|k| tell(&k.to_string())),
-                Level::Text => {
-                    for (_, text) in
-                        compiled.artifact.files.iter().filter(|(f, _)| f.ends_with(".clif"))
-                    {
-                        tell(text);
+                // Part of every artifact.
+                Level::Op | Level::Tile | Level::Text => {}
+                Level::Machine => {
+                    for k in &kernels {
+                        beside.insert(format!("{}.mach", k.name), k.to_string().into_bytes());
                     }
                 }
+                Level::Obj => {
+                    beside.insert(format!("{}.o", op.name), compile::object(&artifact)?);
+                }
+                Level::Header => {
+                    let text = kgen::header::header(&artifact.manifest);
+                    beside.insert(format!("{}.h", op.name), text.into_bytes());
+                }
+            }
+        }
+        let folder = format!("{}.{}", op.name, target.name.replace('/', "-"));
+        let dir = args.output.join(folder);
+        kgen_runtime::artifact::write_dir_with(&artifact, &beside, &dir)
+            .map_err(|e| Error::Input(e.to_string()))?;
+        let shown = dir.display().to_string();
+        match format {
+            Format::Text => tell(&shown),
+            Format::Json => {
+                let line = serde_json::json!({
+                    "op": op.name, "target": target.name, "dir": shown, "cached": !compiled,
+                });
+                tell(&line.to_string());
             }
         }
     }
     Ok(0)
 }
 
-fn write(
-    args: &Args,
-    format: Format,
-    op: &Op,
-    target: &'static Target,
-    schedule: &Schedule,
-    cache: Option<&Cache>,
-) -> Result<(), Error> {
-    let (artifact, compiled) = compile::artifact(op, target, schedule, cache)?;
-    let dir = args.output.join(format!("{}.{}", op.name, target.name.replace('/', "-")));
-    kgen_runtime::artifact::write_dir(&artifact, &dir).map_err(|e| Error::Input(e.to_string()))?;
-    let shown = dir.display().to_string();
-    match format {
-        Format::Text => tell(&shown),
-        Format::Json => tell(
-            &serde_json::json!({
-                "op": op.name, "target": target.name, "dir": shown, "cached": !compiled,
-            })
-            .to_string(),
-        ),
+fn print(level: Level, artifact: &Artifact, kernels: &[Kernel]) {
+    let files = |wanted: &dyn Fn(&str) -> bool| {
+        artifact.files.iter().filter(|(f, _)| wanted(f)).for_each(|(_, text)| tell(text));
+    };
+    match level {
+        Level::Op => files(&|f| f == "op.toml"),
+        Level::Tile => files(&|f| f == "program.tile"),
+        Level::Machine => kernels.iter().for_each(|k| tell(&k.to_string())),
+        Level::Text => files(&|f| artifact.manifest.kernels.iter().any(|k| k.file == f)),
+        Level::Header => tell(&kgen::header::header(&artifact.manifest)),
+        Level::Obj => {}
     }
-    Ok(())
 }

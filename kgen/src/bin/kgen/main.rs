@@ -93,13 +93,17 @@ fn main() -> ExitCode {
         Command::Targets(args) => targets::run(args, cli.format),
         Command::Completions(args) => completions::run(args),
     });
+    ExitCode::from(exit_code(answer))
+}
+
+fn exit_code(answer: std::thread::Result<Answer>) -> u8 {
     match answer {
-        Ok(Ok(code)) => ExitCode::from(code),
+        Ok(Ok(code)) => code,
         Ok(Err(error)) => {
             say(&error);
-            ExitCode::from(error.exit_code())
+            error.exit_code()
         }
-        Err(_) => ExitCode::from(panic::EXIT),
+        Err(_) => panic::EXIT,
     }
 }
 
@@ -118,4 +122,16 @@ pub fn say(error: &kgen::Error) {
 /// One line of results. A reader that has gone away (`| head`) is no mistake.
 pub fn tell(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_is_seventy() {
+        assert_eq!(exit_code(std::panic::catch_unwind(|| panic!("a bug"))), 70);
+        assert_eq!(exit_code(Ok(Err(kgen::Error::Usage("use it so".into())))), 2);
+        assert_eq!(exit_code(Ok(Ok(5))), 5);
+    }
 }

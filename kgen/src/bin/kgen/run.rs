@@ -1,15 +1,19 @@
 //! `kgen run`: one op on tensors of files, or of a seed.
 
 use crate::{Answer, Format, tell};
-use kgen::{Error, device::Cpu, inputs, sweep};
+use kgen::{Error, device::Cpu, foreign, inputs, sweep};
 use kgen_ir::{op::Op, tensor::Tensor};
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
 /// Compile an op and run it once
 #[derive(clap::Args)]
 pub struct Args {
-    #[arg(value_name = "OP.toml")]
+    /// An op file, or the folder of a compiled one
+    #[arg(value_name = "OP.toml|DIR")]
     op: PathBuf,
+    /// Run the code of a folder, as one runs a program: any, or only the one with this hash
+    #[arg(long, value_name = "HASH", num_args = 0..=1)]
+    trust: Option<Option<String>>,
     /// Device: cpu
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     on: String,
@@ -36,11 +40,19 @@ pub fn run(args: &Args, format: Format, caching: kgen::compile::Caching) -> Answ
     if args.on != "cpu" {
         return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
     }
-    let op = kgen::compile::read(&args.op)?;
-    let given = given(args, &op)?;
     let mut cpu = Cpu::open(args.threads)?;
-    cpu.cache = kgen::compile::open_cache(caching)?;
-    let module = cpu.load(&op)?;
+    let (op, module) = if args.op.is_dir() {
+        let trust = args.trust.as_ref().map(|hash| hash.as_deref());
+        foreign::load(&args.op, trust)?
+    } else if args.trust.is_some() {
+        return Err(Error::Usage("--trust is for the folder of an artifact".into()));
+    } else {
+        let op = kgen::compile::read(&args.op)?;
+        cpu.cache = kgen::compile::open_cache(caching)?;
+        let module = cpu.load(&op)?;
+        (op, module)
+    };
+    let given = given(args, &op)?;
     let settings = sweep::parse_all(&args.set)?;
     for values in sweep::cases(&settings) {
         let dims = inputs::dims(&op, &values, &given)?;
