@@ -2,3 +2,4 @@
 
 pub mod machine_run;
 pub mod mutate;
+pub mod wide;

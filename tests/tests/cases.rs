@@ -27,6 +27,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Dims,
     op::{self, Compute, Kind, Op, tensors},
+    target::Target,
     tensor::Tensor,
     tile::{
         Program,
@@ -36,13 +37,13 @@ use kgen_ir::{
 use kgen_kernels_ref::Output;
 use kgen_passes::Choice;
 use kgen_runtime::{driver::clif::Clif, module::Module};
-use kgen_tests::machine_run;
+use kgen_tests::{machine_run, wide};
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -67,6 +68,8 @@ struct Ready {
     built: Program,
     optimised: Program,
     compiled: compile::Compiled,
+    /// For [`wider_targets`].
+    wider: [Result<compile::Compiled, Unsupported>; 2],
     module: Arc<Module>,
     cpu: Cpu,
 }
@@ -90,12 +93,16 @@ const ENGINES: &[Engine] = &[
     Engine { name: "tile rounded", run: |r, e, _| tile(&r.built, e, Mode::Rounded) },
     Engine { name: "optimised exact", run: |r, e, w| exact(&r.optimised, e, w) },
     Engine { name: "optimised rounded", run: |r, e, _| tile(&r.optimised, e, Mode::Rounded) },
-    Engine { name: "machine", run: machine },
+    Engine { name: "machine", run: |r, e, _| machine(&r.compiled, e, CHEAP) },
+    Engine { name: "machine of 8 lanes", run: |r, e, _| wider(r, 0, e) },
+    Engine { name: "machine of 16 lanes", run: |r, e, _| wider(r, 1, e) },
     Engine { name: "cpu", run: cpu },
 ];
 
 /// Elements of inputs that the interpreter of kernels gets through in a moment.
 const CHEAP: usize = 40_000;
+/// The same for engines that only have other vectors.
+const CHEAPER: usize = 9_000;
 
 /// Of the bound, which counts roundings of f32: what f64 leaves of them, with room for long sums.
 const EXACT: f64 = 1e-6;
@@ -132,13 +139,25 @@ fn exact(program: &Program, e: &Example, expected: &Expected) -> Outputs {
     tile(program, e, Mode::Exact)
 }
 
-fn machine(ready: &Ready, e: &Example, _: &Expected) -> Outputs {
-    let elements = e.inputs.values().map(|t| t.count()).sum::<usize>();
-    if elements > CHEAP {
+fn machine(compiled: &compile::Compiled, e: &Example, most: usize) -> Outputs {
+    if e.inputs.values().map(|t| t.count()).sum::<usize>() > most {
         return Err(No::Skipped("too large for the interpreter of kernels".into()));
     }
-    let ran = machine_run::run(&ready.compiled, &e.dims, &e.inputs);
+    let ran = machine_run::run(compiled, &e.dims, &e.inputs);
     ran.map(|r| r.outputs).map_err(No::Failed)
+}
+
+/// The lowering for vectors that this CPU may not have; the wider ones load halves as floats.
+fn wider(ready: &Ready, which: usize, e: &Example) -> Outputs {
+    match &ready.wider[which] {
+        Ok(compiled) => machine(compiled, e, CHEAPER),
+        Err(why) => Err(No::Skipped(why.to_string())),
+    }
+}
+
+fn wider_targets() -> [&'static Target; 2] {
+    static ALL: OnceLock<[&Target; 2]> = OnceLock::new();
+    *ALL.get_or_init(|| [wide::target(8, false), wide::target(16, true)])
 }
 
 fn cpu(ready: &Ready, e: &Example, _: &Expected) -> Outputs {
@@ -213,7 +232,9 @@ fn ready(case: &Case, op: &Op) -> Result<Ready, Unsupported> {
     };
     let module =
         Module::load(&compiled.artifact, &Clif).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-    Ok(Ready { built, optimised, compiled, module, cpu })
+    let wider =
+        wider_targets().map(|target| wide::lowered(op, &Choice { target, ..choice.clone() }));
+    Ok(Ready { built, optimised, compiled, wider, module, cpu })
 }
 
 /// What one engine made of a case.
