@@ -1,6 +1,7 @@
-//! CPUs by way of CLIF text: target rows, instruction rows, the emitter.
+//! CPUs: target rows, instruction rows, the emitters of CLIF text and of machine code.
 
 mod emit_clif;
+pub mod native;
 pub mod packing;
 mod rows;
 pub mod targets;

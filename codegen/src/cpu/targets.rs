@@ -1,6 +1,9 @@
-//! The CPUs that the CLIF emitter serves.
+//! The CPUs that the emitters serve.
 
-use super::rows::ROWS;
+use super::{
+    native::{rows, rows512},
+    rows::ROWS,
+};
 use kgen_ir::target::Target;
 
 pub static TARGETS: &[Target] = &[
@@ -39,5 +42,36 @@ pub static TARGETS: &[Target] = &[
         rows: ROWS,
         features: &["neon"],
         about: "64-bit ARM with NEON, 128-bit vectors, by Cranelift",
+    },
+];
+
+/// The CPUs of the emitter of machine code.
+pub static NATIVE: &[Target] = &[
+    Target {
+        name: "x86-64-v4-vnni/native",
+        backend: "native",
+        lanes: 16,
+        vectors: 32,
+        rows: rows512::VNNI_ROWS,
+        features: &["avx512f", "avx512bw", "avx512vl", "avx512dq", "avx512vnni"],
+        about: "x86-64 with AVX-512 and byte dot products, 512-bit vectors",
+    },
+    Target {
+        name: "x86-64-v4/native",
+        backend: "native",
+        lanes: 16,
+        vectors: 32,
+        rows: rows512::ROWS,
+        features: &["avx512f", "avx512bw", "avx512vl", "avx512dq"],
+        about: "x86-64 with AVX-512, 512-bit vectors",
+    },
+    Target {
+        name: "x86-64-v3/native",
+        backend: "native",
+        lanes: 8,
+        vectors: 16,
+        rows: rows::ROWS,
+        features: &["avx2", "fma", "f16c"],
+        about: "x86-64 with AVX2, FMA and F16C, 256-bit vectors",
     },
 ];

@@ -140,7 +140,7 @@ pub struct If {
 }
 
 /// What an instruction means. `f` is Float, `w` Word, `m` Mask, `i` Int; `[..]` memory.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     // Uniform integers.
     /// `i = const x`.

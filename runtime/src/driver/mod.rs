@@ -12,6 +12,7 @@ pub mod cranelift;
 #[cfg(test)]
 pub mod fake;
 pub mod hint;
+pub mod native;
 #[cfg(feature = "cranelift")]
 pub mod object;
 
@@ -26,6 +27,7 @@ pub trait Driver {
 
 /// The drivers of this build.
 pub static DRIVERS: &[&(dyn Driver + Sync)] = &[
+    &native::Native,
     #[cfg(feature = "cranelift")]
     &clif::Clif,
 ];

@@ -1,0 +1,127 @@
+//! What differs between the row sets, beside the rows.
+
+use super::{
+    rows, rows512,
+    template::{self, Templates},
+};
+use iced_x86::Code;
+use kgen_ir::{machine::Row, target::Target};
+use regalloc2::{MachineEnv, PReg, PRegSet, RegClass};
+use std::sync::LazyLock;
+
+/// A row set.
+pub struct Isa {
+    pub rows: &'static [Row],
+    pub templates: LazyLock<Result<Templates, String>>,
+    pub lanes: usize,
+    /// Vector registers.
+    pub vectors: usize,
+    /// Masks stand in k registers, else in vectors.
+    pub k: bool,
+    /// `c += a b`, `a = a b + c`, `a = a b + c` with b last, which may be memory.
+    pub fma: [Code; 3],
+    /// A vector from memory.
+    pub load: Code,
+    /// Sixteen-bit floats in memory to a vector.
+    pub half_load: Code,
+    /// Lane 0 to all.
+    pub broadcast: Code,
+    /// Lanes by the numbers in the first source.
+    pub permute: Code,
+    /// Lanes within 128 bits, by an immediate.
+    pub shuffle: Code,
+}
+
+impl Isa {
+    /// Bytes of a vector.
+    pub fn bytes(&self) -> usize {
+        4 * self.lanes
+    }
+}
+
+pub static V3: Isa = Isa {
+    rows: rows::ROWS,
+    templates: LazyLock::new(|| template::read(rows::ROWS, 32)),
+    lanes: 8,
+    vectors: 16,
+    k: false,
+    fma: [
+        Code::VEX_Vfmadd231ps_ymm_ymm_ymmm256,
+        Code::VEX_Vfmadd213ps_ymm_ymm_ymmm256,
+        Code::VEX_Vfmadd132ps_ymm_ymm_ymmm256,
+    ],
+    load: Code::VEX_Vmovups_ymm_ymmm256,
+    half_load: Code::VEX_Vcvtph2ps_ymm_xmmm128,
+    broadcast: Code::VEX_Vbroadcastss_ymm_xmm,
+    permute: Code::VEX_Vpermd_ymm_ymm_ymmm256,
+    shuffle: Code::VEX_Vpshufd_ymm_ymmm256_imm8,
+};
+
+macro_rules! wide {
+    ($rows:path) => {
+        Isa {
+            rows: $rows,
+            templates: LazyLock::new(|| template::read($rows, 64)),
+            lanes: 16,
+            vectors: 32,
+            k: true,
+            fma: [
+                Code::EVEX_Vfmadd231ps_zmm_k1z_zmm_zmmm512b32_er,
+                Code::EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er,
+                Code::EVEX_Vfmadd132ps_zmm_k1z_zmm_zmmm512b32_er,
+            ],
+            load: Code::EVEX_Vmovups_zmm_k1z_zmmm512,
+            half_load: Code::EVEX_Vcvtph2ps_zmm_k1z_ymmm256_sae,
+            broadcast: Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
+            permute: Code::EVEX_Vpermd_zmm_k1z_zmm_zmmm512b32,
+            shuffle: Code::EVEX_Vpshufd_zmm_k1z_zmmm512b32_imm8,
+        }
+    };
+}
+
+pub static V4: Isa = wide!(rows512::ROWS);
+pub static V4_VNNI: Isa = wide!(rows512::VNNI_ROWS);
+
+/// The row set of a target.
+pub fn of(target: &Target) -> Option<&'static Isa> {
+    [&V3, &V4, &V4_VNNI].into_iter().find(|isa| std::ptr::eq(isa.rows, target.rows))
+}
+
+/// General registers by number.
+pub const RSP: usize = 4;
+pub const RBP: usize = 5;
+/// The caller's arguments.
+pub const RDI: usize = 7;
+pub const RSI: usize = 6;
+/// Where a division stands.
+pub const RAX: usize = 0;
+pub const RDX: usize = 2;
+/// Registers that a function gives back as it found them, but for rsp and rbp.
+pub const SAVED: [usize; 5] = [3, 12, 13, 14, 15];
+
+fn set(class: RegClass, list: impl IntoIterator<Item = usize>) -> PRegSet {
+    let mut out = PRegSet::empty();
+    for n in list {
+        out.add(PReg::new(n, class));
+    }
+    out
+}
+
+/// Registers the allocator may use: all but the stack's two, and k0, which as a write mask means none.
+pub fn environment(vectors: usize) -> MachineEnv {
+    let plain = (0..16).filter(|n| !SAVED.contains(n) && *n != RSP && *n != RBP);
+    MachineEnv {
+        preferred_regs_by_class: [
+            set(RegClass::Int, plain),
+            set(RegClass::Float, 0..16),
+            set(RegClass::Vector, 1..8),
+        ],
+        non_preferred_regs_by_class: [
+            set(RegClass::Int, SAVED),
+            set(RegClass::Float, 16..vectors),
+            set(RegClass::Vector, []),
+        ],
+        scratch_by_class: [None; 3],
+        fixed_stack_slots: Vec::new(),
+    }
+}
