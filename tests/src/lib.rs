@@ -3,4 +3,3 @@
 pub mod machine_programs;
 pub mod machine_run;
 pub mod mutate;
-pub mod wide;
