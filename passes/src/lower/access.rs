@@ -18,6 +18,8 @@ pub(super) struct TileRef {
     /// One per tile dimension.
     pub dims: Vec<TileDim>,
     pub packed: Option<(Packing, Part)>,
+    /// The tile of a later turn, whose lines are asked for as this one's are read.
+    pub ahead: Option<Box<(TileRef, u8)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,6 +30,9 @@ pub(super) struct TileDim {
     /// Index of the tile's first element and size of the tensor, where elements may lie outside.
     pub guard: Option<(Operand, Operand)>,
 }
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// How elements in memory become lanes.
 #[derive(Clone)]
@@ -88,7 +93,7 @@ impl Lower<'_> {
             }
         }
         let base = self.as_reg(address);
-        Ok(TileRef { base, offset, elem: tensor.elem, dims, packed: None })
+        Ok(TileRef { base, offset, elem: tensor.elem, dims, packed: None, ahead: None })
     }
 
     /// Bytes between neighbours along dimension `d`: an argument for the caller's tensors, dense otherwise.
@@ -147,6 +152,7 @@ impl Lower<'_> {
             elem: tensor.elem,
             dims,
             packed: Some((of.clone(), part)),
+            ahead: None,
         })
     }
 
@@ -205,6 +211,7 @@ impl Lower<'_> {
         lanes: LaneDim,
         form: Form,
     ) -> Result<Reg> {
+        self.hint_ahead(r, at)?;
         self.guarded(r, at, form.class, |l| {
             let mem = l.address(r, at)?;
             match lanes {
@@ -249,6 +256,19 @@ impl Lower<'_> {
             |l| Ok(vec![l.zero(class)]),
         )?;
         Ok(got[0])
+    }
+
+    /// Asks for the line of a later tile at the place where a line of `r` begins.
+    pub(super) fn hint_ahead(&mut self, r: &TileRef, at: &[Coord]) -> Result<()> {
+        let (Some(ahead), Some(last)) = (&r.ahead, at.last()) else { return Ok(()) };
+        let bytes = r.elem.bytes().unwrap_or(1);
+        if !(last.add * bytes).is_multiple_of(LINE) {
+            return Ok(());
+        }
+        let (later, level) = &**ahead;
+        let mem = self.address(later, at)?;
+        self.effect(Op::Prefetch(*level), &[], mem);
+        Ok(())
     }
 
     pub(super) fn zero(&mut self, class: Class) -> Reg {
@@ -485,7 +505,7 @@ impl Lower<'_> {
                 (first.reg, first.span) = (Some(row), 1);
             }
             let mem = l.address(r, &at)?;
-            for byte in (0..row_bytes).step_by(64) {
+            for byte in (0..row_bytes).step_by(LINE) {
                 let mem = Mem { offset: mem.offset + byte as i32, ..mem };
                 l.effect(Op::Prefetch(level), &[], mem);
             }
@@ -503,7 +523,7 @@ impl Lower<'_> {
             return Err(self.no("a hint for a packed weight that is not [n, k]".into()));
         };
         for first in 0..rows.div_ceil(of.lanes) {
-            for line in (0..sizes.group).step_by(64) {
+            for line in (0..sizes.group).step_by(LINE) {
                 let at = i64::from(r.offset) + first as i64 * block + line as i64;
                 let Ok(offset) = i32::try_from(at) else { continue };
                 self.effect(Op::Prefetch(level), &[], Mem { base: r.base, offset });
