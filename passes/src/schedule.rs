@@ -56,6 +56,9 @@ const TRIED: &[(&str, &[usize])] = &[
 /// Lanes of vectors that outrun the prefetchers of the CPU.
 const WIDE: usize = 8;
 
+/// Vectors of a tile at most: more stand in no register file.
+const VECTORS: usize = 16;
+
 impl Schedule {
     /// A good first choice for a target; the tuner looks for a better one.
     pub fn default_for(target: &Target) -> Schedule {
@@ -93,9 +96,9 @@ impl Schedule {
             let mut next = Vec::new();
             for (far, schedule) in &all {
                 for value in *values {
-                    let vector =
-                        !matches!(*key, "keys" | "rows") || value.is_multiple_of(target.lanes);
-                    if !vector || !range.contains(value) {
+                    let vectors = !matches!(*key, "keys" | "rows")
+                        || value.is_multiple_of(target.lanes) && value / target.lanes <= VECTORS;
+                    if !vectors || !range.contains(value) {
                         continue;
                     }
                     let mut schedule = schedule.clone();
