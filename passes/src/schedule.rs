@@ -66,7 +66,8 @@ impl Schedule {
             keys: 8.max(2 * target.lanes),
             split: 1024,
             rows: 4 * target.lanes,
-            tokens: 2,
+            // As many sums as leave registers for the codes.
+            tokens: if target.vectors < 32 || target.lanes < WIDE { 2 } else { 4 },
             // About 300 KB of 4-bit weights: fewer lose to the counter, more to uneven ends.
             chunk: (32 / target.lanes).max(1),
             prefetch: 1,
