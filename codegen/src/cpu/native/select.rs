@@ -230,6 +230,14 @@ impl Select<'_> {
         }
     }
 
+    /// A register, or a number that fits an instruction.
+    fn small(&mut self, operand: Operand) -> Done<Result<VReg, i64>> {
+        match operand {
+            Operand::Imm(x) if fits(x).is_some() => Ok(Err(x)),
+            Operand::Imm(_) | Operand::Reg(_) => Ok(Ok(self.int(operand)?)),
+        }
+    }
+
     fn ints(&mut self, code: Code, sources: &[Given]) -> Done<VReg> {
         let def = self.mir.vreg(GPR);
         self.emit(code, Some(def), sources)?;
@@ -284,14 +292,7 @@ impl Select<'_> {
             .filter(|r| self.values[r.index()].parked.is_some())
             .collect();
         let lo = self.int(l.lo)?;
-        let hi = match l.hi {
-            Operand::Imm(x) => fits(x).map_or_else(|| self.constant(x).map(Ok), |_| Ok(Err(x)))?,
-            Operand::Reg(_) => Ok(self.int(l.hi)?),
-        };
-        let step = match l.step {
-            Operand::Imm(x) => fits(x).map_or_else(|| self.constant(x).map(Ok), |_| Ok(Err(x)))?,
-            Operand::Reg(_) => Ok(self.int(l.step)?),
-        };
+        let hi = self.small(l.hi)?;
         let mut inits = Vec::with_capacity(l.carried.len());
         for c in &l.carried {
             inits.push(self.value(c.init)?);
@@ -307,8 +308,7 @@ impl Select<'_> {
         }
         let before = self.parked();
 
-        let (head, latch, done, exit) =
-            (self.mir.label(), self.mir.label(), self.mir.label(), self.mir.label());
+        let (head, latch, done) = (self.mir.label(), self.mir.label(), self.mir.label());
         let runs = matches!((l.lo, l.hi), (Operand::Imm(a), Operand::Imm(b)) if a < b);
         let mut starts = vec![lo];
         starts.extend(&inits);
@@ -343,7 +343,9 @@ impl Select<'_> {
             ends.push(self.of_class(c.yielded, init.class())?);
         }
         let var = self.value(l.var)?;
-        let (index, offset) = match step {
+        // A loop inside may have put them on the stack.
+        let hi = self.small(l.hi)?;
+        let (index, offset) = match self.small(l.step)? {
             Ok(v) => (Some((v, 1)), 0),
             Err(x) => (None, fits(x).unwrap_or(0)),
         };
@@ -359,13 +361,17 @@ impl Select<'_> {
         self.leave(outer, &before);
 
         self.mir.block(done, Vec::new());
-        self.mir.jump(exit, ends);
-        if !runs {
+        let results = if runs {
+            ends // nothing else leads here
+        } else {
+            let exit = self.mir.label();
+            self.mir.jump(exit, ends);
             self.mir.block(skip, Vec::new());
             self.mir.jump(exit, inits.clone());
-        }
-        let results: Vec<VReg> = inits.iter().map(|i| self.mir.vreg(i.class())).collect();
-        self.mir.block(exit, results.clone());
+            let results: Vec<VReg> = inits.iter().map(|i| self.mir.vreg(i.class())).collect();
+            self.mir.block(exit, results.clone());
+            results
+        };
         for (c, result) in l.carried.iter().zip(results) {
             self.bind(c.result, result)?;
         }
@@ -387,10 +393,7 @@ impl Select<'_> {
     fn if_(&mut self, i: &If) -> Done<()> {
         let (then, otherwise, exit) = (self.mir.label(), self.mir.label(), self.mir.label());
         let a = self.int(i.a)?;
-        let b = match i.b {
-            Operand::Imm(x) if fits(x).is_some() => Err(x),
-            Operand::Imm(_) | Operand::Reg(_) => Ok(self.int(i.b)?),
-        };
+        let b = self.small(i.b)?;
         let before = self.parked();
         let outer = self.defined.len();
         self.compare(a, b)?;
@@ -779,7 +782,12 @@ impl Select<'_> {
         match x {
             0 => self.constant(0),
             1 => Ok(a),
-            2 | 4 | 8 => {
+            2 => {
+                let mem =
+                    Given::Mem { base: Some(a), index: Some((a, 1)), offset: 0, broadcast: false };
+                self.ints(Code::Lea_r64_m, &[mem])
+            }
+            4 | 8 => {
                 let index = Some((a, x as u8));
                 let mem = Given::Mem { base: None, index, offset: 0, broadcast: false };
                 self.ints(Code::Lea_r64_m, &[mem])
