@@ -754,3 +754,33 @@ fn another_disassembler_reads_the_same() {
 fn pool(text: &str) -> bool {
     text.split_once('[').is_some_and(|(_, m)| m.starts_with(|c: char| c.is_ascii_digit()))
 }
+
+#[test]
+fn sums_that_start_from_one_word_start_without_copies() {
+    for target in targets() {
+        let (lanes, v) = (target.lanes, 4 * target.lanes);
+        for (start, write) in [
+            ("splat.w32 [p + 4]", ""),
+            ("wconst 77", ""),
+            ("splat.w32 [p + 4]", "store.w32 [p + 0], d0"),
+        ] {
+            let mut text = format!("machine s lanes {lanes} {{ slot 0 = pointer p p = arg 0 : i\n");
+            let _ =
+                writeln!(text, "loop t in 0..3 step 1 {{ w = load.w32 [p + 0] : w c = {start} : w");
+            for i in 0..3 {
+                let _ = writeln!(text, "a{i} = load.w32 [p + {}] : w", 8 * i);
+                let _ = writeln!(text, "d{i} = dot.s16s16 a{i}, w, c : w {write}");
+            }
+            for i in 0..3 {
+                let _ = writeln!(text, "store.w32 [p + {}], d{i}", v * (i + 1));
+            }
+            text += "} }";
+            let k = kernel(&text);
+            let e = emitted(&k, target);
+            assert!(e.stats.inner_moves == 0 || !write.is_empty(), "{}", e.text);
+            let region: Vec<u32> =
+                (0..4 * lanes as u32).map(|i| i.wrapping_mul(0x9e37_79b9)).collect();
+            same(&k, target, &[bytes(&region)]);
+        }
+    }
+}

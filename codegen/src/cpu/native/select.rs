@@ -443,8 +443,8 @@ impl Select<'_> {
         if !whole || !immediates || !in_range(inst, class, self.kernel) {
             return Err(self.bad(inst));
         }
-        if inst.def.is_some_and(|d| self.scan.folded(d).is_some()) {
-            return Ok(()); // its user loads
+        if inst.def.is_some_and(|d| self.scan.folded(d).or(self.scan.remade(d)).is_some()) {
+            return Ok(()); // its users load
         }
         let uses = inst.uses.as_slice();
         let Some(def) = inst.def else { return self.row(inst, None) };
@@ -534,12 +534,29 @@ impl Select<'_> {
         if let Some(mem) = self.load(reg)? {
             return Ok(mem);
         }
+        if let Some(load) = self.scan.remade(reg) {
+            return Ok(Given::Reg(self.remake(load)?));
+        }
         Ok(Given::Reg(self.of_class(reg, VECTOR)?))
+    }
+
+    /// A word from memory in all lanes, once more.
+    fn remake(&mut self, load: Load) -> Done<VReg> {
+        let from = match load {
+            Load::Vector(mem, _) | Load::Splat(mem) => self.address(mem)?,
+            Load::Word(word) => {
+                let constant = self.mir.pool.add(word.to_le_bytes().to_vec());
+                Given::Pool { constant, broadcast: false }
+            }
+        };
+        let v = self.mir.vreg(VECTOR);
+        self.emit(self.isa.splat, Some(v), &[from])?;
+        Ok(v)
     }
 
     /// The form is chosen so that a source which nobody needs afterwards becomes the result.
     fn fma(&mut self, def: Reg, a: Reg, b: Reg, c: Reg) -> Done<()> {
-        let dies = |r: Reg| self.scan.dies(r, self.at);
+        let dies = |r: Reg| self.scan.dies(r, self.at) || self.scan.remade(r).is_some();
         let (mut a, mut b, mut ends) = (a, b, [dies(a), dies(b), dies(c)]);
         if self.scan.folded(a).is_some() {
             (a, b) = (b, a);
@@ -591,7 +608,10 @@ impl Select<'_> {
                 Operand::Reg(reg) => {
                     *place = Some(match self.load(*reg)? {
                         Some(mem) => mem,
-                        None => Given::Reg(self.value(*reg)?),
+                        None => Given::Reg(match self.scan.remade(*reg) {
+                            Some(load) => self.remake(load)?,
+                            None => self.value(*reg)?,
+                        }),
                     });
                 }
             }
