@@ -10,11 +10,26 @@ pub fn targets() -> impl Iterator<Item = &'static Target> {
     cpu::targets::NATIVE.iter().chain(cpu::targets::TARGETS)
 }
 
-/// The text of a kernel in a target's language, and what files of such texts end with.
-pub fn emit(kernel: &Kernel, target: &Target) -> Result<(&'static str, String), Unsupported> {
+/// A kernel in the language of its target.
+pub struct Emitted {
+    /// What files of such texts end with.
+    pub extension: &'static str,
+    pub text: String,
+    /// What an emitter that allocates registers itself can tell of the code.
+    pub note: Option<String>,
+}
+
+/// The text of a kernel for a target, by the emitter that serves it.
+pub fn emit(kernel: &Kernel, target: &Target) -> Result<Emitted, Unsupported> {
     match target.backend {
-        "native" => Ok(("x86", cpu::native::emit(kernel, target)?.text)),
-        "cranelift" => Ok(("clif", cpu::emit(kernel, target)?)),
+        "native" => {
+            let code = cpu::native::emit(kernel, target)?;
+            let note = Some(format!("{}: {}", kernel.name, code.stats));
+            Ok(Emitted { extension: "x86", text: code.text, note })
+        }
+        "cranelift" => {
+            Ok(Emitted { extension: "clif", text: cpu::emit(kernel, target)?, note: None })
+        }
         other => Err(Unsupported {
             what: format!("the backend `{other}`"),
             target: target.name.into(),

@@ -51,7 +51,7 @@ pub fn compare(name: &str, expected: &Output, got: &Tensor) -> Result<Comparison
         } else if x == y || (x == stored && !stored.is_nan()) {
             (0.0, false)
         } else if x.is_finite() && y.is_finite() {
-            ((x - y).abs() / expected.bounds[i], false)
+            (ratio(x - y, expected.bounds[i]), false)
         } else if y.is_finite() && overflow_right(got, x, y, expected.bounds[i]) {
             (0.0, false)
         } else {
@@ -65,6 +65,16 @@ pub fn compare(name: &str, expected: &Output, got: &Tensor) -> Result<Comparison
         c.count += 1;
     }
     Ok(c)
+}
+
+/// Infinite for an error where none is allowed; 0 under an infinite bound, which judges only the class. A bound that
+/// is no number allows nothing.
+fn ratio(error: f64, bound: f64) -> f64 {
+    if bound == f64::INFINITY {
+        return 0.0;
+    }
+    let ratio = error.abs() / bound;
+    if ratio.is_nan() { f64::INFINITY } else { ratio }
 }
 
 /// Infinity is right where the farthest allowed value does not fit the type.
@@ -109,6 +119,15 @@ mod tests {
         let mut tainted = expected(&[1.0]);
         tainted.tainted[0] = true;
         assert!(against(&tainted, &[nan]).passed());
+    }
+
+    #[test]
+    fn bounds_at_the_ends_of_the_numbers() {
+        let with = |bound: f64| Output { bounds: vec![bound], ..expected(&[1.0]) };
+        assert!(against(&with(0.0), &[1.0]).passed());
+        assert_eq!(against(&with(0.0), &[1.5]).worst_ratio, f64::INFINITY);
+        assert_eq!(against(&with(f64::INFINITY), &[-3e38]).worst_ratio, 0.0);
+        assert_eq!(against(&with(f64::NAN), &[1.5]).worst_ratio, f64::INFINITY);
     }
 
     #[test]

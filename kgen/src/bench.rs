@@ -34,7 +34,7 @@ pub struct Measured {
     pub roof: f64,
     /// Share of the machine that other programs had; `None` where the system does not tell.
     pub other_cpu: Option<f64>,
-    /// Of seeded samples of the outputs, at this size.
+    /// Of seeded samples of the outputs, at this size: the worst error in bounds. Above 1 fails.
     pub error_ratio: f64,
 }
 
@@ -107,7 +107,10 @@ fn middle(list: &mut [f64]) -> f64 {
     list[list.len() / 2]
 }
 
-/// Largest error, in bounds, of outputs against the reference.
+/// Largest error, in bounds, of outputs against the reference: above 1 fails.
+///
+/// Where nothing may be off (an infinite `lse`, a row without keys) and something is, or where a NaN stands in place
+/// of a number, no ratio tells how much: that is the largest number there is, since JSON has no infinity.
 pub fn worst(
     expected: &BTreeMap<String, kgen_kernels_ref::Output>,
     got: &BTreeMap<String, Tensor>,
@@ -117,7 +120,7 @@ pub fn worst(
         let wrong = |e: String| Error::Unavailable(e);
         let t = got.get(name).ok_or_else(|| wrong(format!("no output `{name}`")))?;
         let c = kgen_kernels_ref::compare(name, e, t).map_err(|e| wrong(e.to_string()))?;
-        worst = worst.max(if c.passed() { c.worst_ratio } else { f64::INFINITY });
+        worst = worst.max(c.worst_ratio.min(f64::MAX));
     }
     Ok(worst)
 }
@@ -135,5 +138,38 @@ fn flops(kind: &Kind, dims: &Dims) -> f64 {
             2.0 * size("m") * n as f64 * g.k as f64
         }
         Kind::Rows(_) => 0.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kgen_ir::dtype::Dtype;
+    use kgen_kernels_ref::Output;
+
+    #[test]
+    fn the_worst_error_is_a_number_that_json_has() {
+        let expected = |bound: f64| Output {
+            shape: vec![2],
+            values: vec![0.0, 4.0],
+            bounds: vec![0.0, bound],
+            tainted: vec![false; 2],
+            at: None,
+        };
+        let told = |bound: f64, got: [f64; 2]| {
+            let expected = BTreeMap::from([("o".to_string(), expected(bound))]);
+            let got = Tensor::from_f64(Dtype::F32, &[2], &got);
+            worst(&expected, &BTreeMap::from([("o".to_string(), got)])).unwrap()
+        };
+        assert_eq!(told(0.5, [0.0, 4.25]), 0.5);
+        assert_eq!(told(0.5, [0.0, 4.75]), 1.5);
+        assert_eq!(told(0.0, [0.0, 4.0]), 0.0);
+        for wrong in [[0.5, 4.0], [f64::NAN, 4.0], [0.0, f64::INFINITY]] {
+            let ratio = told(0.5, wrong);
+            assert_eq!(ratio, f64::MAX);
+            assert!(serde_json::json!({ "error_ratio": ratio })["error_ratio"].is_f64());
+        }
+        let missing = worst(&BTreeMap::from([("o".to_string(), expected(1.0))]), &BTreeMap::new());
+        assert_eq!(missing.unwrap_err().to_string(), "no output `o`");
     }
 }

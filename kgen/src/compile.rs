@@ -75,6 +75,8 @@ pub struct Compiled {
     pub kernels: Vec<machine::Kernel>,
     /// How each product is computed, and why.
     pub notes: Vec<String>,
+    /// What the emitter tells of the code of a kernel, if it does.
+    pub code: Vec<String>,
     pub artifact: Artifact,
 }
 
@@ -178,10 +180,12 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
     let (kernels, notes) = kgen_passes::lower_explained(&program, &choice)?;
     let mut files = BTreeMap::new();
     let mut entries = Vec::new();
+    let mut code = Vec::new();
     for (tile, kernel) in program.kernels.iter().zip(&kernels) {
-        let (extension, text) = kgen_codegen::emit(kernel, target)?;
-        let file = format!("{}.{extension}", kernel.name);
-        files.insert(file.clone(), text);
+        let emitted = kgen_codegen::emit(kernel, target)?;
+        let file = format!("{}.{}", kernel.name, emitted.extension);
+        files.insert(file.clone(), emitted.text);
+        code.extend(emitted.note);
         entries.push(entry(tile, kernel, file));
     }
     files.insert("op.toml".into(), print::print(op));
@@ -205,7 +209,7 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
         contract: contract(&program),
         files: BTreeMap::new(),
     };
-    Ok(Compiled { program, kernels, notes, artifact: Artifact::new(manifest, files) })
+    Ok(Compiled { program, kernels, notes, code, artifact: Artifact::new(manifest, files) })
 }
 
 /// The kernels of an artifact as an object file of this system, for a C program to link; [`crate::header`] declares
@@ -221,7 +225,8 @@ pub fn object(artifact: &Artifact) -> Result<Vec<u8>, Error> {
     }
     let texts: Vec<&str> =
         m.kernels.iter().filter_map(|k| artifact.files.get(&k.file)).map(String::as_str).collect();
-    kgen_runtime::driver::object::object(&m.name, &header::prefix(&m.name), &texts, &m.features)
+    let prefix = header::prefix(&m.name);
+    kgen_runtime::driver::object::object(&m.backend, &m.name, &prefix, &texts, &m.features)
         .map_err(|e| Error::Unavailable(e.to_string()))
 }
 

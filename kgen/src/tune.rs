@@ -4,17 +4,21 @@
 //! both: candidates are ranked by the ratio.
 //!
 //! ```text
-//! {"key":"5c0f..","dims":"b=1 m=1 n=8192","schedule":"keys = 32, ..","seconds":0.0021,"beside":0.0025,"ratio":0.84}
+//! {"key":"5c0f..","target":"x86-64-v3/cranelift","kgen":"0.1.0","dims":"b=1 m=1 n=8192","schedule":"keys = 32, ..",
+//!  "seconds":0.0021,"beside":0.0025,"ratio":0.84,"verified":true}
 //! ```
+//!
+//! While it measures, records go to a journal beside the file; the file changes once, at the end, as a whole. A run
+//! that was ended early leaves its journal, from which the next one goes on if asked to.
 
 use crate::{Error, Schedule, compile, device::Cpu, inputs};
 use kgen_ir::{extent::Dims, op::Op, tensor::Tensor};
 use kgen_runtime::{roof::warm, tensors::Session};
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
+    fs::OpenOptions,
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -28,11 +32,16 @@ const TURNS: usize = 3;
 pub struct Record {
     /// Hash of op, target, schedule and compiler.
     pub key: String,
+    pub target: String,
+    /// Version of the compiler.
+    pub kgen: String,
     pub dims: String,
     pub schedule: Schedule,
     /// Median seconds of a run, and of the default beside it.
     pub seconds: f64,
     pub beside: f64,
+    /// What came of the cases that the fastest must pass; `None`: not asked.
+    pub verified: Option<bool>,
 }
 
 impl Record {
@@ -43,8 +52,8 @@ impl Record {
     fn print(&self) -> String {
         let schedule = self.schedule.print().trim_end().replace('\n', ", ");
         serde_json::json!({
-            "key": self.key, "dims": self.dims, "schedule": schedule, "seconds": self.seconds,
-            "beside": self.beside, "ratio": self.ratio(),
+            "key": self.key, "target": self.target, "kgen": self.kgen, "dims": self.dims, "schedule": schedule,
+            "seconds": self.seconds, "beside": self.beside, "ratio": self.ratio(), "verified": self.verified,
         })
         .to_string()
     }
@@ -56,10 +65,16 @@ impl Record {
         let schedule = text("schedule")?.replace(", ", "\n");
         Some(Record {
             key: text("key")?,
+            target: text("target")?,
+            kgen: text("kgen")?,
             dims: text("dims")?,
             schedule: Schedule::parse("record", &schedule, base).ok()?,
             seconds: number("seconds")?,
             beside: number("beside")?,
+            verified: {
+                let told = value.get("verified")?;
+                if told.is_null() { None } else { Some(told.as_bool()?) }
+            },
         })
     }
 }
@@ -83,24 +98,46 @@ pub fn read_records(path: &Path, base: &Schedule) -> Result<Vec<Record>, Error> 
     text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty()).map(line).collect()
 }
 
+/// Where records go while a run measures.
+pub fn journal(file: &Path) -> PathBuf {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    file.with_file_name(name)
+}
+
+/// Puts `records` in place of what the file holds, all at once, and ends the journal.
+pub fn write_records(file: &Path, records: &[&Record]) -> Result<(), Error> {
+    let text: String = records.iter().map(|r| format!("{}\n", r.print())).collect();
+    kgen_runtime::files::write(file, text.as_bytes()).map_err(|e| Error::Input(e.to_string()))?;
+    match std::fs::remove_file(journal(file)) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::File { path: journal(file).display().to_string(), source: e })
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// What tuning came to.
 #[derive(Debug)]
 pub struct Tuned {
-    /// All records of this op, these sizes and this compiler, best first.
+    /// All records of this op, these sizes and this compiler, best first; last those that proved wrong.
     pub records: Vec<Record>,
+    /// What else was known: other sizes, other versions.
+    pub others: Vec<Record>,
     /// Candidates that this target cannot compile.
     pub refused: usize,
     /// Candidates that the budget did not reach.
     pub left: usize,
 }
 
-/// Measures until the budget is spent or every candidate has its record; each goes to `file` at once, as a line.
+/// Measures until the budget is spent or every candidate has its record; each goes to `journal` at once, as a line.
+/// With `resume`, what is `known` is not measured again; else only what is known of other sizes is kept.
 pub fn tune(
     cpu: &mut Cpu,
     op: &Op,
     dims: &Dims,
     (budget, seed): (Duration, u64),
-    (file, known): (&Path, Vec<Record>),
+    (journal, known, resume): (&Path, Vec<Record>, bool),
     step: &dyn Fn(usize, usize),
 ) -> Result<Tuned, Error> {
     let begin = Instant::now();
@@ -109,12 +146,14 @@ pub fn tune(
     let shown = shown.join(" ");
     let candidates = Schedule::legal(op, cpu.target);
     let keys: Vec<String> = candidates.iter().map(|s| compile::key(op, cpu.target, s)).collect();
-    let mut records: Vec<Record> = known;
-    records.retain(|r| r.dims == shown && keys.contains(&r.key));
+    let (mut records, others): (Vec<_>, Vec<_>) =
+        known.into_iter().partition(|r| r.dims == shown && keys.contains(&r.key));
+    if !resume {
+        records.clear();
+    }
     let tensors = inputs::complete(op, dims, &BTreeMap::new(), seed)?;
     let mut default = sessions(cpu, op, dims, &tensors)?;
-    let failed = |source| Error::File { path: file.display().to_string(), source };
-    let mut out: File = OpenOptions::new().create(true).append(true).open(file).map_err(failed)?;
+    let failed = |source| Error::File { path: journal.display().to_string(), source };
     let (mut refused, mut left) = (0, 0);
     warm(cpu.workers());
     for (i, (schedule, key)) in candidates.iter().zip(&keys).enumerate() {
@@ -144,17 +183,27 @@ pub fn tune(
         }
         let record = Record {
             key: key.clone(),
+            target: cpu.target.name.into(),
+            kgen: env!("CARGO_PKG_VERSION").into(),
             dims: shown.clone(),
             schedule: schedule.clone(),
             seconds: middle(here),
             beside: middle(beside),
+            verified: None,
         };
         // One write a line: whoever is killed leaves whole lines.
+        let mut out = OpenOptions::new().create(true).append(true).open(journal).map_err(failed)?;
         out.write_all(format!("{}\n", record.print()).as_bytes()).map_err(failed)?;
         records.push(record);
     }
-    records.sort_by(|a, b| a.ratio().total_cmp(&b.ratio()));
-    Ok(Tuned { records, refused, left })
+    best_first(&mut records);
+    Ok(Tuned { records, others, refused, left })
+}
+
+/// The fastest first; behind all others those that proved wrong.
+fn best_first(records: &mut [Record]) {
+    let wrong = |r: &Record| r.verified == Some(false);
+    records.sort_by(|a, b| wrong(a).cmp(&wrong(b)).then(a.ratio().total_cmp(&b.ratio())));
 }
 
 fn sessions(
@@ -187,20 +236,71 @@ fn middle(mut list: Vec<f64>) -> f64 {
 mod tests {
     use super::*;
 
+    fn record(key: &str, seconds: f64, verified: Option<bool>) -> Record {
+        let target = compile::host().unwrap();
+        Record {
+            key: key.into(),
+            target: target.name.into(),
+            kgen: "0.1.0".into(),
+            dims: "m=1".into(),
+            schedule: Schedule { keys: 32, ..Schedule::default_for(target) },
+            seconds,
+            beside: 0.25,
+            verified,
+        }
+    }
+
+    #[test]
+    fn what_proved_wrong_comes_last() {
+        let mut list = [
+            record("wrong", 0.1, Some(false)),
+            record("slow", 0.4, None),
+            record("fast", 0.2, Some(true)),
+        ];
+        best_first(&mut list);
+        assert_eq!(list.map(|r| r.key), ["fast", "slow", "wrong"]);
+    }
+
     #[test]
     fn records_print_and_read() {
-        let cpu = compile::host().unwrap();
-        let base = Schedule::default_for(cpu);
-        let r = Record {
-            key: "k".into(),
-            dims: "m=1".into(),
-            schedule: Schedule { keys: 32, ..base.clone() },
-            seconds: 0.5,
-            beside: 0.25,
-        };
-        assert_eq!(Record::read(&r.print(), &base), Some(r.clone()));
-        for bad in ["", "{}", "[1]", &r.print().replace("0.5", "-1"), &r.print()[..40]] {
-            assert_eq!(Record::read(bad, &base), None, "{bad}");
+        let base = Schedule::default_for(compile::host().unwrap());
+        let r = record("k", 0.5, None);
+        for verified in [None, Some(true), Some(false)] {
+            let r = Record { verified, ..r.clone() };
+            assert_eq!(Record::read(&r.print(), &base), Some(r));
         }
+        let whole = r.print();
+        let bad = [
+            "".into(),
+            "{}".into(),
+            "[1]".into(),
+            whole[..40].into(),
+            whole.replace("0.5", "-1"),
+            whole.replace("\"target\"", "\"chip\""),
+            whole.replace("\"kgen\"", "\"by\""),
+            whole.replace("null", "1"),
+        ];
+        for bad in bad {
+            assert_eq!(Record::read(&bad, &base), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_file_changes_as_a_whole_and_the_journal_ends() {
+        let base = Schedule::default_for(compile::host().unwrap());
+        let folder = std::env::temp_dir().join(format!("kgen-tune-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("a.records.jsonl");
+        assert_eq!(journal(&file).file_name().unwrap(), "a.records.jsonl.part");
+        std::fs::write(&file, "old\n").unwrap();
+        std::fs::write(journal(&file), "something").unwrap();
+        let (a, b) = (record("a", 1.0, None), record("b", 2.0, None));
+        write_records(&file, &[&a, &b]).unwrap();
+        assert!(!journal(&file).exists());
+        assert_eq!(read_records(&file, &base).unwrap(), [a, b]);
+        write_records(&file, &[]).unwrap();
+        assert_eq!(read_records(&file, &base).unwrap(), []);
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(write_records(&file, &[]).unwrap_err().exit_code(), 3);
     }
 }

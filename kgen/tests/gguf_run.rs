@@ -5,9 +5,8 @@
 use kgen_ir::{dtype::Dtype, tensor::Tensor};
 use std::{fs, path::PathBuf, process::Command};
 
-/// As `tests/witness/gguf_check.py` writes them.
-const N: usize = 5;
-const K: usize = 512;
+/// Rows and columns of the weights: fewer rows than a tile, whole tiles, one more than tiles.
+const SHAPES: &[(usize, usize)] = &[(5, 512), (48, 512), (33, 256)];
 
 /// Name in the file, format, whether int8 activations are for it.
 const WEIGHTS: &[(&str, &str, bool)] = &[
@@ -32,37 +31,39 @@ fn products_of_gguf_weights_agree_with_numpy() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gguf_run");
     fs::create_dir_all(&folder).unwrap();
     let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/witness");
-    let python = |script: &str, argument: &PathBuf| {
+    let python = |script: &str, argument: &PathBuf, sizes: &[usize]| {
         let path = format!("{scripts}/{script}");
-        let run = Command::new(&python).arg(path).arg(argument).output().unwrap();
+        let sizes = sizes.iter().map(|x| x.to_string());
+        let run = Command::new(&python).arg(path).arg(argument).args(sizes).output().unwrap();
         let (out, err) =
             (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
         assert!(run.status.success(), "{out}{err}");
         out.into_owned()
     };
-    python("gguf_check.py", &folder.join("all"));
     let mut list = String::new();
     let mut number = 0u32;
-    for m in [1usize, 5] {
+    for (n, k, m) in SHAPES.iter().flat_map(|&(n, k)| [(n, k, 1), (n, k, 5)]) {
+        let all = folder.join(format!("all{n}x{k}"));
+        python("gguf_check.py", &all, &[n, k]);
         // Values of many sizes, the same in every run.
-        let values: Vec<f64> = (0..m * K)
+        let values: Vec<f64> = (0..m * k)
             .map(|i| ((i * 37 + 11) % 101) as f64 / 25.0 - 2.0)
             .map(|x| x * x * x)
             .collect();
-        let a = Tensor::from_f64(Dtype::F32, &[m, K], &values);
-        let inputs = folder.join(format!("a{m}.safetensors"));
+        let a = Tensor::from_f64(Dtype::F32, &[m, k], &values);
+        let inputs = folder.join(format!("a{m}x{k}.safetensors"));
         kgen_runtime::files::safetensors::write(&inputs, &[("a".to_owned(), a)].into()).unwrap();
         for (name, format, int8) in WEIGHTS {
             for compute in ["dequant", "int_dot"].into_iter().take(1 + usize::from(*int8)) {
-                let op = folder.join(format!("{format}_{compute}.toml"));
+                let op = folder.join(format!("{format}_{compute}_{n}x{k}.toml"));
                 let text = format!(
-                    "op = \"mpgemm\"\nname = \"p\"\nm = \"m\"\nn = {N}\nk = {K}\na = \"f32\"\nw = \"{format}\"\n\
+                    "op = \"mpgemm\"\nname = \"p\"\nm = \"m\"\nn = {n}\nk = {k}\na = \"f32\"\nw = \"{format}\"\n\
                      out = \"f32\"\ncompute = \"{compute}\"\n"
                 );
                 fs::write(&op, text).unwrap();
                 number += 1;
                 let outputs = folder.join(format!("out{number}.safetensors"));
-                let weights = format!("{}:{name}", folder.join("all.gguf").display());
+                let weights = format!("{}.gguf:{name}", all.display());
                 let run = Command::new(env!("CARGO_BIN_EXE_kgen"))
                     .arg("run")
                     .arg(&op)
@@ -73,20 +74,19 @@ fn products_of_gguf_weights_agree_with_numpy() {
                     .arg(&outputs)
                     .output()
                     .unwrap();
-                assert!(run.status.success(), "{name} {compute} m={m}: {run:?}");
-                let values = folder.join(format!("all.{name}.f32"));
+                assert!(run.status.success(), "{name} {compute} n={n} m={m}: {run:?}");
+                let values = format!("{}.{name}.f32", all.display());
                 list += &format!(
-                    "{} {} {} {N} {K} {compute}\n",
+                    "{} {} {values} {n} {k} {compute}\n",
                     outputs.display(),
-                    inputs.display(),
-                    values.display()
+                    inputs.display()
                 );
             }
         }
     }
     let path = folder.join("list");
     fs::write(&path, list).unwrap();
-    let told = python("product_check.py", &path);
+    let told = python("product_check.py", &path, &[]);
     let worst = told.lines().last().unwrap_or_default();
     println!("{number} products, {worst} of the bound");
 }

@@ -43,7 +43,9 @@ fn the_second_compilation_is_found() {
     // A damaged entry is told and made anew.
     let only = |dir: &Path| std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
     let entry = only(&only(&cache));
-    std::fs::write(entry.join("product_one.clif"), "x").unwrap();
+    let files = std::fs::read_dir(&entry).unwrap().map(|f| f.unwrap().file_name());
+    let kernel = files.map(|f| f.into_string().unwrap()).find(|f| f.starts_with("product_one."));
+    std::fs::write(entry.join(kernel.expect("the kernel of one row")), "x").unwrap();
     let again = kgen(&cache, &args);
     assert!(text(&again).contains("\"cached\":false"));
     assert!(String::from_utf8_lossy(&again.stderr).contains("damaged"), "{again:?}");
@@ -98,6 +100,20 @@ fn tuning_writes_a_schedule_and_records() {
     let records = PathBuf::from(told["records"].as_str().unwrap());
     let lines = || std::fs::read_to_string(&records).unwrap().lines().count() as u64;
     assert_eq!(lines(), measured);
+    let journal = kgen::tune::journal(&records);
+    assert!(!journal.exists());
+    // Each record says of what it is; only the winner went through the cases.
+    let read = || -> Vec<serde_json::Value> {
+        let text = std::fs::read_to_string(&records).unwrap();
+        text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    };
+    let target = kgen::compile::host().unwrap().name;
+    for (i, record) in read().iter().enumerate() {
+        assert_eq!(record["target"].as_str(), Some(target));
+        assert_eq!(record["kgen"].as_str(), Some(env!("CARGO_PKG_VERSION")));
+        assert_eq!(record["verified"].as_bool(), (i == 0).then_some(true), "{record}");
+    }
+    assert_eq!(told["verified"].as_bool(), Some(true));
     let used = ["verify", op.to_str().unwrap(), "--cases", "4", "--schedule"];
     let used = used.into_iter().chain([schedule.to_str().unwrap()]).collect::<Vec<_>>();
     assert_eq!(kgen(&dir.join("c"), &used).status.code(), Some(0));
@@ -105,6 +121,37 @@ fn tuning_writes_a_schedule_and_records() {
     let more = tune(&["--budget", "0s", "--resume"]);
     assert_eq!(more.status.code(), Some(0), "{more:?}");
     assert_eq!(lines(), measured);
+    // Of a run that was ended early: taken over with --resume, left out without.
+    let before = std::fs::read_to_string(&records).unwrap();
+    let (one, rest) = before.split_once('\n').unwrap();
+    std::fs::write(&records, rest).unwrap();
+    std::fs::write(&journal, format!("{one}\n")).unwrap();
+    assert_eq!(tune(&["--budget", "0s", "--resume"]).status.code(), Some(0));
+    assert_eq!((lines(), journal.exists()), (measured, false));
+    std::fs::write(&journal, format!("{one}\n")).unwrap();
+    // Nothing measured: what was known stays, also without --resume.
+    assert_eq!(tune(&["--budget", "0s"]).status.code(), Some(1));
+    assert_eq!((lines(), journal.exists()), (measured, false));
+    // Other sizes stay when these are measured again.
+    let other = tune(&["--budget", "1s", "--set", "m=2"]);
+    assert_eq!(other.status.code(), Some(2), "m is set twice: {other:?}");
+    let of_two = one.replace("m=1", "m=2");
+    std::fs::write(&records, format!("{before}{of_two}\n")).unwrap();
+    assert_eq!(tune(&["--budget", "1s"]).status.code(), Some(0));
+    let dims: Vec<_> = read().iter().map(|r| r["dims"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(dims.iter().filter(|d| *d == "m=2").count(), 1, "{dims:?}");
+    assert!(dims.iter().any(|d| d == "m=1"), "{dims:?}");
+    // A schedule that proved wrong is not the best, however fast.
+    let wrong = one.replace("\"verified\":true", "\"verified\":false");
+    assert_ne!(wrong, one);
+    std::fs::write(&records, format!("{wrong}\n{rest}")).unwrap();
+    let next = tune(&["--budget", "0s", "--resume"]);
+    assert_eq!(next.status.code(), Some(0), "{next:?}");
+    let best = &read()[0];
+    assert_eq!(best["verified"].as_bool(), Some(true));
+    let first: serde_json::Value = serde_json::from_str(one).unwrap();
+    // On a busy machine the budget may have sufficed for one only.
+    assert!(rest.is_empty() || best["key"] != first["key"], "{best}");
     std::fs::write(&records, "{\"key\"").unwrap();
     let damaged = tune(&["--budget", "1s", "--resume"]);
     assert_eq!(damaged.status.code(), Some(3));
@@ -124,6 +171,22 @@ fn why_names_every_candidate() {
         ["* compute int_dot", "compute bitplane: ", "* variant one: when m == 1", "4-byte dots"]
     {
         assert!(told.contains(word), "{word}\n{told}");
+    }
+    assert_eq!(told.lines().filter(|l| l.starts_with("* target ")).count(), 1, "{told}");
+    // One variant runs, as the sizes say.
+    for (set, runs) in [("m=1", "* variant one: "), ("m=2", "* variant many: ")] {
+        let told = text(&kgen(&dir, &["why", "ops/w4a8_gemv.toml", "--set", set]));
+        let marked: Vec<_> = told.lines().filter(|l| l.starts_with("* variant ")).collect();
+        assert!(matches!(&marked[..], [one] if one.starts_with(runs)), "{set}: {told}");
+    }
+    for (n, runs) in [("n=1", "* variant short: "), ("n=100000", "* variant split: ")] {
+        let told = text(&kgen(&dir, &["why", "ops/flash_decode.toml", "--set", n]));
+        let marked: Vec<_> = told.lines().filter(|l| l.starts_with("* variant ")).collect();
+        assert!(matches!(&marked[..], [one] if one.starts_with(runs)), "{n}: {told}");
+    }
+    for bad in ["m=1,2", "k=3", "m"] {
+        let told = kgen(&dir, &["why", "ops/w4a8_gemv.toml", "--set", bad]);
+        assert_eq!(told.status.code(), Some(2), "{bad}: {told:?}");
     }
     let told = text(&kgen(&dir, &["why", "ops/paged_decode.toml", "--format", "json"]));
     assert!(told.lines().all(|l| l.contains("\"chosen\":")), "{told}");

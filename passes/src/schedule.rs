@@ -44,9 +44,9 @@ const KEYS: &[Entry] = &[
 /// Values that the tuner tries.
 #[rustfmt::skip] // one key a row
 const TRIED: &[(&str, &[usize])] = &[
-    ("keys",     &[4, 8, 12, 16, 24, 32, 48, 64]),
+    ("keys",     &[4, 8, 12, 16, 24, 32, 48, 64, 96, 128]),
     ("split",    &[0, 256, 512, 1024, 2048, 4096, 8192]),
-    ("prefetch", &[0, 1, 2, 4]),
+    ("prefetch", &[0, 1, 2, 3, 4]),
     ("rows",     &[4, 8, 12, 16, 20, 24, 32, 48, 64, 128]),
     ("tokens",   &[1, 2, 3, 4]),
     ("chunk",    &[1, 2, 4, 8, 16]),
@@ -55,6 +55,9 @@ const TRIED: &[(&str, &[usize])] = &[
 
 /// Lanes of vectors that outrun the prefetchers of the CPU.
 const WIDE: usize = 8;
+
+/// Vectors of a tile at most: more stand in no register file.
+const VECTORS: usize = 16;
 
 impl Schedule {
     /// A good first choice for a target; the tuner looks for a better one.
@@ -93,9 +96,9 @@ impl Schedule {
             let mut next = Vec::new();
             for (far, schedule) in &all {
                 for value in *values {
-                    let vector =
-                        !matches!(*key, "keys" | "rows") || value.is_multiple_of(target.lanes);
-                    if !vector || !range.contains(value) {
+                    let vectors = !matches!(*key, "keys" | "rows")
+                        || value.is_multiple_of(target.lanes) && value / target.lanes <= VECTORS;
+                    if !vectors || !range.contains(value) {
                         continue;
                     }
                     let mut schedule = schedule.clone();

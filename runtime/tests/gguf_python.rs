@@ -5,7 +5,11 @@
 
 use kgen_ir::format::Value as Formula;
 use kgen_runtime::files::gguf::{Gguf, Value};
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 #[test]
 fn files_of_the_gguf_package_are_read_bit_for_bit() {
@@ -17,9 +21,18 @@ fn files_of_the_gguf_package_are_read_bit_for_bit() {
     }
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gguf_python");
     fs::create_dir_all(&folder).unwrap();
+    // Rows that fill tiles and rows that do not, one and two blocks of a K-quant.
+    for (rows, k) in [(5, 512), (48, 512), (33, 256)] {
+        check(&python, &folder, rows, k);
+    }
+}
+
+/// A file of tensors of every type with so many rows and columns.
+fn check(python: &str, folder: &Path, rows: usize, k: usize) {
     let out = folder.join("all");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/witness/gguf_check.py");
-    let run = Command::new(&python).arg(script).arg(&out).output().unwrap();
+    let sizes = [rows, k].map(|x| x.to_string());
+    let run = Command::new(python).arg(script).arg(&out).args(sizes).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 
     let file = Gguf::open(&out.with_extension("gguf")).unwrap();
@@ -31,7 +44,7 @@ fn files_of_the_gguf_package_are_read_bit_for_bit() {
     let mut checked = Vec::new();
     for t in file.tensors() {
         let Some(format) = t.format else { continue };
-        assert_eq!(t.dims, [5, 512]);
+        assert_eq!(t.dims, [rows, k]);
         let wanted = fs::read(folder.join(format!("all.{}.f32", t.name))).unwrap();
         let values = t.bytes.chunks(format.bytes).flat_map(|b| format.decode(b).unwrap());
         let found: Vec<u8> = values.flat_map(f32::to_le_bytes).collect();
@@ -51,5 +64,5 @@ fn files_of_the_gguf_package_are_read_bit_for_bit() {
     for name in ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"] {
         assert!(checked.iter().any(|c| c == name), "{name} was not there");
     }
-    println!("checked {}", checked.join(" "));
+    println!("checked {} of [{rows}, {k}]", checked.join(" "));
 }

@@ -27,6 +27,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Dims,
     op::{self, Compute, Kind, Op, tensors},
+    target::Target,
     tensor::Tensor,
     tile::{
         Program,
@@ -35,14 +36,14 @@ use kgen_ir::{
 };
 use kgen_kernels_ref::Output;
 use kgen_passes::Choice;
-use kgen_runtime::{driver::clif::Clif, module::Module};
+use kgen_runtime::module::Module;
 use kgen_tests::machine_run;
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -66,9 +67,14 @@ struct Case {
 struct Ready {
     built: Program,
     optimised: Program,
+    /// One for each of [`targets`].
+    made: Vec<Made>,
+}
+
+/// An op for one target: its machine kernels, and, if this CPU can run them, their code.
+struct Made {
     compiled: compile::Compiled,
-    module: Arc<Module>,
-    cpu: Cpu,
+    module: Result<Arc<Module>, String>,
 }
 
 /// Why an engine has no outputs for a case.
@@ -79,20 +85,52 @@ enum No {
 
 type Outputs = Result<Tensors, No>;
 
-/// Name, and the outputs of an example.
-struct Engine {
-    name: &'static str,
-    run: fn(&Ready, &Example, &Expected) -> Outputs,
+/// Of each backend and width of vectors one target, if possible one that this CPU can run.
+fn targets() -> &'static [&'static Target] {
+    static ALL: OnceLock<Vec<&Target>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let mut list: Vec<&'static Target> = Vec::new();
+        let able = |t: &&Target| t.features.iter().all(|f| kgen_runtime::device::has(f));
+        let (can, cannot): (Vec<_>, Vec<_>) = compile::targets().into_iter().partition(able);
+        for target in can.into_iter().chain(cannot) {
+            if !list.iter().any(|t| (t.backend, t.lanes) == (target.backend, target.lanes)) {
+                list.push(target);
+            }
+        }
+        list
+    })
 }
 
-const ENGINES: &[Engine] = &[
-    Engine { name: "tile exact", run: |r, e, w| exact(&r.built, e, w) },
-    Engine { name: "tile rounded", run: |r, e, _| tile(&r.built, e, Mode::Rounded) },
-    Engine { name: "optimised exact", run: |r, e, w| exact(&r.optimised, e, w) },
-    Engine { name: "optimised rounded", run: |r, e, _| tile(&r.optimised, e, Mode::Rounded) },
-    Engine { name: "machine", run: machine },
-    Engine { name: "cpu", run: cpu },
-];
+/// Every engine: tile programs before and after the passes, then for each target the interpreter of its machine
+/// kernels and the CPU on its code.
+fn names() -> Vec<String> {
+    let tile = ["tile exact", "tile rounded", "optimised exact", "optimised rounded"];
+    let made = targets().iter().flat_map(|t| [format!("machine {}", t.name), t.name.to_string()]);
+    tile.into_iter().map(str::to_owned).chain(made).collect()
+}
+
+/// In the order of [`names`].
+fn outputs(ready: &Ready, cpu: &Cpu, e: &Example, expected: &Expected) -> Vec<Outputs> {
+    let mut all = Vec::new();
+    for program in [&ready.built, &ready.optimised] {
+        all.push(exact(program, e, expected));
+        all.push(tile(program, e, Mode::Rounded));
+    }
+    for made in &ready.made {
+        let interpreted = machine(&made.compiled, e);
+        let run =
+            |m: &Arc<Module>| cpu.run(m, &e.dims, &e.inputs).map_err(|e| No::Failed(e.to_string()));
+        let ran = made.module.as_ref().map_err(|why| No::Skipped(why.clone())).and_then(run);
+        // The compiled kernels do what the kernels say, bit for bit.
+        let different = match (&interpreted, &ran) {
+            (Ok(a), Ok(b)) => differ(a, b),
+            (Err(_), _) | (_, Err(_)) => None,
+        };
+        all.push(interpreted);
+        all.push(different.map_or(ran, |wrong| Err(No::Failed(wrong))));
+    }
+    all
+}
 
 /// Elements of inputs that the interpreter of kernels gets through in a moment.
 const CHEAP: usize = 40_000;
@@ -132,18 +170,12 @@ fn exact(program: &Program, e: &Example, expected: &Expected) -> Outputs {
     tile(program, e, Mode::Exact)
 }
 
-fn machine(ready: &Ready, e: &Example, _: &Expected) -> Outputs {
-    let elements = e.inputs.values().map(|t| t.count()).sum::<usize>();
-    if elements > CHEAP {
+fn machine(compiled: &compile::Compiled, e: &Example) -> Outputs {
+    if e.inputs.values().map(|t| t.count()).sum::<usize>() > CHEAP {
         return Err(No::Skipped("too large for the interpreter of kernels".into()));
     }
-    let ran = machine_run::run(&ready.compiled, &e.dims, &e.inputs);
+    let ran = machine_run::run(compiled, &e.dims, &e.inputs);
     ran.map(|r| r.outputs).map_err(No::Failed)
-}
-
-fn cpu(ready: &Ready, e: &Example, _: &Expected) -> Outputs {
-    let ran = ready.cpu.run(&ready.module, &e.dims, &e.inputs);
-    ran.map_err(|e| No::Failed(e.to_string()))
 }
 
 /// Workers of every engine that has some.
@@ -200,20 +232,33 @@ fn read(path: &Path) -> Case {
 
 /// Every level, or what is not supported.
 fn ready(case: &Case, op: &Op) -> Result<Ready, Unsupported> {
-    let mut cpu = Cpu::open(Some(WORKERS)).unwrap_or_else(|e| panic!("{e}"));
-    let schedule = Schedule::parse(&case.name, &case.schedule, &cpu.schedule);
-    cpu.schedule = schedule.unwrap_or_else(|e| panic!("{e}"));
-    let choice = Choice { target: cpu.target, schedule: cpu.schedule.clone() };
-    let built = kgen_passes::build(op, &choice)?;
-    let optimised = kgen_passes::optimise(&built, &choice)?;
-    let compiled = match compile::compile(op, cpu.target, &cpu.schedule) {
-        Ok(compiled) => compiled,
-        Err(kgen::Error::Unsupported(why)) => return Err(why),
-        Err(e) => panic!("{}: {e}", case.name),
+    let choice = |target: &'static Target| {
+        let base = Schedule::default_for(target);
+        let schedule = Schedule::parse(&case.name, &case.schedule, &base);
+        Choice { target, schedule: schedule.unwrap_or_else(|e| panic!("{e}")) }
     };
-    let module =
-        Module::load(&compiled.artifact, &Clif).unwrap_or_else(|e| panic!("{}: {e}", case.name));
-    Ok(Ready { built, optimised, compiled, module, cpu })
+    let first = choice(compile::host().unwrap_or_else(|e| panic!("{e}")));
+    let built = kgen_passes::build(op, &first)?;
+    let optimised = kgen_passes::optimise(&built, &first)?;
+    let mut made = Vec::new();
+    for target in targets() {
+        let choice = choice(target);
+        let compiled = match compile::compile(op, target, &choice.schedule) {
+            Ok(compiled) => compiled,
+            Err(kgen::Error::Unsupported(why)) => return Err(why),
+            Err(e) => panic!("{}: {e}", case.name),
+        };
+        let lacks: Vec<_> =
+            target.features.iter().filter(|f| !kgen_runtime::device::has(f)).copied().collect();
+        let module = if lacks.is_empty() {
+            let module = Module::open(&compiled.artifact);
+            Ok(module.unwrap_or_else(|e| panic!("{}: {e}", case.name)))
+        } else {
+            Err(format!("this CPU lacks {}", lacks.join(", ")))
+        };
+        made.push(Made { compiled, module });
+    }
+    Ok(Ready { built, optimised, made })
 }
 
 /// What one engine made of a case.
@@ -286,7 +331,9 @@ fn stored(op: &Op, expected: &Expected) -> Tensors {
 
 /// A line for each engine, and what is wrong.
 fn run(case: &Case) -> (Vec<String>, Vec<String>) {
-    let mut scores: BTreeMap<usize, Score> = BTreeMap::new();
+    let cpu = Cpu::open(Some(WORKERS)).unwrap_or_else(|e| panic!("{e}"));
+    let names = names();
+    let mut scores: Vec<Score> = names.iter().map(|_| Score::default()).collect();
     let mut agree = Score::default();
     for op in &case.ops {
         let ready = ready(case, op);
@@ -306,31 +353,20 @@ fn run(case: &Case) -> (Vec<String>, Vec<String>) {
                     }
                 };
                 agree.add(&place, &expected, Ok(stored(op, &expected)));
-                let mut same: Option<Tensors> = None;
-                for (at, engine) in ENGINES.iter().enumerate() {
-                    let score = scores.entry(at).or_default();
-                    let place = format!("{place}, {}", engine.name);
-                    let ready = match &ready {
-                        Ok(ready) => ready,
-                        Err(why) => {
-                            score.add(&place, &expected, Err(No::Skipped(why.to_string())));
-                            continue;
-                        }
-                    };
-                    let outputs = (engine.run)(ready, &e, &expected);
-                    if let (Ok(got), true) = (&outputs, matches!(engine.name, "machine" | "cpu")) {
-                        // The compiled kernels do what the kernels say, bit for bit.
-                        let other = same.get_or_insert_with(|| got.clone());
-                        if let Some(wrong) = differ(other, got) {
-                            score.wrong.push(format!("{place}: {wrong}"));
-                        }
+                let outcomes = match &ready {
+                    Ok(ready) => outputs(ready, &cpu, &e, &expected),
+                    Err(why) => {
+                        let skipped = || Err(No::Skipped(why.to_string()));
+                        names.iter().map(|_| skipped()).collect()
                     }
-                    score.add(&place, &expected, outputs);
+                };
+                for ((name, score), outcome) in names.iter().zip(&mut scores).zip(outcomes) {
+                    score.add(&format!("{place}, {name}"), &expected, outcome);
                 }
             }
         }
     }
-    let named = scores.into_iter().map(|(at, score)| (ENGINES[at].name, score));
+    let named = names.iter().map(String::as_str).zip(scores);
     let (mut lines, mut wrong) = (Vec::new(), Vec::new());
     for (engine, score) in [("reference", agree)].into_iter().chain(named) {
         let skipped: Vec<_> = score.skipped.iter().map(|(why, n)| format!("{n}: {why}")).collect();
@@ -339,7 +375,10 @@ fn run(case: &Case) -> (Vec<String>, Vec<String>) {
             "{}, {engine}: {} passed, worst {:.2} of the bound, skipped {skipped}",
             case.name, score.ran, score.worst
         ));
-        if score.ran == 0 && !(case.unsupported && engine != "reference") {
+        // What a CPU lacks it cannot run.
+        let lacking = score.skipped.keys().all(|why| why.starts_with("this CPU lacks"));
+        let may = engine != "reference" && (case.unsupported || lacking);
+        if score.ran == 0 && !may {
             wrong.push(format!("{}: {engine} ran nothing: {skipped}", case.name));
         }
         wrong.extend(score.wrong);

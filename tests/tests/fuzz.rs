@@ -83,9 +83,14 @@ fn run(name: &'static str, mut seeds: Vec<Vec<u8>>, check: Check) {
         kept_open.set_len(bytes.len() as u64).unwrap();
         kept_open.rewind().unwrap();
         kept_open.write_all(bytes).unwrap();
-        let start = Instant::now();
-        let answer = catch_unwind(AssertUnwindSafe(|| check(bytes, &file)));
-        let took = start.elapsed();
+        let timed = || {
+            let start = Instant::now();
+            let answer = catch_unwind(AssertUnwindSafe(|| check(bytes, &file)));
+            (answer, start.elapsed())
+        };
+        let (answer, took) = timed();
+        // The machine itself may have stood still: slow is what is slow twice.
+        let took = if took < PATIENCE { took } else { took.min(timed().1) };
         let wrong = match answer {
             Ok(Ok(())) if took < PATIENCE => return,
             Ok(Ok(())) => format!("took {took:?}"),

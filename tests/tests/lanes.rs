@@ -42,7 +42,7 @@ fn lowered(op: &kgen_ir::op::Op, choice: &Choice) -> Compiled {
     let entries = entries.map(|(t, k)| compile::entry(t, k, String::new())).collect();
     let manifest = Manifest { kernels: entries, ..Manifest::default() };
     let artifact = Artifact::new(manifest, BTreeMap::new());
-    Compiled { program, kernels, notes, artifact }
+    Compiled { program, kernels, notes, code: vec![], artifact }
 }
 
 fn agree(file: &str, target: &'static Target, cases: usize) {

@@ -1,6 +1,6 @@
 """Writes OUT.gguf with tensors of many types, and beside it what the PyPI package gguf says of them.
 
-usage: gguf_check.py OUT        writes OUT.gguf, OUT.NAME.f32 (values) and OUT.NAME.src (what was quantised)
+usage: gguf_check.py OUT ROWS K     writes OUT.gguf, OUT.NAME.f32 (values) and OUT.NAME.src (what was quantised)
 
 Quantised tensors whose types the package can make are made by it; the others are random blocks with finite scales.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from gguf import GGMLQuantizationType as T
 from gguf import quants
 
-ROWS, K = 5, 512
+ROWS, K = (int(x) for x in sys.argv[2:])
 # Offsets of the f16 factors of a block, for the types that the package cannot make.
 RANDOM = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}
 MADE = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "BF16"]

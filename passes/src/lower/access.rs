@@ -18,6 +18,8 @@ pub(super) struct TileRef {
     /// One per tile dimension.
     pub dims: Vec<TileDim>,
     pub packed: Option<(Packing, Part)>,
+    /// The tile of a later turn; products ask for its rows while they read this one.
+    pub ahead: Option<Box<(TileRef, u8)>>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,6 +30,9 @@ pub(super) struct TileDim {
     /// Index of the tile's first element and size of the tensor, where elements may lie outside.
     pub guard: Option<(Operand, Operand)>,
 }
+
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// How elements in memory become lanes.
 #[derive(Clone)]
@@ -88,7 +93,7 @@ impl Lower<'_> {
             }
         }
         let base = self.as_reg(address);
-        Ok(TileRef { base, offset, elem: tensor.elem, dims, packed: None })
+        Ok(TileRef { base, offset, elem: tensor.elem, dims, packed: None, ahead: None })
     }
 
     /// Bytes between neighbours along dimension `d`: an argument for the caller's tensors, dense otherwise.
@@ -147,6 +152,7 @@ impl Lower<'_> {
             elem: tensor.elem,
             dims,
             packed: Some((of.clone(), part)),
+            ahead: None,
         })
     }
 
@@ -249,6 +255,18 @@ impl Lower<'_> {
             |l| Ok(vec![l.zero(class)]),
         )?;
         Ok(got[0])
+    }
+
+    /// Asks for a row of the later tile.
+    pub(super) fn hint_row(&mut self, r: &TileRef, row: Coord) -> Result<()> {
+        let (Some(ahead), Some(last)) = (&r.ahead, r.dims.last()) else { return Ok(()) };
+        let (later, level) = &**ahead;
+        let mem = self.address(later, &[row, Coord::from(0)])?;
+        for byte in (0..last.len * r.elem.bytes().unwrap_or(1)).step_by(LINE) {
+            let mem = Mem { offset: mem.offset + byte as i32, ..mem };
+            self.effect(Op::Prefetch(*level), &[], mem);
+        }
+        Ok(())
     }
 
     pub(super) fn zero(&mut self, class: Class) -> Reg {
@@ -485,7 +503,7 @@ impl Lower<'_> {
                 (first.reg, first.span) = (Some(row), 1);
             }
             let mem = l.address(r, &at)?;
-            for byte in (0..row_bytes).step_by(64) {
+            for byte in (0..row_bytes).step_by(LINE) {
                 let mem = Mem { offset: mem.offset + byte as i32, ..mem };
                 l.effect(Op::Prefetch(level), &[], mem);
             }
@@ -503,7 +521,7 @@ impl Lower<'_> {
             return Err(self.no("a hint for a packed weight that is not [n, k]".into()));
         };
         for first in 0..rows.div_ceil(of.lanes) {
-            for line in (0..sizes.group).step_by(64) {
+            for line in (0..sizes.group).step_by(LINE) {
                 let at = i64::from(r.offset) + first as i64 * block + line as i64;
                 let Ok(offset) = i32::try_from(at) else { continue };
                 self.effect(Op::Prefetch(level), &[], Mem { base: r.base, offset });

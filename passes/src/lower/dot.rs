@@ -266,6 +266,7 @@ impl Lower<'_> {
             for j in 0..width {
                 b.push(l.vec(dot.b, &[k, n.plus(j * lanes)], way)?);
             }
+            l.hint_along(dot, n, k, width * lanes)?;
             let mut out = Vec::new();
             for (i, row) in rows.clone().enumerate() {
                 let a = l.vec(dot.a, &[Coord::from(row), k], LaneDim::Splat)?;
@@ -276,6 +277,38 @@ impl Lower<'_> {
             Ok(out)
         };
         self.along_k(dot.k, 1, accs, dot.a, step)
+    }
+
+    /// The tile in memory behind an operand, if a later tile is wanted while it is read.
+    fn hinted(&self, v: Value) -> Option<super::access::TileRef> {
+        match self.places.get(&v) {
+            Some(Place::Inline(Some(r))) => r.ahead.is_some().then(|| r.clone()),
+            Some(Place::Inline(None)) => match self.exprs.get(&v) {
+                Some(Expr::Convert(a)) => self.hinted(*a),
+                _ => None,
+            },
+            Some(Place::Regs(_) | Place::Scratch(_)) | None => None,
+        }
+    }
+
+    /// Asks for rows of a later tile of b in the order of memory, while a loop over k reads `columns` columns from `n`
+    /// on: each of the passes that it takes to read all columns asks for its share of the rows.
+    fn hint_along(&mut self, dot: Dot, n: Coord, k: Coord, columns: usize) -> Result<()> {
+        use kgen_ir::machine::IntOp::{Add, Div, Mul};
+        let passes = dot.n / columns;
+        let (Some(r), true) = (self.hinted(dot.b), passes > 0) else { return Ok(()) };
+        if !dot.k.is_multiple_of(passes) || !k.add.is_multiple_of(passes) {
+            return Ok(());
+        }
+        let imm = |x: usize| Operand::Imm(x as i64);
+        let of = |r: Option<Reg>| r.map_or(imm(0), Operand::Reg);
+        let pass = self.int(Div, of(n.reg), imm(columns));
+        let first = self.int(Mul, pass, imm(dot.k / passes));
+        let turn = self.int(Div, of(k.reg), imm(passes));
+        let row = self.int(Add, first, turn);
+        let add = n.add / columns * (dot.k / passes) + k.add / passes;
+        let reg = Some(self.as_reg(row));
+        self.hint_row(&r, Coord { reg, add, span: 1 })
     }
 
     /// `width <= lanes` columns from `n`, lanes along k, summed at the end; one register a row.
@@ -293,14 +326,33 @@ impl Lower<'_> {
         for first in (0..dot.m).step_by(rows) {
             let block = first..dot.m.min(first + rows);
             let mut sums: Vec<Vec<Reg>> = vec![vec![]; block.len()];
-            for c in (0..width).step_by(at_once) {
-                let columns = c..width.min(c + at_once);
+            // Blocks whose columns meet first in the tree of sums leave one register a row, and neighbours in the order
+            // of reversed bits join: few wait for the end.
+            let joined =
+                width == lanes && lanes.is_multiple_of(at_once) && at_once.is_power_of_two();
+            let blocks: Vec<Vec<usize>> = if joined {
+                let apart = lanes / at_once;
+                let order = |i: usize| match apart {
+                    1 => 0,
+                    _ => i.reverse_bits() >> (usize::BITS - apart.ilog2()),
+                };
+                (0..apart).map(|i| (order(i)..lanes).step_by(apart).collect()).collect()
+            } else {
+                (0..width).step_by(at_once).map(|c| (c..width.min(c + at_once)).collect()).collect()
+            };
+            for (done, columns) in blocks.into_iter().enumerate() {
+                if let Some(r) = self.hinted(dot.b) {
+                    // In the order of memory, whatever the order of the columns.
+                    for row in done * columns.len()..(done + 1) * columns.len() {
+                        self.hint_row(&r, n.plus(row))?;
+                    }
+                }
                 let count = block.len() * columns.len();
                 let zero: Vec<_> = (0..count * chains).map(|_| self.float_const(0.0)).collect();
                 let step = |l: &mut Self, k: Coord, accs: &[Reg]| -> Result<Vec<Reg>> {
                     let mut b = Vec::new();
-                    for c in columns.clone() {
-                        b.push(l.vec(dot.b, &[n.plus(c), k], along)?);
+                    for c in &columns {
+                        b.push(l.vec(dot.b, &[n.plus(*c), k], along)?);
                     }
                     let mut out = accs.to_vec();
                     let mine = k.add / lanes % chains * count;
@@ -318,15 +370,29 @@ impl Lower<'_> {
                     let at = accs.remove(0);
                     accs.push(self.v(Class::Float, Op::Float(FloatOp::Add), &[at, other]));
                 }
-                for (i, reg) in accs.into_iter().enumerate() {
-                    sums[i / columns.len()].push(reg);
+                for (sums, regs) in sums.iter_mut().zip(accs.chunks(columns.len())) {
+                    if joined {
+                        sums.push(self.join_lanes(regs.to_vec(), lanes / 2));
+                        let mut half = lanes / at_once / 2;
+                        for _ in 0..(done + 1usize).trailing_zeros() {
+                            let pair = sums.split_off(sums.len() - 2);
+                            sums.push(self.join_lanes(pair, half));
+                            half /= 2;
+                        }
+                    } else {
+                        sums.extend(regs);
+                    }
                 }
             }
             for (i, row) in block.enumerate() {
+                let mut regs = std::mem::take(&mut sums[i]);
                 let sum = if width == 1 {
-                    self.v(Class::Float, Op::HSum, &[sums[i][0]])
+                    self.v(Class::Float, Op::HSum, &[regs[0]])
+                } else if joined {
+                    regs[0]
                 } else {
-                    self.sum_lanes(std::mem::take(&mut sums[i]))
+                    regs.extend((width..lanes).map(|_| self.float_const(0.0)));
+                    self.join_lanes(regs, lanes / 2)
                 };
                 // The sum over the lanes holds a single k so many times (a power of two: exact).
                 let sum = if dot.k == 1 {
@@ -347,17 +413,13 @@ impl Lower<'_> {
         Ok(out)
     }
 
-    /// One vector whose lane i is the sum over the lanes of `regs[i]`: a transposing tree.
-    fn sum_lanes(&mut self, mut regs: Vec<Reg>) -> Reg {
+    /// Levels of the transposing tree that makes of as many registers as lanes one, whose lane i is the sum over the
+    /// lanes of register i: until one register is left, from the level that joins halves of `2 * half` lanes.
+    fn join_lanes(&mut self, mut regs: Vec<Reg>, mut half: usize) -> Reg {
         let lanes = self.lanes;
-        while regs.len() < lanes {
-            let zero = self.float_const(0.0);
-            regs.push(zero);
-        }
         // Before each level every register holds `run` sums of runs of lanes; a level joins neighbours: of the
         // pair (x, y) the even runs and the odd runs, added.
-        let mut half = lanes / 2;
-        while half >= 1 {
+        while regs.len() > 1 {
             let count = regs.len() / 2;
             let mut next = Vec::new();
             for i in 0..count {

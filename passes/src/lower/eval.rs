@@ -86,7 +86,14 @@ impl Lower<'_> {
             step *= if last { padded } else { len };
         }
         dims.reverse();
-        TileRef { base: self.scratch_base(), offset: at as i32, elem, dims, packed: None }
+        TileRef {
+            base: self.scratch_base(),
+            offset: at as i32,
+            elem,
+            dims,
+            packed: None,
+            ahead: None,
+        }
     }
 
     pub(super) fn scratch_tile(&mut self, v: Value) -> usize {
@@ -98,7 +105,11 @@ impl Lower<'_> {
     pub(super) fn let_value(&mut self, v: Value, expr: &Expr, home: Option<usize>) -> Result<()> {
         self.exprs.insert(v, expr.clone());
         let load = match expr {
-            Expr::Load { tensor, at, guard } => Some(self.tile_ref(tensor, at, *guard)?),
+            Expr::Load { tensor, at, guard } => {
+                let mut r = self.tile_ref(tensor, at, *guard)?;
+                r.ahead = self.take_hint(tensor, &r).map(Box::new);
+                Some(r)
+            }
             Expr::Fill(_)
             | Expr::Iota { .. }
             | Expr::Dot { .. }

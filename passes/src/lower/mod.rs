@@ -55,6 +55,7 @@ pub fn lower(
         scratch_tensors: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
+        hints: vec![],
         notes: vec![],
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
@@ -106,6 +107,8 @@ struct Lower<'a> {
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,
+    /// Hints of this block whose tiles' loads are still to come: tensor, tile, level.
+    hints: Vec<(String, TileRef, u8)>,
     /// What the engine of products chose, once a product.
     notes: Vec<String>,
 }
@@ -354,6 +357,22 @@ impl Lower<'_> {
         for stmt in body {
             self.stmt(stmt)?;
         }
+        self.late_hints()
+    }
+
+    /// The hint for a tile of the same form: a product that reads `r` gives it row by row.
+    fn take_hint(&mut self, tensor: &str, r: &TileRef) -> Option<(TileRef, u8)> {
+        let lens = |r: &TileRef| r.dims.iter().map(|d| d.len).collect::<Vec<_>>();
+        let found = self.hints.iter().position(|(t, h, _)| t == tensor && lens(h) == lens(r))?;
+        let (_, later, level) = self.hints.remove(found);
+        Some((later, level))
+    }
+
+    /// Hints whose tiles this block does not load.
+    fn late_hints(&mut self) -> Result<()> {
+        for (_, r, level) in std::mem::take(&mut self.hints) {
+            self.prefetch_tile(&r, level)?;
+        }
         Ok(())
     }
 
@@ -412,7 +431,11 @@ impl Lower<'_> {
                     return Ok(());
                 }
                 let r = self.tile_ref(tensor, at, false)?;
-                self.prefetch_tile(&r, *level)
+                if r.packed.is_some() {
+                    return self.prefetch_tile(&r, *level);
+                }
+                self.hints.push((tensor.clone(), r, *level));
+                Ok(())
             }
         }
     }
@@ -497,6 +520,7 @@ impl Lower<'_> {
                 self.stmt(stmt)?;
             }
         }
+        self.late_hints()?;
         for c in large {
             if !over.contains_key(&c.yielded)
                 && let Some(Place::Scratch(home)) = self.places.get(&c.param).cloned()

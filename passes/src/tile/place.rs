@@ -216,6 +216,10 @@ fn elementwise(
         && placed.get(&from[0]) == Some(&Space::Inline)
         && vectors(ty, choice.target.lanes) <= 32
         && kernel.values[from[0]].ty.elem.bits() < 32;
+    // The elements of a left operand go to all lanes one by one: above 128 bits that is quicker by way of memory.
+    if left && choice.target.lanes > 4 && vectors(ty, choice.target.lanes) > 1 {
+        return Space::Scratch;
+    }
     if here_once && (!left || (decoded && ty.shape.first() == Some(&1))) {
         Space::Inline
     } else {

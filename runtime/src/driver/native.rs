@@ -21,6 +21,9 @@ const FORMAT: &str = "1";
 /// No kernel is larger.
 const MOST_BYTES: usize = 1 << 24;
 
+/// What the constants of a kernel ask for: a whole vector of the widest.
+pub(super) const ALIGN: u64 = 64;
+
 /// Backend `native`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Native;
@@ -75,13 +78,13 @@ impl Loaded for Code {
 }
 
 #[derive(Debug, PartialEq)]
-struct Listing<'a> {
-    kernel: &'a str,
+pub(super) struct Listing<'a> {
+    pub kernel: &'a str,
     features: Vec<&'a str>,
-    code: Vec<u8>,
+    pub code: Vec<u8>,
 }
 
-fn read(text: &str) -> Result<Listing<'_>, DriverError> {
+pub(super) fn read(text: &str) -> Result<Listing<'_>, DriverError> {
     let wrong = |line: usize, what: String| {
         DriverError::Compile(format!("native code, line {}: {what}", line + 1))
     };

@@ -57,6 +57,24 @@ pub struct Stats {
     pub times: Times,
 }
 
+/// Without the times: the same kernel says the same.
+impl std::fmt::Display for Stats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} instructions, {} bytes; at most {} live vectors, {} spills, {} parked; in innermost loops {} moves and \
+             {} stack references",
+            self.instructions,
+            self.bytes,
+            self.max_live_vectors,
+            self.spills,
+            self.parked,
+            self.inner_moves,
+            self.inner_stack
+        )
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Times {
     pub select: Duration,

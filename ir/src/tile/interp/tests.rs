@@ -30,10 +30,7 @@ const EXACT: Options = Options {
 fn fails(body: &str) -> (InterpError, String) {
     let error = with(&program(body), &EXACT).unwrap_err();
     let text = error.to_string();
-    match error {
-        InterpError::At { error, .. } => (*error, text),
-        other => (other, text),
-    }
+    if let InterpError::At { error, .. } = error { (*error, text) } else { (error, text) }
 }
 
 const COPY: &str = "tasks t in 0..m static { a = load(x[t:1]) : f32[1] store(o[t:1], a) }";

@@ -56,6 +56,7 @@ pub fn run(args: &Args) -> Answer {
             kernel.scratch
         ));
     }
+    compiled.code.iter().for_each(|note| tell(&format!("code {note}")));
     compiled.notes.iter().for_each(|note| tell(&format!("product {note}")));
     Ok(0)
 }

@@ -63,10 +63,14 @@ pub fn run(args: &Args, format: Format) -> Answer {
     let folder = args.op.parent().unwrap_or(Path::new("."));
     let output = args.output.clone().unwrap_or(folder.join(format!("{stem}.sched.toml")));
     let file = output.with_file_name(format!("{stem}.records.jsonl"));
-    let known = if args.resume { tune::read_records(&file, &cpu.schedule)? } else { vec![] };
-    if !args.resume && file.exists() {
-        std::fs::remove_file(&file)
-            .map_err(|source| Error::File { path: file.display().to_string(), source })?;
+    let journal = tune::journal(&file);
+    let mut known = tune::read_records(&file, &cpu.schedule)?;
+    if args.resume {
+        // Of a run that was ended early.
+        known.extend(tune::read_records(&journal, &cpu.schedule)?);
+    } else if journal.exists() {
+        std::fs::remove_file(&journal)
+            .map_err(|source| Error::File { path: journal.display().to_string(), source })?;
     }
     let bar = progress::bar("schedules", 0);
     let step = |at: usize, of: usize| {
@@ -74,17 +78,27 @@ pub fn run(args: &Args, format: Format) -> Answer {
         bar.set_position(at as u64);
     };
     let budget = (args.budget, args.seed);
-    let tuned = tune::tune(&mut cpu, &op, &dims, budget, (&file, known), &step)?;
+    let records = (&*journal, known, args.resume);
+    let mut tuned = tune::tune(&mut cpu, &op, &dims, budget, records, &step)?;
     bar.finish_and_clear();
-    let Some(best) = tuned.records.first() else {
+    let Some(best) = tuned.records.first_mut() else {
         eprintln!("nothing was measured: give it a larger --budget");
         return Ok(1);
     };
     cpu.schedule = best.schedule.clone();
     let options = verify::Options { cases: CASES, seed: args.seed };
     let summary = verify::verify(&op, &cpu, &options);
+    best.verified = match (summary.failed.is_empty(), summary.passed) {
+        (true, 0) => None,
+        (right, _) => Some(right),
+    };
+    let best = best.clone();
+    // Only now does the file change: until here it holds what was known before.
+    let all: Vec<_> = tuned.others.iter().chain(&tuned.records).collect();
+    tune::write_records(&file, &all)?;
     if let Some(failure) = summary.failed.first() {
         eprintln!("the fastest schedule is wrong and was not written: {failure}");
+        eprintln!("its record says so: with --resume the next fastest is tried");
         return Ok(1);
     }
     kgen_runtime::files::write(&output, best.schedule.print().as_bytes())
@@ -106,7 +120,7 @@ pub fn run(args: &Args, format: Format) -> Answer {
         Format::Json => tell(
             &serde_json::json!({
                 "op": op.name, "device": args.on, "dims": dims.scalars, "schedule": shown, "median_s": best.seconds,
-                "ratio": best.ratio(), "measured": tuned.records.len(), "refused": tuned.refused,
+                "ratio": best.ratio(), "verified": best.verified, "measured": tuned.records.len(), "refused": tuned.refused,
                 "left": tuned.left, "file": output.display().to_string(),
                 "records": file.display().to_string(),
             })

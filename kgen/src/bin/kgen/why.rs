@@ -1,9 +1,13 @@
 //! `kgen why`: every candidate for an op on a device, and why it is or is not the one that runs.
 
 use crate::{Answer, Format, tell};
-use kgen::{Error, Schedule, compile};
-use kgen_ir::op::{Compute, Kind, Op};
-use std::path::PathBuf;
+use kgen::{Error, Schedule, compile, inputs, sweep};
+use kgen_ir::{
+    extent::Dims,
+    op::{Compute, Kind, Op},
+    tile::Variant,
+};
+use std::{collections::BTreeMap, path::PathBuf};
 
 /// Show every target and way to compute an op, and why it is chosen or not
 #[derive(clap::Args)]
@@ -13,6 +17,9 @@ pub struct Args {
     /// Device: cpu
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     on: String,
+    /// Value of a run-time symbol, which decides among variants: n=8192; 1 unless said
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
 }
 
 struct Candidate {
@@ -27,6 +34,11 @@ pub fn run(args: &Args, format: Format) -> Answer {
         return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
     }
     let op = compile::read(&args.op)?;
+    let cases = sweep::cases(&sweep::parse_all(&args.set)?);
+    let [values] = &cases[..] else {
+        return Err(Error::Usage("one size of each symbol decides among variants".into()));
+    };
+    let dims = inputs::dims(&op, values, &BTreeMap::new())?;
     let host = compile::host()?;
     let mut list = Vec::new();
     for target in compile::targets() {
@@ -56,7 +68,9 @@ pub fn run(args: &Args, format: Format) -> Answer {
         list.push(Candidate { kind: "compute", name: name.into(), chosen: asked, why });
     }
     if let Ok(compiled) = compile::compile(&op, host, &Schedule::default_for(host)) {
-        for v in &compiled.program.variants {
+        // The first that serves the sizes runs.
+        let runs = compiled.program.variants.iter().position(|v| serves(v, &dims));
+        for (at, v) in compiled.program.variants.iter().enumerate() {
             let when: Vec<_> = v
                 .when
                 .iter()
@@ -67,7 +81,8 @@ pub fn run(args: &Args, format: Format) -> Answer {
             } else {
                 format!("when {}", when.join(" and "))
             };
-            list.push(Candidate { kind: "variant", name: v.name.clone(), chosen: true, why });
+            let chosen = runs == Some(at);
+            list.push(Candidate { kind: "variant", name: v.name.clone(), chosen, why });
         }
         for note in compiled.notes {
             let (name, why) = note.split_once(": ").unwrap_or(("product", &note));
@@ -94,6 +109,14 @@ pub fn run(args: &Args, format: Format) -> Answer {
         }
     }
     Ok(0)
+}
+
+/// Whether all predicates hold; one on what is known only at run time, such as a stride, does not.
+fn serves(variant: &Variant, dims: &Dims) -> bool {
+    variant.when.iter().all(|p| match (p.left.eval(dims), p.right.eval(dims)) {
+        (Ok(left), Ok(right)) => p.cmp.holds(left, right),
+        (Err(_), _) | (_, Err(_)) => false,
+    })
 }
 
 /// The ways that a product may name.
