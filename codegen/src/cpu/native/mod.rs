@@ -12,12 +12,12 @@ mod instr;
 mod isa;
 mod listing;
 mod mir;
+mod operand;
 mod pressure;
 pub(super) mod rows;
 pub(super) mod rows512;
 mod scan;
 mod select;
-mod shuffle;
 mod template;
 
 pub use listing::FORMAT;
