@@ -56,10 +56,14 @@ pub fn target(name: &str) -> Result<&'static Target, Error> {
 
 /// The best target that this CPU can run.
 pub fn host() -> Result<&'static Target, Error> {
-    let able = |t: &&Target| t.features.iter().all(|f| kgen_runtime::device::has(f));
-    targets().into_iter().find(|t| able(t)).ok_or_else(|| {
+    best(&kgen_runtime::device::has).ok_or_else(|| {
         Error::Unavailable("no target fits this CPU; `kgen targets` tells what each needs".into())
     })
+}
+
+/// The best target for a CPU with these features, native code before Cranelift's.
+fn best(has: &dyn Fn(&str) -> bool) -> Option<&'static Target> {
+    targets().into_iter().find(|t| t.features.iter().all(|f| has(f)))
 }
 
 /// Whether `target` can do `op`, under its default schedule: every level but the text.
@@ -255,5 +259,27 @@ fn contract(program: &Program) -> Contract {
         partials: "f32".into(),
         order: "fixed by the schedule".into(),
         bound: "kernels-ref".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(features: &[&str]) -> Option<&'static str> {
+        best(&|f| features.contains(&f)).map(|t| t.name)
+    }
+
+    #[test]
+    fn a_cpu_without_avx2_gets_cranelift() {
+        let v2 = ["ssse3", "sse4.1", "sse4.2"];
+        assert_eq!(name(&v2), Some("x86-64-v2/cranelift"));
+        let v3 = [&v2[..], &["avx2", "fma", "f16c"]].concat();
+        assert_eq!(name(&v3), Some("x86-64-v3/native"));
+        let v4 = [&v3[..], &["avx512f", "avx512bw", "avx512vl", "avx512dq"]].concat();
+        assert_eq!(name(&v4), Some("x86-64-v4/native"));
+        assert_eq!(name(&[&v4[..], &["avx512vnni"]].concat()), Some("x86-64-v4-vnni/native"));
+        assert_eq!(name(&["neon"]), Some("aarch64/cranelift"));
+        assert_eq!(name(&[]), None);
     }
 }

@@ -34,6 +34,20 @@ impl Cpu {
         Ok(Cpu { target, schedule: Schedule::default_for(target), cache: None, pool })
     }
 
+    /// The same workers for code of another target, which this CPU must be able to run.
+    pub fn with_target(mut self, name: Option<&str>) -> Result<Cpu, Error> {
+        let Some(name) = name else { return Ok(self) };
+        let target = compile::target(name)?;
+        if let Some(lacking) = target.features.iter().find(|f| !kgen_runtime::device::has(f)) {
+            return Err(Error::Unavailable(format!(
+                "this CPU lacks `{lacking}`, which {} needs; it runs {}",
+                target.name, self.target.name
+            )));
+        }
+        (self.target, self.schedule) = (target, Schedule::default_for(target));
+        Ok(self)
+    }
+
     pub fn workers(&self) -> &dyn Workers {
         &self.pool
     }

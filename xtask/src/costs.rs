@@ -17,7 +17,7 @@ const OPS: &[&str] = &["ops/flash_decode.toml", "ops/w4a8_gemv.toml"];
 /// Prints the costs; aims stand beside them, and a miss is no failure.
 pub fn show(root: &Path) -> ExitCode {
     match measure(root) {
-        Ok(()) => crate::spine::cargo(root, "bench -q -p kgen-benches --bench jit"),
+        Ok(()) => crate::must_show::cargo(root, "bench -q -p kgen-benches --bench jit"),
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

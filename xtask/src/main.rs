@@ -1,7 +1,8 @@
 //! The project's chores.
 //!
 //! ```text
-//! cargo xtask must-show spine [--full]    every promise of the first version: kept or not
+//! cargo xtask must-show spine [--full]    every promise of the spine: kept or not
+//! cargo xtask must-show native            the same for the native emitter
 //! cargo xtask lines                       lines of code per crate, and the longest file
 //! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
 //! cargo xtask bless                       accepts what filetests, reports and goldens now come to
@@ -14,6 +15,8 @@
 mod costs;
 mod fuzz;
 mod lines;
+mod must_show;
+mod native;
 mod probe;
 mod spine;
 
@@ -22,15 +25,16 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask must-show spine [--full] | lines | bless | sample | mutants | costs | \
+const USAGE: &str = "usage: cargo xtask must-show spine|native [--full] | lines | bless | sample | mutants | costs | \
                      probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["must-show", "spine"] => spine::show(&root(), false),
-        ["must-show", "spine", "--full"] => spine::show(&root(), true),
+        ["must-show", "spine"] => must_show::show(&root(), spine::POINTS, false),
+        ["must-show", "spine", "--full"] => must_show::show(&root(), spine::POINTS, true),
+        ["must-show", "native"] => must_show::show(&root(), native::POINTS, false),
         ["lines"] => match lines::count(&root()) {
             Ok(count) => {
                 print!("{count}");
@@ -52,14 +56,15 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        ["bless"] => spine::cargo_with(
+        ["bless"] => must_show::cargo_with(
             &root(),
             "test -q -p kgen-tests -p kgen-ir",
             &[("KGEN_BLESS", "1"), ("INSTA_UPDATE", "always")],
         ),
-        ["mutants"] => {
-            spine::cargo(&root(), "test --release -q -p kgen-tests --test mutants -- --nocapture")
-        }
+        ["mutants"] => must_show::cargo(
+            &root(),
+            "test --release -q -p kgen-tests --test mutants -- --nocapture",
+        ),
         ["costs"] => costs::show(&root()),
         ["probe"] => probe::show(&root()),
         _ => {

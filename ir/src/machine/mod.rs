@@ -43,6 +43,22 @@ pub struct Kernel {
     pub body: Vec<Stmt>,
 }
 
+impl Kernel {
+    /// Instructions in its text, those of loops counted once.
+    pub fn instructions(&self) -> usize {
+        fn count(body: &[Stmt]) -> usize {
+            body.iter()
+                .map(|s| match s {
+                    Stmt::Inst(_) => 1,
+                    Stmt::Loop(l) => count(&l.body),
+                    Stmt::If(i) => count(&i.then) + count(&i.otherwise),
+                })
+                .sum()
+        }
+        count(&self.body)
+    }
+}
+
 /// One 64-bit entry of the argument array, computed by the plan.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Slot {

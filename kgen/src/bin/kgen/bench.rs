@@ -31,6 +31,9 @@ pub struct Args {
     /// Worker threads; all cores unless said
     #[arg(long)]
     threads: Option<usize>,
+    /// A target that this CPU can run; the best one unless said
+    #[arg(long, value_name = "T")]
+    target: Option<String>,
     /// How the op is cut into tiles
     #[arg(long, value_name = "S.toml")]
     schedule: Option<PathBuf>,
@@ -44,7 +47,7 @@ pub fn run(args: &Args, format: Format, caching: kgen::compile::Caching) -> Answ
         return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
     }
     let op = kgen::compile::read(&args.op)?;
-    let mut cpu = Cpu::open(args.threads)?;
+    let mut cpu = Cpu::open(args.threads)?.with_target(args.target.as_deref())?;
     cpu.cache = kgen::compile::open_cache(caching)?;
     if let Some(path) = &args.schedule {
         cpu.schedule = kgen::compile::read_schedule(path, cpu.target)?;

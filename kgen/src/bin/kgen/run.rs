@@ -31,6 +31,9 @@ pub struct Args {
     weights: Vec<String>,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// A target that this CPU can run; the best one unless said
+    #[arg(long, value_name = "T")]
+    target: Option<String>,
     /// Worker threads; all cores unless said
     #[arg(long)]
     threads: Option<usize>,
@@ -40,7 +43,7 @@ pub fn run(args: &Args, format: Format, caching: kgen::compile::Caching) -> Answ
     if args.on != "cpu" {
         return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
     }
-    let mut cpu = Cpu::open(args.threads)?;
+    let mut cpu = Cpu::open(args.threads)?.with_target(args.target.as_deref())?;
     let (op, module) = if args.op.is_dir() {
         let trust = args.trust.as_ref().map(|hash| hash.as_deref());
         foreign::load(&args.op, trust)?

@@ -17,6 +17,9 @@ pub struct Args {
     cases: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// A target that this CPU can run; the best one unless said
+    #[arg(long, value_name = "T")]
+    target: Option<String>,
     /// How the ops are cut into tiles
     #[arg(long, value_name = "S.toml")]
     schedule: Option<PathBuf>,
@@ -26,7 +29,7 @@ pub fn run(args: &Args, format: Format) -> Answer {
     if args.on != "cpu" {
         return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
     }
-    let mut cpu = Cpu::open(None)?;
+    let mut cpu = Cpu::open(None)?.with_target(args.target.as_deref())?;
     if let Some(path) = &args.schedule {
         cpu.schedule = kgen::compile::read_schedule(path, cpu.target)?;
     }
