@@ -116,8 +116,13 @@ mod tests {
                 names.extend(right.split(' ').next().map(str::to_owned));
             }
         }
-        for text in [include_str!("select.rs"), include_str!("isa.rs"), include_str!("shuffle.rs")]
-        {
+        for text in [
+            include_str!("select/mod.rs"),
+            include_str!("select/integer.rs"),
+            include_str!("select/row.rs"),
+            include_str!("select/shuffle.rs"),
+            include_str!("isa.rs"),
+        ] {
             for part in text.split("Code::").skip(1) {
                 let end = part
                     .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')

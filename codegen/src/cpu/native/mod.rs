@@ -12,12 +12,12 @@ mod instr;
 mod isa;
 mod listing;
 mod mir;
+mod operand;
 mod pressure;
 pub(super) mod rows;
 pub(super) mod rows512;
 mod scan;
 mod select;
-mod shuffle;
 mod template;
 
 pub use listing::FORMAT;
@@ -25,7 +25,8 @@ pub use listing::FORMAT;
 use iced_x86::{Encoder, FastFormatter};
 use isa::Isa;
 use kgen_ir::{diag::Unsupported, machine::Kernel, target::Target};
-use regalloc2::{Ctx, RegallocOptions};
+use mir::Mir;
+use regalloc2::{Ctx, MachineEnv, Output, RegallocOptions};
 use select::{Refused, VERIFY};
 use std::{
     cell::RefCell,
@@ -100,6 +101,23 @@ thread_local! {
 
 /// The kernel as code of a native target; an op without a row is refused with its name.
 pub fn emit(kernel: &Kernel, target: &Target) -> Result<Emitted, Unsupported> {
+    emit_with(kernel, target, |_, _, _| Ok(()))
+}
+
+/// As [`emit`], with the allocation of registers checked, which takes many times as long.
+#[cfg(feature = "checker")]
+pub fn emit_checked(kernel: &Kernel, target: &Target) -> Result<Emitted, Unsupported> {
+    emit_with(kernel, target, |mir, environment, output| {
+        let mut checker = regalloc2::checker::Checker::new(mir, environment);
+        checker.prepare(output);
+        checker.run().map_err(|e| Refused(format!("these registers ({e:?})"), VERIFY))
+    })
+}
+
+/// Looks at an allocation.
+type Check = fn(&Mir, &MachineEnv, &Output) -> Result<(), Refused>;
+
+fn emit_with(kernel: &Kernel, target: &Target, check: Check) -> Result<Emitted, Unsupported> {
     let refuse = |what: String, instead: &str| Unsupported {
         what,
         target: target.name.into(),
@@ -120,7 +138,7 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<Emitted, Unsupported> {
         ));
     }
     TOOLS
-        .with_borrow_mut(|tools| build(kernel, target, isa, tools))
+        .with_borrow_mut(|tools| build(kernel, target, isa, tools, check))
         .map_err(|Refused(what, instead)| refuse(what, instead))
 }
 
@@ -129,6 +147,7 @@ fn build(
     target: &Target,
     isa: &'static Isa,
     tools: &mut Tools,
+    check: Check,
 ) -> Result<Emitted, Refused> {
     let begun = Instant::now();
     let templates = isa.templates.as_ref().map_err(|e| Refused(e.clone(), "correct the row"))?;
@@ -145,13 +164,9 @@ fn build(
     let options = RegallocOptions::default();
     let output = regalloc2::run_with_ctx(&mir, &environment, &options, &mut tools.allocator)
         .map_err(|e| Refused(format!("these registers ({e})"), VERIFY))?;
-    #[cfg(feature = "checker")]
-    {
-        let mut checker = regalloc2::checker::Checker::new(&mir, &environment);
-        checker.prepare(output);
-        checker.run().map_err(|e| Refused(format!("these registers ({e:?})"), VERIFY))?;
-    }
     let allocated = Instant::now();
+    check(&mir, &environment, output)?;
+    let checked = Instant::now();
     let encoded = encode::encode(&mir, isa, output, &mut tools.encoder)
         .map_err(|e| Refused(format!("its code ({e})"), VERIFY))?;
     let done = Instant::now();
@@ -167,7 +182,7 @@ fn build(
         times: Times {
             select: selected - begun,
             allocate: allocated - selected,
-            encode: done - allocated,
+            encode: done - checked,
             list: done.elapsed(),
         },
     };

@@ -35,6 +35,8 @@ struct Facts {
     same: Option<Reg>,
     aliased: bool,
     folded: Option<Load>,
+    /// Each user makes its own.
+    remade: Option<Load>,
     /// Used as an address only, in the loop where it is made.
     address: bool,
     elsewhere: bool,
@@ -123,11 +125,16 @@ impl Scan {
     /// Whether it can be kept on the stack: it has one name and is in a register of its own.
     pub fn parkable(&self, reg: Reg) -> bool {
         let f = self.facts(reg);
-        f.same.is_none() && !f.aliased && f.folded.is_none() && !self.only_address(reg)
+        f.same.is_none() && !f.aliased && f.folded.or(f.remade).is_none() && !self.only_address(reg)
     }
 
     pub fn folded(&self, reg: Reg) -> Option<Load> {
         self.facts(reg).folded
+    }
+
+    /// Sums that start from one word start each from its own: a copy of it would cost as much.
+    pub fn remade(&self, reg: Reg) -> Option<Load> {
+        self.facts(reg).remade
     }
 
     /// Whether the sum in this register is best done by those who use it as an address.
@@ -248,9 +255,7 @@ impl Walk<'_> {
                     self.fold_into(inst);
                     let load = match (&inst.op, inst.mem, inst.uses.first()) {
                         (Op::Load(width), Some(mem), _) => Some(Load::Vector(mem, *width)),
-                        (Op::Splat(Width::W32), Some(mem), _) if self.isa.k => {
-                            Some(Load::Splat(mem))
-                        }
+                        (Op::Splat(Width::W32), Some(mem), _) => Some(Load::Splat(mem)),
                         (Op::FloatConst | Op::WordConst, _, Some(Operand::Imm(x))) if *x != 0 => {
                             Some(Load::Word(*x as u32))
                         }
@@ -259,7 +264,7 @@ impl Walk<'_> {
                     if let (Some(load), Some(reg)) = (load, inst.def)
                         && let Some(p) = self.pending.get_mut(reg.index())
                     {
-                        *p = Some(Pending { load, halves: 0, writes: self.writes });
+                        *p = Some(Pending { load, halves: 0, sums: 0, writes: self.writes });
                     }
                     self.writes +=
                         u32::from(matches!(inst.op, Op::Write(_) | Op::Store(_) | Op::Next));
@@ -278,14 +283,12 @@ impl Walk<'_> {
     }
 
     fn fold_into(&mut self, inst: &Inst) {
+        if matches!(inst.op, Op::Fma | Op::Dot(_)) {
+            self.sum_from(inst);
+        }
         // Operands in the order of preference.
-        let places: &[usize] = if inst.op == Op::Fma {
-            &[1, 0, 2]
-        } else if commutes(&inst.op) {
-            &[1, 0]
-        } else {
-            &[2, 1, 0]
-        };
+        let places: &[usize] =
+            if inst.op == Op::Fma || commutes(&inst.op) { &[1, 0, 2] } else { &[2, 1, 0] };
         for &n in places {
             let Some(Operand::Reg(reg)) = inst.uses.get(n) else { continue };
             let Some(Some(p)) = self.pending.get_mut(reg.index()) else { continue };
@@ -309,6 +312,23 @@ impl Walk<'_> {
                 }
                 return;
             }
+        }
+    }
+
+    /// Counts the sums that start from a word, until all its users are such.
+    fn sum_from(&mut self, inst: &Inst) {
+        let Some(Operand::Reg(reg)) = inst.uses.get(2) else { return };
+        let Some(Some(p)) = self.pending.get_mut(reg.index()) else { return };
+        if p.writes != self.writes || matches!(p.load, Load::Vector(..)) {
+            return;
+        }
+        p.sums += 1;
+        let (sums, load) = (p.sums, p.load);
+        if let Some(f) = self.fact(*reg)
+            && f.uses > 1
+            && sums == f.uses
+        {
+            f.remade = Some(load);
         }
     }
 
@@ -343,6 +363,8 @@ struct Pending {
     writes: u32,
     /// Users that take one of its halves.
     halves: u32,
+    /// Users that add to it.
+    sums: u32,
 }
 
 /// Whether the first two operands may trade places: but for the bits of a NaN, nobody can tell.

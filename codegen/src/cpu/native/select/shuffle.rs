@@ -1,8 +1,8 @@
 //! Any choice of lanes from two vectors, by the cheapest instruction that makes it.
 
-use super::{
+use super::{Done, Select};
+use crate::cpu::native::{
     mir::{Given, VECTOR},
-    select::{Done, Select},
     template::words,
 };
 use iced_x86::Code;
