@@ -38,7 +38,7 @@ fn detect() -> Vec<(&'static str, bool)> {
     }
     table!("sse2" "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "avx" "avx2" "fma" "f16c" "bmi1" "bmi2"
         "lzcnt" "movbe" "avxvnni" "avxvnniint8" "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl"
-        "avx512vbmi" "avx512vnni" "avx512bf16" "avx512fp16")
+        "avx512vbmi" "avx512vnni" "avx512bf16" "avx512fp16" "gfni")
 }
 
 #[cfg(target_arch = "aarch64")]

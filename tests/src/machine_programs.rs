@@ -65,6 +65,20 @@ pub const EDGES: &[u32] = &[
     0xffff_ffff, 0x4eff_ffff, 0xcf00_0001, 0x0000_7c00, 0x0000_03ff, 0x8000_fc01,
 ];
 
+/// Ops that only some targets have, with no sequence for the others.
+pub fn optional(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::LoadPart(_)
+            | Op::StorePart(_)
+            | Op::Gather
+            | Op::PermuteBytes
+            | Op::Affine
+            | Op::PackBf16
+            | Op::Dot(DotOp::Bf16)
+    )
+}
+
 /// Edge values against each other, then noise.
 pub fn operands(seed: u64) -> [Vec<u32>; 3] {
     let mut noise = Noise(seed | 1);
@@ -168,7 +182,7 @@ impl Program {
                     op,
                     Op::FloatUnary(FloatUnary::Exp2 | FloatUnary::Log2 | FloatUnary::Tanh)
                 );
-            if !op.signature().mem && !bad {
+            if !op.signature().mem && !bad && !optional(op) {
                 break op.clone();
             }
         };
@@ -194,6 +208,10 @@ impl Program {
 
     fn memory(&mut self) {
         let class = if self.noise.below(2) == 0 { Class::Float } else { Class::Word };
+        // The targets of four lanes have neither.
+        if self.lanes > 4 && self.noise.below(4) == 0 {
+            return self.some_lanes(class);
+        }
         if self.noise.below(3) > 0 && self.stores < 60 {
             let at = 4 * self.lanes * self.stores;
             self.stores += 1;
@@ -219,6 +237,30 @@ impl Program {
             let _ = writeln!(self.text, "{name} = {kind} [x + {at}] : {}", class.letter());
             self.live[class as usize].push(name);
         }
+    }
+
+    /// A gather, or the first lanes alone.
+    fn some_lanes(&mut self, class: Class) {
+        let (name, help, at) = (self.fresh(), self.fresh(), self.noise.below(192));
+        if self.noise.below(2) == 0 {
+            let index = self.pick(Class::Word);
+            let _ =
+                writeln!(self.text, "k{help} = wconst 63 : w {help} = and {index}, k{help} : w");
+            let _ =
+                writeln!(self.text, "{name} = gather.w32 [x + {at}], {help} : {}", class.letter());
+        } else {
+            let n = self.pick(Class::Int);
+            let _ = writeln!(self.text, "k{help} = imin {n}, {} : i", self.lanes);
+            let _ = writeln!(self.text, "{help} = imax k{help}, 0 : i");
+            let _ = writeln!(
+                self.text,
+                "{name} = loadpart.w32 [x + {at}], {help} : {}",
+                class.letter()
+            );
+            let value = self.pick(Class::Word);
+            let _ = writeln!(self.text, "storepart.w32 [y + {at}], {value}, {help}");
+        }
+        self.live[class as usize].push(name);
     }
 
     fn block(&mut self, depth: usize) {

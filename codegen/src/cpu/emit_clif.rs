@@ -235,6 +235,9 @@ impl Emitter<'_> {
             | Op::LoadF16
             | Op::SplatF16
             | Op::Store(_)
+            | Op::LoadPart(_)
+            | Op::StorePart(_)
+            | Op::Gather
             | Op::Prefetch(_)
             | Op::FloatConst
             | Op::WordConst
@@ -256,6 +259,9 @@ impl Emitter<'_> {
             | Op::HSum
             | Op::HMax
             | Op::WordHSum
+            | Op::PermuteBytes
+            | Op::Affine
+            | Op::PackBf16
             | Op::Dot(_) => {}
         }
         let row = self.target.row(&inst.op).ok_or_else(|| {

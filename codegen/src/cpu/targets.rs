@@ -48,6 +48,41 @@ pub static TARGETS: &[Target] = &[
 /// The CPUs of the emitter of machine code.
 pub static NATIVE: &[Target] = &[
     Target {
+        name: "x86-64-v4-bf16/native",
+        backend: "native",
+        lanes: 16,
+        vectors: 32,
+        rows: rows512::BF16_ROWS,
+        features: &[
+            "avx512f",
+            "avx512bw",
+            "avx512vl",
+            "avx512dq",
+            "avx512vnni",
+            "avx512vbmi",
+            "gfni",
+            "avx512bf16",
+        ],
+        about: "x86-64 with AVX-512, byte and bf16 dot products, 512-bit vectors",
+    },
+    Target {
+        name: "x86-64-v4-vbmi/native",
+        backend: "native",
+        lanes: 16,
+        vectors: 32,
+        rows: rows512::VBMI_ROWS,
+        features: &[
+            "avx512f",
+            "avx512bw",
+            "avx512vl",
+            "avx512dq",
+            "avx512vnni",
+            "avx512vbmi",
+            "gfni",
+        ],
+        about: "x86-64 with AVX-512, byte dot products and permutations of bytes, 512-bit vectors",
+    },
+    Target {
         name: "x86-64-v4-vnni/native",
         backend: "native",
         lanes: 16,

@@ -176,7 +176,7 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn load(&mut self, inst: &Inst, index: usize, width: Width) -> Ran<i64> {
+    fn load(&mut self, inst: &Inst, index: i64, width: Width) -> Ran<i64> {
         let (_, bytes) = self.at(inst, index, width)?;
         Ok(match width {
             Width::W64 => i64::from_le_bytes(bytes),
@@ -188,7 +188,7 @@ impl Machine<'_> {
         })
     }
 
-    fn store(&mut self, inst: &Inst, index: usize, width: Width, value: i64) -> Ran<()> {
+    fn store(&mut self, inst: &Inst, index: i64, width: Width, value: i64) -> Ran<()> {
         let (len, _) = self.at(inst, index, width)?;
         let address = self.address(inst, index, width);
         if let Some(place) = self.memory.bytes(address, len) {
@@ -197,13 +197,13 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn address(&self, inst: &Inst, index: usize, width: Width) -> i64 {
+    fn address(&self, inst: &Inst, index: i64, width: Width) -> i64 {
         let base = inst.mem.map_or(0, |m| self.ints[m.base.index()].wrapping_add(m.offset.into()));
-        base.wrapping_add((index * size(width)) as i64)
+        base.wrapping_add(index * size(width) as i64)
     }
 
     /// The element at the instruction's address, checked.
-    fn at(&mut self, inst: &Inst, index: usize, width: Width) -> Ran<(usize, [u8; 8])> {
+    fn at(&mut self, inst: &Inst, index: i64, width: Width) -> Ran<(usize, [u8; 8])> {
         let (address, len) = (self.address(inst, index, width), size(width));
         let mut out = [0; 8];
         match self.memory.bytes(address, len) {
@@ -224,6 +224,18 @@ impl Machine<'_> {
             }
         }
         Ok((len, out))
+    }
+
+    /// A number of lanes: operand `n`, checked.
+    fn part(&self, inst: &Inst, n: usize) -> Ran<usize> {
+        let (wanted, lanes) = (inst.uses.get(n).map_or(0, |o| self.int(*o)), self.k.lanes);
+        match usize::try_from(wanted) {
+            Ok(n) if n <= lanes => Ok(n),
+            Ok(_) | Err(_) => {
+                let place = format!("`{}`", print::show(self.k, inst));
+                self.fail(place, format!("{wanted} of {lanes} lanes"))
+            }
+        }
     }
 
     fn inst(&mut self, inst: &Inst) -> Ran<()> {
@@ -256,10 +268,12 @@ impl Machine<'_> {
                 let value = int(self, 0);
                 return self.store(inst, 0, *w, value);
             }
-            Op::Store(w) => {
-                for lane in 0..lanes {
+            Op::Store(w) | Op::StorePart(w) => {
+                let part = matches!(inst.op, Op::StorePart(_));
+                let count = if part { self.part(inst, 1)? } else { lanes };
+                for lane in 0..count {
                     let value = inst.uses.first().map_or(0, |o| self.lane(*o, lane));
-                    self.store(inst, lane, *w, i64::from(value))?;
+                    self.store(inst, lane as i64, *w, i64::from(value))?;
                 }
                 return Ok(());
             }
@@ -268,6 +282,8 @@ impl Machine<'_> {
             | Op::Splat(_)
             | Op::LoadF16
             | Op::SplatF16
+            | Op::LoadPart(_)
+            | Op::Gather
             | Op::FloatConst
             | Op::WordConst
             | Op::Iota
@@ -289,6 +305,9 @@ impl Machine<'_> {
             | Op::HSum
             | Op::HMax
             | Op::WordHSum
+            | Op::PermuteBytes
+            | Op::Affine
+            | Op::PackBf16
             | Op::Dot(_) => None,
         };
         let Some(def) = inst.def else { return Ok(()) };
@@ -299,12 +318,51 @@ impl Machine<'_> {
         let mut out = Vec::with_capacity(lanes);
         match &inst.op {
             Op::Load(w) => {
-                for lane in 0..lanes {
+                for lane in 0..lanes as i64 {
                     out.push(self.load(inst, lane, *w)? as u32);
                 }
             }
-            Op::LoadF16 => {
+            Op::LoadPart(w) => {
+                for lane in 0..self.part(inst, 0)? {
+                    out.push(self.load(inst, lane as i64, *w)? as u32);
+                }
+                out.resize(lanes, 0);
+            }
+            Op::Gather => {
                 for lane in 0..lanes {
+                    let index = inst.uses.first().map_or(0, |o| self.lane(*o, lane));
+                    out.push(self.load(inst, i64::from(index as i32), Width::W32)? as u32);
+                }
+            }
+            Op::PermuteBytes => {
+                let source = self.bytes(inst, 0);
+                let at = |i: u8| source.get(usize::from(i) % source.len().max(1)).copied();
+                let picked: Vec<u8> =
+                    self.bytes(inst, 1).into_iter().map(|i| at(i).unwrap_or(0)).collect();
+                out.extend(picked.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)));
+            }
+            Op::Affine => {
+                let (matrix, plus) = (self.bytes(inst, 1), int(self, 2));
+                let byte = |(i, x): (usize, u8)| {
+                    (0..8).fold(0, |product, bit| {
+                        let row = matrix.get(i / 8 * 8 + 7 - bit).map_or(0, |m| m & x);
+                        let odd = row.count_ones() as u8 & 1 ^ (plus >> bit) as u8 & 1;
+                        product | odd << bit
+                    })
+                };
+                let made: Vec<u8> = self.bytes(inst, 0).into_iter().enumerate().map(byte).collect();
+                out.extend(made.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)));
+            }
+            Op::PackBf16 => {
+                let half = |i: usize| {
+                    let from = inst.uses.get(i / lanes).copied();
+                    let x = f32::from_bits(from.map_or(0, |o| self.lane(o, i % lanes)));
+                    u32::from(half::bf16::from_f32(no_subnormal(x)).to_bits())
+                };
+                out.extend((0..lanes).map(|i| half(2 * i) | half(2 * i + 1) << 16));
+            }
+            Op::LoadF16 => {
+                for lane in 0..lanes as i64 {
                     let half = self.load(inst, lane, Width::U16)? as u32;
                     out.push(convert(Cvt::FloatFromF16, half));
                 }
@@ -352,6 +410,7 @@ impl Machine<'_> {
             | Op::Write(_)
             | Op::Next
             | Op::Store(_)
+            | Op::StorePart(_)
             | Op::Prefetch(_) => {}
             Op::Float(_)
             | Op::FloatUnary(_)
@@ -392,6 +451,12 @@ impl Machine<'_> {
             }
         }
         vec![tree.first().copied().unwrap_or(0); lanes]
+    }
+
+    /// All bytes of operand `n`.
+    fn bytes(&self, inst: &Inst, n: usize) -> Vec<u8> {
+        let word = |l: usize| inst.uses.get(n).map_or(0, |o| self.lane(*o, l));
+        (0..self.k.lanes).flat_map(|l| word(l).to_le_bytes()).collect()
     }
 
     fn lane(&self, operand: Operand, lane: usize) -> u32 {
@@ -507,6 +572,10 @@ fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
             let (a, b) = (i32::from((x >> n) as i16), i32::from((y >> n) as i16));
             sum.wrapping_add(a.wrapping_mul(b) as u32)
         }),
+        Op::Dot(DotOp::Bf16) => {
+            let high = bf16_step(x >> 16, y >> 16, c);
+            bf16_step(x & 0xffff, y & 0xffff, high).to_bits()
+        }
         Op::Bits | Op::FromBits => x,
         // Not ops of one lane.
         Op::Const
@@ -521,6 +590,9 @@ fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::LoadF16
         | Op::SplatF16
         | Op::Store(_)
+        | Op::LoadPart(_)
+        | Op::StorePart(_)
+        | Op::Gather
         | Op::Prefetch(_)
         | Op::FloatConst
         | Op::WordConst
@@ -530,8 +602,28 @@ fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::Shuffle(_)
         | Op::HSum
         | Op::HMax
-        | Op::WordHSum => x,
+        | Op::WordHSum
+        | Op::PermuteBytes
+        | Op::Affine
+        | Op::PackBf16 => x,
     }
+}
+
+/// Zero, of its sign, where the number is subnormal.
+fn no_subnormal(x: f32) -> f32 {
+    if x.is_subnormal() { 0f32.copysign(x) } else { x }
+}
+
+/// `a b + c` with a and b in bf16, as VDPBF16PS does it whatever the modes are: one rounding, to nearest even, and no
+/// subnormals. A result is one if it were so with any exponent (Intel's manual, volume 1, 11.5.2.4), so that some just
+/// below the least normal number are zero and not that number. f64 tells them exactly: there the operands are near
+/// each other, or one is zero.
+fn bf16_step(a: u32, b: u32, c: f32) -> f32 {
+    let [a, b] = [a, b].map(|h| no_subnormal(f32::from_bits(h << 16)));
+    let c = no_subnormal(c);
+    let (sum, exact) = (a.mul_add(b, c), f64::from(a) * f64::from(b) + f64::from(c));
+    let tiny = f64::from(f32::MIN_POSITIVE) * (1.0 - 2f64.powi(-25));
+    if exact.abs() < tiny { 0f32.copysign(sum) } else { sum }
 }
 
 fn halves(x: u32, y: u32, op: impl Fn(u16, u16) -> u16) -> u32 {
@@ -602,6 +694,98 @@ mod tests {
         let tiny = 2f32.powi(-24);
         let expected = [1.5, tiny, tiny, tiny].map(f32::to_le_bytes).concat();
         assert_eq!(out, expected);
+    }
+
+    #[test]
+    fn parts_touch_nothing_behind_them() {
+        let text = |n: &str| {
+            format!(
+                "machine m lanes 4 {{ slot 0 = pointer x x = arg 0 : i n = const {n} : i
+                 k = iota : w one = wconst 1 : w v = wadd k, one : w storepart.u16 [x + 0], v, n
+                 a = loadpart.u16 [x + 0], n : w storepart.w32 [x + 4], a, n }}"
+            )
+        };
+        for (n, bytes, expected) in [
+            ("0", 0, vec![]),
+            ("1", 8, vec![1, 0, 0, 0, 1, 0, 0, 0]),
+            ("2", 12, vec![1, 0, 2, 0, 1, 0, 0, 0, 2, 0, 0, 0]),
+        ] {
+            assert_eq!(ran(&text(n), bytes, 1), Ok(expected), "{n}");
+        }
+        for n in ["-1", "5"] {
+            let e = ran(&text(n), 64, 1).unwrap_err();
+            assert!(e.ends_with(&format!("{n} of 4 lanes")), "{e}");
+        }
+        let e = ran(&text("4"), 19, 1).unwrap_err();
+        assert!(e.ends_with("4 bytes at byte 16 of region 0, which has 19"), "{e}");
+    }
+
+    #[test]
+    fn gathers_count_from_their_address_both_ways() {
+        let out = ran(
+            "machine m lanes 4 { slot 0 = pointer x x = arg 0 : i k = iota : w one = wconst 1 : w
+             j = wsub k, one : w store.w32 [x + 0], k g = gather.w32 [x + 4], j : w
+             s = wadd g, g : w store.w32 [x + 0], s }",
+            16,
+            1,
+        );
+        assert_eq!(out, Ok([0u32, 2, 4, 6].map(u32::to_le_bytes).concat()));
+        let e = ran(
+            "machine m lanes 4 { slot 0 = pointer x x = arg 0 : i k = iota : w
+             g = gather.w32 [x + 4], k : w }",
+            16,
+            1,
+        );
+        assert!(e.unwrap_err().ends_with("4 bytes at byte 16 of region 0, which has 16"));
+    }
+
+    #[test]
+    fn bytes_permute_and_multiply_by_matrices_of_bits() {
+        // The matrix with one bit a row from the last to the first is the identity; the other way round it turns the
+        // byte about.
+        let kernel = parse(
+            "machine m lanes 2 { slot 0 = pointer x x = arg 0 : i a = load.w32 [x + 0] : w
+             i = load.w32 [x + 8] : w e = load.w32 [x + 16] : w f = load.w32 [x + 24] : w
+             p = permb a, i : w q = affine a, e, 0 : w r = affine a, f, 255 : w
+             store.w32 [x + 32], p store.w32 [x + 40], q store.w32 [x + 48], r }",
+        )
+        .unwrap_or_else(|e| panic!("{e:?}"));
+        let a = [1, 2, 3, 0x80, 0x0f, 0xa5, 0, 0xff];
+        let identity = [128, 64, 32, 16, 8, 4, 2, 1];
+        let turned = [1, 2, 4, 8, 16, 32, 64, 128];
+        let index = [7, 6, 5, 4, 3, 2, 1 + 8, 128];
+        let mut memory = Memory::default();
+        let x = memory.add([a, index, identity, turned, [0; 8], [0; 8], [0; 8]].concat());
+        run(&kernel, &[x], &mut memory, 1).unwrap_or_else(|e| panic!("{e}"));
+        let out = memory.region(x).unwrap_or_default()[32..].to_vec();
+        let permuted = [0xff, 0, 0xa5, 0x0f, 0x80, 3, 2, 1];
+        let about = a.map(|b| !b.reverse_bits());
+        assert_eq!(out, [permuted, a, about].concat());
+    }
+
+    #[test]
+    fn products_of_bf16_round_once_each_and_know_no_subnormals() {
+        let dot = |a: [f32; 2], b: [f32; 2], c: f32| {
+            let [x, y] = [a, b].map(|v| v[0].to_bits() >> 16 | v[1].to_bits() & 0xffff_0000);
+            f32::from_bits(in_lane(&Op::Dot(DotOp::Bf16), [x, y, c.to_bits()]))
+        };
+        let (min, next) = (f32::MIN_POSITIVE, f32::MIN_POSITIVE.next_down());
+        assert_eq!(dot([2.0, 3.0], [5.0, 7.0], 0.5), 31.5);
+        // The high product first: what it loses, the low one does not bring back.
+        assert_eq!(dot([-1e30, 1e30], [1.0, 1.0], 1.0), 0.0);
+        assert_eq!(dot([1.0, 1.0], [1.0, 2f32.powi(-24)], 1.0), 2.0);
+        for (a, b, c, expected) in [
+            ([next, 0.0], [1.0, 1.0], 0.0, 0.0f32),
+            ([0.0, 0.0], [1.0, 1.0], -next, 0.0),
+            ([min, 0.0], [0.5, 1.0], 0.0, 0.0),
+            ([-min, 0.0], [0.5, 1.0], -0.0, -0.0),
+            ([-min, 0.0], [2f32.powi(-24), 1.0], min, 0.0),
+            ([-min, 0.0], [2f32.powi(-25), 1.0], min, min),
+            ([min, 0.0], [1.0, 1.0], 0.0, min),
+        ] {
+            assert_eq!(dot(a, b, c).to_bits(), expected.to_bits(), "{a:?} {b:?} {c}");
+        }
+        assert!(dot([f32::INFINITY, 0.0], [1.0, 0.0], f32::NEG_INFINITY).is_nan());
     }
 
     #[test]

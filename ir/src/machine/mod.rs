@@ -185,6 +185,12 @@ pub enum Op {
     SplatF16,
     /// `store.WIDTH [..], w|f`: the low bits of each lane.
     Store(Width),
+    /// `w|f = loadpart.WIDTH [..], n`: the first n lanes, 0 to all; zeros behind. Touches no element from n on.
+    LoadPart(Width),
+    /// `storepart.WIDTH [..], w|f, n`: the first n lanes; what stands behind is left alone.
+    StorePart(Width),
+    /// `w|f = gather.w32 [..], w`: lane i from 4 times word i further, which is signed.
+    Gather,
     /// `prefetch LEVEL [..]`: a hint (level 1 to 3).
     Prefetch(u8),
 
@@ -232,8 +238,17 @@ pub enum Op {
     /// `w = hsum w`: wrapping.
     WordHSum,
 
+    /// `w = permb a, b`: byte i is byte `b_i` of a, counted through all lanes; bits too many do not count.
+    PermuteBytes,
+
     // Products inside a lane.
     Dot(DotOp),
+    /// `w = affine a, b, n`: each byte of a times the 8x8 matrix of bits in the same 64 bits of b, plus n (an
+    /// immediate byte), modulo 2. Bit i of a product is the parity of the byte and byte 7 - i of the matrix.
+    Affine,
+    /// `w = pack.bf16 a, b`: the 2 L halves are the lanes of a, then those of b, as bf16: to nearest even, subnormals
+    /// are zeros.
+    PackBf16,
 }
 
 /// `w = dot.A.B a, b, c`: each lane adds the `k` products of its packed elements to `c` (i32, wrapping).
@@ -243,6 +258,9 @@ pub enum DotOp {
     U8S8,
     /// Two signed 16-bit elements each.
     S16S16,
+    /// `f = dot.bf16 a, b, c`: two bf16 elements each. The product of the high ones is added first, then that of the
+    /// low ones, each with one rounding to nearest even; subnormals count as zeros before and after each.
+    Bf16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -407,6 +425,9 @@ impl Op {
             Op::Load(_) | Op::Splat(_)               => s(V, &[], true),
             Op::LoadF16 | Op::SplatF16               => s(F, &[], true),
             Op::Store(_)                             => s(&[], &[Vector], true),
+            Op::LoadPart(_)                          => s(V, &[Of(Int)], true),
+            Op::StorePart(_)                         => s(&[], &[Vector, Of(Int)], true),
+            Op::Gather                               => s(V, &[Of(Word)], true),
             Op::Prefetch(_)                          => s(&[], &[], true),
             Op::FloatConst                           => s(F, &[Imm], false),
             Op::WordConst                            => s(W, &[Imm], false),
@@ -432,7 +453,11 @@ impl Op {
             Op::Shuffle(_)                           => s(V, &[Same, Same], false),
             Op::HSum | Op::HMax                      => s(F, &[Of(Float)], false),
             Op::WordHSum                             => s(W, &[Of(Word)], false),
-            Op::Dot(_)                               => s(W, &[Of(Word), Of(Word), Of(Word)], false),
+            Op::PermuteBytes                         => s(W, &[Of(Word), Of(Word)], false),
+            Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),
+            Op::Dot(DotOp::Bf16)                     => s(F, &[Of(Word), Of(Word), Of(Float)], false),
+            Op::Affine                               => s(W, &[Of(Word), Of(Word), Imm], false),
+            Op::PackBf16                             => s(W, &[Of(Float), Of(Float)], false),
         }
     }
 }

@@ -33,6 +33,13 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("store.w64", Op::Store(Width::W64)), ("store.w32", Op::Store(Width::W32)),
     ("store.u16", Op::Store(Width::U16)), ("store.s16", Op::Store(Width::S16)),
     ("store.u8", Op::Store(Width::U8)), ("store.s8", Op::Store(Width::S8)),
+    ("loadpart.w64", Op::LoadPart(Width::W64)), ("loadpart.w32", Op::LoadPart(Width::W32)),
+    ("loadpart.u16", Op::LoadPart(Width::U16)), ("loadpart.s16", Op::LoadPart(Width::S16)),
+    ("loadpart.u8", Op::LoadPart(Width::U8)), ("loadpart.s8", Op::LoadPart(Width::S8)),
+    ("storepart.w64", Op::StorePart(Width::W64)), ("storepart.w32", Op::StorePart(Width::W32)),
+    ("storepart.u16", Op::StorePart(Width::U16)), ("storepart.s16", Op::StorePart(Width::S16)),
+    ("storepart.u8", Op::StorePart(Width::U8)), ("storepart.s8", Op::StorePart(Width::S8)),
+    ("gather.w32", Op::Gather),
     ("prefetch.1", Op::Prefetch(1)), ("prefetch.2", Op::Prefetch(2)), ("prefetch.3", Op::Prefetch(3)),
     ("fconst", Op::FloatConst), ("wconst", Op::WordConst), ("iota", Op::Iota), ("spread", Op::Spread),
     ("fadd", Op::Float(FloatOp::Add)), ("fsub", Op::Float(FloatOp::Sub)),
@@ -62,7 +69,9 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("cvt.f32.f16lo", Op::Cvt(Cvt::FloatFromF16Low)), ("cvt.f32.f16hi", Op::Cvt(Cvt::FloatFromF16High)),
     ("cvt.f32.bf16", Op::Cvt(Cvt::FloatFromBf16)), ("cvt.bf16.f32", Op::Cvt(Cvt::Bf16FromFloat)),
     ("hsum", Op::HSum), ("hmax", Op::HMax), ("whsum", Op::WordHSum),
+    ("permb", Op::PermuteBytes), ("affine", Op::Affine), ("pack.bf16", Op::PackBf16),
     ("dot.u8s8", Op::Dot(DotOp::U8S8)), ("dot.s16s16", Op::Dot(DotOp::S16S16)),
+    ("dot.bf16", Op::Dot(DotOp::Bf16)),
 ];
 
 impl fmt::Display for Op {

@@ -224,13 +224,18 @@ impl Verifier<'_> {
                 return self.fail(place, format!("`{}` is not {what}", inst.op));
             }
         }
-        if let Op::Load(w) | Op::Splat(w) = &inst.op
+        if let Op::Load(w) | Op::Splat(w) | Op::LoadPart(w) = &inst.op
             && result == Some(Class::Float)
             && *w != Width::W32
         {
             return self.fail(place, "a narrow element is loaded as a word and converted");
         }
-        if let Op::Load(Width::W64) | Op::Splat(Width::W64) | Op::Store(Width::W64) = &inst.op {
+        if let Op::Load(Width::W64)
+        | Op::Splat(Width::W64)
+        | Op::Store(Width::W64)
+        | Op::LoadPart(Width::W64)
+        | Op::StorePart(Width::W64) = &inst.op
+        {
             return self.fail(place, "a lane has 32 bits");
         }
         let Some(x) = imm else { return Ok(()) };
@@ -245,6 +250,13 @@ impl Verifier<'_> {
         }
         if matches!(inst.op, Op::Half(HalfOp::Shift(_))) && !(0..16).contains(&x) {
             return self.fail(place, format!("a shift of halves by {x}, expected 0 to 15"));
+        }
+        let lanes = self.k.lanes as i64;
+        if matches!(inst.op, Op::LoadPart(_) | Op::StorePart(_)) && !(0..=lanes).contains(&x) {
+            return self.fail(place, format!("{x} of {lanes} lanes"));
+        }
+        if inst.op == Op::Affine && !(0..256).contains(&x) {
+            return self.fail(place, format!("a byte of {x}, expected 0 to 255"));
         }
         if matches!(inst.op, Op::FloatConst | Op::WordConst) && !bits32.contains(&x) {
             return self.fail(place, format!("{x} does not fit 32 bits"));
@@ -282,6 +294,17 @@ mod tests {
             ("a = fconst 0 : f b = load.w32 [a + 0] : f", "the address is of class f, expected i"),
             ("a = load.u8 [x + 0] : f", "a narrow element is loaded as a word and converted"),
             ("a = load.w64 [x + 0] : w", "a lane has 32 bits"),
+            (
+                "a = loadpart.u8 [x + 0], 1 : f",
+                "a narrow element is loaded as a word and converted",
+            ),
+            ("a = loadpart.w64 [x + 0], 1 : w", "a lane has 32 bits"),
+            ("a = iota : w storepart.w64 [x + 0], a, 1", "a lane has 32 bits"),
+            ("a = iota : w storepart.w32 [x + 0], a, 5", "5 of 4 lanes"),
+            ("a = loadpart.s8 [x + 0], -1 : w", "-1 of 4 lanes"),
+            ("a = gather.w32 [x + 0], x : w", "operand 1 is of class i, expected w"),
+            ("a = iota : w b = affine a, a, 256 : w", "a byte of 256, expected 0 to 255"),
+            ("a = iota : w b = dot.bf16 a, a, a : f", "operand 3 is of class w, expected f"),
             ("a = wconst 0 : w b = shl a, 32 : w", "a shift by 32, expected 0 to 31"),
             ("a = wconst 4294967296 : w", "4294967296 does not fit 32 bits"),
             ("a = idiv x, 0 : i", "the divisor is not positive"),

@@ -5,7 +5,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     format::pack::Packing,
-    machine::{Class, IntOp, Mem, Op, Operand, Reg, Slot, Width},
+    machine::{Class, Cvt, IntOp, Mem, Op, Operand, Reg, Slot, Width},
     tile::{Compare, LaneDim, Part, Slice, Store, Tensor},
 };
 
@@ -322,8 +322,18 @@ impl Lower<'_> {
         }
     }
 
-    /// `count < lanes` elements, zeros behind: through the first bytes of scratch.
+    /// `count < lanes` elements, zeros behind: by one instruction, or through the first bytes of scratch.
     fn load_part(&mut self, form: &Form, mem: Mem, count: Operand) -> Result<Reg> {
+        let part = Op::LoadPart(form.width);
+        if self.choice.target.row(&part).is_some() {
+            return Ok(if form.load == Op::LoadF16 {
+                let halves = self.inst(Class::Word, part, &[count], Some(mem));
+                let cvt = Op::Cvt(Cvt::FloatFromF16);
+                self.inst(Class::Float, cvt, &[Operand::Reg(halves)], None)
+            } else {
+                self.inst(form.class, part, &[count], Some(mem))
+            });
+        }
         let temp = self.scratch_base();
         let zero = self.word_const(0);
         self.effect(Op::Store(Width::W32), &[Operand::Reg(zero)], Mem { base: temp, offset: 0 });
@@ -433,11 +443,16 @@ impl Lower<'_> {
         value: Reg,
         count: Option<Operand>,
     ) -> Result<()> {
+        let count = count.unwrap_or(Operand::Imm(self.lanes as i64));
+        let part = Op::StorePart(width);
+        if self.choice.target.row(&part).is_some() {
+            self.effect(part, &[Operand::Reg(value), count], mem);
+            return Ok(());
+        }
         let temp = self.scratch_base();
         self.effect(Op::Store(width), &[Operand::Reg(value)], Mem { base: temp, offset: 0 });
         let target =
             self.int(IntOp::Add, Operand::Reg(mem.base), Operand::Imm(i64::from(mem.offset)));
-        let count = count.unwrap_or(Operand::Imm(self.lanes as i64));
         self.copy_elements(Operand::Reg(temp), target, width_bytes(width), count)
     }
 

@@ -235,7 +235,7 @@ fn dependences(line: &[&Inst]) -> Vec<Vec<usize>> {
         }
         if inst.mem.is_some() {
             list.extend(written);
-            if matches!(inst.op, Op::Store(_) | Op::Write(_) | Op::Next) {
+            if matches!(inst.op, Op::Store(_) | Op::StorePart(_) | Op::Write(_) | Op::Next) {
                 list.append(&mut touched.drain(..).collect());
                 written = Some(i);
             } else {

@@ -58,6 +58,9 @@ fn pure(inst: &Inst) -> bool {
         | Op::LoadF16
         | Op::SplatF16
         | Op::Store(_)
+        | Op::LoadPart(_)
+        | Op::StorePart(_)
+        | Op::Gather
         | Op::Prefetch(_) => false,
         // A divisor that is only positive where this runs.
         Op::Int(IntOp::Div | IntOp::Rem) => matches!(inst.uses.last(), Some(Operand::Imm(_))),
@@ -86,6 +89,9 @@ fn pure(inst: &Inst) -> bool {
         | Op::HSum
         | Op::HMax
         | Op::WordHSum
+        | Op::PermuteBytes
+        | Op::Affine
+        | Op::PackBf16
         | Op::Dot(_) => true,
     }
 }
@@ -185,7 +191,7 @@ impl Sharer<'_> {
     /// Does the block have what `inst` loads? What writes makes it forget.
     fn loaded(&mut self, inst: &Inst) -> bool {
         let (true, Some(def)) = (loads_lanes(&inst.op), inst.def) else {
-            if matches!(inst.op, Op::Store(_) | Op::Write(_) | Op::Next) {
+            if matches!(inst.op, Op::Store(_) | Op::StorePart(_) | Op::Write(_) | Op::Next) {
                 self.forget_loads();
             }
             return false;

@@ -288,6 +288,7 @@ impl Out<'_> {
         match self.mir.insts[inst.index()].kind {
             Kind::Entry => Ok(()),
             Kind::Instr { instr, mask } => self.machine(instr, self.mir.args(inst), allocs, mask),
+            Kind::Gather(offset) => self.gather(allocs, offset),
             Kind::Zero => {
                 let n = number(allocs[0])?;
                 if allocs[0].as_reg().is_some_and(|p| p.class() == RegClass::Int) {
@@ -336,7 +337,7 @@ impl Out<'_> {
         instr: &'static Instr,
         args: &[Arg],
         allocs: &[Allocation],
-        mask: Option<u8>,
+        mask: Option<(u8, bool)>,
     ) -> Result<(), String> {
         let reg = |n: u8| allocs.get(usize::from(n)).copied().map_or(Err(String::new()), number);
         let mut i = Instruction::default();
@@ -369,8 +370,9 @@ impl Out<'_> {
                 }
             }
         }
-        if let Some(mask) = mask {
+        if let Some((mask, zero)) = mask {
             i.set_op_mask(register(File::K, reg(mask)?));
+            i.set_zeroing_masking(zero);
         }
         // The only instruction here that others see while it runs.
         i.set_has_lock_prefix(instr.code == Code::Xadd_rm64_r64);
@@ -380,6 +382,32 @@ impl Out<'_> {
             self.constants.push((self.out.pieces.len() - 1, place, c));
         }
         Ok(())
+    }
+
+    /// All lanes: the mask is made of ones first, and is zero afterwards.
+    fn gather(&mut self, allocs: &[Allocation], offset: i32) -> Result<(), String> {
+        let reg = |n: usize| allocs.get(n).copied().map_or(Err(String::new()), number);
+        let (base, index, mask, def) = (reg(0)?, reg(1)?, reg(2)?, reg(3)?);
+        let (ones, code, file, masks) = if self.isa.k {
+            (Code::VEX_Kxnorw_kr_kr_kr, Code::EVEX_Vpgatherdd_zmm_k1_vm32z, File::Zmm, File::K)
+        } else {
+            let ones = Code::VEX_Vpcmpeqd_ymm_ymm_ymmm256;
+            (ones, Code::VEX_Vpgatherdd_ymm_vm32y_ymm, File::Ymm, File::Ymm)
+        };
+        let mask = register(masks, mask);
+        self.plain(ones, &[Plain::Reg(mask); 3])?;
+        let mut i = Instruction::default();
+        i.set_code(code);
+        i.set_op_kind(0, OpKind::Register);
+        i.set_op_register(0, register(file, def));
+        memory(&mut i, 1, gpr(base), Some((register(file, index), 4)), i64::from(offset));
+        if self.isa.k {
+            i.set_op_mask(mask);
+        } else {
+            i.set_op_kind(2, OpKind::Register);
+            i.set_op_register(2, mask);
+        }
+        self.put(i)
     }
 
     fn park_offset(&self, slot: usize) -> usize {

@@ -223,7 +223,7 @@ mod tests {
             .map(|f| {
                 format!("{f:?}")
                     .to_lowercase()
-                    .replace("avx512_vnni", "avx512vnni")
+                    .replace("avx512_", "avx512")
                     .replace("avx_vnni", "avxvnni")
             })
             .filter(|f| {

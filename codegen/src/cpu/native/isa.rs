@@ -92,10 +92,14 @@ macro_rules! wide {
 
 pub static V4: Isa = wide!(rows512::ROWS);
 pub static V4_VNNI: Isa = wide!(rows512::VNNI_ROWS);
+pub static V4_VBMI: Isa = wide!(rows512::VBMI_ROWS);
+pub static V4_BF16: Isa = wide!(rows512::BF16_ROWS);
 
 /// The row set of a target.
 pub fn of(target: &Target) -> Option<&'static Isa> {
-    [&V3, &V3_VNNI, &V4, &V4_VNNI].into_iter().find(|isa| std::ptr::eq(isa.rows, target.rows))
+    [&V3, &V3_VNNI, &V4, &V4_VNNI, &V4_VBMI, &V4_BF16]
+        .into_iter()
+        .find(|isa| std::ptr::eq(isa.rows, target.rows))
 }
 
 /// General registers by number.

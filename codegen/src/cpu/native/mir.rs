@@ -55,8 +55,12 @@ pub struct InstData {
 pub enum Kind {
     Instr {
         instr: &'static Instr,
-        mask: Option<u8>,
+        /// The operand that is the write mask, and whether it writes zeros where it is false.
+        mask: Option<(u8, bool)>,
     },
+    /// Words at `base + offset + 4 index`: operands are the base, the index, a mask that is lost, and the result,
+    /// which must differ from the others.
+    Gather(i32),
     /// Defines what the caller passes.
     Entry,
     /// A register of zeros. Changes the flags.
@@ -182,7 +186,7 @@ impl Mir {
         instr: &'static Instr,
         def: Option<VReg>,
         sources: &[Given],
-        mask: Option<VReg>,
+        mask: Option<(VReg, bool)>,
     ) -> Option<()> {
         let (first, first_arg) = (self.operands.len(), self.args.len());
         let operands = &mut self.operands;
@@ -226,13 +230,26 @@ impl Mir {
         if def.is_some() || sources.next().is_some() {
             return None;
         }
-        let mask = mask.map(|m| {
+        let mask = mask.map(|(m, zero)| {
             operands.push(Operand::reg_use(m));
-            (operands.len() - first - 1) as u8
+            ((operands.len() - first - 1) as u8, zero)
         });
         operands.extend(late);
         self.note(Kind::Instr { instr, mask }, first, first_arg);
         Some(())
+    }
+
+    /// The words at the places that `index` tells, with a mask of this class on the way.
+    pub fn gather(&mut self, base: VReg, offset: i32, index: VReg, mask: RegClass) -> VReg {
+        let (mask, def) = (self.vreg(mask), self.vreg(VECTOR));
+        let operands = [
+            Operand::reg_use(base),
+            Operand::reg_use(index),
+            Operand::reg_temp(mask),
+            Operand::reg_def_at_start(def),
+        ];
+        self.push(Kind::Gather(offset), &operands, &[]);
+        def
     }
 
     /// An instruction with all its operands in fixed registers.

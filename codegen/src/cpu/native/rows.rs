@@ -3,7 +3,8 @@
 //! A template has one instruction a line, named as iced names its `Code`; the registers' widths follow from it.
 //! `{d}` is the result, `{a} {b} {c}` the operands, `{m}` the memory operand, `{n}` the immediate, `{t0}` .. fresh
 //! values, `{=3f800000}` that word in all lanes of a constant in memory, `{v:0004080c}` these bytes over and over,
-//! `{iota}` the numbers of the lanes as words. `/ {a}` at the end is a write mask that only picks among sources.
+//! `{iota}` the numbers of the lanes as words. `/ {a}` at the end is a write mask that only picks among sources, or
+//! leaves memory alone; `/z {a}` is one that writes zeros where it is false.
 //! An instruction that overwrites its first source names it first. Ops with an empty text stand in `select`:
 //!
 //! ```text
@@ -72,6 +73,11 @@ macro_rules! narrow_rows {
     row(Op::Store(Width::W32), 1, "VEX_Vmovups_ymmm256_ymm {m}, {a}"),
     row(Op::Store(Width::U16), 5, HALVES_OUT), row(Op::Store(Width::S16), 5, HALVES_OUT),
     row(Op::Store(Width::U8), 5, BYTES_OUT), row(Op::Store(Width::S8), 5, BYTES_OUT),
+
+    // A move by a mask reads and writes nothing where that is false.
+    row(Op::LoadPart(Width::W32), 11, "{t0} = VEX_Vmovd_xmm_rm32 {a}\n{t1} = VEX_Vpbroadcastd_ymm_xmmm32 {t0}\n{t2} = VEX_Vpcmpgtd_ymm_ymm_ymmm256 {t1}, {iota}\n{d} = VEX_Vmaskmovps_ymm_ymm_m256 {t2}, {m}"),
+    row(Op::StorePart(Width::W32), 8, "{t0} = VEX_Vmovd_xmm_rm32 {b}\n{t1} = VEX_Vpbroadcastd_ymm_xmmm32 {t0}\n{t2} = VEX_Vpcmpgtd_ymm_ymm_ymmm256 {t1}, {iota}\nVEX_Vmaskmovps_m256_ymm_ymm {m}, {t2}, {a}"),
+    row(Op::Gather, 20, ""),
 
     row(Op::FloatConst, 6, "{d} = VEX_Vbroadcastss_ymm_m32 {=n}"),
     row(Op::WordConst, 6, "{d} = VEX_Vbroadcastss_ymm_m32 {=n}"),

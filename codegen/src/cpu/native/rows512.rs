@@ -1,5 +1,5 @@
 //! Instruction rows of AVX-512 (F, BW, VL, DQ): sixteen lanes, masks are k registers. The templates are those of
-//! `rows`; the two lists differ in their dot products.
+//! `rows`; the lists differ in their dot products, and in what the newer ones add.
 //!
 //! ```text
 //! {d} = EVEX_Vpblendmd_zmm_k1z_zmm_zmmm512b32 {c}, {b} / {a}
@@ -28,6 +28,18 @@ macro_rules! wide_rows {
             row(Op::Store(Width::S16), 4, "EVEX_Vpmovdw_ymmm256_k1z_zmm {m}, {a}"),
             row(Op::Store(Width::U8), 4, "EVEX_Vpmovdb_xmmm128_k1z_zmm {m}, {a}"),
             row(Op::Store(Width::S8), 4, "EVEX_Vpmovdb_xmmm128_k1z_zmm {m}, {a}"),
+            // A move by a mask reads and writes nothing where that is false.
+            row(Op::LoadPart(Width::W32), 14, "{t0} = EVEX_Vpbroadcastd_zmm_k1z_r32 {a}\n{t1} = EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 {t0}, {iota}, 6\n{d} = EVEX_Vmovups_zmm_k1z_zmmm512 {m} /z {t1}"),
+            row(Op::LoadPart(Width::U16), 14, "{t0} = EVEX_Vpbroadcastd_zmm_k1z_r32 {a}\n{t1} = EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 {t0}, {iota}, 6\n{d} = EVEX_Vpmovzxwd_zmm_k1z_ymmm256 {m} /z {t1}"),
+            row(Op::LoadPart(Width::S16), 14, "{t0} = EVEX_Vpbroadcastd_zmm_k1z_r32 {a}\n{t1} = EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 {t0}, {iota}, 6\n{d} = EVEX_Vpmovsxwd_zmm_k1z_ymmm256 {m} /z {t1}"),
+            row(Op::LoadPart(Width::U8), 14, "{t0} = EVEX_Vpbroadcastd_zmm_k1z_r32 {a}\n{t1} = EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 {t0}, {iota}, 6\n{d} = EVEX_Vpmovzxbd_zmm_k1z_xmmm128 {m} /z {t1}"),
+            row(Op::LoadPart(Width::S8), 14, "{t0} = EVEX_Vpbroadcastd_zmm_k1z_r32 {a}\n{t1} = EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 {t0}, {iota}, 6\n{d} = EVEX_Vpmovsxbd_zmm_k1z_xmmm128 {m} /z {t1}"),
+            row(Op::StorePart(Width::W32), 8, "{t0} = EVEX_Vpbroadcastd_zmm_k1z_r32 {b}\n{t1} = EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 {t0}, {iota}, 6\nEVEX_Vmovups_zmmm512_k1z_zmm {m}, {a} / {t1}"),
+            row(Op::StorePart(Width::U16), 8, "{t0} = EVEX_Vpbroadcastd_zmm_k1z_r32 {b}\n{t1} = EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 {t0}, {iota}, 6\nEVEX_Vpmovdw_ymmm256_k1z_zmm {m}, {a} / {t1}"),
+            row(Op::StorePart(Width::S16), 8, "{t0} = EVEX_Vpbroadcastd_zmm_k1z_r32 {b}\n{t1} = EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 {t0}, {iota}, 6\nEVEX_Vpmovdw_ymmm256_k1z_zmm {m}, {a} / {t1}"),
+            row(Op::StorePart(Width::U8), 8, "{t0} = EVEX_Vpbroadcastd_zmm_k1z_r32 {b}\n{t1} = EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 {t0}, {iota}, 6\nEVEX_Vpmovdb_xmmm128_k1z_zmm {m}, {a} / {t1}"),
+            row(Op::StorePart(Width::S8), 8, "{t0} = EVEX_Vpbroadcastd_zmm_k1z_r32 {b}\n{t1} = EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 {t0}, {iota}, 6\nEVEX_Vpmovdb_xmmm128_k1z_zmm {m}, {a} / {t1}"),
+            row(Op::Gather, 24, ""),
             row(Op::FloatConst, 7, "{d} = EVEX_Vbroadcastss_zmm_k1z_xmmm32 {=n}"),
             row(Op::WordConst, 7, "{d} = EVEX_Vbroadcastss_zmm_k1z_xmmm32 {=n}"),
             row(Op::Iota, 7, "{d} = EVEX_Vmovups_zmm_k1z_zmmm512 {iota}"),
@@ -97,9 +109,25 @@ pub static ROWS: &[Row] = wide_rows![
 ];
 
 #[rustfmt::skip] // a table
-pub static VNNI_ROWS: &[Row] = wide_rows![
-    Row { op: Op::Dot(DotOp::U8S8), latency: 5, layouts: Some([BYTES, BYTES, ""]), text: "{d} = EVEX_Vpdpbusd_zmm_k1z_zmm_zmmm512b32 {c}, {a}, {b}" },
-    Row { op: Op::Dot(DotOp::S16S16), latency: 5, layouts: Some([HALVES, HALVES, ""]), text: "{d} = EVEX_Vpdpwssd_zmm_k1z_zmm_zmmm512b32 {c}, {a}, {b}" },
+const VNNI_U8S8: Row = Row { op: Op::Dot(DotOp::U8S8), latency: 5, layouts: Some([BYTES, BYTES, ""]), text: "{d} = EVEX_Vpdpbusd_zmm_k1z_zmm_zmmm512b32 {c}, {a}, {b}" };
+#[rustfmt::skip] // a table
+const VNNI_S16S16: Row = Row { op: Op::Dot(DotOp::S16S16), latency: 5, layouts: Some([HALVES, HALVES, ""]), text: "{d} = EVEX_Vpdpwssd_zmm_k1z_zmm_zmmm512b32 {c}, {a}, {b}" };
+/// Of VBMI.
+#[rustfmt::skip] // a table
+const PERMUTE_BYTES: Row = row(Op::PermuteBytes, 3, "{d} = EVEX_Vpermb_zmm_k1z_zmm_zmmm512 {b}, {a}");
+/// Of GFNI.
+#[rustfmt::skip] // a table
+const AFFINE: Row = row(Op::Affine, 3, "{d} = EVEX_Vgf2p8affineqb_zmm_k1z_zmm_zmmm512b64_imm8 {a}, {b}, {n}");
+
+pub static VNNI_ROWS: &[Row] = wide_rows![VNNI_U8S8, VNNI_S16S16];
+
+pub static VBMI_ROWS: &[Row] = wide_rows![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, AFFINE];
+
+#[rustfmt::skip] // a table
+pub static BF16_ROWS: &[Row] = wide_rows![
+    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, AFFINE,
+    Row { op: Op::Dot(DotOp::Bf16), latency: 6, layouts: Some([HALVES, HALVES, ""]), text: "{d} = EVEX_Vdpbf16ps_zmm_k1z_zmm_zmmm512b32 {c}, {a}, {b}" },
+    row(Op::PackBf16, 7, "{d} = EVEX_Vcvtne2ps2bf16_zmm_k1z_zmm_zmmm512b32 {b}, {a}"),
 ];
 
 /// Halves, then quarters, then eighths, then neighbours.

@@ -266,8 +266,10 @@ impl Walk<'_> {
                     {
                         *p = Some(Pending { load, halves: 0, sums: 0, writes: self.writes });
                     }
-                    self.writes +=
-                        u32::from(matches!(inst.op, Op::Write(_) | Op::Store(_) | Op::Next));
+                    self.writes += u32::from(matches!(
+                        inst.op,
+                        Op::Write(_) | Op::Store(_) | Op::StorePart(_) | Op::Next
+                    ));
                 }
                 Stmt::Loop(l) => {
                     self.folds(&l.body);

@@ -123,6 +123,8 @@ table! {
     VEX_Vpmovsxwd_ymm_xmmm128 [Ymm Def 0, Xmm Use 16] 0 ["avx2"];
     EVEX_Vpmovsxwd_zmm_k1z_ymmm256 [Zmm Def 0, Ymm Use 32] 0 ["avx512f"];
     EVEX_Vpmovm2w_zmm_kr [Zmm Def 0, K Use 0] 0 ["avx512bw"];
+    VEX_Vmaskmovps_ymm_ymm_m256 [Ymm Def 0, Ymm Use 0, Mem Use 32] 0 ["avx"];
+    VEX_Vmaskmovps_m256_ymm_ymm [Mem Def 32, Ymm Use 0, Ymm Use 0] 0 ["avx"];
     VEX_Vpmovzxbd_ymm_xmmm64 [Ymm Def 0, Xmm Use 8] 0 ["avx2"];
     EVEX_Vpmovzxbd_zmm_k1z_xmmm128 [Zmm Def 0, Xmm Use 16] 0 ["avx512f"];
     EVEX_Vpmovdb_xmmm128_k1z_zmm [Xmm Def 16, Zmm Use 0] 0 ["avx512f"];
@@ -139,14 +141,17 @@ table! {
     EVEX_Vpmulld_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     EVEX_Vpdpbusd_zmm_k1z_zmm_zmmm512b32 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512vnni"];
     EVEX_Vpdpwssd_zmm_k1z_zmm_zmmm512b32 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512vnni"];
+    EVEX_Vdpbf16ps_zmm_k1z_zmm_zmmm512b32 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512bf16", "avx512f"];
     VEX_Vpbroadcastd_ymm_xmmm32 [Ymm Def 0, Xmm Use 4] 0 ["avx2"];
     EVEX_Vpbroadcastd_zmm_k1z_xmmm32 [Zmm Def 0, Xmm Use 4] 0 ["avx512f"];
     EVEX_Vpblendmd_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
+    EVEX_Vcvtne2ps2bf16_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512bf16", "avx512f"];
     EVEX_Vpermi2w_zmm_k1z_zmm_zmmm512 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 0 ["avx512bw"];
     EVEX_Vpermi2d_zmm_k1z_zmm_zmmm512b32 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     VEX_Vpbroadcastw_xmm_xmmm16 [Xmm Def 0, Xmm Use 2] 0 ["avx2"];
     EVEX_Vpbroadcastw_ymm_k1z_r32 [Ymm Def 0, R32 Use 0] 0 ["avx512bw", "avx512vl"];
     EVEX_Vpbroadcastd_zmm_k1z_r32 [Zmm Def 0, R32 Use 0] 0 ["avx512f"];
+    EVEX_Vpermb_zmm_k1z_zmm_zmmm512 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 0 ["avx512vbmi"];
     VEX_Vfmadd132ps_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["fma"];
     EVEX_Vfmadd132ps_zmm_k1z_zmm_zmmm512b32_er [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     VEX_Vfmadd213ps_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["fma"];
@@ -168,6 +173,7 @@ table! {
     EVEX_Vextracti32x4_xmmm128_k1z_ymm_imm8 [Xmm Def 16, Ymm Use 0, Imm8 Use 0] 0 ["avx512f", "avx512vl"];
     EVEX_Vextracti64x4_ymmm256_k1z_zmm_imm8 [Ymm Def 32, Zmm Use 0, Imm8 Use 0] 0 ["avx512f"];
     VEX_Vblendvps_ymm_ymm_ymmm256_ymm [Ymm Def 0, Ymm Use 0, Ymm Use 32, Ymm Use 0] 0 ["avx"];
+    EVEX_Vgf2p8affineqb_zmm_k1z_zmm_zmmm512b64_imm8 [Zmm Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 8 ["avx512f", "gfni"];
     VEX_Vbroadcastss_ymm_xmm [Ymm Def 0, Xmm Use 0] 0 ["avx2"];
     VEX_Vpdpbusd_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["avxvnni"];
     VEX_Vpdpwssd_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["avxvnni"];

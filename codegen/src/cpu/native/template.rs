@@ -34,7 +34,8 @@ pub struct Step {
     pub def: Option<Slot>,
     /// For each operand; none where the result is.
     pub sources: Vec<Option<Source>>,
-    pub mask: Option<Slot>,
+    /// A write mask, and whether it writes zeros where it is false.
+    pub mask: Option<(Slot, bool)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -111,7 +112,7 @@ fn template(text: &str, bytes: usize) -> Result<Template, String> {
 fn fold(steps: &[Step], slot: Slot) -> Option<Fold> {
     let mut found = None;
     for step in steps {
-        if step.mask == Some(slot) {
+        if step.mask.is_some_and(|(mask, _)| mask == slot) {
             return None;
         }
         for (form, source) in step.instr.operands.iter().zip(&step.sources) {
@@ -151,9 +152,10 @@ fn step(line: &str, bytes: usize) -> Result<Step, String> {
         Some((def, right)) => (Some(def), right),
         None => (None, line),
     };
-    let (right, mask) = match right.split_once(" / ") {
-        Some((right, mask)) => (right, Some(mask)),
-        None => (right, None),
+    let (right, mask) = match (right.split_once(" / "), right.split_once(" /z ")) {
+        (Some((right, mask)), _) => (right, Some((mask, false))),
+        (None, Some((right, mask))) => (right, Some((mask, true))),
+        (None, None) => (right, None),
     };
     let (name, sources) = right.split_once(' ').unwrap_or((right, ""));
     let instr = instr::named(name).ok_or_else(|| format!("there is no instruction `{name}`"))?;
@@ -176,7 +178,7 @@ fn step(line: &str, bytes: usize) -> Result<Step, String> {
         instr,
         def: def.map(slot).transpose()?,
         sources: bind(instr, def.is_some(), sources).ok_or_else(misfit)?,
-        mask: mask.map(slot).transpose()?,
+        mask: mask.map(|(text, zero)| Ok::<_, String>((slot(text)?, zero))).transpose()?,
     };
     let fits = |(form, source): (&instr::Form, &Option<Source>)| {
         let number = matches!(

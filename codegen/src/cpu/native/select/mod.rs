@@ -203,7 +203,7 @@ impl Select<'_> {
         instr: &'static Instr,
         def: Option<VReg>,
         sources: &[Given],
-        mask: Option<VReg>,
+        mask: Option<(VReg, bool)>,
     ) -> Done<()> {
         self.mir
             .instr(instr, def, sources, mask)
@@ -427,6 +427,19 @@ impl Select<'_> {
             (Op::Fma, [Operand::Reg(a), Operand::Reg(b), Operand::Reg(c)]) => {
                 self.fma(def, *a, *b, *c)
             }
+            (Op::Gather, [Operand::Reg(index)]) => {
+                let mem = inst.mem.ok_or_else(|| self.bad(inst))?;
+                let index = self.of_class(*index, VECTOR)?;
+                // The place of a second register is taken.
+                let (base, offset) = match self.address(mem)? {
+                    Given::Mem { base: Some(base), index: None, offset, .. } => (base, offset),
+                    Given::Mem { .. } | Given::Reg(_) | Given::Imm(_) | Given::Pool { .. } => {
+                        (self.of_class(mem.base, GPR)?, mem.offset)
+                    }
+                };
+                let v = self.mir.gather(base, offset, index, self.class(Class::Mask));
+                self.bind(def, v)
+            }
             (Op::Shuffle(table), [Operand::Reg(a), Operand::Reg(b)]) => {
                 let (a, b) = (self.of_class(*a, VECTOR)?, self.of_class(*b, VECTOR)?);
                 let v = self.shuffle(table, a, b)?;
@@ -467,6 +480,12 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         }
         Op::Arg => usize::try_from(number).is_ok_and(|n| n < kernel.slots.len()),
         Op::Load(width) | Op::Splat(width) => *width == Width::W32 || class == Some(Class::Word),
+        Op::LoadPart(width) => {
+            all_or_less(inst.uses.first(), kernel)
+                && (*width == Width::W32 || class == Some(Class::Word))
+        }
+        Op::StorePart(_) => all_or_less(inst.uses.last(), kernel),
+        Op::Affine => (0..256).contains(&number),
         Op::Shuffle(table) => {
             table.len() == kernel.lanes && table.iter().all(|l| usize::from(*l) < 2 * kernel.lanes)
         }
@@ -479,6 +498,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::LoadF16
         | Op::SplatF16
         | Op::Store(_)
+        | Op::Gather
         | Op::Prefetch(_)
         | Op::Iota
         | Op::Spread
@@ -497,6 +517,16 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::HSum
         | Op::HMax
         | Op::WordHSum
+        | Op::PermuteBytes
+        | Op::PackBf16
         | Op::Dot(_) => true,
+    }
+}
+
+/// A number of lanes.
+fn all_or_less(count: Option<&Operand>, kernel: &Kernel) -> bool {
+    match count {
+        Some(Operand::Imm(n)) => usize::try_from(*n).is_ok_and(|n| n <= kernel.lanes),
+        Some(Operand::Reg(_)) | None => true,
     }
 }

@@ -199,9 +199,9 @@ impl Select<'_> {
                 None => return Ok(None),
             }
         }
-        let mask = match step.mask.map(|m| slot(m, temporaries)) {
+        let mask = match step.mask.map(|(m, zero)| (slot(m, temporaries), zero)) {
             None => None,
-            Some(Some(Given::Reg(v))) if v.class() == MASK => Some(v),
+            Some((Some(Given::Reg(v)), zero)) if v.class() == MASK => Some((v, zero)),
             Some(_) => return Ok(None),
         };
         let def = match (step.def, class) {
