@@ -4,17 +4,32 @@ use crate::{
     Error, compile,
     verify::{Engine, EngineError, Tensors},
 };
-use kgen_ir::{extent::Dims, op::Op, target::Target, tensor::Tensor, tile::Store};
+use kgen_ir::{
+    artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor, tile::Store,
+};
 use kgen_passes::Schedule;
 use kgen_runtime::{
     buffer::Buffer,
     cache::Cache,
+    driver::{Driver, native::Native},
     module::Module,
     plan::Prepared,
     pool::{Pool, Workers},
     tensors::Session,
 };
 use std::{collections::BTreeMap, sync::Arc};
+
+/// The artifact's code, loaded. With `perf` among the words of `KGEN_LOG`, Linux' perf is told the names of its kernels.
+pub(crate) fn open(artifact: &Artifact) -> Result<Arc<Module>, Error> {
+    let log = std::env::var("KGEN_LOG").unwrap_or_default();
+    let native = Native { perf_map: log.split(',').any(|word| word == "perf") };
+    let module = if native.perf_map && artifact.manifest.backend == native.name() {
+        Module::load(artifact, &native)
+    } else {
+        Module::open(artifact)
+    };
+    module.map_err(|e| Error::Unavailable(e.to_string()))
+}
 
 /// This machine's CPU, with its workers.
 pub struct Cpu {
@@ -56,7 +71,7 @@ impl Cpu {
     pub fn load(&self, op: &Op) -> Result<Arc<Module>, Error> {
         let (artifact, _) =
             compile::artifact(op, self.target, &self.schedule, self.cache.as_ref())?;
-        Module::open(&artifact).map_err(|e| Error::Unavailable(e.to_string()))
+        open(&artifact)
     }
 
     /// Weights re-encoded as the module asks.

@@ -1,6 +1,6 @@
 //! Artifacts that somebody else has compiled. Whoever runs one runs its code, so it must be trusted by name.
 
-use crate::Error;
+use crate::{Error, device};
 use kgen_ir::{
     artifact::{self, Artifact},
     op::{Op, read},
@@ -37,6 +37,6 @@ pub fn load(dir: &Path, trust: Option<Option<&str>>) -> Result<(Op, Arc<Module>)
         Error::Input(format!("{name}: the artifact does not say what it computes; compile it anew"))
     })?;
     let op = read::read(&name, text).map_err(Error::Report)?;
-    let module = Module::open(&artifact).map_err(|e| Error::Unavailable(e.to_string()))?;
+    let module = device::open(&artifact)?;
     Ok((op, module))
 }

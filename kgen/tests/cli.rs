@@ -109,6 +109,42 @@ fn a_run_writes_its_outputs() {
     assert_eq!(line["outputs"], again["outputs"]);
 }
 
+/// Where a CPU with native code runs it.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn perf_is_told_the_names_of_kernels_if_asked() {
+    for (log, told) in [("", false), ("noise,perf", true)] {
+        let child = Command::new(env!("CARGO_BIN_EXE_kgen"))
+            .args(["run", "ops/flash_decode.toml", "--set", "n=33"])
+            .env("KGEN_CACHE", "")
+            .env("KGEN_LOG", log)
+            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .expect("kgen starts");
+        let map = PathBuf::from(format!("/tmp/perf-{}.map", child.id()));
+        let output = child.wait_with_output().expect("kgen ends");
+        assert_eq!(code(&output), 0, "{output:?}");
+        let native = std::is_x86_feature_detected!("avx2");
+        let text = std::fs::read_to_string(&map).unwrap_or_default();
+        let _ = std::fs::remove_file(&map);
+        assert_eq!(text.contains(" kgen:"), told && native, "{text}");
+    }
+}
+
+#[test]
+fn listings_are_the_text_of_native_code() {
+    let listing = |level| {
+        let target = "x86-64-v3/native";
+        let args =
+            ["compile", "ops/w8a8_gemv.toml", "--target", target, "--emit", level, "-o", "-"];
+        stdout(&kgen(&args))
+    };
+    let asm = listing("asm");
+    assert!(asm.contains("vzeroupper") && asm.starts_with("native 1 kernel "), "{asm}");
+    assert_eq!(asm, listing("text"));
+}
+
 #[test]
 fn weights_come_from_a_gguf_file() {
     let dir = folder("gguf");

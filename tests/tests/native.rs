@@ -117,17 +117,24 @@ fn a_row_for_every_op_that_has_no_sequence() {
                 Op::FloatUnary(FloatUnary::Exp2 | FloatUnary::Log2 | FloatUnary::Tanh)
                     | Op::Cvt(Cvt::Bf16FromFloat)
             );
-            let has = |feature| target.features.contains(&feature);
-            let wanted = match op {
-                Op::Load(Width::W64) | Op::Splat(Width::W64) | Op::Store(Width::W64) => false,
-                Op::LoadPart(w) | Op::StorePart(w) => {
-                    *w == Width::W32 || *w != Width::W64 && has("avx512f")
-                }
-                Op::PermuteBytes => has("avx512vbmi"),
-                Op::Affine => has("gfni"),
-                Op::PackBf16 | Op::Dot(DotOp::Bf16) => has("avx512bf16"),
-                _ => !sequence,
-            };
+            let wide = matches!(
+                op,
+                Op::Load(Width::W64)
+                    | Op::Splat(Width::W64)
+                    | Op::Store(Width::W64)
+                    | Op::LoadPart(Width::W64)
+                    | Op::StorePart(Width::W64)
+            );
+            let lacks = |feature, these: bool| these && !target.features.contains(&feature);
+            let wanted = !sequence
+                && !wide
+                && !lacks(
+                    "avx512f",
+                    matches!(op, Op::LoadPart(w) | Op::StorePart(w) if *w != Width::W32),
+                )
+                && !lacks("avx512vbmi", *op == Op::PermuteBytes)
+                && !lacks("gfni", *op == Op::Affine)
+                && !lacks("avx512bf16", matches!(op, Op::PackBf16 | Op::Dot(DotOp::Bf16)));
             assert_eq!(target.row(op).is_some(), wanted, "{}: {name}", target.name);
         }
     }

@@ -27,7 +27,7 @@ pub trait Driver {
 
 /// The drivers of this build.
 pub static DRIVERS: &[&(dyn Driver + Sync)] = &[
-    &native::Native,
+    &native::Native { perf_map: false },
     #[cfg(feature = "cranelift")]
     &clif::Clif,
 ];

@@ -14,6 +14,7 @@
 use super::{Driver, DriverError, Loaded};
 use crate::device;
 use memmap2::{Mmap, MmapMut};
+use std::io::Write;
 
 /// The version of the listing that this reads.
 const FORMAT: &str = "1";
@@ -26,7 +27,11 @@ pub(super) const ALIGN: u64 = 64;
 
 /// Backend `native`.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Native;
+pub struct Native {
+    /// Each kernel gets a line `ADDRESS SIZE kgen:NAME` in `/tmp/perf-PID.map`, where Linux' perf looks for the names
+    /// of code that no file has.
+    pub perf_map: bool,
+}
 
 /// Code in memory that can only be read and run.
 struct Code {
@@ -50,6 +55,10 @@ impl Driver for Native {
             return Err(DriverError::Unavailable(format!("it lacks {feature}")));
         }
         let map = map(&listing.code).map_err(|e| DriverError::Unavailable(e.to_string()))?;
+        if self.perf_map {
+            tell_perf(&map, listing.kernel)
+                .map_err(|e| DriverError::Unavailable(format!("perf's map: {e}")))?;
+        }
         Ok(Box::new(Code { map }))
     }
 }
@@ -58,6 +67,14 @@ fn map(code: &[u8]) -> std::io::Result<Mmap> {
     let mut map = MmapMut::map_anon(code.len())?;
     map.copy_from_slice(code);
     map.make_exec()
+}
+
+/// Names code for perf. The line is written at once, so that those of threads do not mix.
+fn tell_perf(code: &[u8], kernel: &str) -> std::io::Result<()> {
+    let path = format!("/tmp/perf-{}.map", std::process::id());
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let line = format!("{:x} {:x} kgen:{kernel}\n", code.as_ptr() as usize, code.len());
+    file.write_all(line.as_bytes())
 }
 
 impl Loaded for Code {
@@ -160,18 +177,35 @@ native 1 kernel store target x86-64-v3/native features  bytes 7
 ";
 
     fn told(text: &str) -> String {
-        Native.load(text, &["store"]).err().map_or(String::new(), |e| e.to_string())
+        Native::default().load(text, &["store"]).err().map_or(String::new(), |e| e.to_string())
     }
 
     #[cfg(all(target_arch = "x86_64", unix))]
     #[test]
     fn a_listing_runs() {
-        let code = Native.load(STORE, &["store"]).unwrap();
+        let code = Native::default().load(STORE, &["store"]).unwrap();
         let mut out = 0u64;
         let args = [&raw mut out as u64];
         // SAFETY: the code writes the eight bytes at its first argument.
         unsafe { code.call(0, args.as_ptr(), 42) };
         assert_eq!(out, 42);
+    }
+
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    #[test]
+    fn perf_is_told_where_kernels_are_if_asked() {
+        let path = format!("/tmp/perf-{}.map", std::process::id());
+        let _ = std::fs::remove_file(&path);
+        Native::default().load(STORE, &["store"]).unwrap();
+        assert!(!std::fs::exists(&path).unwrap());
+        let _code = Native { perf_map: true }.load(STORE, &["store"]).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let [address, size, name] = text.trim_end().split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{text}")
+        };
+        assert_ne!(usize::from_str_radix(address, 16).unwrap(), 0);
+        assert_eq!((size, name), ("7", "kgen:store"));
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub struct Args {
     /// How the op is cut into tiles
     #[arg(long, value_name = "S.toml")]
     schedule: Option<PathBuf>,
-    /// What else to write into the folder (op, tile and text always are): machine programs, an object and a header for
-    /// C programs
+    /// What else to write into the folder (op, tile and text always are; asm is another name of text: native code is a
+    /// listing): machine programs, an object and a header for C programs
     #[arg(long, value_delimiter = ',', value_name = "LEVEL")]
     emit: Vec<Level>,
 }
@@ -30,6 +30,7 @@ enum Level {
     Op,
     Tile,
     Machine,
+    #[value(alias = "asm")]
     Text,
     Obj,
     Header,
