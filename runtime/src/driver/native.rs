@@ -14,7 +14,10 @@
 use super::{Driver, DriverError, Loaded};
 use crate::device;
 use memmap2::{Mmap, MmapMut};
-use std::io::Write;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// The version of the listing that this reads.
 const FORMAT: &str = "1";
@@ -28,8 +31,8 @@ pub(super) const ALIGN: u64 = 64;
 /// Backend `native`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Native {
-    /// Each kernel gets a line `ADDRESS SIZE kgen:NAME` in `/tmp/perf-PID.map`, where Linux' perf looks for the names
-    /// of code that no file has.
+    /// Each kernel gets a line `ADDRESS SIZE kgen:NAME` in the file where Linux' perf looks for the names of code that
+    /// no file has, `perf-PID.map`.
     pub perf_map: bool,
 }
 
@@ -69,10 +72,16 @@ fn map(code: &[u8]) -> std::io::Result<Mmap> {
     map.make_exec()
 }
 
+/// Perf looks nowhere else (`tools/perf/Documentation/jit-interface.txt` of Linux).
+const PERF_FOLDER: &str = "/tmp";
+
+fn perf_map() -> PathBuf {
+    Path::new(PERF_FOLDER).join(format!("perf-{}.map", std::process::id()))
+}
+
 /// Names code for perf. The line is written at once, so that those of threads do not mix.
 fn tell_perf(code: &[u8], kernel: &str) -> std::io::Result<()> {
-    let path = format!("/tmp/perf-{}.map", std::process::id());
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(perf_map())?;
     let line = format!("{:x} {:x} kgen:{kernel}\n", code.as_ptr() as usize, code.len());
     file.write_all(line.as_bytes())
 }
@@ -194,7 +203,7 @@ native 1 kernel store target x86-64-v3/native features  bytes 7
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     #[test]
     fn perf_is_told_where_kernels_are_if_asked() {
-        let path = format!("/tmp/perf-{}.map", std::process::id());
+        let path = perf_map();
         let _ = std::fs::remove_file(&path);
         Native::default().load(STORE, &["store"]).unwrap();
         assert!(!std::fs::exists(&path).unwrap());
