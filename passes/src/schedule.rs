@@ -7,6 +7,7 @@
 //! tokens = 4       # activation rows of a product tile
 //! chunk = 8        # tasks a worker takes at a time
 //! prefetch = 1     # tiles of keys ahead; 0: none
+//! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so; 0: never
 //! ahead = 4        # KiB of packed weights ahead; 0: none
 //! ```
 
@@ -25,6 +26,7 @@ pub struct Schedule {
     pub chunk: usize,
     pub prefetch: usize,
     pub ahead: usize,
+    pub heads: usize,
 }
 
 /// Key, what it may be, how to reach it.
@@ -39,6 +41,7 @@ const KEYS: &[Entry] = &[
     ("chunk",    1..=4096,    |s| &mut s.chunk),
     ("prefetch", 0..=16,      |s| &mut s.prefetch),
     ("ahead",    0..=64,      |s| &mut s.ahead),
+    ("heads",    0..=1,       |s| &mut s.heads),
 ];
 
 /// Values that the tuner tries.
@@ -51,6 +54,7 @@ const TRIED: &[(&str, &[usize])] = &[
     ("tokens",   &[1, 2, 3, 4]),
     ("chunk",    &[1, 2, 4, 8, 16]),
     ("ahead",    &[0, 4]),
+    ("heads",    &[0, 1]),
 ];
 
 /// Lanes of vectors that outrun the prefetchers of the CPU.
@@ -73,6 +77,7 @@ impl Schedule {
             prefetch: 1,
             // In narrow vectors a hint costs more than it brings: the CPU follows the stream by itself.
             ahead: if target.lanes < WIDE { 0 } else { 4 },
+            heads: usize::from(target.lanes >= WIDE),
         }
     }
 
@@ -87,7 +92,7 @@ impl Schedule {
     pub fn legal(op: &Op, target: &Target) -> Vec<Schedule> {
         let base = Schedule::default_for(target);
         let matters: &[&str] = match op.kind {
-            Kind::Attention(_) => &["keys", "split", "prefetch"],
+            Kind::Attention(_) => &["keys", "split", "prefetch", "heads"],
             Kind::MpGemm(_) => &["rows", "tokens", "chunk", "ahead"],
             Kind::Rows(_) => &[],
         };
@@ -159,8 +164,16 @@ impl Schedule {
 mod tests {
     use super::*;
 
-    const BASE: Schedule =
-        Schedule { keys: 16, split: 1024, rows: 16, tokens: 2, chunk: 8, prefetch: 1, ahead: 0 };
+    const BASE: Schedule = Schedule {
+        keys: 16,
+        split: 1024,
+        rows: 16,
+        tokens: 2,
+        chunk: 8,
+        prefetch: 1,
+        ahead: 0,
+        heads: 0,
+    };
 
     #[test]
     fn what_is_printed_parses_to_the_same() {

@@ -5,6 +5,8 @@
 //! on positions is one or two ranges of keys: hidden keys are never read. Long contexts are cut into parts, whose
 //! states a second launch merges.
 
+mod heads;
+
 use super::builder::Builder;
 use crate::Choice;
 use kgen_ir::{
@@ -26,7 +28,7 @@ const LOWEST: f64 = -3.0e38;
 type Result<T> = std::result::Result<T, Unsupported>;
 
 /// What one kernel needs to know.
-struct Shape<'a> {
+pub(super) struct Shape<'a> {
     a: &'a Attention,
     name: String,
     k: Dtype,
@@ -84,7 +86,21 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     let second: Vec<_> = states.into_iter().chain(outs).collect();
     program.kernels.push(decode(&s, params(&first), Some(split)));
     program.kernels.push(merge(&s, params(&second), &parts));
-    let launches = vec![launch("attend_part", &first, None), launch("merge", &second, None)];
+    let merge_them = launch("merge", &second, None);
+    if choice.schedule.heads > 0 && a.kv.heads > 1 {
+        // Where the keys of a token lie side by side and there are parts enough for all cores.
+        let parts = s.batch.clone() * s.m.clone() * parts;
+        let enough = Predicate { left: parts, cmp: Compare::Ge, right: Extent::Cores * 2 };
+        let stride = |d| Extent::Sym(format!("{}.k.stride{d}", s.name));
+        let beside = Predicate { left: stride(2), cmp: Compare::Lt, right: stride(1) };
+        program.kernels.push(heads::decode(&s, params(&first), split));
+        program.variants.push(Variant {
+            name: "heads".into(),
+            when: vec![enough, beside],
+            launches: vec![launch("attend_heads", &first, None), merge_them.clone()],
+        });
+    }
+    let launches = vec![launch("attend_part", &first, None), merge_them];
     program.variants.push(Variant { name: "split".into(), when: vec![], launches });
     Ok(program)
 }
@@ -187,25 +203,7 @@ fn decode(s: &Shape<'_>, params: Vec<Param>, split: Option<usize>) -> kgen_ir::t
         let h = b.scalar("h", t.clone() / (s.m.clone() * parts.clone()) % kv_heads);
         let seq = b.scalar("seq", t / (s.m.clone() * parts.clone() * kv_heads));
         let heads = Slice::range(h.clone() * s.group, s.group);
-        let scale = s.a.scale.unwrap_or(1.0 / (s.dim as f64).sqrt());
-        let log2e = std::f64::consts::LOG2_E;
-        let q0 = b.load(
-            "q0",
-            "q",
-            s.a.q.dtype,
-            vec![
-                Slice::point(seq.clone()),
-                Slice::point(i.clone()),
-                heads.clone(),
-                Slice::range(0, s.dim),
-            ],
-            false,
-        );
-        let q1 = b.convert("q1", q0, Dtype::F32);
-        // Scores in units of log 2, unless a cap stands between.
-        let c =
-            b.fill(if s.a.softcap.is_some() { scale } else { scale * log2e }, Dtype::F32, &[1, 1]);
-        let q = b.binary("qs", Binary::Mul, q1, c);
+        let q = queries(b, s, &seq, &i, &heads);
         let mut max = b.fill(LOWEST, Dtype::F32, &[s.group, 1]);
         let mut den = b.fill(0.0, Dtype::F32, &[s.group, 1]);
         let mut o = b.fill(0.0, Dtype::F32, &[s.group, s.v_dim]);
@@ -223,7 +221,9 @@ fn decode(s: &Shape<'_>, params: Vec<Param>, split: Option<usize>) -> kgen_ir::t
             let var = format!("j{number}");
             let inits = [("max", max), ("den", den), ("o", o)];
             let state = b.for_each(&var, (lo, hi.clone(), s.keys), &inits, |b, state| {
-                step(b, s, q, (&seq, &h), &Extent::from(var.as_str()), &hi, state)
+                let tile =
+                    Tile { seq: &seq, head: &h, j: &Extent::from(var.as_str()), hi: Some(&hi) };
+                step(b, s, q, &tile, state)
             });
             (max, den, o) = (state[0], state[1], state[2]);
         }
@@ -254,33 +254,56 @@ fn decode(s: &Shape<'_>, params: Vec<Param>, split: Option<usize>) -> kgen_ir::t
     b.finish()
 }
 
+/// Which keys.
+struct Tile<'a> {
+    seq: &'a Extent,
+    /// Of the keys.
+    head: &'a Extent,
+    j: &'a Extent,
+    /// End of the keys; `None`: the tile is whole.
+    hi: Option<&'a Extent>,
+}
+
+/// The query rows of `heads`, scaled.
+fn queries(b: &mut Builder, s: &Shape<'_>, seq: &Extent, i: &Extent, heads: &Slice) -> Value {
+    let scale = s.a.scale.unwrap_or(1.0 / (s.dim as f64).sqrt());
+    let at = vec![
+        Slice::point(seq.clone()),
+        Slice::point(i.clone()),
+        heads.clone(),
+        Slice::range(0, s.dim),
+    ];
+    let q0 = b.load("q0", "q", s.a.q.dtype, at, false);
+    let q1 = b.convert("q1", q0, Dtype::F32);
+    // Scores in units of log 2, unless a cap stands between.
+    let log2e = if s.a.softcap.is_some() { 1.0 } else { std::f64::consts::LOG2_E };
+    let c = b.fill(scale * log2e, Dtype::F32, &[1, 1]);
+    b.binary("qs", Binary::Mul, q1, c)
+}
+
 /// One tile of keys joins the state.
-fn step(
-    b: &mut Builder,
-    s: &Shape<'_>,
-    q: Value,
-    (seq, h): (&Extent, &Extent),
-    j: &Extent,
-    hi: &Extent,
-    state: &[Value],
-) -> Vec<Value> {
+fn step(b: &mut Builder, s: &Shape<'_>, q: Value, at: &Tile<'_>, state: &[Value]) -> Vec<Value> {
     let (max, den, o) = (state[0], state[1], state[2]);
-    let tile = |start: Extent, width| {
+    let Tile { seq, head, j, hi } = at;
+    let tile = |width| {
         vec![
-            Slice::point(seq.clone()),
-            Slice::range(start, s.keys),
-            Slice::point(h.clone()),
+            Slice::point((*seq).clone()),
+            Slice::range((*j).clone(), s.keys),
+            Slice::point((*head).clone()),
             Slice::range(0, width),
         ]
     };
+    let partial = hi.is_some();
     let (k_name, v_name) = (format!("{}.k", s.name), format!("{}.v", s.name));
-    let zero = b.fill(0.0, Dtype::I32, &[1, 1]);
     // Which keys of the tile exist: whole tiles lose this by `peel`.
-    let places = b.iota(&[1, s.keys], 1, j.clone() - hi.clone());
-    let seen = b.binary("seen", Binary::Cmp(Compare::Lt), places, zero);
-    let rows = b.iota(&[s.keys, 1], 0, j.clone() - hi.clone());
-    let held = b.binary("held", Binary::Cmp(Compare::Lt), rows, zero);
-    let k0 = b.load("k0", &k_name, s.k, tile(j.clone(), s.dim), true);
+    let exist = hi.map(|hi| {
+        let zero = b.fill(0.0, Dtype::I32, &[1, 1]);
+        let places = b.iota(&[1, s.keys], 1, (*j).clone() - hi.clone());
+        let seen = b.binary("seen", Binary::Cmp(Compare::Lt), places, zero);
+        let rows = b.iota(&[s.keys, 1], 0, (*j).clone() - hi.clone());
+        (seen, b.binary("held", Binary::Cmp(Compare::Lt), rows, zero))
+    });
+    let k0 = b.load("k0", &k_name, s.k, tile(s.dim), partial);
     let k1 = b.convert("k1", k0, Dtype::F32);
     let mut score = b.dot("s0", q, k1, true, None);
     if let Some(cap) = s.a.softcap {
@@ -290,8 +313,10 @@ fn step(
         let back = b.fill(cap * std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
         score = b.binary("s3", Binary::Mul, squashed, back);
     }
-    let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[s.group, s.keys]);
-    let score = b.select("s", seen, score, lowest);
+    if let Some((seen, _)) = exist {
+        let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[s.group, s.keys]);
+        score = b.select("s", seen, score, lowest);
+    }
     let tile_max = b.reduce("tile_max", Reduce::Max, score, 1);
     let max2 = b.binary("max_next", Binary::Max, max, tile_max);
     let moved = b.binary("moved", Binary::Sub, max, max2);
@@ -301,11 +326,13 @@ fn step(
     let sum = b.reduce("sum", Reduce::Sum, p, 1);
     let kept = b.binary("kept", Binary::Mul, den, alpha);
     let den2 = b.binary("den_next", Binary::Add, kept, sum);
-    let v0 = b.load("v0", &v_name, s.v, tile(j.clone(), s.v_dim), true);
-    let v1 = b.convert("v1", v0, Dtype::F32);
-    // A hidden value may be NaN: its weight 0 would not silence it.
-    let nothing = b.fill(0.0, Dtype::F32, &[s.keys, s.v_dim]);
-    let v = b.select("v", held, v1, nothing);
+    let v0 = b.load("v0", &v_name, s.v, tile(s.v_dim), partial);
+    let mut v = b.convert("v1", v0, Dtype::F32);
+    if let Some((_, held)) = exist {
+        // A hidden value may be NaN: its weight 0 would not silence it.
+        let nothing = b.fill(0.0, Dtype::F32, &[s.keys, s.v_dim]);
+        v = b.select("v", held, v, nothing);
+    }
     let faded = b.binary("faded", Binary::Mul, o, alpha);
     let o2 = b.dot("o_next", p, v, false, Some(faded));
     vec![max2, den2, o2]

@@ -102,6 +102,10 @@ impl Builder {
         self.push(Stmt::Store { tensor: tensor.into(), at, value, guard });
     }
 
+    pub fn prefetch(&mut self, tensor: &str, at: Vec<Slice>) {
+        self.push(Stmt::Prefetch { tensor: tensor.into(), at, level: 1 });
+    }
+
     pub fn unary(&mut self, name: &str, op: Unary, a: Value) -> Value {
         let (elem, shape) = (self.elem(a), self.shape(a));
         self.let_value(name, elem, &shape, Expr::Unary(op, a))

@@ -24,6 +24,7 @@ use kgen_ir::{
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
+#[derive(Clone)]
 struct Shape {
     m: Extent,
     n: usize,
@@ -95,6 +96,9 @@ pub(super) fn build(g: &MpGemm, program: Program, choice: &Choice) -> Result<Pro
         }
     }
 }
+
+/// Activation rows of a tile for few of them.
+const FEW: usize = 2;
 
 fn tensor(name: &str, role: Role, elem: Dtype, shape: Vec<Extent>) -> Tensor {
     Tensor { name: name.into(), role, elem, shape, store: Store::Strided }
@@ -198,9 +202,20 @@ fn codes(
     let many = b.finish();
     let when = vec![Predicate { left: s.m.clone(), cmp: Compare::Eq, right: Extent::Lit(1) }];
     program.variants.push(Variant { name: "one".into(), when, launches: vec![launch(&one)] });
+    if s.tokens > FEW {
+        // Fewer rows than the tile of many: pairs, so that the codes are unpacked for half of them only.
+        let mut b = Builder::new("product_few", with_weights(rounded.to_vec()));
+        weight.tasks(&mut b, &Shape { tokens: FEW, ..s.clone() }, &Input::Codes);
+        let few = b.finish();
+        let right = Extent::from(s.tokens);
+        let when = vec![Predicate { left: s.m.clone(), cmp: Compare::Lt, right }];
+        let launches = vec![launch(&quantise), launch(&few)];
+        program.variants.push(Variant { name: "few".into(), when, launches });
+        program.kernels.push(few);
+    }
     let launches = vec![launch(&quantise), launch(&many)];
     program.variants.push(Variant { name: "many".into(), when: vec![], launches });
-    program.kernels = vec![one, quantise, many];
+    program.kernels.extend([one, quantise, many]);
     Ok(program)
 }
 

@@ -91,8 +91,10 @@ fn hints(kernel: &Kernel, f: &For, schedule: &Schedule) -> Vec<Stmt> {
         let mut names = Vec::new();
         at.iter().for_each(|s| s.start.symbols(&mut names));
         let turns = turns(t, at, f.step, schedule);
-        if turns == 0 || !names.contains(&f.var.as_str()) || names.iter().any(|n| given.contains(n))
-        {
+        let moves = names.contains(&f.var.as_str()) && !names.iter().any(|n| given.contains(n));
+        // Whoever built the loop may know better.
+        let asked = |s: &Stmt| matches!(s, Stmt::Prefetch { tensor: t, .. } if t == tensor);
+        if turns == 0 || !moves || f.body.iter().any(asked) {
             continue;
         }
         let later = Extent::from(f.var.as_str()) + f.step * turns;
