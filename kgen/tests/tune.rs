@@ -174,15 +174,17 @@ fn why_names_every_candidate() {
     }
     assert_eq!(told.lines().filter(|l| l.starts_with("* target ")).count(), 1, "{told}");
     // One variant runs, as the sizes say.
-    for (set, runs) in [("m=1", "* variant one: "), ("m=2", "* variant many: ")] {
+    for (set, runs) in [("m=1", "* variant one: "), ("m=100", "* variant many: ")] {
         let told = text(&kgen(&dir, &["why", "ops/w4a8_gemv.toml", "--set", set]));
         let marked: Vec<_> = told.lines().filter(|l| l.starts_with("* variant ")).collect();
         assert!(matches!(&marked[..], [one] if one.starts_with(runs)), "{set}: {told}");
     }
-    for (n, runs) in [("n=1", "* variant short: "), ("n=100000", "* variant split: ")] {
+    // Long contexts have more than one way, as targets and cores go.
+    for (n, short) in [("n=1", true), ("n=100000", false)] {
         let told = text(&kgen(&dir, &["why", "ops/flash_decode.toml", "--set", n]));
         let marked: Vec<_> = told.lines().filter(|l| l.starts_with("* variant ")).collect();
-        assert!(matches!(&marked[..], [one] if one.starts_with(runs)), "{n}: {told}");
+        let short_runs = |one: &str| one.starts_with("* variant short: ");
+        assert!(matches!(&marked[..], [one] if short_runs(one) == short), "{n}: {told}");
     }
     for bad in ["m=1,2", "k=3", "m"] {
         let told = kgen(&dir, &["why", "ops/w4a8_gemv.toml", "--set", bad]);
