@@ -26,6 +26,8 @@ pub struct Isa {
     pub half_load: Code,
     /// A word from memory to all lanes.
     pub splat: Code,
+    /// Lane 0 to memory.
+    pub store_one: Code,
     /// Lane 0 to all.
     pub broadcast: Code,
     /// Lanes by the numbers in the first source.
@@ -57,6 +59,7 @@ macro_rules! narrow {
             load: Code::VEX_Vmovups_ymm_ymmm256,
             half_load: Code::VEX_Vcvtph2ps_ymm_xmmm128,
             splat: Code::VEX_Vbroadcastss_ymm_m32,
+            store_one: Code::VEX_Vmovss_m32_xmm,
             broadcast: Code::VEX_Vbroadcastss_ymm_xmm,
             permute: Code::VEX_Vpermd_ymm_ymm_ymmm256,
             shuffle: Code::VEX_Vpshufd_ymm_ymmm256_imm8,
@@ -83,6 +86,7 @@ macro_rules! wide {
             load: Code::EVEX_Vmovups_zmm_k1z_zmmm512,
             half_load: Code::EVEX_Vcvtph2ps_zmm_k1z_ymmm256_sae,
             splat: Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
+            store_one: Code::EVEX_Vmovss_m32_k1_xmm,
             broadcast: Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
             permute: Code::EVEX_Vpermd_zmm_k1z_zmm_zmmm512b32,
             shuffle: Code::EVEX_Vpshufd_zmm_k1z_zmmm512b32_imm8,

@@ -28,6 +28,8 @@ table! {
     VEX_Vmovups_xmmm128_xmm [Xmm Def 16, Xmm Use 0] 0 ["avx"];
     VEX_Vmovups_ymmm256_ymm [Ymm Def 32, Ymm Use 0] 0 ["avx"];
     EVEX_Vmovups_zmmm512_k1z_zmm [Zmm Def 64, Zmm Use 0] 0 ["avx512f"];
+    VEX_Vmovss_m32_xmm [Mem Def 4, Xmm Use 0] 0 ["avx"];
+    EVEX_Vmovss_m32_k1_xmm [Mem Def 4, Xmm Use 0] 0 ["avx512f"];
     Prefetcht0_m8 [Mem Address 1] 0 [];
     Prefetcht1_m8 [Mem Address 1] 0 [];
     Prefetcht2_m8 [Mem Address 1] 0 [];

@@ -401,7 +401,17 @@ impl Select<'_> {
             return Ok(()); // its users load
         }
         let uses = inst.uses.as_slice();
-        let Some(def) = inst.def else { return self.row(inst, None) };
+        let Some(def) = inst.def else {
+            // Sums of a row leave one lane each: no mask for that.
+            if let (Op::StorePart(Width::W32), [Operand::Reg(value), Operand::Imm(1)], Some(mem)) =
+                (&inst.op, uses, inst.mem)
+            {
+                let value = self.of_class(*value, VECTOR)?;
+                let mem = self.address(mem)?;
+                return self.emit(self.isa.store_one, None, &[mem, Given::Reg(value)]);
+            }
+            return self.row(inst, None);
+        };
         match (&inst.op, uses) {
             (Op::Const, [Operand::Imm(x)]) => {
                 let v = self.constant(*x)?;
