@@ -938,7 +938,7 @@ fn another_disassembler_reads_the_same() {
         .output();
     let _ = std::fs::remove_file(&dir);
     let Ok(run) = run else {
-        println!("skipped: llvm-mc is not installed");
+        println!("SKIPPED: llvm-mc is not installed (Debian: apt-get install llvm)");
         return;
     };
     let text = String::from_utf8_lossy(&run.stdout).replace("lock\n", "lock ");
