@@ -181,16 +181,16 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
         let shown = verify::explain(&program, &errors);
         panic!("the passes made a wrong program of {}:\n{shown}", op.name);
     }
-    let (kernels, notes) = kgen_passes::lower_explained(&program, &choice)?;
-    let mut files = BTreeMap::new();
-    let mut entries = Vec::new();
-    let mut code = Vec::new();
-    for (tile, kernel) in program.kernels.iter().zip(&kernels) {
-        let emitted = kgen_codegen::emit(kernel, target)?;
+    let (mut kernels, mut notes, mut code) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut files, mut entries) = (BTreeMap::new(), Vec::new());
+    for (tile, made) in program.kernels.iter().zip(emit_all(&program, &choice)) {
+        let (kernel, said, emitted) = made?;
         let file = format!("{}.{}", kernel.name, emitted.extension);
         files.insert(file.clone(), emitted.text);
+        entries.push(entry(tile, &kernel, file));
+        notes.extend(said);
         code.extend(emitted.note);
-        entries.push(entry(tile, kernel, file));
+        kernels.push(kernel);
     }
     files.insert("op.toml".into(), print::print(op));
     files.insert("schedule.toml".into(), schedule.print());
@@ -232,6 +232,23 @@ pub fn object(artifact: &Artifact) -> Result<Vec<u8>, Error> {
     let prefix = header::prefix(&m.name);
     kgen_runtime::driver::object::object(&m.backend, &m.name, &prefix, &texts, &m.features)
         .map_err(|e| Error::Unavailable(e.to_string()))
+}
+
+type Made = Result<(machine::Kernel, Vec<String>, kgen_codegen::Emitted), Unsupported>;
+
+/// Every kernel lowered and emitted, each by a thread of its own: none needs another.
+fn emit_all(program: &Program, choice: &Choice) -> Vec<Made> {
+    let one = |kernel| {
+        let (lowered, notes) = kgen_passes::lower_kernel(program, kernel, choice)?;
+        let emitted = kgen_codegen::emit(&lowered, choice.target)?;
+        Ok((lowered, notes, emitted))
+    };
+    std::thread::scope(|scope| {
+        let running: Vec<_> =
+            program.kernels.iter().map(|kernel| scope.spawn(move || one(kernel))).collect();
+        let done = running.into_iter().map(|thread| thread.join());
+        done.map(|made| made.unwrap_or_else(|bug| std::panic::resume_unwind(bug))).collect()
+    })
 }
 
 /// What a manifest says of a kernel.

@@ -68,12 +68,22 @@ pub fn lower_explained(
 ) -> Result<(Vec<kgen_ir::machine::Kernel>, Vec<String>), Unsupported> {
     let (mut kernels, mut notes) = (Vec::new(), Vec::new());
     for kernel in &program.kernels {
-        let (mut lowered, said) = lower::lower(program, kernel, choice)?;
-        for pass in machine::PIPELINE {
-            lowered = (pass.run)(&lowered, choice.target)?;
-        }
+        let (lowered, said) = lower_kernel(program, kernel, choice)?;
         kernels.push(lowered);
-        notes.extend(said.into_iter().map(|note| format!("{}.{note}", kernel.name)));
+        notes.extend(said);
     }
     Ok((kernels, notes))
+}
+
+/// One kernel of a program, which needs nothing of the others.
+pub fn lower_kernel(
+    program: &Program,
+    kernel: &kgen_ir::tile::Kernel,
+    choice: &Choice,
+) -> Result<(kgen_ir::machine::Kernel, Vec<String>), Unsupported> {
+    let (mut lowered, said) = lower::lower(program, kernel, choice)?;
+    for pass in machine::PIPELINE {
+        lowered = (pass.run)(&lowered, choice.target)?;
+    }
+    Ok((lowered, said.into_iter().map(|note| format!("{}.{note}", kernel.name)).collect()))
 }

@@ -4,12 +4,15 @@ use kgen::Schedule;
 use kgen_runtime::driver::cranelift::{Code, Options};
 use std::path::Path;
 
-/// Name, listing, dots and multiply-adds of each kernel of `ops/NAME.toml` for this CPU.
+/// The listings are of code for this CPU, which may do more.
+const TARGET: &str = "x86-64-v3-vnni/cranelift";
+
+/// Name, listing, dots and multiply-adds of each kernel of `ops/NAME.toml`.
 fn listings(name: &str) -> Vec<(String, String, usize, usize)> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../ops/{name}.toml"));
     let op = kgen::compile::read(&file).unwrap();
-    let host = kgen::compile::host().unwrap();
-    let compiled = kgen::compile::compile(&op, host, &Schedule::default_for(host)).unwrap();
+    let target = kgen::compile::target(TARGET).unwrap();
+    let compiled = kgen::compile::compile(&op, target, &Schedule::default_for(target)).unwrap();
     let options = Options { verify: true, disassembly: true };
     let mut out = Vec::new();
     for (kernel, machine) in compiled.artifact.manifest.kernels.iter().zip(&compiled.kernels) {
@@ -55,7 +58,8 @@ fn spilled(lines: &[&str]) -> usize {
 }
 
 fn vnni() -> bool {
-    let is = kgen::compile::host().is_ok_and(|t| t.name.starts_with("x86-64-v3-vnni"));
+    let target = kgen::compile::target(TARGET).unwrap();
+    let is = target.features.iter().all(|f| kgen_runtime::device::has(f));
     if !is {
         println!("SKIPPED: this CPU is no x86-64 with byte dot products");
     }
