@@ -57,7 +57,14 @@ pub const POINTS: &[Point] = &[
         how: How::Run { command: "cargo test -q -p kgen-compiler --test hostile -- --nocapture", judge: listed },
     },
     Point {
-        name: "explain: a matrix product and an attention on one screen each",
+        name: "explain: an attention on one screen",
+        how: How::Run {
+            command: "cargo run --release -q -p kgen-compiler -- explain ops/flash_decode.toml --target x86-64-v4-vnni",
+            judge: one_screen,
+        },
+    },
+    Point {
+        name: "explain: a matrix product of one, few and many rows on one screen",
         how: How::Run {
             command: "cargo run --release -q -p kgen-compiler -- explain ops/w4a8_gemv.toml --target x86-64-v4-vnni",
             judge: one_screen,
