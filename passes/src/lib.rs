@@ -75,6 +75,12 @@ pub fn lower_explained(
     Ok((kernels, notes))
 }
 
+/// Instructions that it would take to bring as many vectors as lanes from rows, as files hold them, to where byte dots
+/// want them: what packing a weight once saves each time. `None` where lanes are no power of two.
+pub fn unpacked_cost(lanes: usize) -> Option<usize> {
+    lower::dot::transposing(lanes)
+}
+
 /// One kernel of a program, which needs nothing of the others.
 pub fn lower_kernel(
     program: &Program,

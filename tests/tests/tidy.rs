@@ -220,7 +220,9 @@ fn unsafe_stands_in_listed_files() {
 
 #[test]
 fn no_machine_paths() {
-    const PATHS: &[&str] = &["/work/", "/root/", "/home/", "/tmp/"];
+    const FOLDERS: &[&str] = &["work", "root", "home", "tmp"];
+    // Where the profiler looks, on every machine.
+    const FIXED: &[(&str, &str)] = &[("runtime/src/driver/native.rs", "perf-")];
     let mut bad = vec![];
     for path in files() {
         let name = relative(&path);
@@ -229,7 +231,8 @@ fn no_machine_paths() {
             continue;
         }
         for (n, line) in read(&path).lines().enumerate() {
-            if PATHS.iter().any(|p| line.contains(p)) {
+            let fixed = FIXED.iter().any(|(file, what)| *file == name && line.contains(what));
+            if !fixed && FOLDERS.iter().any(|f| line.contains(&format!("/{f}/"))) {
                 bad.push(place(&name, n, line));
             }
         }

@@ -41,8 +41,8 @@ enum Way {
 const MANY: usize = 16;
 
 /// What the conversion of layouts costs from vectors along k, as rows are stored, to lanes of rows, as byte dots want
-/// them: for as many vectors as lanes.
-fn transposing(lanes: usize) -> Option<usize> {
+/// them: instructions for as many vectors as lanes.
+pub(crate) fn transposing(lanes: usize) -> Option<usize> {
     let bits = lanes.is_power_of_two().then(|| lanes.ilog2())?;
     // Words of 4 k stay whole.
     let names = |axis: &str| (0..bits).map(|b| format!("{axis}{b}")).collect::<Vec<_>>().join(" ");
@@ -81,19 +81,10 @@ impl Lower<'_> {
     fn note(&mut self, dot: Dot, way: Way) {
         let rows = dot.m.min(self.budget());
         let why = match way {
-            Way::Bytes => {
-                let cost = transposing(self.lanes);
-                let cost = cost.map_or(String::new(), |c| {
-                    format!(
-                        "; shuffling {} vectors of stored rows there would cost {c} instructions",
-                        self.lanes
-                    )
-                });
-                format!(
-                    "4-byte dots, {} lanes of weight rows: the codes are packed so that a word holds 4 of k{cost}",
-                    self.lanes
-                )
-            }
+            Way::Bytes => format!(
+                "4-byte dots, {} lanes of weight rows: the codes are packed so that a word holds 4 of k",
+                self.lanes
+            ),
             Way::Rows => format!(
                 "multiply-add, {} lanes of weight rows: packed codes as floats, one k at a time",
                 self.lanes

@@ -5,7 +5,7 @@
 //! are computed where they stand.
 
 mod access;
-mod dot;
+pub(crate) mod dot;
 mod eval;
 
 use crate::Choice;

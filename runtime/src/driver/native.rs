@@ -14,10 +14,7 @@
 use super::{Driver, DriverError, Loaded};
 use crate::device;
 use memmap2::{Mmap, MmapMut};
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use std::{io::Write, path::PathBuf};
 
 /// The version of the listing that this reads.
 const FORMAT: &str = "1";
@@ -73,10 +70,8 @@ fn map(code: &[u8]) -> std::io::Result<Mmap> {
 }
 
 /// Perf looks nowhere else (`tools/perf/Documentation/jit-interface.txt` of Linux).
-const PERF_FOLDER: &str = "/tmp";
-
 fn perf_map() -> PathBuf {
-    Path::new(PERF_FOLDER).join(format!("perf-{}.map", std::process::id()))
+    PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()))
 }
 
 /// Names code for perf. The line is written at once, so that those of threads do not mix.

@@ -28,7 +28,13 @@ pub fn run(args: &Args) -> Answer {
     ));
     tell(&format!("schedule: {}", schedule.print().trim_end().replace('\n', ", ")));
     for p in &compiled.program.prepares {
-        tell(&format!("once per weight: {} = {} packed as {}", p.name, p.source, p.packing));
+        let saved = kgen_passes::unpacked_cost(target.lanes).map_or(String::new(), |cost| {
+            format!(
+                "; shuffling {} vectors of rows there would cost {cost} instructions",
+                target.lanes
+            )
+        });
+        tell(&format!("once per weight: {} = {} packed as {}{saved}", p.name, p.source, p.packing));
     }
     for v in &compiled.program.variants {
         let when: Vec<_> =

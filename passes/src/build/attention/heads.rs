@@ -1,7 +1,8 @@
 //! The kernel that takes all heads of a part of the keys, for caches where the heads of a token lie side by side.
 //!
 //! A tile of tokens is one stretch of memory that all its heads share. While a head computes, the next tile comes in the
-//! order of memory, an equal share of it a head: streams as long as that keep memory busy, rows of one head do not.
+//! order of memory, an equal share of it a head: streams as long as that keep memory busy, rows of one head do not. The
+//! partial tile has a loop of its own here: the pass `peel` looks at the tiles of one loop, and these stand in two.
 
 use super::*;
 
