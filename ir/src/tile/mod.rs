@@ -329,6 +329,8 @@ pub enum Unary {
     Exp2,
     Log2,
     Tanh,
+    Sin,
+    Cos,
     Recip,
     Sqrt,
     Floor,
