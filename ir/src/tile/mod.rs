@@ -344,6 +344,8 @@ pub enum Unary {
     Exp2,
     Log2,
     Tanh,
+    Sin,
+    Cos,
     Recip,
     Sqrt,
     Floor,

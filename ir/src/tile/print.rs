@@ -119,12 +119,14 @@ impl Part {
 }
 
 impl Unary {
-    pub const ALL: [Unary; 8] = [
+    pub const ALL: [Unary; 10] = [
         Unary::Neg,
         Unary::Abs,
         Unary::Exp2,
         Unary::Log2,
         Unary::Tanh,
+        Unary::Sin,
+        Unary::Cos,
         Unary::Recip,
         Unary::Sqrt,
         Unary::Floor,
@@ -137,6 +139,8 @@ impl Unary {
             Unary::Exp2 => "exp2",
             Unary::Log2 => "log2",
             Unary::Tanh => "tanh",
+            Unary::Sin => "sin",
+            Unary::Cos => "cos",
             Unary::Recip => "recip",
             Unary::Sqrt => "sqrt",
             Unary::Floor => "floor",

@@ -308,6 +308,8 @@ impl Run<'_> {
                     Unary::Exp2 => x.exp2(),
                     Unary::Log2 => x.log2(),
                     Unary::Tanh => x.tanh(),
+                    Unary::Sin => x.sin(),
+                    Unary::Cos => x.cos(),
                     Unary::Recip => 1.0 / x,
                     Unary::Sqrt => x.sqrt(),
                     Unary::Floor => x.floor(),
