@@ -4,8 +4,8 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     tile::{
-        Binary, Carried, Expr, For, Kernel, Param, Reduce, Role, Share, Slice, Stage, Stmt, Store,
-        Tensor, Type, Unary, Value, ValueData,
+        Binary, Carried, Expr, For, If, Kernel, Param, Predicate, Reduce, Role, Share, Slice,
+        Stage, Stmt, Store, Tensor, Type, Unary, Value, ValueData,
     },
 };
 
@@ -145,6 +145,12 @@ impl Builder {
         self.let_value(name, elem, &shape, Expr::Convert(a))
     }
 
+    pub fn transpose(&mut self, name: &str, a: Value) -> Value {
+        let (elem, mut shape) = (self.elem(a), self.shape(a));
+        shape.reverse();
+        self.let_value(name, elem, &shape, Expr::Transpose(a))
+    }
+
     pub fn dot(
         &mut self,
         name: &str,
@@ -168,6 +174,28 @@ impl Builder {
             share: Share::Dynamic(chunk as i64),
             body,
         });
+    }
+
+    /// Branches that give nothing but what they store.
+    pub fn choose(
+        &mut self,
+        cond: Predicate,
+        then: impl FnOnce(&mut Self),
+        otherwise: impl FnOnce(&mut Self),
+    ) {
+        self.blocks.push(vec![]);
+        then(self);
+        let then = self.blocks.pop().expect("pushed above");
+        self.blocks.push(vec![]);
+        otherwise(self);
+        let otherwise = self.blocks.pop().expect("pushed above");
+        self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
+    }
+
+    /// An integer from memory.
+    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
+        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
+        Extent::from(name)
     }
 
     /// `body` gets the carried tiles, under their names, and gives the next ones.

@@ -363,6 +363,11 @@ impl Run<'_> {
                 };
                 self.tile(*a)?.data.iter().map(f).collect::<Result<_>>()?
             }
+            Expr::Transpose(a) => {
+                let a = self.tile(*a)?;
+                let swapped = |i: Vec<usize>| a.at(&i.into_iter().rev().collect::<Vec<_>>());
+                indices(&shape).map(swapped).collect()
+            }
         };
         if data.len() != count {
             return Err(InterpError::Tile(self.name(v), "its operands have other shapes"));
