@@ -12,7 +12,7 @@ use crate::{
 };
 use kgen_ir::{
     extent::Dims,
-    op::{Dim, MpGemm},
+    op::{Dim, MpGemm, expr::Expr},
 };
 use std::collections::BTreeMap;
 
@@ -100,8 +100,9 @@ pub fn run(
             for (name, x) in ["bias", "residual"].into_iter().zip(added) {
                 named.extend(x.map(|x| (name, Value::exact(x))));
             }
-            let name =
-                |wanted: &str| named.iter().find(|(n, _)| *n == wanted).map(|(_, v)| vec![*v]);
+            let name = |wanted: &str, _: &[Expr]| {
+                named.iter().find(|(n, _)| *n == wanted).map(|(_, v)| vec![*v])
+            };
             let value = eval(epilogue, 1, &name).and_then(|v| v.first().copied());
             value.ok_or_else(|| RefError::Op("the epilogue cannot be computed".into()))?
         } else {
@@ -122,7 +123,7 @@ pub fn run(
 fn prologue(op: &MpGemm, row: Vec<f64>) -> Result<Vec<Value>, RefError> {
     let row: Vec<Value> = row.into_iter().map(Value::exact).collect();
     let Some(expr) = &op.prologue else { return Ok(row) };
-    let changed = eval(expr, row.len(), &|name| (name == "a").then(|| row.clone()));
+    let changed = eval(expr, row.len(), &|name, _| (name == "a").then(|| row.clone()));
     match changed {
         Some(v) if v.len() == row.len() => Ok(v),
         Some(v) if v.len() == 1 => Ok(vec![v[0]; row.len()]),

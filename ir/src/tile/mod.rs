@@ -335,6 +335,8 @@ pub enum Expr {
     /// To the result's element type: to a narrower float to nearest even; to an integer to nearest even,
     /// saturating, NaN to 0; between integers the value, which must fit.
     Convert(Value),
+    /// A matrix with its rows as columns.
+    Transpose(Value),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -344,6 +346,8 @@ pub enum Unary {
     Exp2,
     Log2,
     Tanh,
+    Sin,
+    Cos,
     Recip,
     Sqrt,
     Floor,

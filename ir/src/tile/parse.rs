@@ -430,6 +430,7 @@ impl Reader {
                 Expr::Select(c, a, one(self, l)?)
             }
             "convert" => Expr::Convert(one(self, l)?),
+            "transpose" => Expr::Transpose(one(self, l)?),
             other => {
                 if let Some(op) = Unary::ALL.into_iter().find(|u| u.name() == other) {
                     Expr::Unary(op, one(self, l)?)

@@ -119,12 +119,14 @@ impl Part {
 }
 
 impl Unary {
-    pub const ALL: [Unary; 8] = [
+    pub const ALL: [Unary; 10] = [
         Unary::Neg,
         Unary::Abs,
         Unary::Exp2,
         Unary::Log2,
         Unary::Tanh,
+        Unary::Sin,
+        Unary::Cos,
         Unary::Recip,
         Unary::Sqrt,
         Unary::Floor,
@@ -137,6 +139,8 @@ impl Unary {
             Unary::Exp2 => "exp2",
             Unary::Log2 => "log2",
             Unary::Tanh => "tanh",
+            Unary::Sin => "sin",
+            Unary::Cos => "cos",
             Unary::Recip => "recip",
             Unary::Sqrt => "sqrt",
             Unary::Floor => "floor",
@@ -442,6 +446,7 @@ pub fn expr_text(k: &Kernel, expr: &Expr) -> String {
         Expr::Select(c, a, b) => format!("select({}, {}, {})", name(c), name(a), name(b)),
         Expr::Reduce(op, a, dim) => format!("{}({}, {dim})", op.name(), name(a)),
         Expr::Convert(a) => format!("convert({})", name(a)),
+        Expr::Transpose(a) => format!("transpose({})", name(a)),
     }
 }
 
@@ -637,6 +642,7 @@ work p: f32[n], out o: f32[n], splits: i64) stage placed {
             (Expr::Reduce(Reduce::Sum, a, 1), "reduce_sum(a, 1)"),
             (Expr::Reduce(Reduce::Max, a, 0), "reduce_max(a, 0)"),
             (Expr::Convert(a), "convert(a)"),
+            (Expr::Transpose(a), "transpose(a)"),
             (Expr::Unary(Unary::Exp2, a), "exp2(a)"),
             (Expr::Binary(Binary::Cmp(Compare::Le), a, c), "a <= c"),
             (Expr::Binary(Binary::And, a, c), "and(a, c)"),

@@ -2,6 +2,8 @@
 
 mod attention;
 mod builder;
+#[allow(dead_code, reason = "used by the row operations and products to come")]
+mod expr;
 mod mpgemm;
 
 use crate::Choice;

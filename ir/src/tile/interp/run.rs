@@ -308,6 +308,8 @@ impl Run<'_> {
                     Unary::Exp2 => x.exp2(),
                     Unary::Log2 => x.log2(),
                     Unary::Tanh => x.tanh(),
+                    Unary::Sin => x.sin(),
+                    Unary::Cos => x.cos(),
                     Unary::Recip => 1.0 / x,
                     Unary::Sqrt => x.sqrt(),
                     Unary::Floor => x.floor(),
@@ -360,6 +362,11 @@ impl Run<'_> {
                     }
                 };
                 self.tile(*a)?.data.iter().map(f).collect::<Result<_>>()?
+            }
+            Expr::Transpose(a) => {
+                let a = self.tile(*a)?;
+                let swapped = |i: Vec<usize>| a.at(&i.into_iter().rev().collect::<Vec<_>>());
+                indices(&shape).map(swapped).collect()
             }
         };
         if data.len() != count {
