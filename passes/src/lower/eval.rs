@@ -225,6 +225,9 @@ impl Lower<'_> {
 
     /// Writes a value to a tile of a tensor.
     pub(super) fn store_tile(&mut self, r: &TileRef, v: Value) -> Result<()> {
+        if r.packed.is_some() {
+            return self.store_packed(r, v);
+        }
         if let Some(from) = self.transposed(v) {
             return self.store_transposed(r, v, from);
         }
@@ -239,10 +242,8 @@ impl Lower<'_> {
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
         let guarded = r.dims.last().is_some_and(|d| d.guard.is_some());
-        let looped = lanes != LaneDim::Splat
-            && !guarded
-            && rows * whole > 16
-            && !matches!(self.places.get(&v), Some(Place::Regs(_)));
+        let looped =
+            lanes != LaneDim::Splat && !guarded && rows * whole > 16 && self.vectors_by_index(v);
         if looped {
             let step = self.lanes;
             self.for_loop(

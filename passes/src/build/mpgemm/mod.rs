@@ -9,11 +9,13 @@
 //! One row of activations is prepared by every worker for itself; more rows by a launch of their own. Groups of more
 //! than [`STEP`](kgen_ir::format::pack::STEP) codes are walked in steps, whose sums meet before the scale.
 
+mod blocked;
 mod groups;
 mod quantise;
 
 use super::builder::Builder;
 use crate::Choice;
+use blocked::Block;
 use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
@@ -34,6 +36,9 @@ type Result<T> = std::result::Result<T, Unsupported>;
 
 /// Activation rows of a tile for few of them.
 const FEW: usize = 2;
+
+/// Activation rows for which unpacking the codes first pays.
+const SHARED: usize = 12;
 
 #[derive(Clone)]
 struct Product {
@@ -126,6 +131,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         Some(_) | None => 1,
     };
     let integer = packings().next().is_some();
+    let bytes = packings().count() == weights.len();
     let product = Product {
         m,
         k,
@@ -139,7 +145,8 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         weights,
     };
     if integer {
-        product.rounded(&mut program)
+        let block = bytes.then(|| Block::of(&product.weights, choice.target)).flatten();
+        product.rounded(&mut program, block)
     } else {
         product.plain(&mut program)
     }
@@ -233,7 +240,7 @@ impl Product {
     }
 
     /// Some weights are multiplied as bytes: activations are rounded first.
-    fn rounded(&self, program: &mut Program) {
+    fn rounded(&self, program: &mut Program, block: Option<Block>) {
         let also = |w: &Weight| match w.kind {
             Kind::Floats(_) => true,
             Kind::Codes { integer, .. } => !integer,
@@ -242,25 +249,28 @@ impl Product {
             self.weights.iter().any(also).then(|| self.activations()).into_iter().collect();
         // One row: every worker rounds the activations for itself, so no barrier is needed.
         let mut b = self.kernel("product_one", vec![self.activations()]);
-        b.scratch("aq", Dtype::I8, &[1, self.steps * self.step]);
-        b.scratch("as", Dtype::F32, &[1, self.steps]);
-        b.scratch("az", Dtype::I32, &[1, self.steps]);
+        b.scratch("aq", Dtype::I8, &[self.steps, 1, self.step]);
+        b.scratch("as", Dtype::F32, &[self.steps, 1, 1]);
+        b.scratch("az", Dtype::I32, &[self.steps, 1, 1]);
         self.quantise(&mut b, &Extent::Lit(0));
         self.tasks(&mut b, &|b, body| body(b, &Extent::Lit(0), 1));
         let one = b.finish();
         // Many rows: rounded once, into the workspace.
-        let work = |name: &str, elem, width: usize| {
-            tensor(name, Role::Workspace, elem, vec![self.m.clone(), Extent::from(width)])
-        };
+        // Whole tiles of them.
+        let whole = block.map_or(1, |b| b.tokens);
+        let rows = self.m.clone().ceil_div(whole) * whole;
+        let work =
+            |name: &str, elem, shape: Vec<Extent>| tensor(name, Role::Workspace, elem, shape);
+        let by_steps = |width: usize| vec![self.steps.into(), rows.clone(), Extent::from(width)];
         let rounded = [
-            work("aq", Dtype::I8, self.steps * self.step),
-            work("as", Dtype::F32, self.steps),
-            work("az", Dtype::I32, self.steps),
+            work("aq", Dtype::I8, by_steps(self.step)),
+            work("as", Dtype::F32, by_steps(1)),
+            work("az", Dtype::I32, by_steps(1)),
         ];
         program.buffers = rounded.to_vec();
         let params = [vec![self.activations()], rounded.to_vec()].concat();
         let mut b = Builder::new("quantise", params.into_iter().map(Param::Tensor).collect());
-        b.tasks("i", self.m.clone(), 1, |b| self.quantise(b, &Extent::from("i")));
+        b.tasks("i", rows.clone(), 1, |b| self.quantise(b, &Extent::from("i")));
         let quantise = b.finish();
         let product = |name: &str, of: &Product| {
             let mut b = of.kernel(name, rounded.iter().cloned().chain(a.clone()).collect());
@@ -280,6 +290,15 @@ impl Product {
             let when = when(Compare::Lt, self.tokens);
             program.variants.push(Variant { name: "few".into(), when, launches });
             program.kernels.push(few);
+        }
+        if let Some(block) = block {
+            let mut b = self.kernel("product_block", rounded.to_vec());
+            self.in_blocks(&mut b, block);
+            let kernel = b.finish();
+            let launches = vec![launch(&quantise), launch(&kernel)];
+            let when = when(Compare::Ge, SHARED);
+            program.variants.push(Variant { name: "block".into(), when, launches });
+            program.kernels.push(kernel);
         }
         let launches = vec![launch(&quantise), launch(&many)];
         program.variants.push(Variant { name: "many".into(), when: vec![], launches });

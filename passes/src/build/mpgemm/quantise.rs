@@ -18,9 +18,9 @@ impl Product {
         let steps = Extent::from(self.steps);
         b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
             let s = Extent::from("s");
-            let along = Slice::range(s.clone() * self.step, self.step);
+            let along = Slice::range(s * self.step, self.step);
             let at = vec![Slice::range(i.clone(), 1), along];
-            let x0 = b.load("x0", "a", self.a, at.clone(), self.steps * self.step != self.k);
+            let x0 = b.load("x0", "a", self.a, at, self.steps * self.step != self.k);
             let x = b.convert("x", x0, Dtype::F32);
             let size = b.unary("size", Unary::Abs, x);
             let largest = b.reduce("largest", Reduce::Max, size, 1);
@@ -34,16 +34,18 @@ impl Product {
             let unit = b.binary("unit", Binary::Div, x, range);
             let scaled = b.binary("scaled", Binary::Mul, unit, most);
             let q = b.convert("q", scaled, Dtype::I8);
-            b.store("aq", at, q, false);
+            let place = |width: usize| {
+                vec![Slice::point("s"), Slice::range(i.clone(), 1), Slice::range(0, width)]
+            };
+            b.store("aq", place(self.step), q, false);
             let wide = b.convert("wide", q, Dtype::I32);
             let sum = b.reduce("sum", Reduce::Sum, wide, 1);
             let factor = b.fill(f64::from(self.times), Dtype::I32, &[1, 1]);
             let z = b.binary("z", Binary::Mul, sum, factor);
             let scale0 = b.binary("scale0", Binary::Div, range, most);
             let scale = b.binary("scale", Binary::Add, scale0, trouble);
-            let place = vec![Slice::range(i.clone(), 1), Slice::range(s, 1)];
-            b.store("as", place.clone(), scale, false);
-            b.store("az", place, z, false);
+            b.store("as", place(1), scale, false);
+            b.store("az", place(1), z, false);
             vec![]
         });
     }
