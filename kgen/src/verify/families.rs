@@ -639,6 +639,11 @@ const LEVELS: f64 = 10.0;
 fn integer_of(format: &Format, e: usize, random: &mut Random) -> f32 {
     let Some(code) = format.field(Field::Code) else { return 0.0 };
     let ends = match (format.value, code.elem.bits()) {
+        (format::Value::Affine { .. }, _)
+            if matches!(code.elem, format::FieldElem::Ternary | format::FieldElem::Trit) =>
+        {
+            (-1.0, 1.0)
+        }
         (format::Value::Affine { zero }, bits @ 1..=8) => {
             let zero = if zero == 0 && format.field(Field::Min).is_none() {
                 1 << (bits - 1)
