@@ -4,8 +4,8 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     tile::{
-        Binary, Carried, Expr, For, Kernel, Param, Reduce, Role, Share, Slice, Stage, Stmt, Store,
-        Tensor, Type, Unary, Value, ValueData,
+        Binary, Carried, Expr, For, If, Kernel, Param, Predicate, Reduce, Role, Share, Slice,
+        Stage, Stmt, Store, Tensor, Type, Unary, Value, ValueData,
     },
 };
 
@@ -76,6 +76,28 @@ impl Builder {
     pub fn scalar(&mut self, name: &str, value: Extent) -> Extent {
         self.push(Stmt::Scalar { name: name.into(), value });
         Extent::from(name)
+    }
+
+    /// An integer from memory (i32 or i64).
+    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
+        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
+        Extent::from(name)
+    }
+
+    /// `body` where the condition holds.
+    pub fn when(&mut self, cond: Predicate, body: impl FnOnce(&mut Self)) {
+        self.blocks.push(vec![]);
+        body(self);
+        let then = self.blocks.pop().expect("pushed above");
+        self.push(Stmt::If(Box::new(If { cond, then, otherwise: vec![], yields: vec![] })));
+    }
+
+    pub fn permute(&mut self, name: &str, a: Value, table: Vec<usize>) -> Value {
+        let (elem, mut shape) = (self.elem(a), self.shape(a));
+        if let Some(last) = shape.last_mut() {
+            *last = table.len();
+        }
+        self.let_value(name, elem, &shape, Expr::Permute(a, table))
     }
 
     pub fn fill(&mut self, x: f64, elem: Dtype, shape: &[usize]) -> Value {

@@ -135,6 +135,7 @@ impl Fold<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Reduce(..)
+            | Expr::Permute(..)
             | Expr::Convert(_)) => other,
         }
     }
@@ -162,6 +163,7 @@ impl Fold<'_> {
             | Expr::Unary(..)
             | Expr::Binary(..)
             | Expr::Select(..)
+            | Expr::Permute(..)
             | Expr::Reduce(..) => None,
         }?;
         let (a, b) = (shape(found), shape(value));

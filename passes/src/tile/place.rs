@@ -184,7 +184,7 @@ fn space(
             if narrow || (frozen && here_once) { Space::Inline } else { kept(ty, choice) }
         }
         Expr::Dot { .. } | Expr::Reduce(..) => kept(ty, choice),
-        Expr::Convert(a) | Expr::Unary(_, a) => {
+        Expr::Convert(a) | Expr::Unary(_, a) | Expr::Permute(a, _) => {
             elementwise(kernel, ty, &[*a], narrow, here_once, readers, choice, placed)
         }
         Expr::Binary(_, a, b) => {
