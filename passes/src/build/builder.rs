@@ -120,6 +120,22 @@ impl Builder {
         self.let_value(name, elem, &shape, Expr::Load { tensor: tensor.into(), at, guard })
     }
 
+    /// As `load`, as a matrix: a row of elements has a first dimension of 1.
+    pub fn load_row(
+        &mut self,
+        name: &str,
+        tensor: &str,
+        elem: Dtype,
+        at: Vec<Slice>,
+        guard: bool,
+    ) -> Value {
+        let mut shape: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
+        if shape.len() < 2 {
+            shape.insert(0, 1);
+        }
+        self.let_value(name, elem, &shape, Expr::Load { tensor: tensor.into(), at, guard })
+    }
+
     pub fn store(&mut self, tensor: &str, at: Vec<Slice>, value: Value, guard: bool) {
         self.push(Stmt::Store { tensor: tensor.into(), at, value, guard });
     }
