@@ -313,7 +313,8 @@ pub enum Expr {
         dim: usize,
         start: Extent,
     },
-    /// With `guard`, elements outside the tensor are zero; without, the program claims there are none.
+    /// With `guard`, elements outside the tensor are zero; without, the program claims there are none. The tile may have
+    /// dimensions of 1 before those of the slices.
     Load {
         tensor: String,
         at: Vec<Slice>,
@@ -332,6 +333,8 @@ pub enum Expr {
     Select(Value, Value, Value),
     /// Keeps the dimension, with size 1.
     Reduce(Reduce, Value, usize),
+    /// Along the last dimension, element i is that at `table[i]`: `permute(a, [1, 0, 3, 2])`.
+    Permute(Value, Vec<usize>),
     /// To the result's element type: to a narrower float to nearest even; to an integer to nearest even,
     /// saturating, NaN to 0; between integers the value, which must fit.
     Convert(Value),

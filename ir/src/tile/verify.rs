@@ -187,7 +187,12 @@ impl Check<'_> {
             ));
         }
         let lens: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
-        if let Some(shape) = shape.filter(|s| *s != lens) {
+        // A load may have dimensions of 1 before those of the tensor.
+        let ones = |s: &[usize]| {
+            let more = s.len().saturating_sub(lens.len());
+            !write && s.iter().take(more).all(|x| *x == 1) && s.get(more..) == Some(&lens[..])
+        };
+        if let Some(shape) = shape.filter(|s| *s != lens && !ones(s)) {
             self.wrong(format!("a tile of `{tensor}` is {lens:?}, not {shape:?}"));
         }
         if elem.is_some_and(|e| e != t.elem) {
@@ -371,6 +376,19 @@ impl Check<'_> {
                         tc.elem, ta.elem, tb.elem
                     ));
                 }
+            }
+            Expr::Permute(a, table) => {
+                self.used(*a);
+                let from = self.ty(*a);
+                let mut shape = from.shape.clone();
+                if let Some(last) = shape.last_mut() {
+                    if table.iter().any(|place| place >= last) {
+                        self.wrong(format!("`{name}` takes an element that is not there"));
+                    }
+                    *last = table.len();
+                }
+                shape_is(self, Some(shape));
+                elem_is(self, from.elem);
             }
             Expr::Reduce(_, a, dim) => {
                 self.used(*a);

@@ -191,7 +191,7 @@ fn space(
             [(_, Kind::DotLeft | Kind::Stored)] if here_once => Space::Inline,
             _ => Space::Scratch,
         },
-        Expr::Convert(a) | Expr::Unary(_, a) => {
+        Expr::Convert(a) | Expr::Unary(_, a) | Expr::Permute(a, _) => {
             elementwise(kernel, ty, &[*a], narrow, here_once, readers, choice, placed)
         }
         Expr::Binary(_, a, b) => {
@@ -227,7 +227,7 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
                     }
                     match expr {
                         Expr::Dot { .. } | Expr::Reduce(..) => {}
-                        Expr::Transpose(_) => open.push(*value),
+                        Expr::Transpose(_) | Expr::Permute(..) => open.push(*value),
                         Expr::Fill(_)
                         | Expr::Iota { .. }
                         | Expr::Load { .. }

@@ -10,7 +10,7 @@
 //! A tile of the product fills the registers, its sums over a step stay in them; sums of floats lie in scratch between
 //! steps. Rows behind the last activation row are rounded zeros, so that no tile is partial.
 
-use super::{Builder, Kind, Product, Weight};
+use super::{Builder, Kind, Place, Product, Weight};
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
@@ -46,6 +46,19 @@ impl Block {
         Some(Block { rows: vectors * target.lanes, tokens: (sums / vectors).clamp(1, 8) })
     }
 
+    fn each_tile(
+        self,
+        b: &mut Builder,
+        var: &str,
+        share: &Extent,
+        body: impl Fn(&mut Builder, &Extent),
+    ) {
+        b.for_each(var, (Extent::Lit(0), share.clone(), self.tokens), &[], |b, _| {
+            body(b, &Extent::from(var));
+            vec![]
+        });
+    }
+
     /// Activation rows that share a panel.
     fn share(self) -> usize {
         (SHARE / self.tokens).max(1) * self.tokens
@@ -54,7 +67,7 @@ impl Block {
 
 /// The product of one weight, inside a task.
 struct Inside<'a> {
-    product: &'a Product,
+    product: &'a Product<'a>,
     weight: &'a Weight,
     packing: &'a Packing,
     block: Block,
@@ -64,23 +77,15 @@ struct Inside<'a> {
     first: Extent,
 }
 
-impl Product {
+impl Product<'_> {
     /// Tasks of row tiles for every weight; all of them are codes multiplied as bytes.
     pub(super) fn in_blocks(&self, b: &mut Builder, block: Block) {
-        for w in &self.weights {
-            let Kind::Codes { packing, .. } = &w.kind else { continue };
-            let inside = |row: &Extent, first: Extent| Inside {
-                product: self,
-                weight: w,
-                packing,
-                block,
-                row: row.clone(),
-                first,
-            };
-            let scratch = inside(&Extent::Lit(0), Extent::Lit(0)).scratch();
-            scratch.into_iter().for_each(|t| b.scratch_tensor(t));
-            let rows = Extent::from(w.n.div_ceil(block.rows));
-            b.tasks("t", rows, self.chunk, |b| {
+        for unit in self.units() {
+            for t in self.inside(unit, block, &Extent::Lit(0), &Extent::Lit(0)) {
+                t.scratch().into_iter().for_each(|t| b.scratch_tensor(t));
+            }
+            let tiles = Extent::from(unit[0].n.div_ceil(block.rows));
+            b.tasks("t", tiles, self.choice.schedule.chunk, |b| {
                 let row = b.scalar("row", Extent::from("t") * block.rows);
                 let padded = self.m.clone().ceil_div(block.tokens) * block.tokens;
                 let padded = b.scalar("padded", padded);
@@ -88,11 +93,38 @@ impl Product {
                     let first = Extent::from("i");
                     let share = (padded.clone() - first.clone()).min(block.share());
                     let share = b.scalar("share", share);
-                    inside(&row, first).rows(b, &share);
+                    let all = self.inside(unit, block, &row, &first);
+                    all.iter().for_each(|x| x.rows(b, &share));
+                    let place = Place { expert: Extent::Lit(0), column: row };
+                    block.each_tile(b, "y", &share, |b, tile| {
+                        let sums: Vec<Value> = all.iter().map(|x| x.sum(b, tile)).collect();
+                        self.give(b, unit, &place, &(first.clone() + tile.clone()), &sums, true);
+                    });
                     vec![]
                 });
             });
         }
+    }
+
+    fn inside<'a>(
+        &'a self,
+        unit: &'a [Weight],
+        block: Block,
+        row: &Extent,
+        first: &Extent,
+    ) -> Vec<Inside<'a>> {
+        let one = |weight: &'a Weight| match &weight.kind {
+            Kind::Codes { packing, .. } => Some(Inside {
+                product: self,
+                weight,
+                packing,
+                block,
+                row: row.clone(),
+                first: first.clone(),
+            }),
+            Kind::Floats(_) => None,
+        };
+        unit.iter().filter_map(one).collect()
     }
 }
 
@@ -128,20 +160,6 @@ impl Inside<'_> {
         list
     }
 
-    fn each_tile(
-        &self,
-        b: &mut Builder,
-        var: &str,
-        share: &Extent,
-        body: impl Fn(&mut Builder, &Extent),
-    ) {
-        let range = (Extent::Lit(0), share.clone(), self.block.tokens);
-        b.for_each(var, range, &[], |b, _| {
-            body(b, &Extent::from(var));
-            vec![]
-        });
-    }
-
     fn sums(&self, tile: &Extent) -> Vec<Slice> {
         vec![Slice::range(tile.clone(), self.block.tokens), self.all()]
     }
@@ -154,26 +172,23 @@ impl Inside<'_> {
     fn rows(&self, b: &mut Builder, share: &Extent) {
         let shape = [self.block.tokens, self.block.rows];
         let sums = self.name("sums");
-        self.each_tile(b, "z", share, |b, tile| {
+        self.block.each_tile(b, "z", share, |b, tile| {
             let nothing = b.fill(0.0, Dtype::F32, &shape);
             b.store(&sums, self.sums(tile), nothing, false);
         });
         b.for_each("u", (Extent::Lit(0), Extent::from(self.product.steps), 1), &[], |b, _| {
             self.unpack(b);
-            self.each_tile(b, "j", share, |b, tile| {
+            self.block.each_tile(b, "j", share, |b, tile| {
                 let old = b.load("old", &sums, Dtype::F32, self.sums(tile), false);
                 let sum = self.tile(b, tile, old);
                 b.store(&sums, self.sums(tile), sum, false);
             });
             vec![]
         });
-        self.each_tile(b, "y", share, |b, tile| {
-            let sum = b.load("sum", &sums, Dtype::F32, self.sums(tile), false);
-            let y = b.convert("y", sum, self.product.out);
-            let rows = Slice::range(self.first.clone() + tile.clone(), self.block.tokens);
-            let columns = Slice::range(self.row.clone() + self.weight.first, self.block.rows);
-            b.store(&self.product.columns_of(self.weight), vec![rows, columns], y, true);
-        });
+    }
+
+    fn sum(&self, b: &mut Builder, tile: &Extent) -> Value {
+        b.load("sum", &self.name("sums"), Dtype::F32, self.sums(tile), false)
     }
 
     /// The panel of step `u`, and its levels.
