@@ -98,6 +98,16 @@ pub(super) fn queries(
     b.binary("qs", Binary::Mul, q1, c)
 }
 
+/// Scores under the cap, in units of log 2.
+pub(super) fn capped(b: &mut Builder, s: &Shape<'_>, score: Value) -> Value {
+    let Some(cap) = s.a.softcap else { return score };
+    let inverse = b.fill(1.0 / cap, Dtype::F32, &[1, 1]);
+    let scaled = b.binary("s1", Binary::Mul, score, inverse);
+    let squashed = b.unary("s2", Unary::Tanh, scaled);
+    let back = b.fill(cap * std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
+    b.binary("s3", Binary::Mul, squashed, back)
+}
+
 /// One tile of keys joins the state.
 pub(super) fn step(
     b: &mut Builder,
@@ -117,14 +127,8 @@ pub(super) fn step(
         (seen, b.binary("held", Binary::Cmp(Compare::Lt), rows, zero))
     });
     let k1 = keys::k(b, s, at);
-    let mut score = b.dot("s0", q, k1, true, None);
-    if let Some(cap) = s.a.softcap {
-        let inverse = b.fill(1.0 / cap, Dtype::F32, &[1, 1]);
-        let scaled = b.binary("s1", Binary::Mul, score, inverse);
-        let squashed = b.unary("s2", Unary::Tanh, scaled);
-        let back = b.fill(cap * std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
-        score = b.binary("s3", Binary::Mul, squashed, back);
-    }
+    let score = b.dot("s0", q, k1, true, None);
+    let mut score = capped(b, s, score);
     if let Some((seen, _)) = exist {
         let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[s.group, s.keys]);
         score = b.select("s", seen, score, lowest);

@@ -10,6 +10,7 @@ mod heads;
 mod keys;
 mod mask;
 mod merge;
+mod prefill;
 
 use super::builder::Builder;
 use crate::Choice;
@@ -32,6 +33,7 @@ const LOWEST: f64 = -3.0e38;
 type Result<T> = std::result::Result<T, Unsupported>;
 
 /// What one kernel needs to know.
+#[derive(Clone)]
 pub(super) struct Shape<'a> {
     a: &'a Attention,
     name: String,
@@ -64,6 +66,15 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
             .collect(),
     };
     let short = launch("attend", &all, None);
+    if choice.schedule.queries > 0 {
+        let plan = prefill::Plan::new(&s, choice);
+        program.kernels.push(prefill::prefill(&s, params(&all), &plan));
+        program.variants.push(Variant {
+            name: "rows".into(),
+            when: plan.when(&s),
+            launches: vec![launch("attend_rows", &all, None)],
+        });
+    }
     if split == 0 {
         program.variants.push(Variant { name: "all".into(), when: vec![], launches: vec![short] });
         return Ok(program);
