@@ -352,7 +352,8 @@ impl Lower<'_> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => r.ahead.is_some().then(|| r.clone()),
             Some(Place::Inline(None)) => match self.exprs.get(&v) {
-                Some(Expr::Convert(a)) => self.hinted(*a),
+                // Codes stand before their scales.
+                Some(Expr::Convert(a) | Expr::Binary(_, a, _)) => self.hinted(*a),
                 _ => None,
             },
             Some(Place::Regs(_) | Place::Scratch(_)) | None => None,

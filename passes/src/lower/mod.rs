@@ -7,6 +7,7 @@
 mod access;
 pub(crate) mod dot;
 mod eval;
+mod field;
 mod rows;
 
 use crate::Choice;
