@@ -497,7 +497,8 @@ fn attend(
         state = state.merge(&State::of(v_dim, &scores, &values));
     }
     let exact = |y: f64| (y, 0.0);
-    if seen.is_empty() {
+    // Keys that all weigh nothing are as good as hidden.
+    if seen.is_empty() || state.den == 0.0 {
         return Answer { o: vec![exact(0.0); v_dim], lse: exact(f64::NEG_INFINITY), tainted };
     }
     tainted |= q.iter().any(|x| !x.is_finite());

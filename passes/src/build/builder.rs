@@ -78,6 +78,12 @@ impl Builder {
         Extent::from(name)
     }
 
+    /// An integer from memory.
+    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
+        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
+        Extent::from(name)
+    }
+
     pub fn fill(&mut self, x: f64, elem: Dtype, shape: &[usize]) -> Value {
         self.let_value("c", elem, shape, Expr::Fill(x))
     }

@@ -128,8 +128,9 @@ impl Lower<'_> {
                 dims.push(TileDim { len, step, guard });
             }
         }
-        let whole = last.len.is_some_and(|n| tensor.shape.last() == Some(&Extent::Lit(n as i64)));
-        let Some(len) = last.len.filter(|_| whole || !guard) else {
+        let size = tensor.shape.last().and_then(Extent::as_lit).unwrap_or(0);
+        let inside = last.start == Extent::Lit(0) && last.len.is_some_and(|n| n as i64 <= size);
+        let Some(len) = last.len.filter(|_| inside || !guard) else {
             return Err(self.no("a part of the row of a field, under a guard".into()));
         };
         let start = self.extent(&last.start)?;
