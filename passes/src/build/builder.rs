@@ -192,12 +192,6 @@ impl Builder {
         self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
     }
 
-    /// An integer from memory.
-    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
-        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
-        Extent::from(name)
-    }
-
     /// `body` gets the carried tiles, under their names, and gives the next ones.
     pub fn for_each(
         &mut self,

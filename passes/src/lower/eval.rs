@@ -192,7 +192,10 @@ impl Lower<'_> {
         let shape = self.shape(v).to_vec();
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
-        let looped = lanes != LaneDim::Splat && whole >= 8 && rows * whole > 16;
+        let looped = lanes != LaneDim::Splat
+            && whole >= 8
+            && rows * whole > 16
+            && self.last_by_index(v);
         if looped {
             let step = self.lanes;
             self.for_loop(
@@ -243,7 +246,7 @@ impl Lower<'_> {
         let looped = lanes != LaneDim::Splat
             && !guarded
             && rows * whole > 16
-            && !matches!(self.places.get(&v), Some(Place::Regs(_)));
+            && self.last_by_index(v);
         if looped {
             let step = self.lanes;
             self.for_loop(

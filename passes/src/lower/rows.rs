@@ -24,6 +24,11 @@ impl Lower<'_> {
         self.by_index(v, 1)
     }
 
+    /// The same for the last dimension.
+    pub(super) fn last_by_index(&self, v: Value) -> bool {
+        self.by_index(v, self.shape(v).len().saturating_sub(1))
+    }
+
     fn by_index(&self, v: Value, dim: usize) -> bool {
         if self.shape(v).get(dim) == Some(&1) {
             return true;
@@ -34,6 +39,8 @@ impl Lower<'_> {
             Some(Place::Inline(Some(r))) => r.packed.is_none(),
             Some(Place::Inline(None)) => match &self.exprs[&v] {
                 Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => true,
+                // It has no such dimension left.
+                Expr::Reduce(_, _, along) if *along == dim => true,
                 Expr::Transpose(a) => self.by_index(*a, 1 - dim.min(1)),
                 Expr::Dot { .. } => false,
                 other => crate::tile::operands(other).iter().all(|o| self.by_index(*o, dim)),

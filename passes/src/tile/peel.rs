@@ -111,7 +111,8 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
                 | Expr::Unary(..)
                 | Expr::Binary(..)
                 | Expr::Reduce(..)
-                | Expr::Convert(_) => false,
+                | Expr::Convert(_)
+                | Expr::Transpose(_) => false,
             };
             if !condition {
                 found.remove(&v);

@@ -176,8 +176,8 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
     let pad = s.v_dim.next_multiple_of(plan.lanes);
     let nought = b.fill(0.0, Dtype::I32, &[1, pad]);
     b.store("odd", vec![Slice::range(0, 1), Slice::range(0, pad)], nought, false);
-    b.for_each("r", (Extent::Lit(0), Extent::from(plan.rows / s.group), 1), &[], |b, _| {
-        let r = Extent::from("r");
+    b.for_each("turn", (Extent::Lit(0), Extent::from(plan.rows / s.group), 1), &[], |b, _| {
+        let r = Extent::from("turn");
         // Behind the last row stand copies of it, which nobody stores.
         let i = b.scalar("i", first.clone() + r.clone().min(here.clone() - 1));
         let item = task.item(i);
@@ -208,8 +208,8 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
         vec![]
     });
     let panels = (Extent::Lit(0), used, 1);
-    b.for_each("p", panels.clone(), &[], |b, _| {
-        let p = Extent::from("p");
+    b.for_each("panel", panels.clone(), &[], |b, _| {
+        let p = Extent::from("panel");
         let at = vec![Slice::range(p.clone() * width, width), Slice::range(0, s.dim)];
         let q = b.load("q", "rows", Dtype::F32, at, false);
         let turned = b.transpose("qt", q);
@@ -233,11 +233,10 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
             range += 1;
         }
     }
-    b.for_each("p", panels, &[], |b, _| {
-        let p = Extent::from("p");
-        let row = |b: &mut Builder, name: &str| {
-            b.load(name, name, Dtype::F32, flat(&p, width), false)
-        };
+    b.for_each("panel", panels, &[], |b, _| {
+        let p = Extent::from("panel");
+        let row =
+            |b: &mut Builder, name: &str| b.load(name, name, Dtype::F32, flat(&p, width), false);
         let o = b.load("o", "ot", Dtype::F32, tall(&p, s.v_dim, width), false);
         let state = [row(b, "max"), row(b, "den"), o];
         let sink = s.a.sink_logit.then(|| row(b, "sink"));
@@ -252,8 +251,8 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
         b.store("rows", at, turned, false);
         vec![]
     });
-    b.for_each("r", (Extent::Lit(0), here.clone(), 1), &[], |b, _| {
-        let r = Extent::from("r");
+    b.for_each("turn", (Extent::Lit(0), here.clone(), 1), &[], |b, _| {
+        let r = Extent::from("turn");
         let place = Slice::range(r.clone() * s.group, s.group);
         let item = task.item(first.clone() + r);
         let at = vec![place.clone(), Slice::range(0, s.v_dim)];
@@ -287,8 +286,6 @@ fn walk(
     let lo = b.scalar(&format!("from{range}"), lo);
     let start = b.scalar(&format!("start{range}"), start);
     let hi = b.scalar(&format!("to{range}"), hi);
-    // No row sees a key of an empty range, however early it begins.
-    let start = start.max((lo.clone() + 1 - hi.clone()).max(0) * i64::from(u32::MAX));
     let j = format!("j{range}");
     b.for_each(&j, (start, hi.clone(), keys), &[], |b, _| {
         let j = Extent::from(j.as_str());
@@ -301,7 +298,7 @@ fn walk(
             |b| copy(b, s, &tile(Some(&lo), Some(&hi))),
         );
         let odd = numbers(b, s, plan, keys, range);
-        let p = format!("p{range}");
+        let p = format!("panel{range}");
         b.for_each(&p, panels.clone(), &[], |b, _| {
             let p = Extent::from(p.as_str());
             panel(b, s, plan, &Panel { p: &p, open, j: &j, range, odd: &odd });
@@ -404,7 +401,12 @@ fn mixed(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>) {
         |b| add(b, s, plan, at, p, alpha),
         |b| {
             let width = plan.width;
-            b.store("ps", vec![Slice::range(0, at.open.seg.keys), Slice::range(0, width)], p, false);
+            b.store(
+                "ps",
+                vec![Slice::range(0, at.open.seg.keys), Slice::range(0, width)],
+                p,
+                false,
+            );
             let place = tall(at.p, s.v_dim, width);
             let o = b.load("o", "ot", Dtype::F32, place.clone(), false);
             let faded = b.binary("faded", Binary::Mul, o, alpha);

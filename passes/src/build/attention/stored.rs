@@ -40,6 +40,8 @@ struct Part {
     tensor: &'static str,
     elem: Dtype,
     field: Field,
+    /// One a row: its tensor has no dimension for the elements of a row.
+    alone: bool,
 }
 
 impl Stored {
@@ -53,7 +55,8 @@ impl Stored {
             Storage::Codes(codes) => Stored::codes(codes, width),
         };
         found.ok_or_else(|| {
-            let instead = "f32, f16, bf16, q8_0, or integers of 8 or 4 bits with a scale a row or group";
+            let instead =
+                "f32, f16, bf16, q8_0, or integers of 8 or 4 bits with a scale a row or group";
             choice.unsupported(format!("{what} of this storage"), instead)
         })
     }
@@ -91,7 +94,7 @@ impl Stored {
                 1 => Field { block: format.block, stride: whole, at, step: 0 },
                 _ => return None,
             };
-            parts.push(Part { name, tensor: "", elem, field });
+            parts.push(Part { name, tensor: "", elem, field, alone: false });
         }
         Some(Stored { plain: None, parts, signed, zero, width })
     }
@@ -109,7 +112,7 @@ impl Stored {
         let bits = usize::from(codes.bits);
         let stride = (width * bits).next_multiple_of(8);
         let field = Field { block: width, stride, at: 0, step: bits };
-        let mut parts = vec![Part { name: "codes", tensor: ".codes", elem, field }];
+        let mut parts = vec![Part { name: "codes", tensor: ".codes", elem, field, alone: false }];
         let block = match codes.group {
             Group::K(group) => usize::try_from(group).ok().filter(|g| *g > 0)?,
             Group::Row => width,
@@ -119,9 +122,10 @@ impl Stored {
             let stride = elem.bits() as usize;
             (elem, Field { block, stride, at: 0, step: 0 })
         };
+        let alone = codes.group == Group::Row;
         let float = |d: Dtype| matches!(d, Dtype::F32 | Dtype::F16 | Dtype::BF16).then_some(d);
         let (elem, field) = shared(float(codes.scale)?);
-        parts.push(Part { name: "scale", tensor: ".scale", elem, field });
+        parts.push(Part { name: "scale", tensor: ".scale", elem, field, alone });
         let zero = match codes.zero {
             None => None,
             Some(Zero::Float(d)) => Some(float(d)?),
@@ -132,7 +136,7 @@ impl Stored {
         };
         if let Some(zero) = zero {
             let (elem, field) = shared(zero);
-            parts.push(Part { name: "zero", tensor: ".zero", elem, field });
+            parts.push(Part { name: "zero", tensor: ".zero", elem, field, alone });
         }
         Some(Stored { plain: None, parts, signed, zero: 0, width })
     }
@@ -220,13 +224,8 @@ impl Stored {
     fn params(&self, base: &str, t: &Tensor) -> Option<Vec<Param>> {
         let parts = self.parts.iter().filter(|p| t.name == format!("{base}{}", p.tensor));
         let one = |p: &Part| {
-            // What a row shares has no dimension of its own.
-            let own = if p.field.step == 0 && p.field.block == self.width && p.tensor != "" {
-                t.shape.len()
-            } else {
-                t.shape.len() - 1
-            };
-            let lead = t.shape[..own.min(t.shape.len())].iter().cloned();
+            let own = t.shape.len() - usize::from(!p.alone);
+            let lead = t.shape[..own].iter().cloned();
             Param::Tensor(Tensor {
                 name: format!("{base}.{}", p.name),
                 role: Role::In,
