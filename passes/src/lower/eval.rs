@@ -192,10 +192,8 @@ impl Lower<'_> {
         let shape = self.shape(v).to_vec();
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
-        let looped = lanes != LaneDim::Splat
-            && whole >= 8
-            && rows * whole > 16
-            && self.last_by_index(v);
+        let looped =
+            lanes != LaneDim::Splat && whole >= 8 && rows * whole > 16 && self.last_by_index(v);
         if looped {
             let step = self.lanes;
             self.for_loop(
@@ -243,10 +241,8 @@ impl Lower<'_> {
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
         let guarded = r.dims.last().is_some_and(|d| d.guard.is_some());
-        let looped = lanes != LaneDim::Splat
-            && !guarded
-            && rows * whole > 16
-            && self.last_by_index(v);
+        let looped =
+            lanes != LaneDim::Splat && !guarded && rows * whole > 16 && self.last_by_index(v);
         if looped {
             let step = self.lanes;
             self.for_loop(
