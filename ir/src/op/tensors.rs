@@ -12,6 +12,7 @@ use super::{
     Select, Shared, Storage, Value, Zero,
 };
 use crate::{
+    artifact::check::Check,
     dtype::Dtype,
     extent::{Extent, RaggedOp},
     tile::Symbol,
@@ -82,6 +83,59 @@ impl Op {
             }
         }
         out.0
+    }
+}
+
+impl Op {
+    /// What the tensors that hold indices must keep to.
+    pub fn checks(&self) -> Vec<Check> {
+        let mut out = Vec::new();
+        let offsets = |tensor: String, dim: &Dim| Check::Offsets { tensor, most: total(dim) };
+        match &self.kind {
+            Kind::Attention(a) => {
+                if matches!(a.q.len, Dim::Ragged { .. }) {
+                    out.push(offsets("q.indptr".into(), &a.q.len));
+                }
+                for s in &a.segments {
+                    let name = |suffix: &str| format!("{}.{suffix}", s.name);
+                    if let Shared::Group(copies) = &s.shared {
+                        let end = Extent::Sym(copies.clone());
+                        out.push(Check::Below { tensor: name("group"), end });
+                    }
+                    match (&s.layout, &s.len) {
+                        (KvLayout::Dense, Dim::Ragged { .. }) => {
+                            out.push(offsets(name("indptr"), &s.len));
+                        }
+                        (KvLayout::Dense, Dim::Const(_) | Dim::Sym(_)) => {}
+                        (KvLayout::Paged(page), len) => {
+                            let held = Extent::Sym(name("max_pages")) * *page;
+                            let end = held.min(longest(len)) + 1i64;
+                            out.push(Check::Below { tensor: name("len"), end });
+                            out.push(Check::Pages {
+                                tensor: name("block_table"),
+                                lens: name("len"),
+                                page: *page,
+                                end: Extent::Sym(name("pages")),
+                            });
+                        }
+                        (KvLayout::Ring { .. }, len) => {
+                            let end = longest(len) + 1i64;
+                            out.push(Check::Below { tensor: name("pos"), end });
+                        }
+                    }
+                }
+            }
+            Kind::MpGemm(g) => match (&g.m, &g.grouped) {
+                (Dim::Ragged { .. }, Some(_)) => out.push(offsets("a.indptr".into(), &g.m)),
+                (Dim::Const(_) | Dim::Sym(_), Some(grouped)) => {
+                    let end = Extent::Lit(grouped.groups);
+                    out.push(Check::Below { tensor: "group".into(), end });
+                }
+                (_, None) => {}
+            },
+            Kind::Rows(_) => {}
+        }
+        out
     }
 }
 

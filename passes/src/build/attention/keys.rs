@@ -45,7 +45,7 @@ pub(super) fn segment<'a>(a: &'a Attention, spec: &'a Segment, choice: &Choice) 
         KvValue::PrefixOfK(_) => None,
     };
     let lanes = choice.target.lanes;
-    let keys = choice.schedule.keys.next_multiple_of(lanes);
+    let keys = mask::tile(&spec.mask, choice.schedule.keys.next_multiple_of(lanes), lanes);
     let (walk, keys) = match spec.layout {
         KvLayout::Dense => (Walk::Rows, keys),
         KvLayout::Ring { .. } => (Walk::Gather, keys),
@@ -55,7 +55,6 @@ pub(super) fn segment<'a>(a: &'a Attention, spec: &'a Segment, choice: &Choice) 
         }
     };
     let k = plain(spec.k.as_ref().unwrap_or(&a.kv.k), "k")?;
-    let keys = mask::tile(&spec.mask, keys, lanes);
     Ok(Seg { spec, heads: a.heads_of(spec), k, v, keys, walk })
 }
 

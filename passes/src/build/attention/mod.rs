@@ -115,6 +115,7 @@ fn longest(dim: &Dim) -> Extent {
 pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Result<Program> {
     a.segments.iter().try_for_each(|s| check(a, s, choice))?;
     let s = shape(a, choice)?;
+    mask::check(&s, choice)?;
     let params = |names: &[Tensor]| names.iter().cloned().map(Param::Tensor).collect::<Vec<_>>();
     let launch = |kernel: &str, tensors: &[Tensor]| Launch {
         kernel: kernel.into(),
