@@ -377,7 +377,7 @@ fn whole(e: &Expr, names: &dyn Fn(&str) -> Option<i64>) -> Option<i64> {
                 (_, _) => None,
             }
         }
-        Expr::Reduce(..) => None,
+        Expr::At(..) | Expr::Reduce(..) => None,
     }
 }
 

@@ -111,6 +111,7 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
                 | Expr::Unary(..)
                 | Expr::Binary(..)
                 | Expr::Reduce(..)
+                | Expr::Transpose(_)
                 | Expr::Convert(_) => false,
             };
             if !condition {

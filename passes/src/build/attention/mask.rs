@@ -140,6 +140,7 @@ fn terms(e: &Expr) -> Vec<&Expr> {
         | Expr::Name(_)
         | Expr::Unary(..)
         | Expr::Call(..)
+        | Expr::At(..)
         | Expr::Reduce(..) => vec![e],
     }
 }
@@ -199,7 +200,11 @@ fn affine(e: &Expr, pos: &Extent, head: &Extent) -> Option<(i64, Extent)> {
             let ((p, u), (q, v)) = (affine(a, pos, head)?, affine(b, pos, head)?);
             Some(if *op == Op::Add { (p + q, u + v) } else { (p - q, u - v) })
         }
-        Expr::Unary(Sign::Not, _) | Expr::Binary(..) | Expr::Call(..) | Expr::Reduce(..) => None,
+        Expr::Unary(Sign::Not, _)
+        | Expr::Binary(..)
+        | Expr::Call(..)
+        | Expr::At(..)
+        | Expr::Reduce(..) => None,
     }
 }
 
@@ -434,7 +439,11 @@ fn value(b: &mut Builder, view: &View<'_>, e: &Expr) -> Said<Number> {
             let x = value(b, view, x)?;
             sum(b, twice, x, Binary::Sub)?
         }
-        Expr::Unary(Sign::Not, _) | Expr::Binary(..) | Expr::Call(..) | Expr::Reduce(..) => {
+        Expr::Unary(Sign::Not, _)
+        | Expr::Binary(..)
+        | Expr::Call(..)
+        | Expr::At(..)
+        | Expr::Reduce(..) => {
             return Err(format!("`{e}`"));
         }
     })
@@ -460,6 +469,7 @@ fn condition(b: &mut Builder, view: &View<'_>, e: &Expr, turned: bool) -> Said<V
         | Expr::Unary(Sign::Neg, _)
         | Expr::Binary(Op::Add | Op::Sub | Op::Mul | Op::Div | Op::Rem, ..)
         | Expr::Call(..)
+        | Expr::At(..)
         | Expr::Reduce(..) => return Err(format!("`{e}`")),
     };
     let cmp = match (cmp, turned) {
