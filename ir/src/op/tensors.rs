@@ -326,7 +326,7 @@ fn attention(a: &Attention, list: &mut List) {
     list.plain("q".into(), q.dtype, with(q.dim), "queries");
     if matches!(q.len, Dim::Ragged { .. }) {
         let shape = vec![batch.clone() + 1i64];
-        list.plain("q.indptr".into(), Dtype::I32, shape, "first query row of each sequence");
+        list.plain("q.indptr".into(), a.index, shape, "first query row of each sequence");
     }
     for s in &a.segments {
         segment(a, s, list);
@@ -392,21 +392,21 @@ fn segment(a: &Attention, s: &Segment, list: &mut List) {
     match &s.layout {
         KvLayout::Dense if ragged => {
             let why = "first key of each sequence";
-            list.plain(name("indptr"), Dtype::I32, vec![copies.clone() + 1i64], why);
+            list.plain(name("indptr"), a.index, vec![copies.clone() + 1i64], why);
         }
         KvLayout::Dense => {}
         KvLayout::Paged(_) => {
             let shape = vec![copies.clone(), Extent::Sym(name("max_pages"))];
-            list.plain(name("block_table"), Dtype::I32, shape, "page of each block of tokens");
-            list.plain(name("len"), Dtype::I32, vec![copies.clone()], "keys of each sequence");
+            list.plain(name("block_table"), a.index, shape, "page of each block of tokens");
+            list.plain(name("len"), a.index, vec![copies.clone()], "keys of each sequence");
         }
         KvLayout::Ring { .. } => {
             let why = "tokens seen so far by each sequence";
-            list.plain(name("pos"), Dtype::I32, vec![copies.clone()], why);
+            list.plain(name("pos"), a.index, vec![copies.clone()], why);
         }
     }
     if matches!(s.shared, Shared::Group(_)) {
-        list.plain(name("group"), Dtype::I32, vec![batch.clone()], "copy each sequence reads");
+        list.plain(name("group"), a.index, vec![batch.clone()], "copy each sequence reads");
     }
     let keys = if ragged { vec![total(&s.len)] } else { vec![copies.clone(), total(&s.len)] };
     if s.weight {
@@ -425,7 +425,7 @@ fn segment(a: &Attention, s: &Segment, list: &mut List) {
         Select::Ranges => {
             let count = Extent::Sym(name("max_ranges"));
             let shape = vec![batch, heads, count, Extent::Lit(2)];
-            list.plain(name("ranges"), Dtype::I32, shape, "first key and end of each range");
+            list.plain(name("ranges"), a.index, shape, "first key and end of each range");
         }
         Select::Centroids { levels, above, .. } => {
             // The first level is the coarsest; each finer one says whose child it is, keys belong to the last.
@@ -435,11 +435,11 @@ fn segment(a: &Attention, s: &Segment, list: &mut List) {
                 list.plain(name(&format!("centroids.{level}")), Dtype::F32, wide, "centroids");
                 if at > 0 {
                     let why = "coarser cluster of each cluster";
-                    list.plain(name(&format!("cluster.{level}")), Dtype::I32, shape, why);
+                    list.plain(name(&format!("cluster.{level}")), a.index, shape, why);
                 }
             }
             let shape = [keys, vec![heads]].concat();
-            list.plain(name("cluster"), Dtype::I32, shape, "cluster of each key");
+            list.plain(name("cluster"), a.index, shape, "cluster of each key");
             if let Some(above) = above {
                 list.plain(
                     above.clone(),

@@ -13,7 +13,8 @@ use super::{
 /// Where the kernel serves: what must hold of strides. `None`: it does not serve this op.
 pub(super) fn beside(s: &Shape<'_>, choice: &Choice) -> Option<Vec<Predicate>> {
     let few = s.a.kv.heads <= 1 || s.blocks > 1 || s.classes.len() > 1;
-    let looked_up = s.segments.iter().any(|seg| seg.walk == Walk::Gather);
+    let looked_up =
+        s.segments.iter().any(|seg| seg.walk == Walk::Gather || mask::by_head(&seg.spec.mask));
     // Which kernel runs must not depend on the batch.
     if choice.schedule.heads == 0 || few || looked_up || s.a.deterministic {
         return None;

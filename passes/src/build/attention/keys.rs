@@ -222,6 +222,9 @@ pub(super) fn reach(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Place {
             let name = format!("page_{j}");
             let place = vec![open.copy.clone(), (*j).clone() / page];
             let number = b.read(&name, &seg.name("block_table"), place);
+            if let (Some(hi), None) = (hi, at.lo) {
+                hints(b, s, open, j, hi, page);
+            }
             both(vec![Slice::point(number), rows((*j).clone() % page), head()], false)
         }
         Walk::Gather => {
@@ -247,6 +250,29 @@ pub(super) fn reach(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Place {
             let v = if seg.v.is_some() { "v_tile" } else { "k_tile" };
             Place { k: (seg.name("k_tile"), lead.clone()), v: (seg.name(v), lead), guard: false }
         }
+    }
+}
+
+/// Asks for a later tile: the pass for hints knows only tiles whose place follows from the loop.
+fn hints(b: &mut Builder, s: &Shape<'_>, open: &Open<'_>, j: &Extent, hi: &Extent, page: i64) {
+    let seg = open.seg;
+    if s.ahead == 0 {
+        return;
+    }
+    let next = (j.clone() + seg.keys * s.ahead).min(hi.clone() - 1i64) / seg.keys * seg.keys;
+    let next = b.scalar(&format!("next_{j}"), next);
+    let place = vec![open.copy.clone(), next.clone() / page];
+    let number = b.read(&format!("page_next_{j}"), &seg.name("block_table"), place);
+    let both = [(seg.k_name(), s.dim), (seg.v_name(), s.v_dim)];
+    let count = if seg.v.is_some() { 2 } else { 1 };
+    for (tensor, width) in &both[..count] {
+        let at = vec![
+            Slice::point(number.clone()),
+            Slice::range(next.clone() % page, seg.keys),
+            Slice::point(open.head.clone()),
+            Slice::range(0, *width),
+        ];
+        b.prefetch(tensor, at);
     }
 }
 

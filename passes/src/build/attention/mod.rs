@@ -54,6 +54,8 @@ pub(super) struct Shape<'a> {
     classes: Vec<Class>,
     /// Keys of a part; 0: contexts are never cut.
     split: usize,
+    /// Tiles ahead that hints ask for; 0: none.
+    ahead: usize,
 }
 
 /// Kv heads that the same segments name.
@@ -250,6 +252,7 @@ fn shape<'a>(a: &'a Attention, choice: &Choice) -> Result<Shape<'a>> {
         segments,
         classes,
         split: choice.schedule.split,
+        ahead: choice.schedule.prefetch,
     })
 }
 
