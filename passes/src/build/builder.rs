@@ -118,15 +118,21 @@ impl Builder {
     }
 
     pub fn binary(&mut self, name: &str, op: Binary, a: Value, b: Value) -> Value {
-        let (x, y) = (self.shape(a), self.shape(b));
-        let shape: Vec<usize> =
-            x.iter().zip(&y).map(|(x, y)| if *x == 1 { *y } else { *x }).collect();
+        let shape = self.joint_shape(a, b);
         let elem = if matches!(op, Binary::Cmp(_)) { Dtype::Bool } else { self.elem(a) };
         self.let_value(name, elem, &shape, Expr::Binary(op, a, b))
     }
 
+    /// Under broadcasting.
+    fn joint_shape(&self, a: Value, b: Value) -> Vec<usize> {
+        let (x, y) = (self.shape(a), self.shape(b));
+        x.iter().zip(&y).map(|(x, y)| if *x == 1 { *y } else { *x }).collect()
+    }
+
     pub fn select(&mut self, name: &str, c: Value, a: Value, b: Value) -> Value {
-        let (elem, shape) = (self.elem(a), self.shape(a));
+        let shape = self.joint_shape(a, b);
+        let both = shape.iter().zip(self.shape(c)).map(|(x, y)| if *x == 1 { y } else { *x });
+        let (elem, shape) = (self.elem(a), both.collect::<Vec<_>>());
         self.let_value(name, elem, &shape, Expr::Select(c, a, b))
     }
 

@@ -410,6 +410,8 @@ impl Lower<'_> {
             Unary::Exp2 => one(self, FloatUnary::Exp2),
             Unary::Log2 => one(self, FloatUnary::Log2),
             Unary::Tanh => one(self, FloatUnary::Tanh),
+            Unary::Sin => one(self, FloatUnary::Sin),
+            Unary::Cos => one(self, FloatUnary::Cos),
             Unary::Sqrt => one(self, FloatUnary::Sqrt),
             Unary::Floor => one(self, FloatUnary::Floor),
             Unary::Recip => {

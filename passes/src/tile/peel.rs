@@ -111,8 +111,8 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
                 | Expr::Unary(..)
                 | Expr::Binary(..)
                 | Expr::Reduce(..)
-                | Expr::Convert(_)
-                | Expr::Transpose(_) => false,
+                | Expr::Transpose(_)
+                | Expr::Convert(_) => false,
             };
             if !condition {
                 found.remove(&v);

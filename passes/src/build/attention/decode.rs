@@ -152,7 +152,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, s
     let mut opened = keys::open(b, s, &class.segments, &item.seq);
     own_heads(&mut opened, class, &at);
     let q = queries(b, s, item, &heads);
-    let bias = Bias { slope: slopes(b, s, &heads), head: &heads.start };
+    let bias = Bias { slope: slopes(b, s, &heads), item, head: &heads.start };
     let max = b.fill(LOWEST, Dtype::F32, &[s.group, 1]);
     let den = b.fill(0.0, Dtype::F32, &[s.group, 1]);
     let o = b.fill(0.0, Dtype::F32, &[s.group, s.v_dim]);
@@ -160,7 +160,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, s
     let pos = position(b, item, &opened);
     let mut number = 0;
     for open in &opened {
-        for (lo, hi) in mask::ranges(open, &pos) {
+        for (lo, hi) in mask::ranges(open, &pos, &heads.start) {
             let (lo, hi) = if split { cut(s, open, item, lo, hi) } else { (lo, hi) };
             state = range(b, s, open, (lo, hi), number, state, |b, tile, state| {
                 step(b, s, q, &bias, &pos, tile, state)
@@ -219,8 +219,8 @@ pub(super) fn cut(
 /// Whether tiles from `lo` on begin where the segment wants them to.
 pub(super) fn aligned(s: &Shape<'_>, open: &Open<'_>, lo: &Extent, split: bool) -> bool {
     match open.seg.walk {
-        Walk::Rows | Walk::Gather => true,
-        Walk::Pages(_) => {
+        Walk::Rows | Walk::Gather if open.seg.spec.mask != Mask::Tree => true,
+        Walk::Rows | Walk::Gather | Walk::Pages(_) => {
             let start = |lo: &Extent| *lo == Extent::Lit(0);
             let parts = s.split.is_multiple_of(open.seg.keys);
             if split { parts && starts_at_part(lo) } else { start(lo) }
@@ -309,6 +309,7 @@ pub(super) fn queries(b: &mut Builder, s: &Shape<'_>, item: &Item, heads: &Slice
 /// What is added to scores, and hides keys one by one.
 pub(super) struct Bias<'a> {
     pub slope: Option<Value>,
+    pub item: &'a Item,
     /// The first query head.
     pub head: &'a Extent,
 }
@@ -347,6 +348,10 @@ pub(super) fn step(
     let mut hidden = Vec::new();
     hidden.extend(hi.map(|hi| edge(b, Compare::Lt, hi)));
     hidden.extend(lo.map(|lo| edge(b, Compare::Ge, lo)));
+    if let Some(seen) = mask::seen(b, bias.item, (pos, bias.head), at, 1) {
+        let held = mask::seen(b, bias.item, (pos, bias.head), at, 0);
+        hidden.extend(held.map(|held| (seen, held)));
+    }
     let place = keys::reach(b, s, at);
     let k1 = keys::k(b, s, at, &place);
     let score = b.dot("s0", q, k1, true, None);

@@ -13,7 +13,8 @@ use super::{
 /// Where the kernel serves: what must hold of strides. `None`: it does not serve this op.
 pub(super) fn beside(s: &Shape<'_>, choice: &Choice) -> Option<Vec<Predicate>> {
     let few = s.a.kv.heads <= 1 || s.blocks > 1 || s.classes.len() > 1;
-    let looked_up = s.segments.iter().any(|seg| seg.walk == Walk::Gather);
+    let looked_up =
+        s.segments.iter().any(|seg| seg.walk == Walk::Gather || mask::by_head(&seg.spec.mask));
     // Which kernel runs must not depend on the batch.
     if choice.schedule.heads == 0 || few || looked_up || s.a.deterministic {
         return None;
@@ -72,7 +73,7 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
         let pos = position(b, &item, &opened);
         let mut number = 0;
         for open in &mut opened {
-            for (lo, hi) in mask::ranges(open, &pos) {
+            for (lo, hi) in mask::ranges(open, &pos, &Extent::Lit(0)) {
                 let keys = cut(s, open, &item, lo, hi);
                 let Bounds { lo, hi, head, main } = bounds(b, s, open, keys, number, true);
                 let whole =
@@ -94,7 +95,7 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
                             let at = vec![rows.clone(), Slice::range(0, s.dim)];
                             let q = b.load("q", "qs", Dtype::F32, at, false);
                             let slope = slopes(b, s, &rows);
-                            let bias = Bias { slope, head: &rows.start };
+                            let bias = Bias { slope, item: &item, head: &rows.start };
                             let max = b.load("max", "part.max", Dtype::F32, state(&head, 1), false);
                             let den = b.load("den", "part.den", Dtype::F32, state(&head, 1), false);
                             let o = b.load("o", "part.o", Dtype::F32, state(&head, s.v_dim), false);

@@ -39,7 +39,7 @@ pub(super) fn segment<'a>(a: &'a Attention, spec: &'a Segment, choice: &Choice) 
         KvValue::PrefixOfK(_) => None,
     };
     let lanes = choice.target.lanes;
-    let keys = choice.schedule.keys.next_multiple_of(lanes);
+    let keys = mask::tile(&spec.mask, choice.schedule.keys.next_multiple_of(lanes), lanes);
     let (walk, keys) = match spec.layout {
         KvLayout::Dense => (Walk::Rows, keys),
         KvLayout::Ring { .. } => (Walk::Gather, keys),
@@ -50,7 +50,6 @@ pub(super) fn segment<'a>(a: &'a Attention, spec: &'a Segment, choice: &Choice) 
     };
     let k = spec.k.as_ref().unwrap_or(&a.kv.k);
     let k = Stored::new(k, a.q.dim as usize, "k", choice)?;
-    let keys = mask::tile(&spec.mask, keys, lanes);
     Ok(Seg { spec, heads: a.heads_of(spec), k, v, keys, walk })
 }
 
@@ -229,6 +228,9 @@ pub(super) fn reach(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Place {
             let name = format!("page_{j}");
             let place = vec![open.copy.clone(), (*j).clone() / page];
             let number = b.read(&name, &seg.name("block_table"), place);
+            if let (Some(hi), None) = (hi, at.lo) {
+                hints(b, s, open, j, hi, page);
+            }
             both(vec![Slice::point(number), rows((*j).clone() % page), head()], false)
         }
         Walk::Gather => {
@@ -254,6 +256,27 @@ pub(super) fn reach(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Place {
             let v = if seg.v.is_some() { "v_tile" } else { "k_tile" };
             Place { k: (seg.name("k_tile"), lead.clone()), v: (seg.name(v), lead), guard: false }
         }
+    }
+}
+
+/// Asks for a later tile: the pass for hints knows only tiles whose place follows from the loop.
+fn hints(b: &mut Builder, s: &Shape<'_>, open: &Open<'_>, j: &Extent, hi: &Extent, page: i64) {
+    let seg = open.seg;
+    if s.ahead == 0 {
+        return;
+    }
+    let next = (j.clone() + seg.keys * s.ahead).min(hi.clone() - 1i64) / seg.keys * seg.keys;
+    let next = b.scalar(&format!("next_{j}"), next);
+    let place = vec![open.copy.clone(), next.clone() / page];
+    let number = b.read(&format!("page_next_{j}"), &seg.name("block_table"), place);
+    for ((tensor, stored), width) in seg.stored().into_iter().zip([s.dim, s.v_dim]) {
+        let at = vec![
+            Slice::point(number.clone()),
+            Slice::range(next.clone() % page, seg.keys),
+            Slice::point(open.head.clone()),
+            Slice::range(0, width),
+        ];
+        b.prefetch(&stored.main(&tensor), at);
     }
 }
 

@@ -56,6 +56,8 @@ pub(super) struct Shape<'a> {
     classes: Vec<Class>,
     /// Keys of a part; 0: contexts are never cut.
     split: usize,
+    /// Tiles ahead that hints ask for; 0: none.
+    ahead: usize,
 }
 
 /// Kv heads that the same segments name.
@@ -117,6 +119,7 @@ fn longest(dim: &Dim) -> Extent {
 pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Result<Program> {
     a.segments.iter().try_for_each(|s| check(a, s, choice))?;
     let s = shape(a, choice)?;
+    mask::check(&s, choice)?;
     let stored: Vec<_> = s.segments.iter().flat_map(Seg::stored).collect();
     let params = |names: &[Tensor]| names.iter().cloned().map(Param::Tensor).collect::<Vec<_>>();
     let launch = |kernel: &str, tensors: &[Tensor]| Launch {
@@ -261,6 +264,7 @@ fn shape<'a>(a: &'a Attention, choice: &Choice) -> Result<Shape<'a>> {
         segments,
         classes,
         split: choice.schedule.split,
+        ahead: choice.schedule.prefetch,
     })
 }
 

@@ -166,7 +166,8 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
     let heads = Slice::range(block * s.group, s.group);
     let mut opened = keys::open(b, s, &task.class.segments, task.seq);
     decode::own_heads(&mut opened, task.class, &at);
-    let count: usize = opened.iter().map(|o| mask::ranges(o, &Extent::Lit(0)).len()).sum();
+    let count: usize =
+        opened.iter().map(|o| mask::ranges(o, &Extent::Lit(0), &heads.start).len()).sum();
     for range in *bounds..count {
         b.scratch(&format!("lo{range}"), Dtype::I32, &[1, plan.rows]);
         b.scratch(&format!("hi{range}"), Dtype::I32, &[1, plan.rows]);
@@ -186,7 +187,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
         b.store("rows", vec![place.clone(), Slice::range(0, s.dim)], q, false);
         let pos = position(b, &item, &opened);
         let row = || vec![Slice::range(0, 1), place.clone()];
-        let all = opened.iter().flat_map(|open| mask::ranges(open, &pos));
+        let all = opened.iter().flat_map(|open| mask::ranges(open, &pos, &heads.start));
         for (range, (lo, hi)) in all.enumerate() {
             for (name, end) in [("lo", lo), ("hi", hi)] {
                 let end = b.iota(&[1, s.group], 0, end);
@@ -227,7 +228,8 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
     let late = b.scalar("late", early.clone() + end - first.clone());
     let mut range = 0;
     for open in &opened {
-        let ends = mask::ranges(open, &early).into_iter().zip(mask::ranges(open, &late));
+        let ends = mask::ranges(open, &early, &heads.start).into_iter();
+        let ends = ends.zip(mask::ranges(open, &late, &heads.start));
         for ((lo, _), (_, hi)) in ends {
             walk(b, s, plan, open, (lo, hi), range, &panels);
             range += 1;
