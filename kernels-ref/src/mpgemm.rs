@@ -87,7 +87,7 @@ pub fn run(
             }
             let w_row = decoded.get(&which).map_or(&[][..], |(_, row)| row);
             let int8 = bound::int8_activations(op.compute, &op.a, &w.storage);
-            Ok(sum_of_products(a_row, w_row, int8))
+            Ok(sum_of_products(a_row, w_row, int8.then(|| bound::step_group(&w.storage))))
         };
         let at = if own_bias.is_some() { g * n + column } else { column };
         let added = [bias.map(|t| t.get(at)), residual.map(|t| t.get(row * n + column))];
@@ -131,8 +131,8 @@ fn prologue(op: &MpGemm, row: Vec<f64>) -> Result<Vec<Value>, RefError> {
     }
 }
 
-/// `sum a w`, with the errors of the activations, of the sum, and of rounding activations to int8.
-fn sum_of_products(a: &[Value], w: &[f64], int8: bool) -> Value {
+/// `sum a w`, with the errors of the activations, of the sum, and of rounding so many of them at a time to int8.
+fn sum_of_products(a: &[Value], w: &[f64], int8: Option<usize>) -> Value {
     let k = a.len();
     let (mut y, mut magnitude, mut e) = (0.0, 0.0, 0.0);
     for (a, w) in a.iter().zip(w) {
@@ -140,8 +140,8 @@ fn sum_of_products(a: &[Value], w: &[f64], int8: bool) -> Value {
         magnitude += (a.y * w).abs();
         e += a.e * w.abs();
     }
-    if int8 {
-        for (a, w) in a.chunks(bound::STEP_GROUP).zip(w.chunks(bound::STEP_GROUP)) {
+    if let Some(step) = int8 {
+        for (a, w) in a.chunks(step).zip(w.chunks(step)) {
             let max = a.iter().fold(0f64, |x, a| x.max(a.y.abs() + a.e));
             e += max / 254.0 * w.iter().map(|w| w.abs()).sum::<f64>();
         }

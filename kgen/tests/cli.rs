@@ -1,5 +1,6 @@
 //! The command line as a user meets it: results, exit codes, files.
 
+use kgen_ir::{dtype::Dtype, tensor::Tensor};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -174,6 +175,44 @@ fn weights_come_from_a_gguf_file() {
     let output =
         kgen(&["run", "ops/w4a8_gemv.toml", "--weights", &format!("{}:nope", model.display())]);
     assert_eq!(code(&output), 3, "{output:?}");
+}
+
+#[test]
+fn weights_come_from_a_safetensors_file() {
+    let dir = folder("parts");
+    let model = dir.join("model.safetensors");
+    let tensors = std::collections::BTreeMap::from([
+        ("layer.q.codes".to_string(), Tensor::from_f64(Dtype::I8, &[1, 4], &[1.0, -2.0, 3.0, 4.0])),
+        ("layer.q.scale".to_string(), Tensor::from_f64(Dtype::F32, &[1], &[0.5])),
+        ("a".to_string(), Tensor::from_f64(Dtype::F32, &[1, 4], &[1.0, 127.0, 3.0, -1.0])),
+    ]);
+    kgen_runtime::files::safetensors::write(&model, &tensors).unwrap();
+    let op = dir.join("p.toml");
+    let text = "op = \"mpgemm\"\nname = \"p\"\nm = 1\nn = 1\nk = 4\na = \"f32\"\nout = \"f32\"\n\
+        w = { format = \"int8\", per = \"row\", scale = \"f32\" }\n";
+    std::fs::write(&op, text).unwrap();
+    let out = dir.join("out.safetensors");
+    let run = |prefix: &str| {
+        let weights = format!("{}:{prefix}", model.display());
+        kgen(&[
+            "run",
+            op.to_str().unwrap(),
+            "--inputs",
+            model.to_str().unwrap(),
+            "--weights",
+            &weights,
+            "--outputs",
+            out.to_str().unwrap(),
+        ])
+    };
+    let output = run("layer.q");
+    assert_eq!(code(&output), 0, "{output:?}");
+    let outputs = kgen_runtime::files::safetensors::read(&out).unwrap();
+    assert_eq!(outputs["out"].to_f64(), [0.5 * (1.0 - 254.0 + 9.0 - 4.0)]);
+    let output = run("layer.k");
+    assert_eq!(code(&output), 3, "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("no tensor `layer.k.codes`; did you mean `layer.q.codes`?"), "{said}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 pub mod artifact;
 pub mod buffer;
 pub mod cache;
+pub mod decode;
 pub mod device;
 pub mod dims;
 pub mod driver;

@@ -3,7 +3,7 @@ use crate::{
     dtype::Dtype,
     extent::Extent,
     format::{Format, Value, pack::Packing},
-    tile::{Arg, Compare, Launch, Part, Predicate, Role, Store},
+    tile::{Arg, Compare, Form, Launch, Part, Predicate, Role, Store},
 };
 
 static BLOCKS: Format = Format {
@@ -26,6 +26,7 @@ fn sample() -> Artifact {
         group: 32,
         scale: Some(Dtype::F16),
         min: Some(Dtype::F32),
+        zeros: None,
         zero: -8,
     };
     let tensor = |name: &str, role, elem, store| Tensor {
@@ -61,7 +62,11 @@ fn sample() -> Artifact {
             tensor("w", Role::In, Dtype::F32, Store::Blocks(&BLOCKS)),
             tensor("o", Role::Out, Dtype::F32, Store::Strided),
         ],
-        prepares: vec![Prepare { name: "w.packed".into(), source: "w".into(), packing }],
+        prepares: vec![Prepare {
+            name: "w.packed".into(),
+            form: Form::Blocks("w".into()),
+            packing,
+        }],
         buffers: vec![tensor("part", Role::Workspace, Dtype::F32, Store::Strided)],
         kernels: vec![KernelEntry {
             name: "main".into(),
@@ -143,8 +148,8 @@ fn every_mistake_is_told() {
         (": f16[n", ": f17[n", "`f17` is neither an element type nor a storage format"),
         ("packed(codes", "packed(cods", "`cods` is not a part of a packed weight"),
         (": u4 lanes", ": u44 lanes", "`u44` is not an element type"),
-        ("lanes 4", "lanes 0", "0 is not between 1 and 1024"),
-        ("zero -8", "zero 3000000000", "the zero point 3000000000 does not fit 32 bits"),
+        ("lanes 4", "lanes 0", "this packing is none: lanes are 1 to 1024, not 0"),
+        ("zero -8", "zero 3000000000", "no code is as far off as 3000000000"),
         ("\"scratch\"", "\"scratched\"", "`scratched` is not a slot"),
         ("stride x.k 1", "stride x.k 16", "dimension 16 is not between 0 and 15"),
         ("counter 0", "counter 4096", "counter 4096 is not between 0 and 4095"),

@@ -47,7 +47,11 @@ fn params(op: &Op) -> Vec<Tensor> {
             Storage::Block(_) => kgen_ir::dtype::Dtype::F32,
             Storage::Plain(_) | Storage::Codes(_) => t.dtype,
         },
-        shape: t.shape,
+        shape: match &t.storage {
+            Storage::Block(_) => t.shape,
+            // Codes lie in bytes.
+            Storage::Plain(_) | Storage::Codes(_) => t.bytes.unwrap_or(t.shape),
+        },
     };
     op.tensors().into_iter().map(one).collect()
 }

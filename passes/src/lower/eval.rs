@@ -118,7 +118,8 @@ impl Lower<'_> {
             | Expr::Select(..)
             | Expr::Reduce(..)
             | Expr::Permute(..)
-            | Expr::Convert(_) => None,
+            | Expr::Convert(_)
+            | Expr::Transpose(_) => None,
         };
         if let Some(home) = home {
             // The next turn's tile, whatever its place would be: the loop reads it from its home.
@@ -168,7 +169,8 @@ impl Lower<'_> {
         at: usize,
     ) -> Result<()> {
         if let Expr::Dot { a, b, transpose, acc } = expr {
-            return self.dot_scratch(v, *a, *b, *transpose, *acc, at);
+            let home = self.scratch_ref(v, at);
+            return self.dot_scratch(v, *a, *b, *transpose, *acc, &home);
         }
         self.places.insert(v, Place::Inline(load));
         self.copy_to_scratch(v, at)
@@ -177,7 +179,16 @@ impl Lower<'_> {
     /// Writes all vectors of a value to scratch; long rows in a loop.
     pub(super) fn copy_to_scratch(&mut self, v: Value, at: usize) -> Result<()> {
         let target = self.scratch_ref(v, at);
+        if let Some(from) = self.transposed(v) {
+            return self.store_transposed(&target, v, from);
+        }
         let lanes = self.own_lanes(v);
+        if self.rows_in_a_loop(v) {
+            return self.each_row(v, |l, at| {
+                let x = l.vec(v, at, lanes)?;
+                l.store_vec(&target, at, x, LaneDim::Dim(1))
+            });
+        }
         let shape = self.shape(v).to_vec();
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
@@ -215,7 +226,16 @@ impl Lower<'_> {
 
     /// Writes a value to a tile of a tensor.
     pub(super) fn store_tile(&mut self, r: &TileRef, v: Value) -> Result<()> {
+        if let Some(from) = self.transposed(v) {
+            return self.store_transposed(r, v, from);
+        }
         let lanes = self.own_lanes(v);
+        if self.rows_in_a_loop(v) {
+            return self.each_row(v, |l, at| {
+                let x = l.vec(v, at, lanes)?;
+                l.store_vec(r, at, x, lanes)
+            });
+        }
         let shape = self.shape(v).to_vec();
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
@@ -374,6 +394,13 @@ impl Lower<'_> {
             Expr::Reduce(op, a, dim) => self.reduce(*op, *a, *dim, at, lanes),
             Expr::Permute(a, table) => self.permute(*a, table, at, lanes),
             Expr::Convert(a) => self.convert(*a, self.elem(v), at, lanes),
+            Expr::Transpose(a) => {
+                let lanes = match lanes {
+                    LaneDim::Dim(d) => LaneDim::Dim(1 - d.min(1)),
+                    LaneDim::Splat => LaneDim::Splat,
+                };
+                self.vec(*a, &[at[1], at[0]], lanes)
+            }
         }
     }
 
@@ -517,7 +544,10 @@ impl Lower<'_> {
     ) -> Result<Reg> {
         let shape = self.shape(a).to_vec();
         if dim + 1 != shape.len() {
-            return Err(self.no("a reduction along an outer dimension".into()));
+            return match shape.len() {
+                2 => self.reduce_rows(op, a, at, lanes),
+                _ => Err(self.no("a reduction along an outer dimension of many".into())),
+            };
         }
         let last = shape[dim];
         if last == 1 {

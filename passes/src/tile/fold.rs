@@ -136,7 +136,8 @@ impl Fold<'_> {
             | Expr::Select(..)
             | Expr::Reduce(..)
             | Expr::Permute(..)
-            | Expr::Convert(_)) => other,
+            | Expr::Convert(_)
+            | Expr::Transpose(_)) => other,
         }
     }
 
@@ -164,7 +165,8 @@ impl Fold<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Permute(..)
-            | Expr::Reduce(..) => None,
+            | Expr::Reduce(..)
+            | Expr::Transpose(_) => None,
         }?;
         let (a, b) = (shape(found), shape(value));
         (a.shape == b.shape && a.elem == b.elem).then_some(found)

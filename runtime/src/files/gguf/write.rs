@@ -103,6 +103,13 @@ impl From<&[i32]> for Array {
     }
 }
 
+impl From<&[f32]> for Array {
+    fn from(values: &[f32]) -> Array {
+        let bytes = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        Array { of: 6, count: values.len(), bytes }
+    }
+}
+
 fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend((text.len() as u64).to_le_bytes());
     out.extend(text.as_bytes());

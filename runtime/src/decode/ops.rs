@@ -1,0 +1,110 @@
+//! The op files of a decode step, with the sizes of a model filled in.
+//!
+//! `m` rows are worked on at once, `n` keys have been seen with them.
+
+use super::model::{Model, Pairs, Rope};
+use kgen_ir::dtype::Dtype;
+
+/// `x[i] = table[id[i]]`
+pub fn embedding(rows: usize, width: usize, table: Dtype) -> String {
+    format!(
+        "op = \"rows\"\nname = \"embedding\"\nrows = \"m\"\nwidth = {width}\n\
+         in = {{ id = {{ dtype = \"i32\", kind = \"column\" }}, \
+         table = {{ dtype = \"{table}\", kind = \"table\", rows = {rows} }} }}\n\
+         out = {{ y = {{ dtype = \"f32\", value = \"table[id]\" }} }}\n"
+    )
+}
+
+pub fn norm(width: usize, epsilon: f64, gain: Dtype) -> String {
+    format!(
+        "op = \"rows\"\nname = \"norm\"\nrows = \"m\"\nwidth = {width}\n\
+         in = {{ x = \"f32\", g = {{ dtype = \"{gain}\", kind = \"vector\" }} }}\n\
+         out = {{ y = {{ dtype = \"f32\", value = \"x * rsqrt(mean(x * x) + {epsilon:e}) * g\" }} }}\n"
+    )
+}
+
+/// `w` is the name of a storage format.
+pub fn product(n: usize, k: usize, w: &str, out: Dtype) -> String {
+    format!(
+        "op = \"mpgemm\"\nname = \"product\"\nm = \"m\"\nn = {n}\nk = {k}\na = \"f32\"\nw = \"{w}\"\n\
+         out = \"{out}\"\n"
+    )
+}
+
+/// A bias for each row.
+pub fn bias(width: usize, bias: Dtype, out: Dtype) -> String {
+    format!(
+        "op = \"rows\"\nname = \"bias\"\nrows = \"m\"\nwidth = {width}\n\
+         in = {{ x = \"f32\", b = {{ dtype = \"{bias}\", kind = \"vector\" }} }}\n\
+         out = {{ y = {{ dtype = \"{out}\", value = \"x + b\" }} }}\n"
+    )
+}
+
+/// Turns the first elements of each of `heads` heads by the position of the row.
+pub fn rope(heads: usize, dim: usize, rope: &Rope, out: Dtype) -> String {
+    let (turned, pairs) = (rope.dims, rope.dims / 2);
+    // Of element `col`: the pair it is in, the other element of it, whether it is the first.
+    let (pair, other, first) = match rope.pairs {
+        Pairs::Neighbours => (
+            format!("col % {dim} / 2"),
+            "col + 1 - col % 2 * 2".to_owned(),
+            "col % 2 < 1".to_owned(),
+        ),
+        Pairs::Halves => (
+            format!("col % {dim} % {pairs}"),
+            format!("col / {dim} * {dim} + (col % {dim} + {pairs}) % {turned}"),
+            format!("col % {dim} < {pairs}"),
+        ),
+    };
+    let value = if turned == dim {
+        format!("x * cos(a) + select({first}, -1, 1) * x[{other}] * sin(a)")
+    } else {
+        let inside = format!("col % {dim} < {turned}");
+        format!(
+            "select({inside}, x * cos(a) + select({first}, -1, 1) * x[select({inside}, {other}, col)] * sin(a), x)"
+        )
+    };
+    format!(
+        "op = \"rows\"\nname = \"rope\"\nrows = \"m\"\nwidth = {}\n\
+         in = {{ x = \"f32\", pos = {{ dtype = \"i32\", kind = \"column\" }}, \
+         freq = {{ dtype = \"f32\", kind = \"list\", len = {pairs} }} }}\n\
+         let = {{ a = \"pos * freq[min({pair}, {})]\" }}\n\
+         out = {{ y = {{ dtype = \"{out}\", value = \"{value}\" }} }}\n",
+        heads * dim,
+        pairs - 1,
+    )
+}
+
+pub fn attention(model: &Model, cache: Dtype) -> String {
+    let Model { heads, kv_heads, key_dim, value_dim, .. } = model;
+    format!(
+        "op = \"attention\"\nname = \"attention\"\n\
+         q = {{ dtype = \"f32\", heads = {heads}, dim = {key_dim}, len = \"m\" }}\n\
+         kv = {{ dtype = \"{cache}\", heads = {kv_heads}, v_dim = {value_dim} }}\nout = \"f32\"\n\
+         [[segment]]\nlen = \"n\"\nmask = \"causal\"\n"
+    )
+}
+
+/// The gate of the feed-forward part.
+pub fn swiglu(width: usize) -> String {
+    format!(
+        "op = \"rows\"\nname = \"swiglu\"\nrows = \"m\"\nwidth = {width}\nin = {{ g = \"f32\", u = \"f32\" }}\n\
+         out = {{ y = {{ dtype = \"f32\", value = \"g * sigmoid(g) * u\" }} }}\n"
+    )
+}
+
+/// What a part of a layer adds.
+pub fn residual(width: usize) -> String {
+    format!(
+        "op = \"rows\"\nname = \"residual\"\nrows = \"m\"\nwidth = {width}\nin = {{ x = \"f32\", d = \"f32\" }}\n\
+         out = {{ y = {{ dtype = \"f32\", value = \"x + d\" }} }}\n"
+    )
+}
+
+/// The likeliest token.
+pub fn argmax(width: usize) -> String {
+    format!(
+        "op = \"rows\"\nname = \"argmax\"\nrows = \"m\"\nwidth = {width}\nin = {{ x = \"f32\" }}\n\
+         out = {{ id = {{ dtype = \"i32\", kind = \"column\", value = \"argmax(x)\" }} }}\n"
+    )
+}
