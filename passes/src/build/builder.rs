@@ -78,6 +78,12 @@ impl Builder {
         Extent::from(name)
     }
 
+    /// Of 16-bit floats, as i32.
+    pub fn bits(&mut self, name: &str, a: Value) -> Value {
+        let shape = self.shape(a);
+        self.let_value(name, Dtype::I32, &shape, Expr::Bits(a))
+    }
+
     pub fn permute(&mut self, name: &str, a: Value, table: Vec<usize>) -> Value {
         let (elem, mut shape) = (self.elem(a), self.shape(a));
         if let Some(last) = shape.last_mut() {

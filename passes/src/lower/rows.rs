@@ -31,6 +31,7 @@ impl Lower<'_> {
                 Expr::Reduce(_, a, _)
                 | Expr::Convert(a)
                 | Expr::Unary(_, a)
+                | Expr::Bits(a)
                 | Expr::Permute(a, _) => self.row_by_index(*a),
                 Expr::Binary(_, a, b) => self.row_by_index(*a) && self.row_by_index(*b),
                 Expr::Select(c, a, b) => [c, a, b].into_iter().all(|x| self.row_by_index(*x)),
