@@ -108,6 +108,9 @@ impl Lower<'_> {
             Expr::Load { tensor, at, guard } => {
                 let mut r = self.tile_ref(tensor, at, *guard)?;
                 r.ahead = self.take_hint(tensor, &r).map(Box::new);
+                let one = TileDim { len: 1, step: Operand::Imm(0), guard: None };
+                let more = self.shape(v).len().saturating_sub(r.dims.len());
+                r.dims.splice(0..0, vec![one; more]);
                 Some(r)
             }
             Expr::Fill(_)
@@ -227,6 +230,9 @@ impl Lower<'_> {
 
     /// Writes a value to a tile of a tensor.
     pub(super) fn store_tile(&mut self, r: &TileRef, v: Value) -> Result<()> {
+        if r.packed.is_some() {
+            return self.store_packed(r, v);
+        }
         if let Some(from) = self.transposed(v) {
             return self.store_transposed(r, v, from);
         }
@@ -241,10 +247,8 @@ impl Lower<'_> {
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
         let guarded = r.dims.last().is_some_and(|d| d.guard.is_some());
-        let looped = lanes != LaneDim::Splat
-            && !guarded
-            && rows * whole > 16
-            && !matches!(self.places.get(&v), Some(Place::Regs(_)));
+        let looped =
+            lanes != LaneDim::Splat && !guarded && rows * whole > 16 && self.vectors_by_index(v);
         if looped {
             let step = self.lanes;
             self.for_loop(

@@ -39,6 +39,20 @@ impl Lower<'_> {
         }
     }
 
+    /// Can vectors along the last dimension be asked for by an index that only the running kernel knows?
+    pub(super) fn vectors_by_index(&self, v: Value) -> bool {
+        if self.shape(v).last() == Some(&1) {
+            return true;
+        }
+        match self.places.get(&v) {
+            None | Some(Place::Regs(_)) => false,
+            Some(Place::Scratch(_) | Place::Inline(Some(_))) => true,
+            Some(Place::Inline(None)) => {
+                crate::tile::operands(&self.exprs[&v]).iter().all(|o| self.vectors_by_index(*o))
+            }
+        }
+    }
+
     fn column_by_index(&self, v: Value) -> bool {
         match self.places.get(&v) {
             None | Some(Place::Regs(_)) => false,
