@@ -226,6 +226,12 @@ impl Builder {
         self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
     }
 
+    /// An integer from memory (i32 or i64).
+    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
+        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
+        Extent::from(name)
+    }
+
     /// `body` gets the carried tiles, under their names, and gives the next ones.
     pub fn for_each(
         &mut self,

@@ -234,6 +234,7 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
                         | Expr::Unary(..)
                         | Expr::Binary(..)
                         | Expr::Select(..)
+                        | Expr::Bits(_)
                         | Expr::Convert(_) => {
                             open.push(*value);
                             let same = |o: &Value| {
