@@ -199,6 +199,7 @@ fn help_is_short() {
         "compile",
         "check",
         "run",
+        "decode",
         "verify",
         "bench",
         "tune",

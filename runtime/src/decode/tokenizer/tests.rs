@@ -186,7 +186,7 @@ fn what_is_wrong_names_its_key() {
         ),
         (
             changed(piece_keys(), &[(SCORES, None)]),
-            format!("the file has no key `{SCORES}`; did you mean `{TOKENS}`?"),
+            format!("the file has no key `{SCORES}`; did you mean `{MODEL}`?"),
         ),
         (
             changed(piece_keys(), &[(SCORES, Some(Value::Array(Array::from(&[1f32][..]))))]),
