@@ -177,6 +177,51 @@ fn weights_come_from_a_gguf_file() {
 }
 
 #[test]
+fn a_model_continues_a_prompt() {
+    let model = "examples/words.gguf";
+    let prompt = "Masks on positions become";
+    let args = ["decode", model, "--prompt", prompt, "--tokens", "18", "--threads", "2"];
+    let output = kgen(&args);
+    assert_eq!(code(&output), 0, "{output:?}");
+    let text = stdout(&output);
+    assert!(text.starts_with(&format!("{prompt} ranges of keys** (`passes/src/")), "{text}");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains(" tokens of prompt in ") && told.contains(" a second"), "{told}");
+    let output = kgen(&[&args[..], &["--format", "json"]].concat());
+    let line: serde_json::Value = serde_json::from_str(stdout(&output).trim()).unwrap();
+    assert_eq!(format!("{prompt}{}\n", line["text"].as_str().unwrap()), text);
+    assert_eq!(line["tokens"].as_array().unwrap().len(), 18);
+    assert_eq!(line["ended"], false);
+    // The prompt alone.
+    let output = kgen(&["decode", model, "--prompt", "a b", "--tokens", "0"]);
+    assert_eq!((code(&output), stdout(&output).as_str()), (0, "a b\n"));
+}
+
+#[test]
+fn what_cannot_be_decoded_is_told() {
+    let dir = folder("decode");
+    let text = dir.join("text.gguf");
+    std::fs::write(&text, "no model").unwrap();
+    let model = "examples/words.gguf";
+    for (args, wanted, told) in [
+        (&["decode", model, "--prompt", "a", "--on", "moon"][..], 2, "no device `moon`"),
+        (&["decode", model, "--prompt", "a", "--tokens", "9999"], 2, "the model was trained for"),
+        (&["decode", "examples/none.gguf", "--prompt", "a"], 3, "examples/none.gguf: "),
+        (&["decode", text.to_str().unwrap(), "--prompt", "a"], 3, "this is not a GGUF file"),
+        (
+            &["decode", "examples/tiny.gguf", "--prompt", "a"],
+            3,
+            "examples/tiny.gguf: the file has no key `tokenizer.ggml.tokens`",
+        ),
+    ] {
+        let output = kgen(args);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(code(&output), wanted, "{args:?} {error}");
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
 fn a_pass_runs_on_text() {
     let dir = folder("opt");
     let file = dir.join("p.tile");

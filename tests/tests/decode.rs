@@ -238,6 +238,42 @@ fn numpy_says_the_same() {
     assert!(run.status.success(), "{}", text(&run.stderr));
 }
 
+/// Vocabularies that others have trained, and what theirs make of a thousand texts.
+#[test]
+fn vocabularies_cut_as_their_packages_do() {
+    let python = std::env::var("KGEN_PYTHON").unwrap_or("python3".into());
+    let probe =
+        Command::new(&python).args(["-c", "import gguf, sentencepiece, tokenizers"]).output();
+    if !probe.is_ok_and(|p| p.status.success()) {
+        println!(
+            "SKIPPED: PyPI tokenizers or sentencepiece is missing: {python} cannot import them"
+        );
+        return;
+    }
+    let folder = folder("vocabularies");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/witness/vocabularies.py");
+    let run = Command::new(python).arg(script).arg(&folder).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let cases = fs::read_to_string(folder.join("cases.json")).unwrap();
+    let cases: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&cases).unwrap();
+    assert_eq!(cases.len(), 5);
+    for (name, list) in &cases {
+        let gguf = Gguf::open(&folder.join(format!("{name}.gguf"))).unwrap();
+        let tokenizer = Tokenizer::open(&gguf).unwrap();
+        let list: Vec<(String, Vec<u32>)> = serde_json::from_value(list.clone()).unwrap();
+        for (text, wanted) in &list {
+            let ids = tokenizer.encode(text).unwrap();
+            assert_eq!(ids, *wanted, "{name} {text:?}");
+            let shown = tokenizer.decode(&ids);
+            assert!(
+                shown == *text || shown.strip_prefix(' ') == Some(text),
+                "{name} {text:?} {shown:?}"
+            );
+        }
+        println!("{name}: {} texts cut alike", list.len());
+    }
+}
+
 /// A change to the file, and what is told then.
 type Wrong = (fn(&mut Contents), &'static str);
 
