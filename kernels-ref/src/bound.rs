@@ -6,7 +6,7 @@
 
 use kgen_ir::{
     dtype::Dtype,
-    op::{Compute, Precision, Storage},
+    op::{Compute, Group, Precision, Storage},
 };
 
 /// Unit roundoff of f32: half the distance of 1 to its neighbour.
@@ -110,10 +110,21 @@ pub fn key_unit(compute: Precision, stored: &Storage) -> f64 {
     }
 }
 
-/// Elements of `a` that share a quantisation step.
-pub const STEP_GROUP: usize = 32;
+/// Elements of `a` that share a quantisation step: as many as share a scale of the weight, a power of two from 32 to
+/// 128. Fewer are allowed.
+pub fn step_group(w: &Storage) -> usize {
+    match w {
+        Storage::Plain(_) | Storage::Block(_) => 32,
+        Storage::Codes(codes) => match codes.group {
+            Group::K(g) if g % 128 == 0 => 128,
+            Group::K(g) if g % 64 == 0 => 64,
+            Group::K(_) => 32,
+            Group::Row | Group::Tensor => 128,
+        },
+    }
+}
 
-/// Whether the product may quantise float activations to int8, groups of [`STEP_GROUP`] by their largest.
+/// Whether the product may quantise float activations to int8, groups of [`step_group`] by their largest.
 /// `auto` leaves the choice to the compiler, so quantised weights allow it; tables (LUT) have 8-bit entries.
 pub fn int8_activations(compute: Compute, a: &Storage, w: &Storage) -> bool {
     let float = |s: &Storage| match s {

@@ -12,7 +12,7 @@ use crate::{
 };
 use kgen_ir::{
     extent::Dims,
-    op::{Dim, MpGemm},
+    op::{Dim, MpGemm, expr::Expr},
 };
 use std::collections::BTreeMap;
 
@@ -87,7 +87,7 @@ pub fn run(
             }
             let w_row = decoded.get(&which).map_or(&[][..], |(_, row)| row);
             let int8 = bound::int8_activations(op.compute, &op.a, &w.storage);
-            Ok(sum_of_products(a_row, w_row, int8))
+            Ok(sum_of_products(a_row, w_row, int8.then(|| bound::step_group(&w.storage))))
         };
         let at = if own_bias.is_some() { g * n + column } else { column };
         let added = [bias.map(|t| t.get(at)), residual.map(|t| t.get(row * n + column))];
@@ -100,8 +100,9 @@ pub fn run(
             for (name, x) in ["bias", "residual"].into_iter().zip(added) {
                 named.extend(x.map(|x| (name, Value::exact(x))));
             }
-            let name =
-                |wanted: &str| named.iter().find(|(n, _)| *n == wanted).map(|(_, v)| vec![*v]);
+            let name = |wanted: &str, _: &[Expr]| {
+                named.iter().find(|(n, _)| *n == wanted).map(|(_, v)| vec![*v])
+            };
             let value = eval(epilogue, 1, &name).and_then(|v| v.first().copied());
             value.ok_or_else(|| RefError::Op("the epilogue cannot be computed".into()))?
         } else {
@@ -122,7 +123,7 @@ pub fn run(
 fn prologue(op: &MpGemm, row: Vec<f64>) -> Result<Vec<Value>, RefError> {
     let row: Vec<Value> = row.into_iter().map(Value::exact).collect();
     let Some(expr) = &op.prologue else { return Ok(row) };
-    let changed = eval(expr, row.len(), &|name| (name == "a").then(|| row.clone()));
+    let changed = eval(expr, row.len(), &|name, _| (name == "a").then(|| row.clone()));
     match changed {
         Some(v) if v.len() == row.len() => Ok(v),
         Some(v) if v.len() == 1 => Ok(vec![v[0]; row.len()]),
@@ -130,8 +131,8 @@ fn prologue(op: &MpGemm, row: Vec<f64>) -> Result<Vec<Value>, RefError> {
     }
 }
 
-/// `sum a w`, with the errors of the activations, of the sum, and of rounding activations to int8.
-fn sum_of_products(a: &[Value], w: &[f64], int8: bool) -> Value {
+/// `sum a w`, with the errors of the activations, of the sum, and of rounding so many of them at a time to int8.
+fn sum_of_products(a: &[Value], w: &[f64], int8: Option<usize>) -> Value {
     let k = a.len();
     let (mut y, mut magnitude, mut e) = (0.0, 0.0, 0.0);
     for (a, w) in a.iter().zip(w) {
@@ -139,8 +140,8 @@ fn sum_of_products(a: &[Value], w: &[f64], int8: bool) -> Value {
         magnitude += (a.y * w).abs();
         e += a.e * w.abs();
     }
-    if int8 {
-        for (a, w) in a.chunks(bound::STEP_GROUP).zip(w.chunks(bound::STEP_GROUP)) {
+    if let Some(step) = int8 {
+        for (a, w) in a.chunks(step).zip(w.chunks(step)) {
             let max = a.iter().fold(0f64, |x, a| x.max(a.y.abs() + a.e));
             e += max / 254.0 * w.iter().map(|w| w.abs()).sum::<f64>();
         }

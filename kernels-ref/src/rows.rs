@@ -11,7 +11,7 @@ use crate::{
 };
 use kgen_ir::{
     extent::Dims,
-    op::{RowKind, Rows},
+    op::{RowKind, Rows, expr::Expr},
     tensor::Tensor,
 };
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ fn row(
             all.push(vec![]);
             continue;
         }
-        let name = |name: &str| {
+        let name = |name: &str, _: &[Expr]| {
             if let Some(values) = above.get(name) {
                 return Some(values.clone());
             }

@@ -64,34 +64,41 @@ impl Value {
     }
 }
 
+/// What a name is, alone or with indices behind it.
+pub type Leaf<'a> = dyn Fn(&str, &[Expr]) -> Option<Vec<Value>> + 'a;
+
 /// The elements of a row, or one value for all of them; `None` for a name that has none.
-pub fn eval(
-    expr: &Expr,
-    width: usize,
-    name: &dyn Fn(&str) -> Option<Vec<Value>>,
-) -> Option<Vec<Value>> {
+pub fn eval(expr: &Expr, width: usize, leaf: &Leaf) -> Option<Vec<Value>> {
     Some(match expr {
         Expr::Number(x) => {
             let stored = f64::from(*x as f32);
             vec![Value::of(*x, (stored - x).abs())]
         }
-        Expr::Name(n) => name(n)?,
+        Expr::Name(n) => leaf(n, &[])?,
+        Expr::At(n, indices) => leaf(n, indices)?,
         Expr::Unary(op, a) => {
-            eval(a, width, name)?.into_iter().map(|a| unary(*op, a).after(a.tainted)).collect()
+            eval(a, width, leaf)?.into_iter().map(|a| unary(*op, a).after(a.tainted)).collect()
         }
         Expr::Binary(op, a, b) => {
-            both(eval(a, width, name)?, eval(b, width, name)?, |a, b| binary(*op, a, b))
+            both(eval(a, width, leaf)?, eval(b, width, leaf)?, |a, b| binary(*op, a, b))
         }
         Expr::Call(func @ (Func::Max | Func::Min | Func::Block), args) => {
             let [a, b] = &args[..] else { return None };
-            both(eval(a, width, name)?, eval(b, width, name)?, |a, b| pair(*func, a, b))
+            both(eval(a, width, leaf)?, eval(b, width, leaf)?, |a, b| pair(*func, a, b))
+        }
+        Expr::Call(Func::Select, args) => {
+            let [c, a, b] = &args[..] else { return None };
+            let (c, a, b) = (eval(c, width, leaf)?, eval(a, width, leaf)?, eval(b, width, leaf)?);
+            let count = c.len().max(a.len()).max(b.len());
+            let at = |list: &[Value], i: usize| if list.len() == 1 { list[0] } else { list[i] };
+            (0..count).map(|i| choose(at(&c, i), at(&a, i), at(&b, i))).collect()
         }
         Expr::Call(func, args) => {
             let [a] = &args[..] else { return None };
-            eval(a, width, name)?.into_iter().map(|a| call(*func, a).after(a.tainted)).collect()
+            eval(a, width, leaf)?.into_iter().map(|a| call(*func, a).after(a.tainted)).collect()
         }
         Expr::Reduce(op, a) => {
-            let a = eval(a, width, name)?;
+            let a = eval(a, width, leaf)?;
             // One value stands for a whole row.
             let all = if a.len() == width { a } else { vec![*a.first()?; width] };
             vec![reduce(*op, &all).after(all.iter().any(|v| v.tainted))]
@@ -104,6 +111,17 @@ fn both(a: Vec<Value>, b: Vec<Value>, f: impl Fn(Value, Value) -> Value) -> Vec<
     let at = |list: &[Value], i: usize| if list.len() == 1 { list[0] } else { list[i] };
     let pair = |i| (at(&a, i), at(&b, i));
     (0..count).map(pair).map(|(a, b)| f(a, b).after(a.tainted || b.tainted)).collect()
+}
+
+/// Nothing of what is not chosen shows, unless the condition itself may be wrong.
+fn choose(c: Value, a: Value, b: Value) -> Value {
+    let (chosen, other) = if c.y != 0.0 { (a, b) } else { (b, a) };
+    let tainted = c.tainted || chosen.tainted;
+    if c.e == 0.0 {
+        return chosen.after(tainted);
+    }
+    let e = (chosen.y - other.y).abs() + chosen.e + other.e;
+    Value::of(chosen.y, e).after(tainted || other.tainted)
 }
 
 fn truth(is: bool, doubtful: bool) -> Value {
@@ -169,7 +187,8 @@ fn pair(func: Func, a: Value, b: Value) -> Value {
         | Func::Sigmoid
         | Func::Abs
         | Func::Sin
-        | Func::Cos => {
+        | Func::Cos
+        | Func::Select => {
             let y = (a.y / b.y).floor();
             Value::of(y, if a.e + b.e > 0.0 { 1.0 } else { 0.0 })
         }
@@ -220,8 +239,8 @@ fn call(func: Func, a: Value) -> Value {
         }
         Func::Sin => Value::rounded(a.y.sin(), a.e.min(2.0) + C2 * U32 * (1.0 + a.y.abs())),
         Func::Cos => Value::rounded(a.y.cos(), a.e.min(2.0) + C2 * U32 * (1.0 + a.y.abs())),
-        // Of two arguments.
-        Func::Block | Func::Max | Func::Min => a,
+        // Of more arguments.
+        Func::Block | Func::Max | Func::Min | Func::Select => a,
     }
 }
 
@@ -283,9 +302,8 @@ mod tests {
 
     fn row(text: &str, x: &[f64]) -> Vec<Value> {
         let expr = parse(text, Dialect::Row).map_err(|d| d.message).unwrap().expr;
-        let name =
-            |n: &str| (n == "x").then(|| x.iter().map(|x| Value::exact(*x)).collect::<Vec<_>>());
-        eval(&expr, x.len(), &name).unwrap()
+        let all = || x.iter().map(|x| Value::exact(*x)).collect::<Vec<_>>();
+        eval(&expr, x.len(), &|n, _| (n == "x").then(all)).unwrap()
     }
 
     fn values(text: &str, x: &[f64]) -> Vec<f64> {

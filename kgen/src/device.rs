@@ -4,9 +4,7 @@ use crate::{
     Error, compile,
     verify::{Engine, EngineError, Tensors},
 };
-use kgen_ir::{
-    artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor, tile::Store,
-};
+use kgen_ir::{artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor};
 use kgen_passes::Schedule;
 use kgen_runtime::{
     buffer::Buffer,
@@ -83,21 +81,17 @@ impl Cpu {
         let manifest = module.manifest();
         let mut out = Vec::new();
         for step in &manifest.prepares {
-            let wrong = |e: String| Error::Input(format!("weight `{}`: {e}", step.source));
-            let source = inputs.get(&step.source).ok_or_else(|| wrong("it is missing".into()))?;
-            let param = manifest.params.iter().find(|t| t.name == step.source);
-            let Some((Store::Blocks(format), shape)) = param.map(|t| (&t.store, &t.shape)) else {
-                return Err(wrong("it is not stored as blocks".into()));
-            };
-            let [Some(n), Some(k)] = [0, 1].map(|d| shape.get(d).and_then(|e| e.as_lit())) else {
+            let wrong = |e: String| Error::Input(format!("weight `{}`: {e}", step.name));
+            let Some(shape) = step.sizes(&manifest.params) else {
                 return Err(wrong("its size is not known".into()));
             };
-            let (n, k) = (n as usize, k as usize);
-            let packed =
-                step.packing.pack(format, &source.bytes, n, k).map_err(|e| wrong(e.to_string()))?;
+            let packed = step.pack(&manifest.params, &|name| inputs.get(name));
+            let packed = packed.map_err(|e| wrong(e.to_string()))?;
             let mut buffer = Buffer::zeroed(packed.len()).map_err(|e| wrong(e.to_string()))?;
             buffer.bytes_mut().copy_from_slice(&packed);
-            let prepared = Prepared::from_packed(module, &step.name, [n, k], buffer);
+            // As the parameter has it: one copy is none.
+            let shape = if shape[0] == 1 { &shape[1..] } else { &shape[..] };
+            let prepared = Prepared::from_packed(module, &step.name, shape, buffer);
             out.push(Arc::new(prepared.map_err(|e| wrong(e.to_string()))?));
         }
         Ok(out)
@@ -111,8 +105,8 @@ impl Cpu {
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Session, Error> {
         let prepared = self.prepare(module, inputs)?;
-        let packed: Vec<_> = module.manifest().prepares.iter().map(|p| p.source.as_str()).collect();
-        let rest = inputs.iter().filter(|(name, _)| !packed.contains(&name.as_str()));
+        let packed: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
+        let rest = inputs.iter().filter(|(name, _)| !packed.contains(name));
         let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
         let mut dims = dims.clone();
         dims.cores = self.pool.count() as i64;

@@ -12,7 +12,7 @@ use kgen_ir::{
     extent::Extent,
     format::pack::Packing,
     machine::Slot,
-    tile::{Arg, Launch, Param, Part, Predicate, Store, Tensor},
+    tile::{Arg, Form, Launch, Param, Part, Predicate, Store, Tensor},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -173,12 +173,16 @@ impl Resolver<'_> {
         }
         for p in &m.prepares {
             let place = || format!("prepare `{}`", p.name);
-            let Some(source) = m.params.iter().find(|t| t.name == p.source) else {
-                let near = did_you_mean(&p.source, m.params.iter().map(|t| t.name.as_str()));
-                return Err(unknown(place(), "parameter", &p.source, near));
-            };
-            if source.shape.is_empty() {
-                return Err(mismatch(place(), format!("`{}` has no dimensions", source.name)));
+            for source in p.sources() {
+                if !m.params.iter().any(|t| t.name == *source) {
+                    let near = did_you_mean(source, m.params.iter().map(|t| t.name.as_str()));
+                    return Err(unknown(place(), "parameter", source, near));
+                }
+            }
+            if let Form::Blocks(name) = &p.form
+                && m.params.iter().any(|t| t.name == *name && t.shape.len() < 2)
+            {
+                return Err(mismatch(place(), format!("`{name}` has no rows and columns")));
             }
         }
         for b in &m.bounds {
@@ -462,5 +466,6 @@ fn part_offset(p: &Packing, part: Part) -> Option<usize> {
         Part::Codes => Some(0),
         Part::Scale => sizes.scale,
         Part::Min => sizes.min,
+        Part::Zeros | Part::RowZeros => sizes.zeros,
     }
 }

@@ -20,7 +20,7 @@ use kgen_ir::{
     extent::{Dims, Extent, ExtentError},
     op::Bound,
     tensor::Tensor,
-    tile::Role,
+    tile::{Form, Prepare, Role},
 };
 use std::{ops::Range, sync::Arc};
 
@@ -75,8 +75,8 @@ pub struct View<'a> {
 pub struct Prepared {
     /// Name in the manifest.
     pub name: String,
-    pub rows: usize,
-    pub k: usize,
+    /// `[rows, k]`, or `[copies, rows, k]`.
+    pub shape: Vec<usize>,
     bytes: Buffer,
 }
 
@@ -125,7 +125,11 @@ pub enum PlanError {
     #[error("`{name}` is at an address that is no multiple of {align}")]
     Alignment { name: String, align: usize },
     #[error("`{name}` is packed {found:?} (rows, k), the plan needs {expected:?}")]
-    Packed { name: String, expected: [usize; 2], found: [usize; 2] },
+    Packed { name: String, expected: Vec<usize>, found: Vec<usize> },
+    #[error(
+        "`{name}` has {found} dimensions; a packed weight has rows and k, before them perhaps copies"
+    )]
+    Rank { name: String, found: usize },
     #[error("`{0}` is not bound")]
     NotBound(String),
     #[error("the plan cannot run: its last update failed, or no variant serves the strides bound")]
@@ -157,7 +161,7 @@ impl Prepared {
     pub fn from_packed(
         module: &Module,
         name: &str,
-        shape: [usize; 2],
+        shape: &[usize],
         bytes: Buffer,
     ) -> Result<Prepared, PlanError> {
         let prepares = &module.manifest.prepares;
@@ -165,13 +169,18 @@ impl Prepared {
             let near = did_you_mean(name, prepares.iter().map(|p| p.name.as_str()));
             return Err(PlanError::UnknownTensor { name: name.into(), near: near.map(Into::into) });
         };
-        let [rows, k] = shape;
-        let needed =
-            prepare.packing.bytes(rows, k).map_err(|_| PlanError::TooLarge(name.into()))?;
+        let too_large = || PlanError::TooLarge(name.into());
+        let (copies, rows, k) = match shape {
+            [rows, k] => (1, *rows, *k),
+            [copies, rows, k] => (*copies, *rows, *k),
+            _ => return Err(PlanError::Rank { name: name.into(), found: shape.len() }),
+        };
+        let one = prepare.packing.bytes(rows, k).map_err(|_| too_large())?;
+        let needed = one.checked_mul(copies).ok_or_else(too_large)?;
         if bytes.len() != needed {
             return Err(PlanError::Length { name: name.into(), needed, found: bytes.len() });
         }
-        Ok(Prepared { name: name.into(), rows, k, bytes })
+        Ok(Prepared { name: name.into(), shape: shape.to_vec(), bytes })
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -352,7 +361,7 @@ impl Plan {
         }
         for (i, p) in module.manifest.prepares.iter().enumerate() {
             if let Some(prepared) = &self.prepared[i]
-                && self.packed_shape(&p.source) != [prepared.rows, prepared.k]
+                && !self.packed_as(p, &prepared.shape)
             {
                 self.prepared[i] = None;
             }
@@ -360,11 +369,14 @@ impl Plan {
         Ok(())
     }
 
-    /// Rows and k of a weight: all dimensions but the last are rows.
-    fn packed_shape(&self, source: &str) -> [usize; 2] {
-        match self.shape(source).and_then(<[usize]>::split_last) {
-            Some((k, rows)) => [rows.iter().product(), *k],
-            None => [0, 0],
+    /// Whether a weight of this shape is what a prepare step makes.
+    fn packed_as(&self, p: &Prepare, shape: &[usize]) -> bool {
+        match &p.form {
+            Form::Blocks(source) => self.shape(source) == Some(shape),
+            Form::Parts(_, parts) => {
+                shape == [parts.copies, parts.n, parts.k]
+                    || parts.copies == 1 && shape == [parts.n, parts.k]
+            }
         }
     }
 
@@ -530,10 +542,13 @@ impl Plan {
             let (name, near) = (prepared.name.clone(), near.map(Into::into));
             return Err(PlanError::UnknownTensor { name, near });
         };
-        let expected = self.packed_shape(&prepares[i].source);
-        let found = [prepared.rows, prepared.k];
-        if found != expected {
-            return Err(PlanError::Packed { name: prepared.name.clone(), expected, found });
+        if !self.packed_as(&prepares[i], &prepared.shape) {
+            let expected = match &prepares[i].form {
+                Form::Blocks(source) => self.shape(source).unwrap_or(&[]).to_vec(),
+                Form::Parts(_, parts) => vec![parts.copies, parts.n, parts.k],
+            };
+            let (name, found) = (prepared.name.clone(), prepared.shape.clone());
+            return Err(PlanError::Packed { name, expected, found });
         }
         self.prepared[i] = Some(Arc::clone(prepared));
         if self.ready { self.fill() } else { Ok(()) }

@@ -180,7 +180,13 @@ impl Program {
                 || matches!(op, Op::Bits | Op::Cvt(Cvt::F16FromFloat | Cvt::Bf16FromFloat))
                 || matches!(
                     op,
-                    Op::FloatUnary(FloatUnary::Exp2 | FloatUnary::Log2 | FloatUnary::Tanh)
+                    Op::FloatUnary(
+                        FloatUnary::Exp2
+                            | FloatUnary::Log2
+                            | FloatUnary::Tanh
+                            | FloatUnary::Sin
+                            | FloatUnary::Cos
+                    )
                 );
             if !op.signature().mem && !bad && !optional(op) {
                 break op.clone();

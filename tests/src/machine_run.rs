@@ -9,7 +9,7 @@
 use kgen::compile::Compiled;
 use kgen_ir::{
     artifact::text,
-    extent::{Dims, Extent, ExtentError},
+    extent::{Dims, Extent},
     format::pack::Packing,
     machine::{
         Slot,
@@ -182,17 +182,7 @@ fn prepare(
     inputs: &BTreeMap<String, Tensor>,
     memory: &mut Memory,
 ) -> Result<Vec<(String, u64)>, String> {
-    let source = compiled.program.params.iter().find(|t| t.name == step.source);
-    let Some(tile::Tensor { store: Store::Blocks(format), shape, .. }) = source else {
-        return Err(format!("`{}` is not stored in blocks", step.source));
-    };
-    let literal = |d: usize| -> Result<usize, String> {
-        let size: Option<Result<i64, ExtentError>> = shape.get(d).map(|e| e.eval(&Dims::default()));
-        usize::try_from(size.ok_or("a weight has two dimensions")?.map_err(said)?).map_err(said)
-    };
-    let weight = inputs.get(&step.source).ok_or_else(|| format!("no `{}`", step.source))?;
-    let packed =
-        step.packing.pack(format, &weight.bytes, literal(0)?, literal(1)?).map_err(said)?;
+    let packed = step.pack(&compiled.program.params, &|name| inputs.get(name)).map_err(said)?;
     let base = memory.add(packed);
     let parts = offsets(&step.packing)?.into_iter();
     Ok(parts.map(|(p, at)| (format!("{}.{}", step.name, text::part(p)), base + at)).collect())
@@ -201,6 +191,11 @@ fn prepare(
 /// Where the parts of a group begin.
 fn offsets(packing: &Packing) -> Result<Vec<(Part, u64)>, String> {
     let sizes = packing.sizes(packing.lanes, packing.group).map_err(said)?;
-    let parts = [(Part::Codes, Some(0)), (Part::Scale, sizes.scale), (Part::Min, sizes.min)];
-    Ok(parts.into_iter().filter_map(|(p, at)| Some((p, at? as u64))).collect())
+    let of = |part: &Part| match part {
+        Part::Codes => Some(0),
+        Part::Scale => sizes.scale,
+        Part::Min => sizes.min,
+        Part::Zeros | Part::RowZeros => sizes.zeros,
+    };
+    Ok(Part::ALL.iter().map(|p| (*p, of(p))).filter_map(|(p, at)| Some((p, at? as u64))).collect())
 }

@@ -69,8 +69,7 @@ fn every_row_of_lanes_does_what_it_means() {
     let inputs = operands(7);
     for (_, op) in MNEMONICS {
         let signature = op.signature();
-        let approximate =
-            matches!(op, Op::FloatUnary(FloatUnary::Exp2 | FloatUnary::Log2 | FloatUnary::Tanh));
+        let approximate = matches!(op, Op::FloatUnary(f) if FloatUnary::APPROXIMATE.contains(f));
         if signature.mem || approximate || signature.def.is_empty() || optional(op) {
             continue; // their own tests
         }
@@ -155,6 +154,39 @@ fn sequences_keep_their_promise() {
     assert!(sweep(FloatUnary::Exp2, f64::exp2) < 1.5);
     assert!(sweep(FloatUnary::Log2, f64::log2) < 4.0);
     assert!(sweep(FloatUnary::Tanh, f64::tanh) < 4.0);
+}
+
+/// The largest error of a wave, in its bound 2 u (1 + |x|).
+fn waves(op: FloatUnary, meaning: fn(f64) -> f64) -> f64 {
+    let mut floats: Vec<u32> = (0..1u32 << 20).map(|i| i << 12 | ((i * 37) & 0xfff)).collect();
+    floats.extend((0..1 << 18).map(|i| ((i - (1 << 17)) as f32 / 1000.0).to_bits()));
+    floats.extend((0..1 << 16).map(|i| (i as f32 * std::f32::consts::FRAC_PI_2).to_bits()));
+    let op = Op::FloatUnary(op);
+    let k = lower(&over_arrays(&op, Class::Float, floats.len(), 4));
+    let region = bytes(&floats);
+    let regions = vec![region.clone(), Vec::new(), Vec::new(), region];
+    let got = words(&compiled(&k, &regions)[3]);
+    let mut worst = (0f64, 0f64);
+    for (x, g) in floats.iter().zip(got) {
+        let (x, g) = (f64::from(f32::from_bits(*x)), f64::from(f32::from_bits(g)));
+        if !x.is_finite() {
+            assert!(g.is_nan(), "{op} {x:e}: {g:e}");
+            continue;
+        }
+        assert!((-1.0..=1.0).contains(&g), "{op} {x:e}: {g:e}");
+        let share = (g - meaning(x)).abs() / (2f64.powi(-23) * (1.0 + x.abs()));
+        if share > worst.0 {
+            worst = (share, x);
+        }
+    }
+    println!("{op}: {} of the bound at {:e}", worst.0, worst.1);
+    worst.0
+}
+
+#[test]
+fn waves_keep_their_bound() {
+    assert!(waves(FloatUnary::Sin, f64::sin) < 1.0);
+    assert!(waves(FloatUnary::Cos, f64::cos) < 1.0);
 }
 
 #[test]

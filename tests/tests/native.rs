@@ -93,7 +93,13 @@ fn every_row_of_lanes_does_what_it_means() {
             let signature = op.signature();
             let approximate = matches!(
                 op,
-                Op::FloatUnary(FloatUnary::Exp2 | FloatUnary::Log2 | FloatUnary::Tanh)
+                Op::FloatUnary(
+                    FloatUnary::Exp2
+                        | FloatUnary::Log2
+                        | FloatUnary::Tanh
+                        | FloatUnary::Sin
+                        | FloatUnary::Cos
+                )
             );
             if signature.mem
                 || approximate
@@ -114,8 +120,13 @@ fn a_row_for_every_op_that_has_no_sequence() {
         for (name, op) in MNEMONICS {
             let sequence = matches!(
                 op,
-                Op::FloatUnary(FloatUnary::Exp2 | FloatUnary::Log2 | FloatUnary::Tanh)
-                    | Op::Cvt(Cvt::Bf16FromFloat)
+                Op::FloatUnary(
+                    FloatUnary::Exp2
+                        | FloatUnary::Log2
+                        | FloatUnary::Tanh
+                        | FloatUnary::Sin
+                        | FloatUnary::Cos
+                ) | Op::Cvt(Cvt::Bf16FromFloat)
             );
             let wide = matches!(
                 op,

@@ -3,7 +3,7 @@ use crate::{
     dtype::Dtype,
     extent::Extent,
     format::{Format, Value, pack::Packing},
-    tile::{Arg, Compare, Launch, Part, Predicate, Role, Store},
+    tile::{Arg, Compare, Form, Launch, Part, Predicate, Role, Store},
 };
 
 static BLOCKS: Format = Format {
@@ -26,6 +26,7 @@ fn sample() -> Artifact {
         group: 32,
         scale: Some(Dtype::F16),
         min: Some(Dtype::F32),
+        zeros: None,
         zero: -8,
     };
     let tensor = |name: &str, role, elem, store| Tensor {
@@ -61,7 +62,11 @@ fn sample() -> Artifact {
             tensor("w", Role::In, Dtype::F32, Store::Blocks(&BLOCKS)),
             tensor("o", Role::Out, Dtype::F32, Store::Strided),
         ],
-        prepares: vec![Prepare { name: "w.packed".into(), source: "w".into(), packing }],
+        prepares: vec![Prepare {
+            name: "w.packed".into(),
+            form: Form::Blocks("w".into()),
+            packing,
+        }],
         buffers: vec![tensor("part", Role::Workspace, Dtype::F32, Store::Strided)],
         kernels: vec![KernelEntry {
             name: "main".into(),

@@ -5,16 +5,19 @@
 //! in w: q4_0[4096, 4096]
 //! prepared w.codes: u4[4096, 4096] packed(codes, u4 lanes 4 group 32 scale f16 zero 8)
 //! w.packed = pack(w) : u4 lanes 4 group 32 scale f16 zero 8
+//! w.packed = pack(w.codes, w.scale as int4 group 128 scale f16 [1, 64, 256]) : u4 lanes 4 group 128 scale f16 zero 8
 //! stride k 1
 //! ```
 
 use crate::{
     dtype::Dtype,
     extent::Extent,
-    format::{Format, pack::Packing},
+    format::{Format, pack::Packing, parts::Parts},
     lex::{Lexer, Parsed},
     machine::Slot,
-    tile::{Arg, Compare, Launch, Param, Part, Predicate, Prepare, Role, Store, Symbol, Tensor},
+    tile::{
+        Arg, Compare, Form, Launch, Param, Part, Predicate, Prepare, Role, Store, Symbol, Tensor,
+    },
 };
 
 const ROLES: &[(&str, Role)] = &[
@@ -25,9 +28,6 @@ const ROLES: &[(&str, Role)] = &[
     ("scratch", Role::Scratch),
 ];
 
-const PARTS: &[(&str, Part)] =
-    &[("codes", Part::Codes), ("scale", Part::Scale), ("min", Part::Min)];
-
 /// Most dimensions of a tensor.
 pub const MAX_RANK: usize = 16;
 
@@ -37,11 +37,11 @@ fn join<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
 
 /// `codes`, `scale`, `min`: what follows the name of a packed weight.
 pub fn part(part: Part) -> &'static str {
-    PARTS.iter().find(|(_, p)| *p == part).map_or("?", |(n, _)| n)
+    part.name()
 }
 
 pub fn part_named(name: &str) -> Option<Part> {
-    PARTS.iter().find(|(n, _)| *n == name).map(|(_, p)| *p)
+    Part::ALL.into_iter().find(|p| p.name() == name)
 }
 
 pub fn tensor(t: &Tensor) -> String {
@@ -53,7 +53,7 @@ pub fn tensor(t: &Tensor) -> String {
     };
     let packed = match &t.store {
         Store::Strided | Store::Blocks(_) => String::new(),
-        Store::Packed { of, part: p } => format!(" packed({}, {})", part(*p), packing(of)),
+        Store::Packed { of, part: p } => format!(" packed({}, {})", part(*p), of),
     };
     format!("{role} {}: {elem}[{shape}]{packed}", t.name)
 }
@@ -90,16 +90,16 @@ pub fn read_tensor(
     } else if lexer.eat_word("packed") {
         lexer.expect("(")?;
         let span = lexer.span();
-        let word = lexer.word("codes, scale or min")?;
+        let word = lexer.word("a part of a packed weight")?;
         let Some(part) = part_named(&word) else {
             return Err(crate::diag::Diagnostic::new(
                 span,
                 format!("`{word}` is not a part of a packed weight"),
             )
-            .help("parts are codes, scale, min"));
+            .help(format!("parts are {}", join(Part::ALL.map(Part::name)))));
         };
         lexer.expect(",")?;
-        let of = read_packing(lexer)?;
+        let of = Packing::read(lexer)?;
         lexer.expect(")")?;
         Store::Packed { of, part }
     } else {
@@ -123,59 +123,6 @@ fn read_shape(lexer: &mut Lexer<'_>) -> Parsed<Vec<Extent>> {
     Ok(shape)
 }
 
-pub fn packing(p: &Packing) -> String {
-    let mut text = format!("{} lanes {} group {}", p.elem, p.lanes, p.group);
-    for (word, elem) in [("scale", p.scale), ("min", p.min)] {
-        if let Some(elem) = elem {
-            text += &format!(" {word} {elem}");
-        }
-    }
-    if p.zero != 0 {
-        text += &format!(" zero {}", p.zero);
-    }
-    text
-}
-
-pub fn read_packing(lexer: &mut Lexer<'_>) -> Parsed<Packing> {
-    let elem = read_dtype(lexer)?;
-    lexer.expect_word("lanes")?;
-    let lanes = read_size(lexer, 1 << 10)?;
-    lexer.expect_word("group")?;
-    let group = read_size(lexer, 1 << 20)?;
-    let scale = if lexer.eat_word("scale") { Some(read_dtype(lexer)?) } else { None };
-    let min = if lexer.eat_word("min") { Some(read_dtype(lexer)?) } else { None };
-    let zero = if lexer.eat_word("zero") {
-        let x = lexer.int("a zero point")?;
-        match i32::try_from(x) {
-            Ok(x) => x,
-            Err(_) => return lexer.error(format!("the zero point {x} does not fit 32 bits")),
-        }
-    } else {
-        0
-    };
-    Ok(Packing { elem, lanes, group, scale, min, zero })
-}
-
-fn read_dtype(lexer: &mut Lexer<'_>) -> Parsed<Dtype> {
-    let span = lexer.span();
-    let word = lexer.word("an element type")?;
-    Dtype::parse(&word).ok_or_else(|| {
-        crate::diag::Diagnostic::new(span, format!("`{word}` is not an element type"))
-            .help(format!("element types are {}", join(Dtype::all())))
-    })
-}
-
-fn read_size(lexer: &mut Lexer<'_>, most: usize) -> Parsed<usize> {
-    let span = lexer.span();
-    let x = lexer.int("a size")?;
-    match usize::try_from(x) {
-        Ok(size) if (1..=most).contains(&size) => Ok(size),
-        Ok(_) | Err(_) => {
-            Err(crate::diag::Diagnostic::new(span, format!("{x} is not between 1 and {most}")))
-        }
-    }
-}
-
 pub fn symbol(s: &Symbol) -> String {
     match &s.ragged {
         Some(over) => format!("{}[{over}]", s.name),
@@ -194,7 +141,12 @@ pub fn read_symbol(lexer: &mut Lexer<'_>) -> Parsed<Symbol> {
 }
 
 pub fn prepare(p: &Prepare) -> String {
-    format!("{} = pack({}) : {}", p.name, p.source, packing(&p.packing))
+    match &p.form {
+        Form::Blocks(source) => format!("{} = pack({source}) : {}", p.name, p.packing),
+        Form::Parts(sources, parts) => {
+            format!("{} = pack({} as {parts}) : {}", p.name, join(sources), p.packing)
+        }
+    }
 }
 
 pub fn read_prepare(lexer: &mut Lexer<'_>) -> Parsed<Prepare> {
@@ -203,9 +155,19 @@ pub fn read_prepare(lexer: &mut Lexer<'_>) -> Parsed<Prepare> {
     lexer.expect_word("pack")?;
     lexer.expect("(")?;
     let source = lexer.word("the name of a weight")?;
+    let mut sources = vec![source.clone()];
+    while lexer.eat(",") {
+        sources.push(lexer.word("the name of a weight")?);
+    }
+    let form = if sources.len() == 1 && !lexer.is_word("as") {
+        Form::Blocks(source)
+    } else {
+        lexer.expect_word("as")?;
+        Form::Parts(sources, Parts::read(lexer)?)
+    };
     lexer.expect(")")?;
     lexer.expect(":")?;
-    Ok(Prepare { name, source, packing: read_packing(lexer)? })
+    Ok(Prepare { name, form, packing: Packing::read(lexer)? })
 }
 
 pub fn param(p: &Param) -> String {

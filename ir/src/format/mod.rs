@@ -11,6 +11,7 @@
 
 pub mod encode;
 pub mod pack;
+pub mod parts;
 pub mod random;
 pub mod rows;
 
@@ -103,6 +104,8 @@ pub struct Fields {
     pub scale: Vec<f32>,
     /// One a group, ready to be added; empty where the format has none.
     pub min: Vec<f32>,
+    /// One a group, in units of the code, beside `zero`; empty but for weights of several tensors.
+    pub zeros: Vec<f32>,
     pub zero: i32,
     /// Elements that share a scale.
     pub group: usize,
@@ -249,6 +252,7 @@ impl Format {
             return Err(BlockSize { format, expected, found: block.len() });
         }
         out.group = self.group();
+        out.zeros.clear();
         out.zero = match self.value {
             Value::Plain => 0,
             Value::Affine { zero } | Value::TwoLevel { zero } => zero,

@@ -4,17 +4,18 @@
 //! groups along k, each group ready to be loaded lane by lane:
 //!
 //! ```text
-//! row block 0 | row block 1 | ..           block_stride(k) bytes each
-//!   group 0 | group 1 | ..                 group_stride bytes each, a multiple of 4
-//!     container 0 | 1 | .. | scales | mins 4 * lanes bytes a container, then one scale, one min a lane
+//! row block 0 | row block 1 | ..                   block_stride(k) bytes each
+//!   group 0 | group 1 | ..                         group_stride bytes each, a multiple of 4
+//!     container 0 | 1 | .. | scales | mins | zeros 4 * lanes bytes a container, then one scale, min, zero a lane
 //!       lane 0 | lane 1 | ..               4 bytes each
 //! ```
 
-use super::{Field, FieldElem, Fields, Format, Role, Value};
+use super::{Field, FieldElem, Fields, Format, Role, Value, parts::Parts};
 use crate::{
     diag::{Diagnostic, Unsupported},
     dtype::Dtype,
     lex::{Lexer, Parsed},
+    tensor::Tensor,
 };
 use std::fmt;
 
@@ -37,7 +38,9 @@ pub struct Packing {
     /// `None` for plain floats.
     pub scale: Option<Dtype>,
     pub min: Option<Dtype>,
-    /// Value = `scale * (code - zero) + min`.
+    /// Zero points of the groups' own, in units of the code: u8 or a float; `zero` is then 0.
+    pub zeros: Option<Dtype>,
+    /// Value = `scale * (code - zero - its zeros) + min`.
     pub zero: i32,
 }
 
@@ -45,6 +48,9 @@ pub struct Packing {
 pub const MAX_LANES: usize = 1 << 10;
 /// Most elements of a group.
 pub const MAX_GROUP: usize = 1 << 20;
+
+/// Neighbours along k that share a step of activations, and a turn of a loop, at most.
+pub const STEP: usize = 128;
 
 /// Neighbours along k in the word of a lane: its bytes.
 const QUAD: usize = 4;
@@ -60,6 +66,8 @@ pub enum PackError {
     Overflow { n: usize, k: usize },
     #[error("rows of {k} elements are no whole number of {what} of {of}")]
     Ragged { k: usize, what: &'static str, of: usize },
+    #[error("`{name}`: {why}")]
+    Source { name: String, why: String },
     #[error("{what}: {expected} bytes are wanted, {found} are given")]
     Length { what: &'static str, expected: usize, found: usize },
 }
@@ -71,9 +79,10 @@ pub struct Sizes {
     pub k: usize,
     /// From a container to the next (plain floats: from one k to the next).
     pub container: usize,
-    /// From the start of a group to its scales and its mins.
+    /// From the start of a group to its scales, its mins, its zero points.
     pub scale: Option<usize>,
     pub min: Option<usize>,
+    pub zeros: Option<usize>,
     /// From a group to the next.
     pub group: usize,
     /// From a block of rows to the next.
@@ -96,6 +105,24 @@ impl Packing {
         }
     }
 
+    /// The packing that holds every value of a weight of several tensors exactly.
+    pub fn for_parts(parts: &Parts, lanes: usize) -> Result<Packing, Unsupported> {
+        let packing = parts.packing(lanes);
+        match packing.check() {
+            Ok(()) if packing.step().is_multiple_of(lanes) => Ok(packing),
+            Ok(()) => Err(Unsupported {
+                what: format!("groups of {} codes in {lanes} lanes", packing.group),
+                target: "packing".into(),
+                instead: format!("groups that are a multiple of {lanes}"),
+            }),
+            Err(why) => Err(Unsupported {
+                what: format!("{} in {lanes} lanes ({why})", parts.layout),
+                target: "packing".into(),
+                instead: format!("groups that are a multiple of {lanes}"),
+            }),
+        }
+    }
+
     fn natural(format: &Format, lanes: usize) -> Packing {
         let code = format.field(Role::Code).map_or(FieldElem::Float(Dtype::F32), |f| f.elem);
         let elem = match code {
@@ -109,6 +136,7 @@ impl Packing {
             group: format.group(),
             scale: factor(format, Role::Scale, Role::InnerScale),
             min: factor(format, Role::Min, Role::InnerMin),
+            zeros: None,
             zero: zero(format),
         }
     }
@@ -124,8 +152,14 @@ impl Packing {
         if let Some(other) = [self.scale, self.min].into_iter().flatten().find(|d| !stored(*d)) {
             return Err(format!("scale and min are f32, f16 or bf16, not {other}"));
         }
+        if let Some(other) = self.zeros.filter(|d| !stored(*d) && *d != Dtype::U8) {
+            return Err(format!("zeros are u8, f32, f16 or bf16, not {other}"));
+        }
+        if self.zeros.is_some() && self.zero != 0 {
+            return Err("a zero for all and zeros of each group exclude each other".into());
+        }
         if stored(self.elem) {
-            let alone = self.group == 1 && self.zero == 0;
+            let alone = self.group == 1 && self.zero == 0 && self.zeros.is_none();
             let alone = alone && self.scale.is_none() && self.min.is_none();
             return if alone {
                 Ok(())
@@ -174,12 +208,13 @@ impl Packing {
         };
         let scale = after(self.scale)?;
         let min = after(self.min)?;
+        let zeros = after(self.zeros)?;
         let group = if self.elem.is_float() { end } else { end.checked_next_multiple_of(4)? };
         let block = k.div_ceil(self.group).checked_mul(group)?;
         let bytes = rows.div_ceil(self.lanes).checked_mul(block)?;
         // Offsets in bits must be numbers too, and no slice is longer than this.
         (bytes <= isize::MAX as usize / 8).then_some(())?;
-        Some(Sizes { rows, k, container, scale, min, group, block, bytes })
+        Some(Sizes { rows, k, container, scale, min, zeros, group, block, bytes })
     }
 
     /// Bytes of `rows` rows of `k` elements.
@@ -222,6 +257,22 @@ impl Packing {
     pub fn offset_min(&self, s: &Sizes, n: usize, k: usize) -> Option<usize> {
         let (start, lane) = self.group_at(s, n, k)?;
         Some(start + s.min? + lane * self.min?.bytes()?)
+    }
+
+    /// Byte of the zero point of element (n, k).
+    pub fn offset_zeros(&self, s: &Sizes, n: usize, k: usize) -> Option<usize> {
+        let (start, lane) = self.group_at(s, n, k)?;
+        Some(start + s.zeros? + lane * self.zeros?.bytes()?)
+    }
+
+    /// Elements along k in the word of a lane; 1 of floats.
+    pub fn word(&self) -> usize {
+        fields(self.elem).map_or(1, |f| QUAD * f)
+    }
+
+    /// Elements along k that a product takes at once: what divides a group, at most [`STEP`].
+    pub fn step(&self) -> usize {
+        1 << self.group.trailing_zeros().min(STEP.ilog2())
     }
 
     /// Start of the group of element (n, k), and its lane.
@@ -320,14 +371,38 @@ impl Packing {
                 put_bytes(out, c * s.container + lane * 4, &word.to_le_bytes());
             }
             let source = g * self.group / fields.group;
-            for (at, dtype, values) in
-                [(s.scale, self.scale, &fields.scale), (s.min, self.min, &fields.min)]
-            {
+            for (at, dtype, values) in [
+                (s.scale, self.scale, &fields.scale),
+                (s.min, self.min, &fields.min),
+                (s.zeros, self.zeros, &fields.zeros),
+            ] {
                 if let (Some(at), Some(dtype), Some(&x)) = (at, dtype, values.get(source)) {
                     put_float(out, at, lane, dtype, x);
                 }
             }
         }
+    }
+
+    /// Packs a weight that comes as several tensors: copy after copy, each in whole blocks of rows.
+    pub fn pack_parts(&self, parts: &Parts, tensors: &[&Tensor]) -> Result<Vec<u8>, PackError> {
+        let open = parts.open(tensors)?;
+        let sizes = self.sizes(parts.n, parts.k)?;
+        let too_large = || PackError::Overflow { n: parts.n, k: parts.k };
+        let mut out = vec![0; sizes.bytes.checked_mul(parts.copies.max(1)).ok_or_else(too_large)?];
+        let padded = parts.k.next_multiple_of(self.group);
+        let mut fields = Fields::default();
+        for copy in 0..parts.copies {
+            for row in 0..parts.n {
+                open.row(copy, row, &mut fields);
+                // What is behind the last element adds nothing: activations there are 0.
+                fields.codes.resize(padded, fields.zero - self.zero);
+                let start = copy * sizes.bytes + row / self.lanes * sizes.block;
+                if let Some(block) = out.get_mut(start..start + sizes.block) {
+                    self.put(&sizes, &fields, 0, row % self.lanes, block);
+                }
+            }
+        }
+        Ok(out)
     }
 
     /// Bytes of a row of the source, if this packing holds its format.
@@ -376,8 +451,13 @@ impl Packing {
         }
         let mask = (1 << self.elem.bits()) - 1;
         let code = i32::from(*packed.get(byte)?) >> bit & mask;
+        let own = match self.zeros {
+            None => 0.0,
+            Some(Dtype::U8) => f32::from(*packed.get(self.offset_zeros(s, n, k)?)?),
+            Some(dtype) => get_float(packed, self.offset_zeros(s, n, k)?, dtype)?,
+        };
         let product = get_float(packed, self.offset_scale(s, n, k)?, self.scale?)?
-            * (code - self.zero) as f32;
+            * ((code - self.zero) as f32 - own);
         match self.min {
             None => Some(product),
             Some(dtype) => Some(product + get_float(packed, self.offset_min(s, n, k)?, dtype)?),
@@ -394,6 +474,7 @@ impl Packing {
         let group = size(lexer, "a number of elements")?;
         let scale = if lexer.eat_word("scale") { Some(dtype(lexer)?) } else { None };
         let min = if lexer.eat_word("min") { Some(dtype(lexer)?) } else { None };
+        let zeros = if lexer.eat_word("zeros") { Some(dtype(lexer)?) } else { None };
         let mut zero = 0;
         if lexer.eat_word("zero") {
             let span = lexer.span();
@@ -403,7 +484,7 @@ impl Packing {
                 .filter(|z| z.unsigned_abs() <= 1 << 16)
                 .ok_or_else(|| Diagnostic::new(span, format!("no code is as far off as {x}")))?;
         }
-        let packing = Packing { elem, lanes, group, scale, min, zero };
+        let packing = Packing { elem, lanes, group, scale, min, zeros, zero };
         packing.check().map_err(|why| {
             Diagnostic::new(start..lexer.last_span().end, format!("this packing is none: {why}"))
                 .help("a packing is such as `u4 lanes 4 group 32 scale f16 zero 8`")
@@ -420,6 +501,9 @@ impl fmt::Display for Packing {
         }
         if let Some(min) = self.min {
             write!(f, " min {min}")?;
+        }
+        if let Some(zeros) = self.zeros {
+            write!(f, " zeros {zeros}")?;
         }
         if self.zero != 0 {
             write!(f, " zero {}", self.zero)?;
@@ -483,9 +567,10 @@ fn put_bytes(out: &mut [u8], at: usize, bytes: &[u8]) {
     }
 }
 
+/// A float, or a small integer as u8.
 fn put_float(out: &mut [u8], at: usize, lane: usize, dtype: Dtype, x: f32) {
     let width = dtype.bits() as usize / 8;
-    let bits = super::encode::float_bits(dtype, x).unwrap_or(0).to_le_bytes();
+    let bits = super::encode::float_bits(dtype, x).unwrap_or(x as u32).to_le_bytes();
     put_bytes(out, at + lane * width, bits.get(..width).unwrap_or(&[]));
 }
 

@@ -242,7 +242,7 @@ proptest! {
         scale in prop::sample::select(vec![Dtype::F32, Dtype::F16, Dtype::BF16]),
         min in prop::option::of(prop::sample::select(vec![Dtype::F32, Dtype::F16])),
     ) {
-        let packing = Packing { elem, lanes, group: words * 32, scale: Some(scale), min, zero };
+        let packing = Packing { elem, lanes, group: words * 32, scale: Some(scale), min, zeros: None, zero };
         prop_assert_eq!(parse(&packing.to_string()), Ok(packing));
     }
 
@@ -263,7 +263,7 @@ proptest! {
 
     #[test]
     fn no_size_makes_it_panic(rows in any::<usize>(), k in any::<usize>(), lanes in any::<usize>(), group in any::<usize>()) {
-        let packing = Packing { elem: Dtype::U8, lanes, group, scale: Some(Dtype::F16), min: None, zero: 0 };
+        let packing = Packing { elem: Dtype::U8, lanes, group, scale: Some(Dtype::F16), min: None, zeros: None, zero: 0 };
         if let Ok(s) = packing.sizes(rows, k) {
             prop_assert!(s.bytes >= s.rows.saturating_mul(s.k) || s.bytes == 0);
             packing.offset_codes(&s, rows, k);

@@ -527,6 +527,8 @@ fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
             FloatUnary::Exp2 => (f64::from(a).exp2() as f32).to_bits(),
             FloatUnary::Log2 => (f64::from(a).log2() as f32).to_bits(),
             FloatUnary::Tanh => (f64::from(a).tanh() as f32).to_bits(),
+            FloatUnary::Sin => (turn(a).sin() as f32).to_bits(),
+            FloatUnary::Cos => (turn(a).cos() as f32).to_bits(),
         },
         Op::Fma => a.mul_add(b, c).to_bits(),
         Op::Word(op) => match op {
@@ -647,6 +649,11 @@ fn convert(cvt: Cvt, x: u32) -> u32 {
         Cvt::FloatFromBf16 => half::bf16::from_bits(x as u16).to_f32().to_bits(),
         Cvt::Bf16FromFloat => u32::from(half::bf16::from_f32(a).to_bits()),
     }
+}
+
+/// The angle that a sine is taken of.
+fn turn(a: f32) -> f64 {
+    f64::from(if a.abs() < 16_777_216.0 { a } else { a - a })
 }
 
 #[cfg(test)]

@@ -308,6 +308,15 @@ pub enum FloatUnary {
     Exp2,
     Log2,
     Tanh,
+    /// From 2^24 on, where a turn has no more than three floats, that of 0.
+    Sin,
+    Cos,
+}
+
+impl FloatUnary {
+    /// Sequences and instructions may differ from what these mean in their last bits.
+    pub const APPROXIMATE: [FloatUnary; 5] =
+        [FloatUnary::Exp2, FloatUnary::Log2, FloatUnary::Tanh, FloatUnary::Sin, FloatUnary::Cos];
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

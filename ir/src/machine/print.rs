@@ -49,6 +49,7 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("sqrt", Op::FloatUnary(FloatUnary::Sqrt)), ("floor", Op::FloatUnary(FloatUnary::Floor)),
     ("nearest", Op::FloatUnary(FloatUnary::Nearest)), ("exp2", Op::FloatUnary(FloatUnary::Exp2)),
     ("log2", Op::FloatUnary(FloatUnary::Log2)), ("tanh", Op::FloatUnary(FloatUnary::Tanh)),
+    ("sin", Op::FloatUnary(FloatUnary::Sin)), ("cos", Op::FloatUnary(FloatUnary::Cos)),
     ("fma", Op::Fma),
     ("wadd", Op::Word(WordOp::Add)), ("wsub", Op::Word(WordOp::Sub)), ("wmul", Op::Word(WordOp::Mul)),
     ("and", Op::Word(WordOp::And)), ("or", Op::Word(WordOp::Or)), ("xor", Op::Word(WordOp::Xor)),

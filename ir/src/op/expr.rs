@@ -3,10 +3,12 @@
 //! ```text
 //! j <= i && i - j < 1024 || block(i, 16) == block(j, 16)          a mask: a condition over i, j, head, symbols
 //! x * rsqrt(mean(x * x) + 1e-5) * g                                a row value: numbers, functions, reductions
+//! select(col % 2 < 1, -1, 1) * x[col + 1 - col % 2 * 2]            an element by its place, which is an index
+//! block_table[seq, pos / 16] * 16 + pos % 16                       an index: which row of a tensor
 //! ```
 //!
-//! `||` binds loosest, then `&&`, comparisons (which do not chain), `+ -`, `* / %`, and the signs `- !`. In a mask
-//! all numbers are integers and `/` and `%` round towards minus infinity.
+//! `||` binds loosest, then `&&`, comparisons (which do not chain), `+ -`, `* / %`, and the signs `- !`. In a mask and
+//! in an index (so in brackets) all numbers are integers, and `/` and `%` round towards minus infinity.
 
 use crate::{
     diag::{self, Diagnostic, Span},
@@ -24,6 +26,8 @@ pub enum Expr {
     Call(Func, Vec<Expr>),
     /// Over the elements of a row.
     Reduce(Reduce, Box<Expr>),
+    /// `x[col + 1]`, `table[id, col]`: elements by their places; the indices are of the dialect [`Dialect::Index`].
+    At(String, Vec<Expr>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,6 +68,8 @@ pub enum Func {
     Abs,
     Sin,
     Cos,
+    /// `select(condition, a, b)`: a where the condition holds, b elsewhere.
+    Select,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +87,8 @@ pub enum Reduce {
 pub enum Dialect {
     Mask,
     Row,
+    /// What stands in brackets of a row value, and the target rows of outputs.
+    Index,
 }
 
 /// Operator, text, how tightly it binds.
@@ -102,20 +110,25 @@ const BINARY: &[(Binary, &str, u8)] = &[
 const COMPARE: u8 = 3;
 const SIGN: u8 = 6;
 
+const EVERYWHERE: &[Dialect] = &[Dialect::Mask, Dialect::Row, Dialect::Index];
+const WHOLE: &[Dialect] = &[Dialect::Mask, Dialect::Index];
+const ROW: &[Dialect] = &[Dialect::Row];
+
 /// Function, text, arguments, where it may stand.
-const FUNCS: &[(Func, &str, usize, Option<Dialect>)] = &[
-    (Func::Block, "block", 2, Some(Dialect::Mask)),
-    (Func::Max, "max", 2, None),
-    (Func::Min, "min", 2, None),
-    (Func::Exp, "exp", 1, Some(Dialect::Row)),
-    (Func::Log, "log", 1, Some(Dialect::Row)),
-    (Func::Sqrt, "sqrt", 1, Some(Dialect::Row)),
-    (Func::Rsqrt, "rsqrt", 1, Some(Dialect::Row)),
-    (Func::Tanh, "tanh", 1, Some(Dialect::Row)),
-    (Func::Sigmoid, "sigmoid", 1, Some(Dialect::Row)),
-    (Func::Abs, "abs", 1, None),
-    (Func::Sin, "sin", 1, Some(Dialect::Row)),
-    (Func::Cos, "cos", 1, Some(Dialect::Row)),
+const FUNCS: &[(Func, &str, usize, &[Dialect])] = &[
+    (Func::Block, "block", 2, WHOLE),
+    (Func::Max, "max", 2, EVERYWHERE),
+    (Func::Min, "min", 2, EVERYWHERE),
+    (Func::Exp, "exp", 1, ROW),
+    (Func::Log, "log", 1, ROW),
+    (Func::Sqrt, "sqrt", 1, ROW),
+    (Func::Rsqrt, "rsqrt", 1, ROW),
+    (Func::Tanh, "tanh", 1, ROW),
+    (Func::Sigmoid, "sigmoid", 1, ROW),
+    (Func::Abs, "abs", 1, EVERYWHERE),
+    (Func::Sin, "sin", 1, ROW),
+    (Func::Cos, "cos", 1, ROW),
+    (Func::Select, "select", 3, &[Dialect::Row, Dialect::Index]),
 ];
 
 /// Reductions have one argument, so that `max(x)` and `max(x, 0)` differ.
@@ -162,10 +175,11 @@ pub fn parse(text: &str, dialect: Dialect) -> Parsed<Parse> {
             return Err(Diagnostic::new(all, "a mask is a condition, but this is a number")
                 .help("compare it with something, as in `j <= i`"));
         }
-        (Dialect::Row, Sort::Condition) => {
-            return Err(Diagnostic::new(all, "a value is a number, but this is a condition"));
+        (Dialect::Row | Dialect::Index, Sort::Condition) => {
+            return Err(Diagnostic::new(all, "a value is a number, but this is a condition")
+                .help("choose by it: `select(condition, a, b)`"));
         }
-        (Dialect::Mask, Sort::Condition) | (Dialect::Row, Sort::Number) => {}
+        (Dialect::Mask, Sort::Condition) | (Dialect::Row | Dialect::Index, Sort::Number) => {}
     }
     Ok(Parse { expr, names: parser.names })
 }
@@ -251,9 +265,10 @@ impl Parser<'_> {
                 self.lexer.next_token();
                 Ok((Expr::Number(x), Sort::Number))
             }
-            Token::Float(x) if x.is_finite() => {
-                self.lexer.error("numbers in a mask are whole: `i` and `j` are positions")
-            }
+            Token::Float(x) if x.is_finite() => self.lexer.error(match self.dialect {
+                Dialect::Mask => "numbers in a mask are whole: `i` and `j` are positions",
+                Dialect::Index | Dialect::Row => "numbers in an index are whole",
+            }),
             Token::Float(_) => self.lexer.error("this number is too large for kgen"),
             Token::Punct("-") => {
                 self.lexer.next_token();
@@ -283,6 +298,9 @@ impl Parser<'_> {
                 if !self.names.iter().any(|(n, _)| *n == word) {
                     self.names.push((word.clone(), span));
                 }
+                if self.lexer.is("[") {
+                    return self.element(word);
+                }
                 Ok((Expr::Name(word), Sort::Number))
             }
             Token::Text(_) | Token::Punct(_) | Token::End => {
@@ -291,15 +309,37 @@ impl Parser<'_> {
         }
     }
 
+    /// The indices of an element, from the bracket on.
+    fn element(&mut self, word: String) -> Parsed<(Expr, Sort)> {
+        if self.dialect == Dialect::Mask {
+            return self.lexer.error("a mask reads no tensors");
+        }
+        let outside = std::mem::replace(&mut self.dialect, Dialect::Index);
+        self.lexer.expect("[")?;
+        let mut indices = Vec::new();
+        loop {
+            let start = self.lexer.span().start;
+            let (index, sort) = self.binary(1)?;
+            check("[", Sort::Number, sort, start..self.lexer.last_span().end)?;
+            indices.push(index);
+            if !self.lexer.eat(",") {
+                break;
+            }
+        }
+        self.lexer.expect("]")?;
+        self.dialect = outside;
+        Ok((Expr::At(word, indices), Sort::Number))
+    }
+
     fn call(&mut self, word: &str, span: Span) -> Parsed<(Expr, Sort)> {
-        let allowed = |d: Option<Dialect>| d.is_none_or(|d| d == self.dialect);
+        let allowed = |d: &[Dialect]| d.contains(&self.dialect);
         let func = FUNCS.iter().find(|row| row.1 == word && allowed(row.3)).copied();
         let reduce =
             REDUCTIONS.iter().find(|row| row.1 == word && self.dialect == Dialect::Row).copied();
         if func.is_none() && reduce.is_none() {
             let known = FUNCS.iter().filter(|row| allowed(row.3)).map(|row| row.1);
             let known: Vec<&str> = match self.dialect {
-                Dialect::Mask => known.collect(),
+                Dialect::Mask | Dialect::Index => known.collect(),
                 Dialect::Row => known.chain(REDUCTIONS.iter().map(|row| row.1)).collect(),
             };
             let error = Diagnostic::new(span, format!("unknown function `{word}`"));
@@ -314,7 +354,9 @@ impl Parser<'_> {
             loop {
                 let start = self.lexer.span().start;
                 let (arg, sort) = self.binary(1)?;
-                check(word, Sort::Number, sort, start..self.lexer.last_span().end)?;
+                let condition = args.is_empty() && matches!(func, Some((Func::Select, ..)));
+                let wanted = if condition { Sort::Condition } else { Sort::Number };
+                check(word, wanted, sort, start..self.lexer.last_span().end)?;
                 args.push(arg);
                 if !self.lexer.eat(",") {
                     break;
@@ -411,6 +453,10 @@ impl Expr {
                 }
                 f.write_str(")")
             }
+            Expr::At(name, indices) => {
+                let list: Vec<String> = indices.iter().map(ToString::to_string).collect();
+                write!(f, "{name}[{}]", list.join(", "))
+            }
             Expr::Reduce(reduce, arg) => {
                 let name = REDUCTIONS.iter().find(|row| row.0 == *reduce).map_or("?", |row| row.1);
                 write!(f, "{name}({arg})")
@@ -422,7 +468,7 @@ impl Expr {
     pub fn names(&self) -> Vec<&str> {
         let mut out = Vec::new();
         self.visit(&mut |e| {
-            if let Expr::Name(name) = e
+            if let Expr::Name(name) | Expr::At(name, _) = e
                 && !out.contains(&name.as_str())
             {
                 out.push(name);
@@ -448,7 +494,7 @@ impl Expr {
                 a.visit(each);
                 b.visit(each);
             }
-            Expr::Call(_, args) => args.iter().for_each(|a| a.visit(each)),
+            Expr::Call(_, args) | Expr::At(_, args) => args.iter().for_each(|a| a.visit(each)),
         }
     }
 }
@@ -474,6 +520,8 @@ mod tests {
         same("i - (j - 1) > -(i + j) * 2", Dialect::Mask);
         same("x * rsqrt(mean(x * x) + 1e-5) * g", Dialect::Row);
         same("max(x, 0) / max(x)", Dialect::Row);
+        same("select(col % 2 < 1, -x, x[col / 64 * 64 + (col + 32) % 64])", Dialect::Row);
+        same("block_table[seq, pos / 16] * 16 + pos % 16", Dialect::Index);
         let loose = parse("((i) - (j)) <= ((3))", Dialect::Mask).unwrap();
         assert_eq!(loose.expr.to_string(), "i - j <= 3");
     }
@@ -488,7 +536,7 @@ mod tests {
 
     #[test]
     fn mistakes_have_places() {
-        let mask = Dialect::Mask;
+        let (mask, row) = (Dialect::Mask, Dialect::Row);
         let cases: &[(&str, Dialect, Span, &str)] = &[
             ("i - j", mask, 0..5, "a mask is a condition, but this is a number"),
             ("x < 1", Dialect::Row, 0..5, "a value is a number, but this is a condition"),
@@ -507,6 +555,14 @@ mod tests {
             ("exp(x, x)", Dialect::Row, 0..9, "`exp` takes one argument, not 2"),
             ("sum(x, x)", Dialect::Row, 0..9, "`sum` takes one argument, not 2"),
             ("max()", Dialect::Row, 0..5, "`max` takes one or two arguments, not 0"),
+            ("x < 1", row, 0..5, "a value is a number, but this is a condition"),
+            ("select(x, 1, 2)", row, 7..8, "`select` works on conditions, but this is a number"),
+            ("select(x < 1, 2)", row, 0..16, "`select` takes 3 arguments, not 2"),
+            ("x[1.5]", row, 2..5, "numbers in an index are whole"),
+            ("x[col < 1]", row, 2..9, "`[` works on numbers, but this is a condition"),
+            ("x[exp(1)]", row, 2..5, "unknown function `exp`"),
+            ("x[col", row, 5..5, "expected `]`, found the end"),
+            ("i[0] < j", mask, 1..2, "a mask reads no tensors"),
             ("i < j; 1", mask, 5..6, "unexpected character `;`"),
             ("i $ j", mask, 2..3, "unexpected character `$`"),
         ];

@@ -621,6 +621,7 @@ fn row_kind(e: &Expr, known: &[(&str, RowKind)]) -> Result<RowKind, ()> {
         Expr::Name(name) => {
             known.iter().find(|(n, _)| n == name).map_or(RowKind::Scalar, |(_, kind)| *kind)
         }
+        Expr::At(..) => RowKind::Matrix,
         Expr::Unary(_, a) => row_kind(a, known)?,
         Expr::Binary(_, a, b) => join(row_kind(a, known)?, row_kind(b, known)?),
         Expr::Call(_, args) => {

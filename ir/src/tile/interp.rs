@@ -9,7 +9,9 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use super::{Arg, Launch, Param, Part, Predicate, Program, Role, Store, Tensor as Decl};
+use super::{
+    Arg, Form, Launch, Param, Part, Predicate, Prepare, Program, Role, Store, Tensor as Decl,
+};
 use crate::{
     extent::{Dims, Extent, ExtentError},
     format::{Fields, pack::Packing},
@@ -64,6 +66,8 @@ pub enum InterpError {
     Bytes { name: String, shape: Vec<usize>, found: usize },
     #[error("`{name}` is no whole number of {format} blocks")]
     Blocks { name: String, format: &'static str },
+    #[error("{0}")]
+    Parts(String),
     #[error("no variant fits these sizes")]
     NoVariant,
     #[error("there is no {what} `{name}`")]
@@ -143,7 +147,7 @@ pub fn interp_with(
         memory.insert(t.name.clone(), cells);
     }
     for p in &program.prepares {
-        prepare(program, &p.name, &p.source, &p.packing, inputs, &mut memory)?;
+        prepare(program, p, inputs, &mut memory)?;
     }
     let mut chosen = None;
     for v in &program.variants {
@@ -240,58 +244,122 @@ fn holds(p: &Predicate, scalars: &BTreeMap<String, i64>, dims: &Dims) -> Result<
     Ok(p.cmp.holds(value_of(&p.left, scalars, dims)?, value_of(&p.right, scalars, dims)?))
 }
 
-/// Codes, scales and mins of a stored weight as tensors `[n, k]`, `[k / group, n]`: what packing must not change.
+/// Codes, scales, mins and zeros of a stored weight as tensors `[n, k]`, `[k / group, n]`: what packing must not change.
+///
+/// Copies follow each other, the rows of each filled up to whole blocks of lanes.
 fn prepare(
     program: &Program,
-    name: &str,
-    source: &str,
-    packing: &Packing,
+    step: &Prepare,
     inputs: &BTreeMap<String, Tensor>,
     memory: &mut BTreeMap<String, Cells>,
 ) -> Result<()> {
-    let input = inputs.get(source).ok_or_else(|| InterpError::Missing(source.into()))?;
-    let decl = program.params.iter().find(|t| t.name == source);
-    let Some(Decl { store: Store::Blocks(format), .. }) = decl else {
-        return Err(InterpError::Unknown { what: "weight of blocks", name: source.into() });
+    let packing = &step.packing;
+    let first = step.sources().first().cloned().unwrap_or_default();
+    let unknown = |what| InterpError::Unknown { what, name: first.clone() };
+    let [copies, n, k] = step.sizes(&program.params).ok_or_else(|| unknown("weight of rows"))?;
+    let group = packing.group.max(1);
+    let (padded, groups) = (k.next_multiple_of(group), k.div_ceil(group));
+    let rows = n.next_multiple_of(packing.lanes.max(1));
+    let total = rows * copies;
+    let mut parts = Columns {
+        codes: vec![Some(0.0); total * padded],
+        scale: vec![Some(0.0); groups * total],
+        min: vec![Some(0.0); groups * total],
+        zeros: vec![Some(0.0); groups * total],
+        row_zeros: vec![Some(0.0); groups * total],
     };
-    let shape = memory.get(source).map(|c| c.shape.clone()).unwrap_or_default();
-    let [n, k] = shape[..] else {
-        return Err(InterpError::Unknown { what: "weight of two dimensions", name: source.into() });
-    };
-    let (n, k) = (n as usize, k as usize);
-    let blocks = || InterpError::Blocks { name: source.into(), format: format.name };
-    let row = format.row_bytes(k).ok_or_else(blocks)?;
-    if row.checked_mul(n) != Some(input.bytes.len()) || !k.is_multiple_of(packing.group.max(1)) {
-        return Err(blocks());
-    }
-    let groups = k / packing.group.max(1);
-    let mut codes = vec![None; n * k];
-    let (mut scale, mut min) = (vec![None; groups * n], vec![None; groups * n]);
+    let input = |name: &String| inputs.get(name).ok_or_else(|| InterpError::Missing(name.clone()));
     let mut fields = Fields::default();
-    for (r, bytes) in input.bytes.chunks_exact(row.max(1)).enumerate() {
-        for (b, block) in bytes.chunks_exact(format.bytes).enumerate() {
-            format.read(block, &mut fields).map_err(|_| blocks())?;
-            for (i, c) in fields.codes.iter().enumerate() {
-                let x = f64::from(*c) + f64::from(packing.zero) - f64::from(fields.zero);
-                *codes.get_mut(r * k + b * format.block + i).ok_or_else(blocks)? = Some(x);
+    match &step.form {
+        Form::Blocks(source) => {
+            let decl = program.params.iter().find(|t| t.name == *source);
+            let Some(Decl { store: Store::Blocks(format), .. }) = decl else {
+                return Err(unknown("weight of blocks"));
+            };
+            let blocks = || InterpError::Blocks { name: source.clone(), format: format.name };
+            let bytes = &input(source)?.bytes;
+            let row = format.row_bytes(k).ok_or_else(blocks)?;
+            if row.checked_mul(n * copies) != Some(bytes.len()) || !k.is_multiple_of(group) {
+                return Err(blocks());
             }
-            let first = b * format.block / packing.group.max(1);
-            for (to, from) in [(&mut scale, &fields.scale), (&mut min, &fields.min)] {
-                for (g, x) in from.iter().enumerate() {
-                    // A packing of larger groups than the format's has no place for all.
-                    *to.get_mut((first + g) * n + r).ok_or_else(blocks)? = Some(f64::from(*x));
+            for (r, bytes) in bytes.chunks_exact(row.max(1)).enumerate() {
+                let r = r / n.max(1) * rows + r % n.max(1);
+                for (b, block) in bytes.chunks_exact(format.bytes).enumerate() {
+                    format.read(block, &mut fields).map_err(|_| blocks())?;
+                    let at = r * padded + b * format.block;
+                    parts
+                        .put(packing, &fields, r, total, at, b * format.block)
+                        .ok_or_else(blocks)?;
                 }
             }
         }
+        Form::Parts(sources, form) => {
+            let tensors = sources.iter().map(input).collect::<Result<Vec<_>>>()?;
+            let open = form.open(&tensors).map_err(|e| InterpError::Parts(e.to_string()))?;
+            for r in 0..copies * n {
+                open.row(r / n, r % n, &mut fields);
+                fields.codes.resize(padded, fields.zero - packing.zero);
+                let r = r / n * rows + r % n;
+                let put = parts.put(packing, &fields, r, total, r * padded, 0);
+                put.ok_or_else(|| unknown("weight of such groups"))?;
+            }
+        }
     }
-    let (n, k, groups) = (n as i64, k as i64, groups as i64);
+    let (total, padded, groups) = (total as i64, padded as i64, groups as i64);
     let parts = [
-        (Part::Codes, vec![n, k], codes),
-        (Part::Scale, vec![groups, n], scale),
-        (Part::Min, vec![groups, n], min),
+        (Part::Codes, vec![total, padded], parts.codes),
+        (Part::Scale, vec![groups, total], parts.scale),
+        (Part::Min, vec![groups, total], parts.min),
+        (Part::Zeros, vec![groups, total], parts.zeros),
+        (Part::RowZeros, vec![total, groups], parts.row_zeros),
     ];
     for (part, shape, values) in parts {
-        memory.insert(format!("{name}.{}", part.name()), Cells::of(shape, values));
+        memory.insert(format!("{}.{}", step.name, part.name()), Cells::of(shape, values));
     }
     Ok(())
+}
+
+/// Parts of a packed weight, element by element.
+struct Columns {
+    codes: Vec<Option<f64>>,
+    scale: Vec<Option<f64>>,
+    min: Vec<Option<f64>>,
+    zeros: Vec<Option<f64>>,
+    row_zeros: Vec<Option<f64>>,
+}
+
+impl Columns {
+    /// Fields of row `r` of `total` from element `k` on, whose code stands at `at`; `None` where there is no place.
+    fn put(
+        &mut self,
+        packing: &Packing,
+        fields: &Fields,
+        r: usize,
+        total: usize,
+        at: usize,
+        k: usize,
+    ) -> Option<()> {
+        for (i, c) in fields.codes.iter().enumerate() {
+            let x = f64::from(*c) + f64::from(packing.zero) - f64::from(fields.zero);
+            *self.codes.get_mut(at + i)? = Some(x);
+        }
+        let group = packing.group.max(1);
+        let groups = self.scale.len() / total.max(1);
+        for g in k / group..(k + fields.codes.len()).div_ceil(group) {
+            let source = (g * group - k) / fields.group.max(1);
+            let columns = [
+                (&mut self.scale, &fields.scale, g * total + r),
+                (&mut self.min, &fields.min, g * total + r),
+                (&mut self.zeros, &fields.zeros, g * total + r),
+                (&mut self.row_zeros, &fields.zeros, r * groups + g),
+            ];
+            for (to, from, place) in columns {
+                if !from.is_empty() {
+                    // A packing of larger groups than the format's has no place for all.
+                    *to.get_mut(place)? = Some(f64::from(*from.get(source)?));
+                }
+            }
+        }
+        Some(())
+    }
 }

@@ -28,7 +28,10 @@ use crate::{
     arena::{Arena, Id},
     dtype::Dtype,
     extent::Extent,
-    format::pack::Packing,
+    format::{
+        pack::{PackError, Packing},
+        parts::Parts,
+    },
 };
 
 /// A whole op as launches over tensors.
@@ -97,6 +100,9 @@ pub enum Part {
     Codes,
     Scale,
     Min,
+    Zeros,
+    /// The zeros as `[n, k/group]`: beside codes, which they are taken from.
+    RowZeros,
 }
 
 /// `prepare w.packed = pack(w)`: re-encodes a weight into the form an instruction row asks for.
@@ -104,8 +110,17 @@ pub enum Part {
 pub struct Prepare {
     /// Name of the packed weight; its parts are `NAME.codes`, `NAME.scale`, `NAME.min`.
     pub name: String,
-    pub source: String,
+    pub form: Form,
     pub packing: Packing,
+}
+
+/// What a prepare step reads.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Form {
+    /// One parameter of blocks, `[n, k]` or `[copies, n, k]`.
+    Blocks(String),
+    /// Several parameters that make up a weight.
+    Parts(Vec<String>, Parts),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -320,6 +335,8 @@ pub enum Expr {
     /// To the result's element type: to a narrower float to nearest even; to an integer to nearest even,
     /// saturating, NaN to 0; between integers the value, which must fit.
     Convert(Value),
+    /// A matrix with its rows as columns.
+    Transpose(Value),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -329,6 +346,8 @@ pub enum Unary {
     Exp2,
     Log2,
     Tanh,
+    Sin,
+    Cos,
     Recip,
     Sqrt,
     Floor,
@@ -410,6 +429,70 @@ impl Slice {
 
     pub fn range(start: impl Into<Extent>, len: usize) -> Slice {
         Slice { start: start.into(), len: Some(len) }
+    }
+}
+
+impl Prepare {
+    /// The parameters it reads: nothing else needs them.
+    pub fn sources(&self) -> &[String] {
+        match &self.form {
+            Form::Blocks(source) => std::slice::from_ref(source),
+            Form::Parts(sources, _) => sources,
+        }
+    }
+
+    /// Copies, rows and k of the weight; `None` where `params` do not tell.
+    pub fn sizes(&self, params: &[Tensor]) -> Option<[usize; 3]> {
+        match &self.form {
+            Form::Blocks(source) => {
+                let t = params.iter().find(|t| t.name == *source)?;
+                let size = |e: &Extent| e.as_lit().and_then(|x| usize::try_from(x).ok());
+                match &t.shape[..] {
+                    [n, k] => Some([1, size(n)?, size(k)?]),
+                    [copies, n, k] => Some([size(copies)?, size(n)?, size(k)?]),
+                    _ => None,
+                }
+            }
+            Form::Parts(_, parts) => Some([parts.copies, parts.n, parts.k]),
+        }
+    }
+
+    /// The weight packed, from the tensors that `given` finds: copy after copy.
+    pub fn pack<'a>(
+        &self,
+        params: &[Tensor],
+        given: &dyn Fn(&str) -> Option<&'a crate::tensor::Tensor>,
+    ) -> Result<Vec<u8>, PackError> {
+        let wrong =
+            |name: &str, why: &str| PackError::Source { name: name.into(), why: why.into() };
+        let find = |name: &String| given(name).ok_or_else(|| wrong(name, "it is missing"));
+        match &self.form {
+            Form::Blocks(source) => {
+                let param = params.iter().find(|t| t.name == *source);
+                let Some(Tensor { store: Store::Blocks(format), .. }) = param else {
+                    return Err(wrong(source, "it is not stored as blocks"));
+                };
+                let Some([copies, n, k]) = self.sizes(params) else {
+                    return Err(wrong(source, "its size is not known"));
+                };
+                let bytes = &find(source)?.bytes;
+                let whole = copies.max(1);
+                if !bytes.len().is_multiple_of(whole) {
+                    return Err(wrong(source, "its copies differ in size"));
+                }
+                let mut out = Vec::new();
+                for copy in 0..copies {
+                    let one = bytes.len() / whole;
+                    let part = bytes.get(copy * one..(copy + 1) * one).unwrap_or(&[]);
+                    out.append(&mut self.packing.pack(format, part, n, k)?);
+                }
+                Ok(out)
+            }
+            Form::Parts(sources, parts) => {
+                let tensors = sources.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+                self.packing.pack_parts(parts, &tensors)
+            }
+        }
     }
 }
 

@@ -99,7 +99,7 @@ fn tensor_type(l: &mut Lexer<'_>, name: String, role: Role) -> Parsed<Tensor> {
         l.expect_word("packed")?;
         l.expect("(")?;
         let span = l.span();
-        let word = l.word("codes, scale or min")?;
+        let word = l.word("a part of a packed weight")?;
         let part = text::part_named(&word).ok_or_else(|| {
             Diagnostic::new(span, format!("`{word}` is not a part of a packed weight"))
         })?;
@@ -430,6 +430,7 @@ impl Reader {
                 Expr::Select(c, a, one(self, l)?)
             }
             "convert" => Expr::Convert(one(self, l)?),
+            "transpose" => Expr::Transpose(one(self, l)?),
             other => {
                 if let Some(op) = Unary::ALL.into_iter().find(|u| u.name() == other) {
                     Expr::Unary(op, one(self, l)?)

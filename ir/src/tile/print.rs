@@ -13,7 +13,7 @@
 //! from its parameter (or from what the first branch of an `if` yields).
 
 use super::*;
-use crate::lex;
+use crate::{artifact::text, lex};
 use std::fmt;
 
 impl fmt::Display for Program {
@@ -105,24 +105,28 @@ impl Stage {
 }
 
 impl Part {
-    pub const ALL: [Part; 3] = [Part::Codes, Part::Scale, Part::Min];
+    pub const ALL: [Part; 5] = [Part::Codes, Part::Scale, Part::Min, Part::Zeros, Part::RowZeros];
 
     pub fn name(self) -> &'static str {
         match self {
             Part::Codes => "codes",
             Part::Scale => "scale",
             Part::Min => "min",
+            Part::Zeros => "zeros",
+            Part::RowZeros => "row_zeros",
         }
     }
 }
 
 impl Unary {
-    pub const ALL: [Unary; 8] = [
+    pub const ALL: [Unary; 10] = [
         Unary::Neg,
         Unary::Abs,
         Unary::Exp2,
         Unary::Log2,
         Unary::Tanh,
+        Unary::Sin,
+        Unary::Cos,
         Unary::Recip,
         Unary::Sqrt,
         Unary::Floor,
@@ -135,6 +139,8 @@ impl Unary {
             Unary::Exp2 => "exp2",
             Unary::Log2 => "log2",
             Unary::Tanh => "tanh",
+            Unary::Sin => "sin",
+            Unary::Cos => "cos",
             Unary::Recip => "recip",
             Unary::Sqrt => "sqrt",
             Unary::Floor => "floor",
@@ -204,8 +210,7 @@ impl<'a> Writer<'a> {
         self.line(0, &(head + " {"));
         self.notes(0, &[]);
         for x in &p.prepares {
-            let text = format!("prepare {} = pack({}) : {}", x.name, x.source, x.packing);
-            self.line(1, &text);
+            self.line(1, &format!("prepare {}", text::prepare(x)));
         }
         for t in &p.buffers {
             self.line(1, &format!("buffer {}", tensor_text(t)));
@@ -441,6 +446,7 @@ pub fn expr_text(k: &Kernel, expr: &Expr) -> String {
         Expr::Select(c, a, b) => format!("select({}, {}, {})", name(c), name(a), name(b)),
         Expr::Reduce(op, a, dim) => format!("{}({}, {dim})", op.name(), name(a)),
         Expr::Convert(a) => format!("convert({})", name(a)),
+        Expr::Transpose(a) => format!("transpose({})", name(a)),
     }
 }
 
@@ -471,6 +477,7 @@ mod tests {
             group: 32,
             scale: Some(Dtype::F16),
             min: None,
+            zeros: None,
             zero: 8,
         }
     }
@@ -564,7 +571,11 @@ mod tests {
             name: "all".into(),
             symbols: vec![symbol("n", None), symbol("len", Some("b"))],
             params: vec![strided("x", Role::In), strided("o", Role::Out)],
-            prepares: vec![Prepare { name: "w".into(), source: "raw".into(), packing: packing() }],
+            prepares: vec![Prepare {
+                name: "w".into(),
+                form: Form::Blocks("raw".into()),
+                packing: packing(),
+            }],
             buffers: vec![strided("p", Role::Workspace)],
             kernels: vec![kernel()],
             variants: vec![Variant {
@@ -631,6 +642,7 @@ work p: f32[n], out o: f32[n], splits: i64) stage placed {
             (Expr::Reduce(Reduce::Sum, a, 1), "reduce_sum(a, 1)"),
             (Expr::Reduce(Reduce::Max, a, 0), "reduce_max(a, 0)"),
             (Expr::Convert(a), "convert(a)"),
+            (Expr::Transpose(a), "transpose(a)"),
             (Expr::Unary(Unary::Exp2, a), "exp2(a)"),
             (Expr::Binary(Binary::Cmp(Compare::Le), a, c), "a <= c"),
             (Expr::Binary(Binary::And, a, c), "and(a, c)"),

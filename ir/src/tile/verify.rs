@@ -340,6 +340,15 @@ impl Check<'_> {
                     elem_is(self, from.elem);
                 }
             }
+            Expr::Transpose(a) => {
+                self.used(*a);
+                let from = self.ty(*a);
+                match from.shape[..] {
+                    [rows, columns] => shape_is(self, Some(vec![columns, rows])),
+                    _ => self.wrong(format!("`{name}` transposes a tile that is no matrix")),
+                }
+                elem_is(self, from.elem);
+            }
             Expr::Binary(op, a, b) => {
                 self.used(*a);
                 self.used(*b);
@@ -425,6 +434,24 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part}\n{shown}");
         }
+        let text = "program p(x: f32[n]) -> (o: f32[n]) symbols n {
+  kernel main(x: f32[n], out o: f32[n]) {
+    a = fill(0) : f32[3]
+    b = transpose(a) : f32[3]
+    c = fill(0) : f32[3, 2]
+    d = transpose(c) : f32[3, 2]
+    e = transpose(c) : f32[2, 3]
+  }
+  variant all {
+    launch main(x, o)
+  }
+}
+";
+        let errors = verify(&parse(text).unwrap(), Stage::Built).unwrap_err();
+        let texts: Vec<_> = errors.iter().map(|e| e.text.as_str()).collect();
+        let wanted =
+            ["`b` transposes a tile that is no matrix", "`d` is [3, 2], its operands give [2, 3]"];
+        assert_eq!(texts, wanted);
         program.kernels[0].name = "other".into();
         let errors = verify(&program, Stage::Built).unwrap_err();
         let shown = explain(&program, &errors);

@@ -4,8 +4,8 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     tile::{
-        Binary, Carried, Expr, For, Kernel, Param, Reduce, Role, Share, Slice, Stage, Stmt, Store,
-        Tensor, Type, Unary, Value, ValueData,
+        Binary, Carried, Expr, For, If, Kernel, Param, Predicate, Reduce, Role, Share, Slice,
+        Stage, Stmt, Store, Tensor, Type, Unary, Value, ValueData,
     },
 };
 
@@ -112,15 +112,21 @@ impl Builder {
     }
 
     pub fn binary(&mut self, name: &str, op: Binary, a: Value, b: Value) -> Value {
-        let (x, y) = (self.shape(a), self.shape(b));
-        let shape: Vec<usize> =
-            x.iter().zip(&y).map(|(x, y)| if *x == 1 { *y } else { *x }).collect();
+        let shape = self.joint_shape(a, b);
         let elem = if matches!(op, Binary::Cmp(_)) { Dtype::Bool } else { self.elem(a) };
         self.let_value(name, elem, &shape, Expr::Binary(op, a, b))
     }
 
+    /// Under broadcasting.
+    fn joint_shape(&self, a: Value, b: Value) -> Vec<usize> {
+        let (x, y) = (self.shape(a), self.shape(b));
+        x.iter().zip(&y).map(|(x, y)| if *x == 1 { *y } else { *x }).collect()
+    }
+
     pub fn select(&mut self, name: &str, c: Value, a: Value, b: Value) -> Value {
-        let (elem, shape) = (self.elem(a), self.shape(a));
+        let shape = self.joint_shape(a, b);
+        let both = shape.iter().zip(self.shape(c)).map(|(x, y)| if *x == 1 { y } else { *x });
+        let (elem, shape) = (self.elem(a), both.collect::<Vec<_>>());
         self.let_value(name, elem, &shape, Expr::Select(c, a, b))
     }
 
@@ -137,6 +143,12 @@ impl Builder {
         }
         let shape = self.shape(a);
         self.let_value(name, elem, &shape, Expr::Convert(a))
+    }
+
+    pub fn transpose(&mut self, name: &str, a: Value) -> Value {
+        let (elem, mut shape) = (self.elem(a), self.shape(a));
+        shape.reverse();
+        self.let_value(name, elem, &shape, Expr::Transpose(a))
     }
 
     pub fn dot(
@@ -162,6 +174,28 @@ impl Builder {
             share: Share::Dynamic(chunk as i64),
             body,
         });
+    }
+
+    /// Branches that give nothing but what they store.
+    pub fn choose(
+        &mut self,
+        cond: Predicate,
+        then: impl FnOnce(&mut Self),
+        otherwise: impl FnOnce(&mut Self),
+    ) {
+        self.blocks.push(vec![]);
+        then(self);
+        let then = self.blocks.pop().expect("pushed above");
+        self.blocks.push(vec![]);
+        otherwise(self);
+        let otherwise = self.blocks.pop().expect("pushed above");
+        self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
+    }
+
+    /// An integer from memory.
+    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
+        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
+        Extent::from(name)
     }
 
     /// `body` gets the carried tiles, under their names, and gives the next ones.

@@ -2,6 +2,8 @@
 
 mod attention;
 mod builder;
+#[allow(dead_code, reason = "used by the row operations and products to come")]
+mod expr;
 mod mpgemm;
 
 use crate::Choice;
@@ -47,7 +49,11 @@ fn params(op: &Op) -> Vec<Tensor> {
             Storage::Block(_) => kgen_ir::dtype::Dtype::F32,
             Storage::Plain(_) | Storage::Codes(_) => t.dtype,
         },
-        shape: t.shape,
+        shape: match &t.storage {
+            Storage::Block(_) => t.shape,
+            // Codes lie in bytes.
+            Storage::Plain(_) | Storage::Codes(_) => t.bytes.unwrap_or(t.shape),
+        },
     };
     op.tensors().into_iter().map(one).collect()
 }

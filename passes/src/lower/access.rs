@@ -109,7 +109,8 @@ impl Lower<'_> {
         self.extent(&inner)
     }
 
-    /// Rows start at a multiple of the lanes, k at a multiple of the group (codes) or anywhere (scales).
+    /// Rows start at a multiple of the lanes, k at a multiple of the group or, in larger groups, of a step (codes), or
+    /// anywhere (scales).
     fn packed_ref(
         &mut self,
         tensor: &Tensor,
@@ -119,26 +120,38 @@ impl Lower<'_> {
     ) -> Result<TileRef> {
         let k = match (part, &tensor.shape[..]) {
             (Part::Codes, [_, k]) => k.as_lit(),
-            (Part::Scale | Part::Min, [groups, _]) => groups.as_lit().map(|g| g * of.group as i64),
+            (Part::Scale | Part::Min | Part::Zeros, [groups, _])
+            | (Part::RowZeros, [_, groups]) => groups.as_lit().map(|g| g * of.group as i64),
             _ => None,
         };
         let (Some(k), [first, second]) = (k, at) else {
             return Err(self.no("a packed weight that is not [n, k]".into()));
         };
-        let (n, g, per_group) = match part {
-            Part::Codes => (first, second, of.group as i64),
-            Part::Scale | Part::Min => (second, first, 1),
-        };
+        let (n, g) = if by_rows(part) { (first, second) } else { (second, first) };
         let sizes = of.sizes(of.lanes, k as usize).map_err(|e| self.no(e.to_string()))?;
         let base = Operand::Reg(self.arg(Slot::Pointer(tensor.name.clone())));
         let row = self.extent(&n.start)?;
         let block = self.int(IntOp::Div, row, Operand::Imm(of.lanes as i64));
         let block = self.int(IntOp::Mul, block, Operand::Imm(sizes.block as i64));
         let index = self.extent(&g.start)?;
-        let group = self.int(IntOp::Div, index, Operand::Imm(per_group));
+        let per_group = Operand::Imm(of.group as i64);
+        let inside = part == Part::Codes && g.len.is_some_and(|len| len < of.group);
+        let (group, step) = match (part, inside && k as usize <= of.group) {
+            (Part::Codes, false) => {
+                let rest =
+                    if inside { self.int(IntOp::Rem, index, per_group) } else { Operand::Imm(0) };
+                (self.int(IntOp::Div, index, per_group), rest)
+            }
+            // The one group of a row.
+            (Part::Codes, true) => (Operand::Imm(0), index),
+            (Part::Scale | Part::Min | Part::Zeros | Part::RowZeros, _) => (index, Operand::Imm(0)),
+        };
         let group = self.int(IntOp::Mul, group, Operand::Imm(sizes.group as i64));
+        let word = self.int(IntOp::Div, step, Operand::Imm(of.word() as i64));
+        let words = self.int(IntOp::Mul, word, Operand::Imm(sizes.container as i64));
         let mut address = self.int(IntOp::Add, base, block);
         address = self.int(IntOp::Add, address, group);
+        address = self.int(IntOp::Add, address, words);
         let block_step = Operand::Imm(sizes.block as i64);
         let dims = at
             .iter()
@@ -211,7 +224,7 @@ impl Lower<'_> {
         lanes: LaneDim,
         form: Form,
     ) -> Result<Reg> {
-        self.guarded(r, at, form.class, |l| {
+        self.guarded(r, at, lanes, form.class, |l| {
             let mem = l.address(r, at)?;
             match lanes {
                 LaneDim::Splat => Ok(l.inst(form.class, form.splat, &[], Some(mem))),
@@ -226,6 +239,7 @@ impl Lower<'_> {
         &mut self,
         r: &TileRef,
         at: &[Coord],
+        lanes: LaneDim,
         class: Class,
         load: impl FnOnce(&mut Self) -> Result<Reg>,
     ) -> Result<Reg> {
@@ -233,7 +247,7 @@ impl Lower<'_> {
         let mut checks = Vec::new();
         for (d, (dim, coord)) in r.dims.iter().zip(at).enumerate() {
             if let Some((start, size)) = dim.guard
-                && (d != last || dim.len == 1)
+                && (d != last || dim.len == 1 || lanes == LaneDim::Splat)
             {
                 let index = self.index(start, *coord);
                 checks.push((index, size));
@@ -459,25 +473,27 @@ impl Lower<'_> {
     /// Lanes of packed weights are rows. Codes come as the word that holds `at`'s k (see [`Packing`]).
     fn load_packed(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
         let (of, part) = r.packed.clone().expect("the caller checked");
-        let (n, g) = match part {
-            Part::Codes => (at[0], at[1]),
-            Part::Scale | Part::Min => (at[1], at[0]),
-        };
-        let along_n = lanes == LaneDim::Dim(if part == Part::Codes { 0 } else { 1 });
+        let (n, g) = if by_rows(part) { (at[0], at[1]) } else { (at[1], at[0]) };
+        let along_n = lanes == LaneDim::Dim(if by_rows(part) { 0 } else { 1 });
         if !along_n || n.reg.is_some() || g.reg.is_some() {
             return Err(self.no("a packed weight read across its packing".into()));
         }
         let (class, width, inside) = match part {
             Part::Codes => (Class::Word, Width::W32, self.code_place(&of, g.add)?.0),
-            Part::Scale | Part::Min => {
-                let elem = if part == Part::Scale { of.scale } else { of.min };
+            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros => {
+                let elem = match part {
+                    Part::Scale => of.scale,
+                    Part::Min => of.min,
+                    Part::Zeros | Part::RowZeros => of.zeros,
+                    Part::Codes => None,
+                };
                 let (class, width) = self.lane_form(elem.unwrap_or(Dtype::F32))?;
                 (class, width, 0)
             }
         };
         let group = match part {
             Part::Codes => g.add / of.group,
-            Part::Scale | Part::Min => g.add,
+            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros => g.add,
         };
         let Operand::Imm(block_stride) = r.dims[0].step else {
             return Err(self.no("a packed weight of unknown size".into()));
@@ -532,17 +548,28 @@ impl Lower<'_> {
     /// One hint a cache line of a group, for each block of rows.
     fn prefetch_packed(&mut self, r: &TileRef, of: &Packing, level: u8) -> Result<()> {
         let sizes = of.sizes(of.lanes, of.group).map_err(|e| self.no(e.to_string()))?;
-        let [TileDim { len: rows, step: Operand::Imm(block), .. }, _] = r.dims[..] else {
+        let [TileDim { len: rows, step: Operand::Imm(block), .. }, TileDim { len, .. }] =
+            r.dims[..]
+        else {
             return Err(self.no("a hint for a packed weight that is not [n, k]".into()));
         };
+        let bytes = if len < of.group { len / of.word() * sizes.container } else { sizes.group };
         for first in 0..rows.div_ceil(of.lanes) {
-            for line in (0..sizes.group).step_by(LINE) {
+            for line in (0..bytes).step_by(LINE) {
                 let at = i64::from(r.offset) + first as i64 * block + line as i64;
                 let Ok(offset) = i32::try_from(at) else { continue };
                 self.effect(Op::Prefetch(level), &[], Mem { base: r.base, offset });
             }
         }
         Ok(())
+    }
+}
+
+/// Whether the rows of the weight are the first dimension of a part.
+fn by_rows(part: Part) -> bool {
+    match part {
+        Part::Codes | Part::RowZeros => true,
+        Part::Scale | Part::Min | Part::Zeros => false,
     }
 }
 

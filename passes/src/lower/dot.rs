@@ -7,7 +7,7 @@
 //! | `b^T`, in memory | along k | multiply-add, lanes summed at the end |
 //! | `b` | columns of b | multiply-add, one k at a time |
 
-use super::{Coord, Lower, Place, Result};
+use super::{Coord, Lower, Place, Result, access::TileRef};
 use kgen_ir::{
     dtype::Dtype,
     layout::{Layout, convert::convert},
@@ -39,6 +39,9 @@ enum Way {
 
 /// Accumulators that hide the latency of a multiply-add, whatever the shape of their block.
 const MANY: usize = 16;
+
+/// Rows of a left operand that stand side by side in a block, whatever their number.
+const FEW: usize = 8;
 
 /// What the conversion of layouts costs from vectors along k, as rows are stored, to lanes of rows, as byte dots want
 /// them: instructions for as many vectors as lanes.
@@ -94,11 +97,14 @@ impl Lower<'_> {
                 self.lanes,
                 (self.budget() / rows.max(1)).max(1)
             ),
-            Way::Columns => format!(
-                "multiply-add, {} lanes of columns: rows of b lie in memory so; blocks of {rows} x {}",
-                self.lanes,
-                (self.budget() / rows.max(1)).max(1) * self.lanes
-            ),
+            Way::Columns => {
+                let (rows, wide) = self.block_of(dot);
+                format!(
+                    "multiply-add, {} lanes of columns: rows of b lie in memory so; blocks of {rows} x {}",
+                    self.lanes,
+                    wide * self.lanes
+                )
+            }
         };
         let (m, n, k) = (dot.m, dot.n, dot.k);
         let note = format!("{} {m} x {n} x {k}: {why}", self.kernel.values[dot.out].name);
@@ -130,7 +136,10 @@ impl Lower<'_> {
         let (dot, way) = self.dot(out, a, b, transpose, acc)?;
         match way {
             Way::Bytes | Way::Rows => self.packed(dot, way),
-            Way::Columns => self.columns(dot, 0..dot.m, Coord::from(0), dot.n.div_ceil(self.lanes)),
+            Way::Columns => {
+                let wide = dot.n.div_ceil(self.lanes);
+                self.columns(dot, Coord::from(0), dot.m, Coord::from(0), wide)
+            }
             Way::Inner => {
                 let mut regs = vec![vec![]; dot.m];
                 for n in (0..dot.n).step_by(self.lanes) {
@@ -146,7 +155,7 @@ impl Lower<'_> {
         }
     }
 
-    /// The product written to scratch, block by block in a loop.
+    /// The product written to `target`, which holds whole vectors, block by block in a loop.
     pub(super) fn dot_scratch(
         &mut self,
         out: Value,
@@ -154,22 +163,12 @@ impl Lower<'_> {
         b: Value,
         transpose: bool,
         acc: Option<Value>,
-        home: usize,
+        target: &TileRef,
     ) -> Result<()> {
         let (dot, way) = self.dot(out, a, b, transpose, acc)?;
         let lanes = self.lanes;
-        let row_bytes = dot.n.div_ceil(lanes) * lanes * 4;
-        let base = self.scratch_base();
-        let store = |l: &mut Self, row: usize, n: Coord, reg: Reg| -> Result<()> {
-            let mut address = Operand::Reg(base);
-            if let Some(r) = n.reg {
-                let bytes = l.int(kgen_ir::machine::IntOp::Mul, Operand::Reg(r), Operand::Imm(4));
-                address = l.int(kgen_ir::machine::IntOp::Add, address, bytes);
-            }
-            let mem = kgen_ir::machine::Mem {
-                base: l.as_reg(address),
-                offset: (home + row * row_bytes + n.add * 4) as i32,
-            };
+        let store = |l: &mut Self, row: Coord, n: Coord, reg: Reg| -> Result<()> {
+            let mem = l.address(target, &[row, n])?;
             l.effect(Op::Store(kgen_ir::machine::Width::W32), &[Operand::Reg(reg)], mem);
             Ok(())
         };
@@ -177,7 +176,7 @@ impl Lower<'_> {
             Way::Bytes | Way::Rows => {
                 let per_row = dot.n.div_ceil(lanes);
                 for (i, reg) in self.packed(dot, way)?.into_iter().enumerate() {
-                    store(self, i / per_row, Coord::from(i % per_row * lanes), reg)?;
+                    store(self, Coord::from(i / per_row), Coord::from(i % per_row * lanes), reg)?;
                 }
                 Ok(())
             }
@@ -188,7 +187,7 @@ impl Lower<'_> {
                     self.for_loop(Operand::Imm(0), hi, lanes as i64, &[], |l, n, _| {
                         let n = Coord { reg: Some(n), add: 0, span: lanes };
                         for (row, reg) in l.inner(dot, n, lanes)?.into_iter().enumerate() {
-                            store(l, row, n, reg)?;
+                            store(l, Coord::from(row), n, reg)?;
                         }
                         Ok(((), vec![]))
                     })?;
@@ -198,47 +197,96 @@ impl Lower<'_> {
                     for (row, reg) in
                         self.inner(dot, n, dot.n - whole * lanes)?.into_iter().enumerate()
                     {
-                        store(self, row, n, reg)?;
+                        store(self, Coord::from(row), n, reg)?;
                     }
                 }
                 Ok(())
             }
             Way::Columns => {
-                let rows = dot.m.min(self.budget());
-                let wide = (self.budget() / rows).max(1);
-                let vectors = dot.n / lanes;
-                for first in (0..dot.m).step_by(rows) {
-                    let block = first..dot.m.min(first + rows);
-                    let mut done = 0;
-                    for width in [wide, 1] {
-                        let count = (vectors - done) / width;
-                        if count == 0 {
-                            continue;
-                        }
-                        let step = (width * lanes) as i64;
-                        let lo = Operand::Imm((done * lanes) as i64);
-                        let hi = Operand::Imm((done * lanes) as i64 + count as i64 * step);
-                        self.for_loop(lo, hi, step, &[], |l, n, _| {
-                            let n = Coord { reg: Some(n), add: 0, span: width * lanes };
-                            let regs = l.columns(dot, block.clone(), n, width)?;
-                            for (i, reg) in regs.into_iter().enumerate() {
-                                store(l, block.start + i / width, n.plus(i % width * lanes), reg)?;
-                            }
-                            Ok(((), vec![]))
-                        })?;
-                        done += count * width;
-                    }
-                    if done * lanes < dot.n {
-                        let n = Coord::from(done * lanes);
-                        let regs = self.columns(dot, block.clone(), n, 1)?;
-                        for (i, reg) in regs.into_iter().enumerate() {
-                            store(self, block.start + i, n, reg)?;
-                        }
-                    }
+                let (rows, wide) = self.block_of(dot);
+                let blocks = dot.m / rows;
+                let anywhere = self.row_by_index(a) && acc.is_none_or(|acc| self.row_by_index(acc));
+                let mut first = 0;
+                if blocks > 1 && anywhere {
+                    first = blocks * rows;
+                    let hi = Operand::Imm(first as i64);
+                    self.for_loop(Operand::Imm(0), hi, rows as i64, &[], |l, row, _| {
+                        let row = Coord { reg: Some(row), add: 0, span: rows };
+                        l.column_blocks(dot, row, rows, wide, &store)?;
+                        Ok(((), vec![]))
+                    })?;
+                }
+                for first in (first..dot.m).step_by(rows) {
+                    let count = rows.min(dot.m - first);
+                    self.column_blocks(dot, Coord::from(first), count, wide, &store)?;
                 }
                 Ok(())
             }
         }
+    }
+
+    /// All columns of `rows` rows from `row`, `wide` vectors at a time.
+    fn column_blocks(
+        &mut self,
+        dot: Dot,
+        row: Coord,
+        rows: usize,
+        wide: usize,
+        store: &impl Fn(&mut Self, Coord, Coord, Reg) -> Result<()>,
+    ) -> Result<()> {
+        let lanes = self.lanes;
+        let vectors = dot.n / lanes;
+        let mut done = 0;
+        for width in [wide, 1] {
+            let count = (vectors - done) / width;
+            if count == 0 {
+                continue;
+            }
+            let step = (width * lanes) as i64;
+            let block = |l: &mut Self, n: Coord| -> Result<()> {
+                let regs = l.columns(dot, row, rows, n, width)?;
+                for (i, reg) in regs.into_iter().enumerate() {
+                    store(l, row.plus(i / width), n.plus(i % width * lanes), reg)?;
+                }
+                Ok(())
+            };
+            let lo = (done * lanes) as i64;
+            let hi = Operand::Imm(lo + count as i64 * step);
+            self.for_loop(Operand::Imm(lo), hi, step, &[], |l, n, _| {
+                block(l, Coord { reg: Some(n), add: 0, span: width * lanes })?;
+                Ok(((), vec![]))
+            })?;
+            done += count * width;
+        }
+        if done * lanes < dot.n {
+            let n = Coord::from(done * lanes);
+            let regs = self.columns(dot, row, rows, n, 1)?;
+            for (i, reg) in regs.into_iter().enumerate() {
+                store(self, row.plus(i), n, reg)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows and vectors of columns of a block. Few rows stand side by side; of many, as many as leave, with the
+    /// vectors of b and an element of a, few loads a multiply-add and no row over.
+    fn block_of(&self, dot: Dot) -> (usize, usize) {
+        if dot.m <= FEW {
+            return (dot.m, (self.budget() / dot.m).max(1));
+        }
+        let vectors = dot.n / self.lanes;
+        let sums = self.choice.target.vectors * 3 / 4;
+        let shapes = (1..=vectors.clamp(1, 4)).map(|wide| {
+            let most = (sums / wide).min(dot.m);
+            let even = (most - most / 3..=most).rev().find(|r| dot.m.is_multiple_of(*r));
+            (even.unwrap_or(most), wide)
+        });
+        let cost = |&(rows, wide): &(usize, usize)| {
+            let over = if vectors.is_multiple_of(wide) { 2 } else { 3 };
+            // Thousandths of a load a multiply-add.
+            1000 * (rows + wide) * over / (rows * wide)
+        };
+        shapes.min_by_key(cost).unwrap_or((dot.m.min(self.budget()), 1))
     }
 
     /// Accumulators a block may use: half of the registers.
@@ -246,30 +294,31 @@ impl Lower<'_> {
         self.choice.target.vectors / 2
     }
 
-    fn start(&mut self, dot: Dot, row: usize, n: Coord) -> Result<Reg> {
+    fn start(&mut self, dot: Dot, row: Coord, n: Coord) -> Result<Reg> {
         match dot.acc {
             Some(acc) => {
                 let lanes = if dot.n == 1 { LaneDim::Splat } else { LaneDim::Dim(1) };
-                self.vec(acc, &[Coord::from(row), n], lanes)
+                self.vec(acc, &[row, n], lanes)
             }
             None if self.kernel.values[dot.out].ty.elem == Dtype::I32 => Ok(self.word_const(0)),
             None => Ok(self.float_const(0.0)),
         }
     }
 
-    /// Rows `rows` and `width` vectors of columns from `n`: one element of a, one row of b at a time.
+    /// `rows` rows from `first` and `width` vectors of columns from `n`: one element of a, one row of b at a time.
     fn columns(
         &mut self,
         dot: Dot,
-        rows: std::ops::Range<usize>,
+        first: Coord,
+        rows: usize,
         n: Coord,
         width: usize,
     ) -> Result<Vec<Reg>> {
         let lanes = self.lanes;
         let mut accs = Vec::new();
-        for row in rows.clone() {
+        for row in 0..rows {
             for j in 0..width {
-                accs.push(self.start(dot, row, n.plus(j * lanes))?);
+                accs.push(self.start(dot, first.plus(row), n.plus(j * lanes))?);
             }
         }
         let step = |l: &mut Self, k: Coord, accs: &[Reg]| -> Result<Vec<Reg>> {
@@ -280,10 +329,10 @@ impl Lower<'_> {
             }
             l.hint_along(dot, n, k, width * lanes)?;
             let mut out = Vec::new();
-            for (i, row) in rows.clone().enumerate() {
-                let a = l.vec(dot.a, &[Coord::from(row), k], LaneDim::Splat)?;
+            for row in 0..rows {
+                let a = l.vec(dot.a, &[first.plus(row), k], LaneDim::Splat)?;
                 for (j, b) in b.iter().enumerate() {
-                    out.push(l.v(Class::Float, Op::Fma, &[a, *b, accs[i * width + j]]));
+                    out.push(l.v(Class::Float, Op::Fma, &[a, *b, accs[row * width + j]]));
                 }
             }
             Ok(out)
@@ -292,7 +341,7 @@ impl Lower<'_> {
     }
 
     /// The tile in memory behind an operand, if a later tile is wanted while it is read.
-    fn hinted(&self, v: Value) -> Option<super::access::TileRef> {
+    fn hinted(&self, v: Value) -> Option<TileRef> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => r.ahead.is_some().then(|| r.clone()),
             Some(Place::Inline(None)) => match self.exprs.get(&v) {
@@ -416,7 +465,7 @@ impl Lower<'_> {
                 out.push(match dot.acc {
                     None => sum,
                     Some(_) => {
-                        let start = self.start(dot, row, n)?;
+                        let start = self.start(dot, Coord::from(row), n)?;
                         self.v(Class::Float, Op::Float(FloatOp::Add), &[start, sum])
                     }
                 });
@@ -501,7 +550,7 @@ impl Lower<'_> {
         let mut accs = Vec::new();
         for row in 0..dot.m {
             for j in 0..per_row {
-                accs.push(self.start(dot, row, Coord::from(j * lanes))?);
+                accs.push(self.start(dot, Coord::from(row), Coord::from(j * lanes))?);
             }
         }
         if way == Way::Rows {
@@ -563,7 +612,7 @@ impl Lower<'_> {
     }
 
     /// The packed codes behind `v`, seen through conversions.
-    fn codes_ref(&self, v: Value) -> Option<super::access::TileRef> {
+    fn codes_ref(&self, v: Value) -> Option<TileRef> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => {
                 matches!(r.packed, Some((_, Part::Codes))).then(|| r.clone())

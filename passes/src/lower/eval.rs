@@ -117,7 +117,8 @@ impl Lower<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Reduce(..)
-            | Expr::Convert(_) => None,
+            | Expr::Convert(_)
+            | Expr::Transpose(_) => None,
         };
         if let Some(home) = home {
             // The next turn's tile, whatever its place would be: the loop reads it from its home.
@@ -167,7 +168,8 @@ impl Lower<'_> {
         at: usize,
     ) -> Result<()> {
         if let Expr::Dot { a, b, transpose, acc } = expr {
-            return self.dot_scratch(v, *a, *b, *transpose, *acc, at);
+            let home = self.scratch_ref(v, at);
+            return self.dot_scratch(v, *a, *b, *transpose, *acc, &home);
         }
         self.places.insert(v, Place::Inline(load));
         self.copy_to_scratch(v, at)
@@ -176,7 +178,16 @@ impl Lower<'_> {
     /// Writes all vectors of a value to scratch; long rows in a loop.
     pub(super) fn copy_to_scratch(&mut self, v: Value, at: usize) -> Result<()> {
         let target = self.scratch_ref(v, at);
+        if let Some(from) = self.transposed(v) {
+            return self.store_transposed(&target, v, from);
+        }
         let lanes = self.own_lanes(v);
+        if self.rows_in_a_loop(v) {
+            return self.each_row(v, |l, at| {
+                let x = l.vec(v, at, lanes)?;
+                l.store_vec(&target, at, x, LaneDim::Dim(1))
+            });
+        }
         let shape = self.shape(v).to_vec();
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
@@ -214,7 +225,16 @@ impl Lower<'_> {
 
     /// Writes a value to a tile of a tensor.
     pub(super) fn store_tile(&mut self, r: &TileRef, v: Value) -> Result<()> {
+        if let Some(from) = self.transposed(v) {
+            return self.store_transposed(r, v, from);
+        }
         let lanes = self.own_lanes(v);
+        if self.rows_in_a_loop(v) {
+            return self.each_row(v, |l, at| {
+                let x = l.vec(v, at, lanes)?;
+                l.store_vec(r, at, x, lanes)
+            });
+        }
         let shape = self.shape(v).to_vec();
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
@@ -372,6 +392,13 @@ impl Lower<'_> {
             }
             Expr::Reduce(op, a, dim) => self.reduce(*op, *a, *dim, at, lanes),
             Expr::Convert(a) => self.convert(*a, self.elem(v), at, lanes),
+            Expr::Transpose(a) => {
+                let lanes = match lanes {
+                    LaneDim::Dim(d) => LaneDim::Dim(1 - d.min(1)),
+                    LaneDim::Splat => LaneDim::Splat,
+                };
+                self.vec(*a, &[at[1], at[0]], lanes)
+            }
         }
     }
 
@@ -383,6 +410,8 @@ impl Lower<'_> {
             Unary::Exp2 => one(self, FloatUnary::Exp2),
             Unary::Log2 => one(self, FloatUnary::Log2),
             Unary::Tanh => one(self, FloatUnary::Tanh),
+            Unary::Sin => one(self, FloatUnary::Sin),
+            Unary::Cos => one(self, FloatUnary::Cos),
             Unary::Sqrt => one(self, FloatUnary::Sqrt),
             Unary::Floor => one(self, FloatUnary::Floor),
             Unary::Recip => {
@@ -463,7 +492,10 @@ impl Lower<'_> {
     ) -> Result<Reg> {
         let shape = self.shape(a).to_vec();
         if dim + 1 != shape.len() {
-            return Err(self.no("a reduction along an outer dimension".into()));
+            return match shape.len() {
+                2 => self.reduce_rows(op, a, at, lanes),
+                _ => Err(self.no("a reduction along an outer dimension of many".into())),
+            };
         }
         let last = shape[dim];
         if last == 1 {

@@ -7,6 +7,7 @@
 mod access;
 pub(crate) mod dot;
 mod eval;
+mod rows;
 
 use crate::Choice;
 use access::TileRef;
@@ -354,8 +355,8 @@ impl Lower<'_> {
     // Statements.
 
     fn block(&mut self, body: &[Stmt]) -> Result<()> {
-        for stmt in body {
-            self.stmt(stmt)?;
+        for (place, stmt) in body.iter().enumerate() {
+            self.stmt_of(body, place, stmt)?;
         }
         self.late_hints()
     }
@@ -374,6 +375,17 @@ impl Lower<'_> {
             self.prefetch_tile(&r, level)?;
         }
         Ok(())
+    }
+
+    /// The statement at `place` of `body`; a product and the store behind it may be one.
+    fn stmt_of(&mut self, body: &[Stmt], place: usize, stmt: &Stmt) -> Result<()> {
+        let before = place.checked_sub(1).and_then(|p| body.get(p));
+        if before.is_some_and(|before| self.written_at_once(before, stmt))
+            || self.product_to_memory(stmt, body.get(place + 1))?
+        {
+            return Ok(());
+        }
+        self.stmt(stmt)
     }
 
     fn stmt(&mut self, stmt: &Stmt) -> Result<()> {
@@ -513,11 +525,12 @@ impl Lower<'_> {
                 over.insert(c.yielded, *home);
             }
         }
-        for stmt in &f.body {
-            if let Stmt::Let { value, expr } = stmt {
-                self.let_value(*value, expr, over.get(value).copied())?;
-            } else {
-                self.stmt(stmt)?;
+        for (place, stmt) in f.body.iter().enumerate() {
+            match stmt {
+                Stmt::Let { value, expr } if over.contains_key(value) => {
+                    self.let_value(*value, expr, over.get(value).copied())?;
+                }
+                _ => self.stmt_of(&f.body, place, stmt)?,
             }
         }
         self.late_hints()?;

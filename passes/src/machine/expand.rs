@@ -39,6 +39,62 @@ d = fmul y, by : f"
     };
 }
 
+/// The sine of `a` and what it takes for the cosine: `a` less quarters of a turn, taken off in three parts of pi/2 (Cody
+/// and Waite), and the polynomials of the Cephes library's sinf and cosf; `$turn` says which quarter it is.
+macro_rules! wave {
+    ($turn:literal) => {
+        concat!(
+            "\
+p = fabs a : f
+edge = fconst 1266679808 : f ; 2^24
+low = fcmp.lt p, edge : m
+none = fsub a, a : f ; NaN of infinities
+x = select low, a, none : f
+t = fconst 1059256707 : f ; 2/pi
+xt = fmul x, t : f
+q = nearest xt : f
+h1 = fconst 3217625051 : f ; -pi/2, its first 24 bits
+r1 = fma q, h1, x : f
+h2 = fconst 859553070 : f ; the next
+r2 = fma q, h2, r1 : f
+h3 = fconst 653733101 : f ; the next
+r = fma q, h3, r2 : f
+z = fmul r, r : f
+s3 = fconst 3108807161 : f ; -1.9515295891e-4
+s2 = fconst 1007190942 : f ; 8.3321608736e-3
+p2 = fma s3, z, s2 : f
+s1 = fconst 3190467235 : f ; -1.6666654611e-1
+p1 = fma p2, z, s1 : f
+rz = fmul r, z : f
+sine = fma p1, rz, r : f
+k3 = fconst 936179150 : f ; 2.443315711809948e-5
+k2 = fconst 3132491290 : f ; -1.388731625493765e-3
+q2 = fma k3, z, k2 : f
+k1 = fconst 1026206373 : f ; 4.166664568298827e-2
+q1 = fma q2, z, k1 : f
+zz = fmul z, z : f
+half = fconst 3204448256 : f ; -0.5
+one = fconst 1065353216 : f ; 1
+c0 = fma half, z, one : f
+cosine = fma q1, zz, c0 : f
+n = cvt.i32.f32 q : w
+",
+            $turn,
+            "\
+b1 = wconst 1 : w
+odd = and turn, b1 : w
+isodd = wcmp.eq odd, b1 : m
+y = select isodd, cosine, sine : f
+b2 = wconst 2 : w
+back = and turn, b2 : w
+sign = shl back, 30 : w
+yw = bits y : w
+yf = xor yw, sign : w
+d = float yf : f"
+        )
+    };
+}
+
 /// Mnemonic and sequence. Constants are bits; their values stand beside them.
 #[rustfmt::skip] // a table
 static SEQUENCES: &[(&str, &str)] = &[
@@ -243,6 +299,9 @@ near = fma q4, az, a : f
 edge = fconst 1059061760 : f ; 0.625
 small = fcmp.lt p, edge : m
 d = select small, near, far1 : f"),
+    // Off by at most 2^-23 (1 + |a|): a quarter too many or too few of a large angle is within its own rounding.
+    ("sin", wave!("turn = and n, n : w\n")),
+    ("cos", wave!("ahead = wconst 1 : w\nturn = wadd n, ahead : w\n")),
 ];
 
 /// Ops across lanes and the step of their tree.

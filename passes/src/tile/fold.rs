@@ -135,7 +135,8 @@ impl Fold<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Reduce(..)
-            | Expr::Convert(_)) => other,
+            | Expr::Convert(_)
+            | Expr::Transpose(_)) => other,
         }
     }
 
@@ -162,7 +163,8 @@ impl Fold<'_> {
             | Expr::Unary(..)
             | Expr::Binary(..)
             | Expr::Select(..)
-            | Expr::Reduce(..) => None,
+            | Expr::Reduce(..)
+            | Expr::Transpose(_) => None,
         }?;
         let (a, b) = (shape(found), shape(value));
         (a.shape == b.shape && a.elem == b.elem).then_some(found)

@@ -45,7 +45,9 @@ pub fn operands(expr: &Expr) -> Vec<Value> {
     match expr {
         Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => vec![],
         Expr::Dot { a, b, acc, .. } => [*a, *b].into_iter().chain(*acc).collect(),
-        Expr::Unary(_, a) | Expr::Reduce(_, a, _) | Expr::Convert(a) => vec![*a],
+        Expr::Unary(_, a) | Expr::Reduce(_, a, _) | Expr::Convert(a) | Expr::Transpose(a) => {
+            vec![*a]
+        }
         Expr::Binary(_, a, b) => vec![*a, *b],
         Expr::Select(c, a, b) => vec![*c, *a, *b],
     }
@@ -64,6 +66,7 @@ pub fn rename(expr: &Expr, map: &BTreeMap<Value, Value>) -> Expr {
         Expr::Select(c, a, b) => Expr::Select(m(c), m(a), m(b)),
         Expr::Reduce(op, a, d) => Expr::Reduce(*op, m(a), *d),
         Expr::Convert(a) => Expr::Convert(m(a)),
+        Expr::Transpose(a) => Expr::Transpose(m(a)),
     }
 }
 

@@ -122,11 +122,18 @@ fn turns(t: &Tensor, at: &[Slice], step: i64, schedule: &Schedule) -> i64 {
         }
         // A turn is a step of groups; scales and mins lie among the codes.
         Store::Packed { of, part: Part::Codes } => match of.sizes(of.lanes, of.group) {
-            Ok(sizes) => (schedule.ahead << 10).div_ceil(sizes.group * step.max(1) as usize) as i64,
+            Ok(sizes) => {
+                let along = at.last().and_then(|s| s.len).unwrap_or(1);
+                let bytes = match along < of.group {
+                    true => along / of.word() * sizes.container,
+                    false => sizes.group,
+                };
+                (schedule.ahead << 10).div_ceil((bytes * step.max(1) as usize).max(1)) as i64
+            }
             Err(_) => 0,
         },
-        Store::Packed { part: Part::Scale | Part::Min, .. } | Store::Strided | Store::Blocks(_) => {
-            0
-        }
+        Store::Packed { part: Part::Scale | Part::Min | Part::Zeros | Part::RowZeros, .. }
+        | Store::Strided
+        | Store::Blocks(_) => 0,
     }
 }

@@ -37,6 +37,7 @@ enum Kind {
     /// The left operand of a product is read once per column block.
     DotLeft,
     DotRight,
+    Stored,
 }
 
 /// Who reads a value: block number and kind, one entry a reader.
@@ -67,7 +68,7 @@ impl Uses {
                         self.add(v, own, Kind::Plain);
                     }
                 }
-                Stmt::Store { value, .. } => self.add(*value, own, Kind::Plain),
+                Stmt::Store { value, .. } => self.add(*value, own, Kind::Stored),
                 Stmt::For(f) => {
                     for c in &f.carried {
                         self.add(c.init, own, Kind::Plain);
@@ -179,11 +180,16 @@ fn space(
     match expr {
         Expr::Fill(_) | Expr::Iota { .. } => Space::Inline,
         Expr::Load { tensor, .. } => {
-            let frozen = !stores_to(body, tensor)
+            let frozen = (!stores_to(body, tensor) || read_before(body, value, tensor))
                 && kernel.tensor(tensor).is_some_and(|t| !matches!(t.role, Role::Out));
             if narrow || (frozen && here_once) { Space::Inline } else { kept(ty, choice) }
         }
         Expr::Dot { .. } | Expr::Reduce(..) => kept(ty, choice),
+        Expr::Transpose(_) => match &readers[..] {
+            // Read element by element, or turned on the way to memory.
+            [(_, Kind::DotLeft | Kind::Stored)] if here_once => Space::Inline,
+            _ => Space::Scratch,
+        },
         Expr::Convert(a) | Expr::Unary(_, a) => {
             elementwise(kernel, ty, &[*a], narrow, here_once, readers, choice, placed)
         }
@@ -193,6 +199,52 @@ fn space(
         Expr::Select(c, a, b) => {
             elementwise(kernel, ty, &[*c, *a, *b], narrow, here_once, readers, choice, placed)
         }
+    }
+}
+
+/// Has everything that depends on the loaded `value` been computed before `body` stores to `tensor`? What is kept may
+/// depend on it, what is computed at its use is followed to there.
+fn read_before(body: &[Stmt], value: Value, tensor: &str) -> bool {
+    let mut open = vec![value];
+    let mut written = false;
+    for stmt in body {
+        let stores = stores_to(std::slice::from_ref(stmt), tensor);
+        match stmt {
+            Stmt::Let { value, expr } => {
+                if operands(expr).iter().any(|o| open.contains(o)) {
+                    if written {
+                        return false;
+                    }
+                    if !matches!(expr, Expr::Dot { .. } | Expr::Reduce(..)) {
+                        open.push(*value);
+                    }
+                }
+            }
+            other => {
+                if (written || stores) && open.iter().any(|v| reads(other, *v)) {
+                    return false;
+                }
+            }
+        }
+        written |= stores;
+    }
+    true
+}
+
+fn reads(stmt: &Stmt, v: Value) -> bool {
+    match stmt {
+        Stmt::Let { expr, .. } => operands(expr).contains(&v),
+        Stmt::Store { value, .. } => *value == v,
+        Stmt::For(f) => {
+            f.carried.iter().any(|c| c.init == v || c.yielded == v)
+                || f.body.iter().any(|s| reads(s, v))
+        }
+        Stmt::Tasks { body, .. } => body.iter().any(|s| reads(s, v)),
+        Stmt::If(i) => {
+            i.yields.iter().any(|y| y.1 == v || y.2 == v)
+                || i.then.iter().chain(&i.otherwise).any(|s| reads(s, v))
+        }
+        Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => false,
     }
 }
 

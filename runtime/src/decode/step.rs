@@ -130,7 +130,7 @@ const ALIGN_LEAST: usize = 32;
 fn prepare(module: &Module, name: &str, tensor: TensorInfo<'_>) -> Result<Vec<Prepared>, Error> {
     let failed = |what: String| Error::Tensor { name: tensor.name.into(), what };
     let mut out = Vec::new();
-    for step in module.manifest().prepares.iter().filter(|p| p.source == name) {
+    for step in module.manifest().prepares.iter().filter(|p| p.sources() == [name]) {
         let format = tensor.format.ok_or_else(|| failed("its type is unknown".into()))?;
         let (k, rows) = tensor.dims.split_last().map_or((1, &[][..]), |(k, rows)| (*k, rows));
         let n = rows.iter().product();
@@ -138,7 +138,7 @@ fn prepare(module: &Module, name: &str, tensor: TensorInfo<'_>) -> Result<Vec<Pr
             step.packing.pack(format, tensor.bytes, n, k).map_err(|e| failed(e.to_string()))?;
         let mut buffer = Buffer::zeroed(packed.len())?;
         buffer.bytes_mut().copy_from_slice(&packed);
-        let prepared = Prepared::from_packed(module, &step.name, [n, k], buffer);
+        let prepared = Prepared::from_packed(module, &step.name, &[n, k], buffer);
         out.push(prepared.map_err(|e| failed(e.to_string()))?);
     }
     Ok(out)

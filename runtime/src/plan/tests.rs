@@ -170,7 +170,7 @@ fn prepared(module: &Module, rows: usize) -> Arc<Prepared> {
     // Of 4 rows and 32 elements: 64 bytes of codes, 4 scales, 4 mins; the first scale starts with 100.
     let mut bytes = Buffer::zeroed(rows.div_ceil(4) * 2 * 80).unwrap();
     bytes.bytes_mut()[64] = 100;
-    Arc::new(Prepared::from_packed(module, "w.packed", [rows, 64], bytes).unwrap())
+    Arc::new(Prepared::from_packed(module, "w.packed", &[rows, 64], bytes).unwrap())
 }
 
 fn input(n: usize, k: usize) -> Tensor {
@@ -243,7 +243,7 @@ fn neither_updates_nor_bindings_nor_runs_allocate() {
     for (d, weight) in sizes.iter().zip(&weights) {
         plan.update(d).unwrap();
         let (x, o) = memory.split_at_mut(320);
-        let shape = [weight.rows, 8];
+        let shape = [weight.shape[0], 8];
         for (name, half) in [("x", x), ("o", o)] {
             let pointer = half.as_mut_ptr().cast();
             let view =
@@ -416,9 +416,14 @@ fn wrong_bindings_are_told() {
     let error = plan.bind_prepared(&prepared(&module, 5)).unwrap_err().to_string();
     assert_eq!(error, "`w.packed` is packed [5, 64] (rows, k), the plan needs [4, 64]");
     let bytes = || Buffer::zeroed(9).unwrap();
-    let error = Prepared::from_packed(&module, "w.packed", [4, 64], bytes()).unwrap_err();
+    let error = Prepared::from_packed(&module, "w.packed", &[4, 64], bytes()).unwrap_err();
     assert_eq!(error.to_string(), "`w.packed` needs 160 bytes, the memory has 9");
-    let error = Prepared::from_packed(&module, "w.pack", [4, 64], bytes()).unwrap_err();
+    let error = Prepared::from_packed(&module, "w.packed", &[64], bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`w.packed` has 1 dimensions; a packed weight has rows and k, before them perhaps copies"
+    );
+    let error = Prepared::from_packed(&module, "w.pack", &[4, 64], bytes()).unwrap_err();
     assert_eq!(error.to_string(), "there is no tensor `w.pack`; did you mean `w.packed`?");
 }
 

@@ -212,6 +212,11 @@ impl Run<'_> {
         mut each: impl FnMut(&mut Cells, Option<usize>, u32) -> Result<()>,
     ) -> Result<()> {
         let starts = at.iter().map(|s| self.extent(&s.start)).collect::<Result<Vec<_>>>()?;
+        // What a kernel says of a tensor may be less than there is: columns of one weight among others.
+        let said = match self.kernel.tensor(tensor).filter(|_| guard) {
+            Some(t) => t.shape.iter().map(|e| self.extent(e)).collect::<Result<Vec<_>>>()?,
+            None => vec![i64::MAX; at.len()],
+        };
         // Scratch is the worker's own: its tasks run one after the other.
         let who = if self.scratch.contains_key(tensor) { 1 } else { self.who };
         let cells = Self::cells(&mut self.scratch, self.memory, &self.names, tensor)?;
@@ -221,11 +226,13 @@ impl Run<'_> {
         for index in indices(shape) {
             let mut inner = index.iter();
             let mut flat = Some(0i64);
-            for ((slice, start), size) in at.iter().zip(&starts).zip(&cells.shape) {
+            for (((slice, start), size), said) in
+                at.iter().zip(&starts).zip(&cells.shape).zip(&said)
+            {
                 let step = if slice.len.is_some() { inner.next().copied().unwrap_or(0) } else { 0 };
                 // What lies beyond i64 lies outside.
                 let i = start.saturating_add(step as i64);
-                if (0..*size).contains(&i) {
+                if (0..*size.min(said)).contains(&i) {
                     flat = flat.map(|f| f * size + i);
                 } else if guard {
                     flat = None;
@@ -301,6 +308,8 @@ impl Run<'_> {
                     Unary::Exp2 => x.exp2(),
                     Unary::Log2 => x.log2(),
                     Unary::Tanh => x.tanh(),
+                    Unary::Sin => x.sin(),
+                    Unary::Cos => x.cos(),
                     Unary::Recip => 1.0 / x,
                     Unary::Sqrt => x.sqrt(),
                     Unary::Floor => x.floor(),
@@ -353,6 +362,11 @@ impl Run<'_> {
                     }
                 };
                 self.tile(*a)?.data.iter().map(f).collect::<Result<_>>()?
+            }
+            Expr::Transpose(a) => {
+                let a = self.tile(*a)?;
+                let swapped = |i: Vec<usize>| a.at(&i.into_iter().rev().collect::<Vec<_>>());
+                indices(&shape).map(swapped).collect()
             }
         };
         if data.len() != count {

@@ -34,7 +34,12 @@ pub fn run(args: &Args) -> Answer {
                 target.lanes
             )
         });
-        tell(&format!("once per weight: {} = {} packed as {}{saved}", p.name, p.source, p.packing));
+        tell(&format!(
+            "once per weight: {} = {} packed as {}{saved}",
+            p.name,
+            p.sources().join(", "),
+            p.packing
+        ));
     }
     for v in &compiled.program.variants {
         let when: Vec<_> =

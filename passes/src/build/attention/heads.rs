@@ -4,7 +4,12 @@
 //! order of memory, an equal share of it a head: streams as long as that keep memory busy, rows of one head do not. The
 //! partial tile has a loop of its own here: the pass `peel` looks at the tiles of one loop, and these stand in two.
 
-use super::*;
+use super::{
+    decode::{queries, step},
+    keys::Tile,
+    mask::ranges,
+    *,
+};
 
 pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: usize) -> kgen_ir::tile::Kernel {
     let mut b = Builder::new("attend_heads", params);

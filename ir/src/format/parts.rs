@@ -1,0 +1,374 @@
+//! Weights that come as several tensors: codes, scales, zero points. What a prepare step knows of them, and their rows.
+//!
+//! ```text
+//! int4 group 128 scale f16 [1, 4096, 4096]             one copy of 4096 rows of 4096 codes
+//! uint4 group 128 scale f16 zero uint4 [8, 64, 256]    zero points as packed codes
+//! int8 per row scale f32 [1, 64, 256]
+//! ```
+
+use super::{
+    Fields,
+    pack::{PackError, Packing, STEP},
+};
+use crate::{
+    diag::Diagnostic,
+    dtype::Dtype,
+    lex::{Lexer, Parsed},
+    op::{Code, Codes, Group, Zero},
+    tensor::Tensor,
+};
+use std::fmt;
+
+/// A weight of several tensors.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parts {
+    pub layout: Layout,
+    /// Weights of the same size, one behind the other.
+    pub copies: usize,
+    pub n: usize,
+    pub k: usize,
+}
+
+/// Who wrote the tensors, and so where everything lies in them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Layout {
+    /// `codes`, `scale`, perhaps `zero`: rows of codes, element e at bits `[e * bits, (e + 1) * bits)` of its row.
+    Codes(Codes),
+}
+
+/// Most copies, rows and elements of a row.
+const MAX_SIZE: i64 = 1 << 40;
+
+/// The tensors of a weight, checked.
+pub struct Open<'a> {
+    parts: &'a Parts,
+    codes: &'a Codes,
+    data: &'a Tensor,
+    scale: &'a Tensor,
+    zero: Option<&'a Tensor>,
+}
+
+/// The integers that codes stand for: from `least` on, and how many.
+#[derive(Clone, Copy)]
+struct Range {
+    least: i32,
+    most: i32,
+}
+
+fn range(codes: &Codes) -> Range {
+    let end = 1i32 << codes.bits.min(8);
+    match codes.code {
+        Code::Int => Range { least: -end / 2, most: end / 2 - 1 },
+        // Codebooks have no integers: their indices.
+        Code::Uint | Code::Codebook(_) => Range { least: 0, most: end - 1 },
+        Code::Bipolar => Range { least: 1 - end, most: end - 1 },
+        Code::Ternary => Range { least: -1, most: 1 },
+    }
+}
+
+/// The integer of code `c`, which has no bits above the op's.
+fn integer(codes: &Codes, c: i32) -> i32 {
+    let end = 1i32 << codes.bits.min(8);
+    match codes.code {
+        Code::Int if c >= end / 2 => c - end,
+        Code::Int | Code::Uint | Code::Codebook(_) => c,
+        Code::Bipolar => 2 * c - (end - 1),
+        // Two bits hold one code more than there are: nothing stands for it.
+        Code::Ternary => c.min(2) - 1,
+    }
+}
+
+impl Parts {
+    fn codes(&self) -> &Codes {
+        match &self.layout {
+            Layout::Codes(codes) => codes,
+        }
+    }
+
+    /// Elements that share a scale in the tensors.
+    fn group(&self) -> usize {
+        match self.codes().group {
+            Group::K(g) => usize::try_from(g).unwrap_or(1).max(1),
+            Group::Row | Group::Tensor => self.k.max(1),
+        }
+    }
+
+    /// The packing with a place for every code and factor.
+    pub(super) fn packing(&self, lanes: usize) -> Packing {
+        let codes = self.codes();
+        let group = match codes.group {
+            Group::K(_) => self.group(),
+            // One scale for a whole row: with whole steps.
+            Group::Row | Group::Tensor => {
+                let step = self.k.next_power_of_two().clamp(32, STEP);
+                self.k.max(1).next_multiple_of(step)
+            }
+        };
+        let Range { least, most } = range(codes);
+        let bits = (most - least).unsigned_abs().checked_ilog2().unwrap_or(0) + 1;
+        let narrow = [1, 2, 4].into_iter().find(|b| *b >= bits);
+        // A word holds four places of as many codes as go into a byte.
+        let elem = match narrow {
+            Some(b) if group.is_multiple_of(4 * (8 / b as usize)) => Dtype::Code(b as u8),
+            Some(_) | None => Dtype::U8,
+        };
+        let float = |d: Dtype| match d {
+            Dtype::F16 | Dtype::BF16 => d,
+            Dtype::F32
+            | Dtype::E4M3
+            | Dtype::E5M2
+            | Dtype::I8
+            | Dtype::U8
+            | Dtype::I16
+            | Dtype::U16
+            | Dtype::I32
+            | Dtype::U32
+            | Dtype::I64
+            | Dtype::Code(_)
+            | Dtype::Bool => Dtype::F32,
+        };
+        let zeros = codes.zero.map(|zero| match zero {
+            Zero::Uint(bits) if (1 << bits.min(8)) - 1 - least <= 255 => Dtype::U8,
+            Zero::Uint(_) => Dtype::F16,
+            Zero::Float(d) if least == 0 => float(d),
+            Zero::Float(_) => Dtype::F32,
+        });
+        Packing {
+            elem,
+            lanes,
+            group,
+            scale: Some(float(codes.scale)),
+            min: None,
+            zeros,
+            zero: if zeros.is_some() { 0 } else { -least },
+        }
+    }
+
+    /// Holds the tensors against the sizes.
+    pub fn open<'a>(&'a self, tensors: &[&'a Tensor]) -> Result<Open<'a>, PackError> {
+        let codes = self.codes();
+        let wrong = |name: &str, why: String| PackError::Source { name: name.into(), why };
+        let (data, scale, zero) = match (tensors, codes.zero) {
+            ([data, scale], None) => (*data, *scale, None),
+            ([data, scale, zero], Some(_)) => (*data, *scale, Some(*zero)),
+            _ => return Err(wrong("codes", format!("{} tensors are given", tensors.len()))),
+        };
+        let too_large = || PackError::Overflow { n: self.n, k: self.k };
+        let rows = self.copies.checked_mul(self.n).ok_or_else(too_large)?;
+        let per_row = match codes.group {
+            Group::K(_) if !self.k.is_multiple_of(self.group()) => {
+                return Err(PackError::Ragged { k: self.k, what: "groups", of: self.group() });
+            }
+            Group::K(_) => self.k / self.group(),
+            Group::Row | Group::Tensor => 1,
+        };
+        let factors = match codes.group {
+            Group::Tensor => Some(1),
+            Group::Row | Group::K(_) => rows.checked_mul(per_row),
+        };
+        let factors = factors.ok_or_else(too_large)?;
+        let held = |name: &str, t: &Tensor, bytes: Option<usize>| -> Result<(), PackError> {
+            let bytes = bytes.ok_or_else(too_large)?;
+            if t.bytes.len() == bytes {
+                return Ok(());
+            }
+            Err(wrong(name, format!("{bytes} bytes are wanted, {} are given", t.bytes.len())))
+        };
+        let packed = |count: usize, bits: u8| {
+            count.checked_mul(usize::from(bits)).map(|bits| bits.div_ceil(8))
+        };
+        let data_bytes = packed(self.k, codes.bits).and_then(|row| row.checked_mul(rows));
+        held("codes", data, data_bytes)?;
+        let floats = |name: &str, t: &Tensor, dtype: Dtype| {
+            if t.dtype != dtype {
+                return Err(wrong(name, format!("it holds {}, not {dtype}", t.dtype)));
+            }
+            held(name, t, factors.checked_mul(dtype.bytes().unwrap_or(1)))
+        };
+        floats("scale", scale, codes.scale)?;
+        match (zero, codes.zero) {
+            (Some(t), Some(Zero::Float(dtype))) => floats("zero", t, dtype)?,
+            (Some(t), Some(Zero::Uint(bits))) => {
+                let (lead, last) = self.zero_rows();
+                held("zero", t, packed(last, bits).and_then(|row| row.checked_mul(lead)))?;
+            }
+            (Some(_), None) | (None, _) => {}
+        }
+        Ok(Open { parts: self, codes, data, scale, zero })
+    }
+
+    /// Zero points are packed along the last dimension of the scales: so many rows of so many.
+    fn zero_rows(&self) -> (usize, usize) {
+        match self.codes().group {
+            Group::Tensor => (1, 1),
+            Group::Row => (self.copies, self.n),
+            Group::K(_) => (self.copies.saturating_mul(self.n), self.k / self.group()),
+        }
+    }
+
+    /// Reads what `Display` prints.
+    pub fn read(lexer: &mut Lexer<'_>) -> Parsed<Parts> {
+        let layout = Layout::Codes(read_codes(lexer)?);
+        lexer.expect("[")?;
+        let mut sizes = [0; 3];
+        for (i, size) in sizes.iter_mut().enumerate() {
+            if i > 0 {
+                lexer.expect(",")?;
+            }
+            let span = lexer.span();
+            let x = lexer.int("a size")?;
+            *size = usize::try_from(x).ok().filter(|_| x <= MAX_SIZE).ok_or_else(|| {
+                Diagnostic::new(span, format!("{x} is not between 0 and {MAX_SIZE}"))
+            })?;
+        }
+        lexer.expect("]")?;
+        let [copies, n, k] = sizes;
+        Ok(Parts { layout, copies, n, k })
+    }
+}
+
+impl Open<'_> {
+    /// A row of a copy; codes are unsigned, with the zero that they have then.
+    pub fn row(&self, copy: usize, row: usize, out: &mut Fields) {
+        let (codes, k) = (self.codes, self.parts.k);
+        let row = copy * self.parts.n + row;
+        let bits = usize::from(codes.bits.clamp(1, 8));
+        let bytes = (k * bits).div_ceil(8);
+        let data = self.data.bytes.get(row * bytes..(row + 1) * bytes).unwrap_or(&[]);
+        let least = range(codes).least;
+        out.codes.clear();
+        out.codes.extend((0..k).map(|e| integer(codes, code(data, e, bits)) - least));
+        let (first, count) = match codes.group {
+            Group::Tensor => (0, 1),
+            Group::Row => (row, 1),
+            Group::K(_) => (row * (k / self.parts.group()), k / self.parts.group()),
+        };
+        out.group = self.parts.group();
+        out.scale.clear();
+        out.scale.extend((first..first + count).map(|i| self.scale.get(i) as f32));
+        out.min.clear();
+        out.zeros.clear();
+        out.zero = if self.zero.is_some() { 0 } else { -least };
+        match (self.zero, codes.zero) {
+            (Some(t), Some(Zero::Float(_))) => {
+                out.zeros.extend((first..first + count).map(|i| t.get(i) as f32 - least as f32));
+            }
+            (Some(t), Some(Zero::Uint(bits))) => {
+                let bits = usize::from(bits.clamp(1, 8));
+                let (_, last) = self.parts.zero_rows();
+                let bytes = (last * bits).div_ceil(8);
+                for i in first..first + count {
+                    let (row, e) = (i / last.max(1), i % last.max(1));
+                    let data = t.bytes.get(row * bytes..(row + 1) * bytes).unwrap_or(&[]);
+                    out.zeros.push((code(data, e, bits) - least) as f32);
+                }
+            }
+            (Some(_), None) | (None, _) => {}
+        }
+    }
+}
+
+/// Code `e` of a row of packed ones.
+fn code(row: &[u8], e: usize, bits: usize) -> i32 {
+    let at = e * bits;
+    let byte = |i: usize| row.get(i).map_or(0, |b| u32::from(*b));
+    let word = byte(at / 8) | if at % 8 + bits > 8 { byte(at / 8 + 1) << 8 } else { 0 };
+    (word >> (at % 8) & ((1 << bits) - 1)) as i32
+}
+
+impl fmt::Display for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}, {}, {}]", self.layout, self.copies, self.n, self.k)
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Layout::Codes(c) = self;
+        match c.code {
+            Code::Int => write!(f, "int{}", c.bits)?,
+            Code::Uint => write!(f, "uint{}", c.bits)?,
+            Code::Bipolar => write!(f, "bipolar{}", c.bits)?,
+            Code::Ternary => write!(f, "ternary{}", c.bits)?,
+            Code::Codebook(_) => write!(f, "codebook{}", c.bits)?,
+        }
+        match c.group {
+            Group::Tensor => write!(f, " per tensor")?,
+            Group::Row => write!(f, " per row")?,
+            Group::K(g) => write!(f, " group {g}")?,
+        }
+        write!(f, " scale {}", c.scale)?;
+        match c.zero {
+            None => Ok(()),
+            Some(Zero::Uint(bits)) => write!(f, " zero uint{bits}"),
+            Some(Zero::Float(dtype)) => write!(f, " zero {dtype}"),
+        }
+    }
+}
+
+/// Name of a family, what its codes mean.
+const FAMILIES: &[(&str, Code)] = &[
+    ("int", Code::Int),
+    ("uint", Code::Uint),
+    ("bipolar", Code::Bipolar),
+    ("ternary", Code::Ternary),
+];
+
+/// `int4`: what codes mean, and their bits.
+fn family(word: &str) -> Option<(Code, u8)> {
+    let digits = word.find(|c: char| c.is_ascii_digit())?;
+    let (name, bits) = word.split_at_checked(digits)?;
+    let (_, code) = FAMILIES.iter().find(|(n, _)| *n == name)?;
+    let bits = bits.parse().ok().filter(|b| (1..=8).contains(b))?;
+    (*code != Code::Ternary || bits == 2).then(|| (code.clone(), bits))
+}
+
+fn read_codes(lexer: &mut Lexer<'_>) -> Parsed<Codes> {
+    let span = lexer.span();
+    let word = lexer.word("the form of a weight")?;
+    let (code, bits) = family(&word).ok_or_else(|| {
+        Diagnostic::new(span, format!("`{word}` is no form of codes"))
+            .help("forms are int, uint, bipolar of 1 to 8 bits, ternary2: `int4`")
+    })?;
+    let group = if lexer.eat_word("per") {
+        if lexer.eat_word("row") {
+            Group::Row
+        } else {
+            lexer.expect_word("tensor")?;
+            Group::Tensor
+        }
+    } else {
+        lexer.expect_word("group")?;
+        let span = lexer.span();
+        let g = lexer.int("how many codes share a scale")?;
+        if !(1..=MAX_SIZE).contains(&g) {
+            return Err(Diagnostic::new(span, format!("a group cannot be {g}")));
+        }
+        Group::K(g)
+    };
+    lexer.expect_word("scale")?;
+    let float = |lexer: &mut Lexer<'_>| {
+        let span = lexer.span();
+        let word = lexer.word("a float type")?;
+        Dtype::parse(&word)
+            .filter(|d| d.is_float())
+            .ok_or_else(|| Diagnostic::new(span, format!("`{word}` is no float type")))
+    };
+    let scale = float(lexer)?;
+    let zero = if lexer.eat_word("zero") {
+        match lexer.peek() {
+            crate::lex::Token::Word(w) if w.starts_with("uint") => {
+                let span = lexer.span();
+                let word = lexer.word("a type")?;
+                let bits = family(&word).map(|(_, bits)| bits);
+                Some(Zero::Uint(bits.ok_or_else(|| {
+                    Diagnostic::new(span, format!("`{word}` is no type of zero points"))
+                })?))
+            }
+            _ => Some(Zero::Float(float(lexer)?)),
+        }
+    } else {
+        None
+    };
+    Ok(Codes { code, bits, group, scale, zero })
+}

@@ -1,0 +1,233 @@
+//! Sums over the groups of a packed weight, whose codes are bytes or floats to the product.
+//!
+//! | part of a packing | with it |
+//! | --- | --- |
+//! | `zero` | bytes: the dot begins with `-zero * sum(aq)`; floats: `code - zero` |
+//! | `zeros`, one a group | bytes: `dot - zeros * sum(aq)`, exact in f32; floats: `code - zeros` |
+//! | `min`, one a group | `+ min * sum of a` |
+//! | `scale`, one a group | multiplies the sum of all steps of the group |
+
+use super::{Builder, Product, Weight};
+use kgen_ir::{
+    dtype::Dtype,
+    extent::Extent,
+    format::pack::Packing,
+    tile::{Binary, Part, Reduce, Slice, Unary, Value},
+};
+
+/// Activation rows times rows of a packed weight.
+pub(super) struct Tile<'a> {
+    pub product: &'a Product,
+    pub weight: &'a Weight,
+    pub packing: &'a Packing,
+    pub i: &'a Extent,
+    pub tokens: usize,
+    pub row: &'a Extent,
+}
+
+impl Tile<'_> {
+    pub fn sum(&self, b: &mut Builder, integer: bool) -> Value {
+        let groups = Extent::from(self.product.k.div_ceil(self.packing.group));
+        let start = b.fill(0.0, Dtype::F32, &[self.tokens, self.weight.rows]);
+        b.for_each("g", (Extent::Lit(0), groups, 1), &[("acc", start)], |b, acc| {
+            vec![match integer {
+                true => self.integer_group(b, acc[0]),
+                false => self.float_group(b, acc[0]),
+            }]
+        })[0]
+    }
+
+    /// Elements of a turn.
+    fn step(&self, integer: bool) -> usize {
+        if integer { self.product.step } else { self.packing.step() }
+    }
+
+    fn activation_rows(&self) -> Slice {
+        Slice::range(self.i.clone(), self.tokens)
+    }
+
+    fn weight_rows(&self) -> Slice {
+        Slice::range(self.row.clone(), self.weight.rows)
+    }
+
+    /// A row of one value per weight row.
+    fn level(&self, b: &mut Builder, part: Part, elem: Dtype) -> Value {
+        let at = vec![Slice::range("g", 1), self.weight_rows()];
+        let x = b.load(part.name(), &self.weight.part(part), elem, at, false);
+        b.convert(&format!("{}_f", part.name()), x, Dtype::F32)
+    }
+
+    fn scale(&self, b: &mut Builder) -> Value {
+        self.level(b, Part::Scale, self.packing.scale.unwrap_or(Dtype::F32))
+    }
+
+    fn codes(&self, b: &mut Builder, from: &Extent, step: usize) -> Value {
+        let at = vec![self.weight_rows(), Slice::range(from.clone(), step)];
+        b.load("w", &self.weight.part(Part::Codes), self.packing.elem, at, false)
+    }
+
+    /// Where step `s` of group `g` begins, in steps of the row.
+    fn place(&self, integer: bool, s: Option<&str>) -> Extent {
+        let steps = self.packing.group / self.step(integer);
+        match s {
+            None => Extent::from("g"),
+            Some(s) => Extent::from("g") * steps + Extent::from(s),
+        }
+    }
+
+    fn integer_group(&self, b: &mut Builder, acc: Value) -> Value {
+        let steps = self.packing.group / self.product.step;
+        let own = self.packing.zeros.is_some() || self.packing.min.is_some();
+        if steps == 1 {
+            let (dot, total, sx) = self.integer_step(b, &self.place(true, None));
+            let f = match self.packing.zeros {
+                None => dot,
+                Some(elem) => {
+                    let less = b.unary("less", Unary::Neg, total);
+                    self.less_zeros(b, dot, less, elem)
+                }
+            };
+            let sw = self.scale(b);
+            let factor = b.binary("factor", Binary::Mul, sw, sx);
+            let product = b.binary("product", Binary::Mul, f, factor);
+            let sum = b.binary("sum", Binary::Add, acc, product);
+            let Some(elem) = self.packing.min else { return sum };
+            let min = self.level(b, Part::Min, elem);
+            let ax = b.binary("ax", Binary::Mul, total, sx);
+            let more = b.binary("more", Binary::Mul, min, ax);
+            return b.binary("sum_min", Binary::Add, sum, more);
+        }
+        let part = b.fill(0.0, Dtype::F32, &[self.tokens, self.weight.rows]);
+        let none = b.fill(0.0, Dtype::F32, &[self.tokens, 1]);
+        let inits = [("part", part), ("whole", none)];
+        let inits = if own { &inits[..] } else { &inits[..1] };
+        let turns = (Extent::Lit(0), Extent::from(steps), 1);
+        let sums = b.for_each("s", turns, inits, |b, sums| {
+            let (dot, total, sx) = self.integer_step(b, &self.place(true, Some("s")));
+            let product = b.binary("product", Binary::Mul, dot, sx);
+            let mut out = vec![b.binary("sum", Binary::Add, sums[0], product)];
+            if own {
+                let ax = b.binary("ax", Binary::Mul, total, sx);
+                out.push(b.binary("all", Binary::Add, sums[1], ax));
+            }
+            out
+        });
+        let f = match self.packing.zeros {
+            None => sums[0],
+            Some(elem) => {
+                let less = b.unary("less", Unary::Neg, sums[1]);
+                self.less_zeros(b, sums[0], less, elem)
+            }
+        };
+        let sw = self.scale(b);
+        let scaled = b.binary("scaled", Binary::Mul, f, sw);
+        let sum = b.binary("out", Binary::Add, acc, scaled);
+        let Some(elem) = self.packing.min else { return sum };
+        let min = self.level(b, Part::Min, elem);
+        let more = b.binary("more", Binary::Mul, min, sums[1]);
+        b.binary("out_min", Binary::Add, sum, more)
+    }
+
+    /// `f + zeros * less`.
+    fn less_zeros(&self, b: &mut Builder, f: Value, less: Value, elem: Dtype) -> Value {
+        let zeros = self.level(b, Part::Zeros, elem);
+        let off = b.binary("off", Binary::Mul, zeros, less);
+        b.binary("centred", Binary::Add, f, off)
+    }
+
+    /// Product of bytes over one step of activations, the sum of their codes, their scale.
+    fn integer_step(&self, b: &mut Builder, place: &Extent) -> (Value, Value, Value) {
+        let step = self.product.step;
+        let from = place.clone() * step;
+        let w0 = self.codes(b, &from, step);
+        let w = b.convert("wb", w0, Dtype::U8);
+        let rows = self.activation_rows();
+        let at = vec![rows.clone(), Slice::range(place.clone(), 1)];
+        let x = b.load("x", "aq", Dtype::I8, vec![rows, Slice::range(from, step)], false);
+        let z = b.load("z", "az", Dtype::I32, at.clone(), false);
+        let less = -self.packing.zero;
+        let start = if less == 0 || self.packing.min.is_some() {
+            None
+        } else {
+            let z = match self.product.times == less {
+                true => z,
+                false => {
+                    let factor = b.fill(f64::from(less), Dtype::I32, &[1, 1]);
+                    b.binary("zz", Binary::Mul, z, factor)
+                }
+            };
+            let wide = b.fill(0.0, Dtype::I32, &[self.tokens, self.weight.rows]);
+            Some(b.binary("start", Binary::Add, z, wide))
+        };
+        let dot = b.dot("d", x, w, true, start);
+        let f = b.convert("f", dot, Dtype::F32);
+        let total = b.convert("total", z, Dtype::F32);
+        let sx = b.load("sx", "as", Dtype::F32, at, false);
+        (f, total, sx)
+    }
+
+    fn float_group(&self, b: &mut Builder, acc: Value) -> Value {
+        let step = self.step(false);
+        let steps = self.packing.group / step;
+        let min = self.packing.min.is_some();
+        let (dot, total) = if steps == 1 {
+            self.float_step(b, &self.place(false, None), step, None)
+        } else {
+            let part = b.fill(0.0, Dtype::F32, &[self.tokens, self.weight.rows]);
+            let none = b.fill(0.0, Dtype::F32, &[self.tokens, 1]);
+            let inits = [("part", part), ("whole", none)];
+            let inits = if min { &inits[..] } else { &inits[..1] };
+            let turns = (Extent::Lit(0), Extent::from(steps), 1);
+            let sums = b.for_each("s", turns, inits, |b, sums| {
+                let place = self.place(false, Some("s"));
+                let (dot, total) = self.float_step(b, &place, step, Some(sums[0]));
+                let mut out = vec![dot];
+                if min {
+                    out.push(b.binary("all", Binary::Add, sums[1], total));
+                }
+                out
+            });
+            (sums[0], if min { sums[1] } else { none })
+        };
+        let sw = self.scale(b);
+        let product = b.binary("product", Binary::Mul, dot, sw);
+        let sum = b.binary("sum", Binary::Add, acc, product);
+        let Some(elem) = self.packing.min else { return sum };
+        let min = self.level(b, Part::Min, elem);
+        let more = b.binary("more", Binary::Mul, min, total);
+        b.binary("sum_min", Binary::Add, sum, more)
+    }
+
+    /// Product of floats over a step, added to `acc`; the sum of the activations where mins want it.
+    fn float_step(
+        &self,
+        b: &mut Builder,
+        place: &Extent,
+        step: usize,
+        acc: Option<Value>,
+    ) -> (Value, Value) {
+        let from = place.clone() * step;
+        let w0 = self.codes(b, &from, step);
+        let mut w = b.convert("wf", w0, Dtype::F32);
+        if self.packing.zero != 0 {
+            let zero = b.fill(f64::from(self.packing.zero), Dtype::F32, &[1, 1]);
+            w = b.binary("wz", Binary::Sub, w, zero);
+        }
+        if let Some(elem) = self.packing.zeros {
+            let at = vec![self.weight_rows(), Slice::range("g", 1)];
+            let own = b.load("own", &self.weight.part(Part::RowZeros), elem, at, false);
+            let own = b.convert("own_f", own, Dtype::F32);
+            w = b.binary("wo", Binary::Sub, w, own);
+        }
+        let at = vec![self.activation_rows(), Slice::range(from, step)];
+        let ragged = !self.product.k.is_multiple_of(self.packing.group);
+        let x0 = b.load("x0", "a", self.product.a, at, ragged);
+        let x = b.convert("x", x0, Dtype::F32);
+        let dot = b.dot("d", x, w, true, acc);
+        let total = match self.packing.min {
+            Some(_) => b.reduce("total", Reduce::Sum, x, 1),
+            None => dot,
+        };
+        (dot, total)
+    }
+}

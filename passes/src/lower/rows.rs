@@ -1,0 +1,247 @@
+//! Tiles of many rows: in loops over rows, turned into columns, or written by a product where they are wanted.
+
+use super::{Coord, Lower, Place, Result, access::TileRef, free_strides};
+use kgen_ir::{
+    dtype::Dtype,
+    machine::{Class, FloatOp, Op, Operand, Reg, WordOp},
+    tile::{Expr, LaneDim, Reduce, Role, Space, Stmt, Value},
+};
+
+/// Rows above which code for each of them is more than a loop.
+const MANY_ROWS: usize = 8;
+
+/// Partial results of a reduction over rows: each waits for its own last step alone.
+const CHAINS: usize = 4;
+
+impl Lower<'_> {
+    /// Can a row be asked for by an index that only the running kernel knows?
+    pub(super) fn row_by_index(&self, v: Value) -> bool {
+        if self.shape(v).first() == Some(&1) {
+            return true;
+        }
+        match self.places.get(&v) {
+            None | Some(Place::Regs(_)) => false,
+            Some(Place::Scratch(_)) => true,
+            Some(Place::Inline(Some(r))) => r.packed.is_none(),
+            Some(Place::Inline(None)) => match &self.exprs[&v] {
+                Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => true,
+                // A column by its index is a row of the transposed tile.
+                Expr::Transpose(a) => self.column_by_index(*a),
+                Expr::Dot { .. } => false,
+                Expr::Reduce(_, a, _) | Expr::Convert(a) | Expr::Unary(_, a) => {
+                    self.row_by_index(*a)
+                }
+                Expr::Binary(_, a, b) => self.row_by_index(*a) && self.row_by_index(*b),
+                Expr::Select(c, a, b) => [c, a, b].into_iter().all(|x| self.row_by_index(*x)),
+            },
+        }
+    }
+
+    fn column_by_index(&self, v: Value) -> bool {
+        match self.places.get(&v) {
+            None | Some(Place::Regs(_)) => false,
+            Some(Place::Scratch(_)) => true,
+            Some(Place::Inline(load)) => load.as_ref().is_some_and(|r| r.packed.is_none()),
+        }
+    }
+
+    /// Is `v` a matrix of many rows that a loop can walk?
+    pub(super) fn rows_in_a_loop(&self, v: Value) -> bool {
+        match self.shape(v) {
+            [rows, columns] => {
+                *rows > MANY_ROWS
+                    && rows * columns.div_ceil(self.lanes) > 2 * MANY_ROWS
+                    && !matches!(self.places.get(&v), Some(Place::Regs(_)))
+                    && self.row_by_index(v)
+            }
+            _ => false,
+        }
+    }
+
+    /// `each` for every vector of the matrix `v`, in a loop over its rows.
+    pub(super) fn each_row(
+        &mut self,
+        v: Value,
+        each: impl Fn(&mut Self, &[Coord]) -> Result<()>,
+    ) -> Result<()> {
+        let (rows, columns) = (self.shape(v)[0], self.shape(v)[1]);
+        let lanes = self.lanes;
+        self.for_loop(Operand::Imm(0), Operand::Imm(rows as i64), 1, &[], |l, row, _| {
+            let row = Coord { reg: Some(row), add: 0, span: 1 };
+            for c in (0..columns).step_by(lanes) {
+                each(l, &[row, Coord::from(c)])?;
+            }
+            Ok(((), vec![]))
+        })?;
+        Ok(())
+    }
+
+    /// The matrix of which `v` is the transposed, where that is computed at its use.
+    pub(super) fn transposed(&self, v: Value) -> Option<Value> {
+        match (self.places.get(&v), self.exprs.get(&v)) {
+            (Some(Place::Inline(None)), Some(Expr::Transpose(a))) => Some(*a),
+            _ => None,
+        }
+    }
+
+    /// Writes `v`, the transposed of `from`, in squares of as many rows as lanes.
+    pub(super) fn store_transposed(&mut self, r: &TileRef, v: Value, from: Value) -> Result<()> {
+        let (rows, columns) = (self.shape(v)[0], self.shape(v)[1]);
+        let lanes = self.lanes;
+        let square = |l: &mut Self, row: Coord, count: usize, column: usize| -> Result<()> {
+            let height = lanes.min(columns - column);
+            let mut regs = Vec::new();
+            for i in 0..height {
+                regs.push(l.vec(from, &[Coord::from(column + i), row], LaneDim::Dim(1))?);
+            }
+            let class = l.out.regs[regs[0]].class;
+            while regs.len() < lanes {
+                regs.push(l.zero(class));
+            }
+            for (i, reg) in l.turn(regs).into_iter().enumerate().take(count) {
+                l.store_vec(r, &[row.plus(i), Coord::from(column)], reg, LaneDim::Dim(1))?;
+            }
+            Ok(())
+        };
+        let whole = rows / lanes * lanes;
+        let mut first = 0;
+        if whole > lanes && self.column_by_index(from) {
+            first = whole;
+            let hi = Operand::Imm(whole as i64);
+            self.for_loop(Operand::Imm(0), hi, lanes as i64, &[], |l, row, _| {
+                let row = Coord { reg: Some(row), add: 0, span: lanes };
+                for column in (0..columns).step_by(lanes) {
+                    square(l, row, lanes, column)?;
+                }
+                Ok(((), vec![]))
+            })?;
+        }
+        for row in (first..rows).step_by(lanes) {
+            for column in (0..columns).step_by(lanes) {
+                square(self, Coord::from(row), lanes.min(rows - row), column)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As many registers as lanes: lane j of register i becomes lane i of register j. Each level swaps the squares
+    /// beside the diagonal of squares twice their size.
+    fn turn(&mut self, mut regs: Vec<Reg>) -> Vec<Reg> {
+        let lanes = self.lanes;
+        let mut half = lanes / 2;
+        while half > 0 {
+            let table = |high: bool| -> Vec<u8> {
+                let more = if high { half } else { 0 };
+                (0..lanes)
+                    .map(|l| if l & half == 0 { l + more } else { l - half + more + lanes } as u8)
+                    .collect()
+            };
+            for i in (0..lanes).filter(|i| i & half == 0) {
+                let (x, y) = (regs[i], regs[i + half]);
+                let class = self.out.regs[x].class;
+                regs[i] = self.v(class, Op::Shuffle(table(false)), &[x, y]);
+                regs[i + half] = self.v(class, Op::Shuffle(table(true)), &[x, y]);
+            }
+            half /= 2;
+        }
+        regs
+    }
+
+    /// A reduction over the rows of a matrix: lane by lane.
+    pub(super) fn reduce_rows(
+        &mut self,
+        op: Reduce,
+        a: Value,
+        at: &[Coord],
+        lanes: LaneDim,
+    ) -> Result<Reg> {
+        let rows = self.shape(a)[0];
+        let float = self.kernel.values[a].ty.elem == Dtype::F32;
+        let (class, join) = match (op, float) {
+            (Reduce::Sum, true) => (Class::Float, Op::Float(FloatOp::Add)),
+            (Reduce::Max, true) => (Class::Float, Op::Float(FloatOp::Max)),
+            (Reduce::Sum, false) => (Class::Word, Op::Word(WordOp::Add)),
+            (Reduce::Max, false) => (Class::Word, Op::Word(WordOp::Max)),
+        };
+        let mut parts = Vec::new();
+        for row in 0..rows.min(CHAINS) {
+            parts.push(self.vec(a, &[Coord::from(row), at[1]], lanes)?);
+        }
+        let mut done = parts.len();
+        let turns = rows / CHAINS;
+        if turns > 2 && self.row_by_index(a) {
+            done = turns * CHAINS;
+            let (lo, hi) = (Operand::Imm(CHAINS as i64), Operand::Imm(done as i64));
+            let (_, joined) = self.for_loop(lo, hi, CHAINS as i64, &parts, |l, row, parts| {
+                let mut next = Vec::new();
+                for (i, part) in parts.iter().enumerate() {
+                    let row = Coord { reg: Some(row), add: i, span: CHAINS };
+                    let x = l.vec(a, &[row, at[1]], lanes)?;
+                    next.push(l.v(class, join.clone(), &[*part, x]));
+                }
+                Ok(((), next))
+            })?;
+            parts = joined;
+        }
+        for row in done..rows {
+            let x = self.vec(a, &[Coord::from(row), at[1]], lanes)?;
+            let part = row % parts.len();
+            parts[part] = self.v(class, join.clone(), &[parts[part], x]);
+        }
+        let mut total = parts[0];
+        for part in &parts[1..] {
+            total = self.v(class, join.clone(), &[total, *part]);
+        }
+        Ok(total)
+    }
+
+    /// A large product whose only reader, the next statement, stores it to memory without a guard is computed there:
+    /// true if `stmt` is one and was.
+    pub(super) fn product_to_memory(&mut self, stmt: &Stmt, next: Option<&Stmt>) -> Result<bool> {
+        let Some(next) = next.filter(|next| self.written_at_once(stmt, next)) else {
+            return Ok(false);
+        };
+        let (Stmt::Let { value, expr }, Stmt::Store { tensor, at, .. }) = (stmt, next) else {
+            return Ok(false);
+        };
+        let Expr::Dot { a, b, transpose, acc } = expr else { return Ok(false) };
+        let target = self.tile_ref(tensor, at, false)?;
+        self.dot_scratch(*value, *a, *b, *transpose, *acc, &target)?;
+        Ok(true)
+    }
+
+    pub(super) fn written_at_once(&self, stmt: &Stmt, next: &Stmt) -> bool {
+        let (Stmt::Let { value, expr }, Stmt::Store { tensor, at, value: stored, guard: false }) =
+            (stmt, next)
+        else {
+            return false;
+        };
+        let Expr::Dot { a, b, acc, .. } = expr else { return false };
+        let mut uses = 0;
+        super::count_uses(&self.kernel.body, *value, &mut uses);
+        let whole = self.shape(*value).last().is_some_and(|n| n.is_multiple_of(self.lanes));
+        let fits = self.kernel.tensor(tensor).is_some_and(|t| {
+            t.elem == Dtype::F32 && t.role == Role::Scratch && !free_strides(t.role)
+        });
+        stored == value
+            && uses == 1
+            && whole
+            && fits
+            && self.kernel.values[*value].ty.space == Some(Space::Scratch)
+            && !self.reads_from(*a, tensor, None)
+            && !self.reads_from(*b, tensor, None)
+            // A sum that starts from what stands there reads each element before it writes it.
+            && acc.is_none_or(|acc| !self.reads_from(acc, tensor, Some(at)))
+    }
+
+    /// Does computing `v` read `tensor` elsewhere than at `but`?
+    fn reads_from(&self, v: Value, tensor: &str, but: Option<&[kgen_ir::tile::Slice]>) -> bool {
+        if !matches!(self.places.get(&v), Some(Place::Inline(_))) {
+            return false;
+        }
+        match &self.exprs[&v] {
+            Expr::Load { tensor: t, at, .. } => t == tensor && but != Some(at),
+            other => crate::tile::operands(other).iter().any(|o| self.reads_from(*o, tensor, but)),
+        }
+    }
+}
