@@ -286,7 +286,7 @@ const WRONG: &[Wrong] = &[
     (|c| { c.set("general.architecture", Value::U32(1)); },
      "key `general.architecture`: it is U32(1), not a text"),
     (|c| { c.remove("llama.block_count"); },
-     "the file has no key `llama.block_count`; did you mean"),
+     "the file has no key `llama.block_count`"),
     (|c| { c.set("llama.block_count", Value::U32(4)); },
      "has no tensor `blk.3.attn_norm.weight`; did you mean `blk.2.attn_norm.weight`?"),
     (|c| { c.set("llama.attention.head_count", Value::U32(0)); },

@@ -4,7 +4,7 @@ use super::{
     Error, KernelSource,
     model::{Model, shape},
     ops,
-    step::{From, Maker, Now, Rows, Size, Step, operands},
+    step::{Maker, Now, Rows, Size, Start, Step, operands},
 };
 use crate::{buffer::Buffer, files::gguf::Gguf, pool::Workers};
 use kgen_ir::{dtype::Dtype, format::Format};
@@ -243,12 +243,12 @@ impl Build<'_> {
         }
         let norm = self.norm_text("output_norm.weight")?;
         let weights = [("g", "output_norm.weight")];
-        let from = operands(&[("x", self.x, From::Last), ("y", H, From::First)]);
+        let from = operands(&[("x", self.x, Start::Last), ("y", H, Start::First)]);
         self.steps.push(self.maker.step("output_norm", &norm, LAST, &weights, from)?);
         // A model may give its embedding both uses.
         let tied = !self.has("output.weight");
         let output = if tied { "token_embd.weight" } else { "output.weight" };
-        self.product(output, (H, LOGITS, From::First), [m.vocabulary, m.width], Dtype::F32, LAST)?;
+        self.product(output, (H, LOGITS, Start::First), [m.vocabulary, m.width], Dtype::F32, LAST)?;
         let list = [("x", LOGITS), ("id", NEXT)];
         self.push("argmax", &ops::argmax(m.vocabulary), LAST, &[], &list)?;
         Ok(self.steps)
@@ -260,24 +260,24 @@ impl Build<'_> {
         let (keys, values) = (CACHES + 2 * layer, CACHES + 2 * layer + 1);
         let (q, k, v) = (m.heads * m.key_dim, m.kv_heads * m.key_dim, m.kv_heads * m.value_dim);
         self.norm(&name("norm"), self.x, H)?;
-        let turned = self.biased(&name("q"), Q, From::First, q, Dtype::F32)?;
+        let turned = self.biased(&name("q"), Q, Start::First, q, Dtype::F32)?;
         let rope = ops::rope(m.heads, m.key_dim, &m.rope, Dtype::F32);
         let list = [("pos", POSITIONS), ("freq", FREQUENCIES), ("x", turned), ("y", TURNED)];
         self.push(&name("q rope"), &rope, EACH, &[], &list)?;
         // Keys and values are written where the cache keeps them.
-        let turned = self.biased(&name("k"), K, From::First, k, Dtype::F32)?;
+        let turned = self.biased(&name("k"), K, Start::First, k, Dtype::F32)?;
         let rope = ops::rope(m.kv_heads, m.key_dim, &m.rope, CACHE);
         let list = [("pos", POSITIONS), ("freq", FREQUENCIES), ("x", turned)];
-        let mut list = list.map(|(n, rows)| (n, rows, From::First)).to_vec();
-        list.push(("y", keys, From::Position));
+        let mut list = list.map(|(n, rows)| (n, rows, Start::First)).to_vec();
+        list.push(("y", keys, Start::Position));
         let step = self.maker.step(&name("k rope"), &rope, EACH, &[], operands(&list))?;
         self.steps.push(step);
-        self.biased(&name("v"), values, From::Position, v, CACHE)?;
+        self.biased(&name("v"), values, Start::Position, v, CACHE)?;
         let text = ops::attention(m, CACHE);
         let list = [("q", TURNED), ("kv.k", keys), ("kv.v", values), ("o", O)];
         self.push(&name("heads"), &text, KEYS, &[], &list)?;
         let shape = [m.width, m.heads * m.value_dim];
-        self.product(&name("output.weight"), (O, DELTA, From::First), shape, Dtype::F32, EACH)?;
+        self.product(&name("output.weight"), (O, DELTA, Start::First), shape, Dtype::F32, EACH)?;
         self.add(&name("residual"))
     }
 
@@ -287,12 +287,12 @@ impl Build<'_> {
         self.norm(&name("norm"), self.x, H)?;
         for (part, to) in [("gate.weight", GATE), ("up.weight", UP)] {
             let shape = [m.hidden, m.width];
-            self.product(&name(part), (H, to, From::First), shape, Dtype::F32, EACH)?;
+            self.product(&name(part), (H, to, Start::First), shape, Dtype::F32, EACH)?;
         }
         let list = [("g", GATE), ("u", UP), ("y", ACTED)];
         self.push(&name("swiglu"), &ops::swiglu(m.hidden), EACH, &[], &list)?;
         let shape = [m.width, m.hidden];
-        self.product(&name("down.weight"), (ACTED, DELTA, From::First), shape, Dtype::F32, EACH)?;
+        self.product(&name("down.weight"), (ACTED, DELTA, Start::First), shape, Dtype::F32, EACH)?;
         self.add(&name("residual"))
     }
 
@@ -309,7 +309,7 @@ impl Build<'_> {
         weights: &[(&str, &str)],
         list: &[(&'static str, usize)],
     ) -> Result<(), Error> {
-        let list: Vec<_> = list.iter().map(|(n, rows)| (*n, *rows, From::First)).collect();
+        let list: Vec<_> = list.iter().map(|(n, rows)| (*n, *rows, Start::First)).collect();
         self.steps.push(self.maker.step(name, text, sizes, weights, operands(&list))?);
         Ok(())
     }
@@ -339,7 +339,7 @@ impl Build<'_> {
     fn product(
         &mut self,
         weight: &str,
-        (from, to, row): (usize, usize, From),
+        (from, to, row): (usize, usize, Start),
         [n, k]: [usize; 2],
         out: Dtype,
         sizes: &'static [(&'static str, Size)],
@@ -349,7 +349,7 @@ impl Build<'_> {
             return Err(shape(tensor, &format!("[{n}, {k}]")));
         }
         let text = ops::product(n, k, tensor.format.map_or("", |f| f.name), out);
-        let list = operands(&[("a", from, From::First), ("out", to, row)]);
+        let list = operands(&[("a", from, Start::First), ("out", to, row)]);
         self.steps.push(self.maker.step(weight, &text, sizes, &[("w", weight)], list)?);
         Ok(())
     }
@@ -359,7 +359,7 @@ impl Build<'_> {
         &mut self,
         name: &str,
         to: usize,
-        row: From,
+        row: Start,
         n: usize,
         out: Dtype,
     ) -> Result<usize, Error> {
@@ -370,10 +370,10 @@ impl Build<'_> {
             return Ok(to);
         }
         // Into memory between, unless the result goes to the cache.
-        let (first, last) = if row == From::Position { (BIASED, to) } else { (to, BIASED) };
-        self.product(&weight, (H, first, From::First), [n, k], Dtype::F32, EACH)?;
+        let (first, last) = if row == Start::Position { (BIASED, to) } else { (to, BIASED) };
+        self.product(&weight, (H, first, Start::First), [n, k], Dtype::F32, EACH)?;
         let text = ops::bias(n, self.vector(&bias, n)?, out);
-        let list = operands(&[("x", first, From::First), ("y", last, row)]);
+        let list = operands(&[("x", first, Start::First), ("y", last, row)]);
         self.steps.push(self.maker.step(&bias, &text, EACH, &[("b", &bias)], list)?);
         Ok(last)
     }

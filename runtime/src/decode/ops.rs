@@ -56,22 +56,22 @@ pub fn rope(heads: usize, dim: usize, rope: &Rope, out: Dtype) -> String {
             format!("col % {dim} < {pairs}"),
         ),
     };
-    let value = if turned == dim {
-        format!("x * cos(a) + select({first}, -1, 1) * x[{other}] * sin(a)")
+    let (value, pair) = if turned == dim {
+        (format!("x * cos(a) + select({first}, -1, 1) * x[{other}] * sin(a)"), pair)
     } else {
         let inside = format!("col % {dim} < {turned}");
-        format!(
+        let value = format!(
             "select({inside}, x * cos(a) + select({first}, -1, 1) * x[select({inside}, {other}, col)] * sin(a), x)"
-        )
+        );
+        (value, format!("min({pair}, {})", pairs - 1))
     };
     format!(
         "op = \"rows\"\nname = \"rope\"\nrows = \"m\"\nwidth = {}\n\
          in = {{ x = \"f32\", pos = {{ dtype = \"i32\", kind = \"column\" }}, \
          freq = {{ dtype = \"f32\", kind = \"list\", len = {pairs} }} }}\n\
-         let = {{ a = \"pos * freq[min({pair}, {})]\" }}\n\
+         let = {{ a = \"pos * freq[{pair}]\" }}\n\
          out = {{ y = {{ dtype = \"{out}\", value = \"{value}\" }} }}\n",
         heads * dim,
-        pairs - 1,
     )
 }
 

@@ -14,6 +14,7 @@ pub struct Args {
     /// Weights f32, f16, bf16 or of any block format that products can read
     #[arg(value_name = "MODEL.gguf")]
     model: PathBuf,
+    /// What to continue; it is told first
     #[arg(long, value_name = "TEXT")]
     prompt: String,
     /// Most tokens behind the prompt; an end token ends the text before
