@@ -288,7 +288,7 @@ const WRONG: &[Wrong] = &[
     (|c| { c.remove("llama.block_count"); },
      "the file has no key `llama.block_count`"),
     (|c| { c.set("llama.block_count", Value::U32(4)); },
-     "has no tensor `blk.3.attn_norm.weight`; did you mean `blk.2.attn_norm.weight`?"),
+     "has no tensor `blk.3.attn_norm.weight`; did you mean `blk.0.attn_norm.weight`?"),
     (|c| { c.set("llama.attention.head_count", Value::U32(0)); },
      "key `llama.attention.head_count`: it is 0"),
     (|c| { c.set("llama.attention.head_count", Value::I32(-6)); },

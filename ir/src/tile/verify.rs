@@ -372,6 +372,19 @@ impl Check<'_> {
                     ));
                 }
             }
+            Expr::Permute(a, table) => {
+                self.used(*a);
+                let from = self.ty(*a);
+                let mut shape = from.shape.clone();
+                if let Some(last) = shape.last_mut() {
+                    if table.iter().any(|place| place >= last) {
+                        self.wrong(format!("`{name}` takes an element that is not there"));
+                    }
+                    *last = table.len();
+                }
+                shape_is(self, Some(shape));
+                elem_is(self, from.elem);
+            }
             Expr::Reduce(_, a, dim) => {
                 self.used(*a);
                 let from = self.ty(*a);

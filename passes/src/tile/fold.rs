@@ -136,6 +136,7 @@ impl Fold<'_> {
             | Expr::Select(..)
             | Expr::Reduce(..)
             | Expr::Convert(_)
+            | Expr::Permute(..)
             | Expr::Transpose(_)) => other,
         }
     }
@@ -164,6 +165,7 @@ impl Fold<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Reduce(..)
+            | Expr::Permute(..)
             | Expr::Transpose(_) => None,
         }?;
         let (a, b) = (shape(found), shape(value));

@@ -190,7 +190,7 @@ fn space(
             [(_, Kind::DotLeft | Kind::Stored)] if here_once => Space::Inline,
             _ => Space::Scratch,
         },
-        Expr::Convert(a) | Expr::Unary(_, a) => {
+        Expr::Convert(a) | Expr::Unary(_, a) | Expr::Permute(a, _) => {
             elementwise(kernel, ty, &[*a], narrow, here_once, readers, choice, placed)
         }
         Expr::Binary(_, a, b) => {

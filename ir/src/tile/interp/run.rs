@@ -348,6 +348,16 @@ impl Run<'_> {
                 };
                 indices(&shape).map(fold).collect()
             }
+            Expr::Permute(a, table) => {
+                let a = self.tile(*a)?;
+                let taken = |mut i: Vec<usize>| {
+                    if let Some(last) = i.last_mut() {
+                        *last = table.get(*last).copied().unwrap_or(usize::MAX);
+                    }
+                    a.at(&i)
+                };
+                indices(&shape).map(taken).collect()
+            }
             Expr::Convert(a) => {
                 let from = self.kernel.values.get(*a).map(|d| d.ty.elem.is_float());
                 let range = integers(ty.elem);
@@ -459,9 +469,10 @@ fn round(x: f64, elem: Dtype) -> f64 {
 impl Tile {
     /// Under broadcasting; an index that is not there reads as NaN, which no right program does.
     fn at(&self, index: &[usize]) -> f64 {
-        let flat =
-            self.shape.iter().zip(index).fold(0, |a, (s, i)| a * s + if *s == 1 { 0 } else { *i });
-        self.data.get(flat).copied().unwrap_or(f64::NAN)
+        let flat = self.shape.iter().zip(index).try_fold(0usize, |a, (s, i)| {
+            a.checked_mul(*s)?.checked_add(if *s == 1 { 0 } else { *i })
+        });
+        flat.and_then(|f| self.data.get(f)).copied().unwrap_or(f64::NAN)
     }
 
     fn rounded(self, elem: Dtype) -> Tile {
