@@ -95,7 +95,7 @@ fn outputs_are_words() {
     let tokenizer = Tokenizer::open(&gguf).unwrap();
     let mut decoder = new(&gguf, &Kernels::new(&cpu), &pool, 100);
     let prompt = tokenizer.encode("Masks on positions become").unwrap();
-    let said = say(&mut decoder, &pool, &prompt, 24, None);
+    let said = say(&mut decoder, &pool, &prompt, 36, None);
     let text = tokenizer.decode(&said.tokens);
     assert!(text.starts_with(" ranges of keys** (`passes/src/build/attention.rs`)"), "{text}");
 }

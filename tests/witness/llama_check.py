@@ -39,7 +39,8 @@ class Model:
 
         self.layers, self.width = key("block_count"), key("embedding_length")
         self.heads = key("attention.head_count")
-        self.kv_heads = key("attention.head_count_kv", self.heads)
+        each = key("attention.head_count_kv", self.heads)
+        self.kv_heads = each if isinstance(each, int) else each[0]
         self.epsilon = key("attention.layer_norm_rms_epsilon")
         self.dim = key("attention.key_length", self.width // self.heads)
         self.turned = key("rope.dimension_count", self.dim)
