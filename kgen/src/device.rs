@@ -82,7 +82,7 @@ impl Cpu {
         let mut out = Vec::new();
         for step in &manifest.prepares {
             let wrong = |e: String| Error::Input(format!("weight `{}`: {e}", step.name));
-            let Some(shape) = step.sizes(&manifest.params) else {
+            let Some(shape) = step.sizes(&manifest.params, &Dims::default()) else {
                 return Err(wrong("its size is not known".into()));
             };
             let packed = step.pack(&manifest.params, &|name| inputs.get(name));

@@ -1,6 +1,6 @@
 //! Inputs of an op: from files, the rest drawn from a seed.
 
-use crate::{Error, sweep};
+use crate::{Error, sweep, verify};
 use kgen_ir::{
     dtype::Dtype,
     extent::{Dims, Extent},
@@ -68,7 +68,9 @@ pub fn complete(
     seed: u64,
 ) -> Result<BTreeMap<String, Tensor>, Error> {
     let mut out = BTreeMap::new();
-    for spec in op.tensors().into_iter().filter(|t| t.role == Role::In) {
+    // Codes, indices and page tables, as cases of `verify` have them; drawn only where one is asked for.
+    let mut drawn = None;
+    for spec in op.tensors().into_iter().filter(|t| t.role == Role::In || t.kept) {
         let mut shape = Vec::new();
         for e in spec.stored_shape() {
             let size =
@@ -79,6 +81,15 @@ pub fn complete(
             shape.push(size);
         }
         let tensor = match given.get(&spec.name) {
+            // Codes of 8 bits are bytes, with or without sign.
+            Some(t)
+                if t.dtype == Dtype::I8
+                    && spec.dtype == Dtype::U8
+                    && matches!(spec.storage, Storage::Codes(_))
+                    && t.shape == shape =>
+            {
+                Tensor { dtype: Dtype::U8, ..t.clone() }
+            }
             Some(t) if t.dtype != spec.dtype || t.shape != shape => {
                 return Err(Error::Input(format!(
                     "`{}` is {} {:?}, the op asks for {} {shape:?}",
@@ -86,15 +97,30 @@ pub fn complete(
                 )));
             }
             Some(t) => t.clone(),
-            None => random(&spec, &shape, seed)?,
+            None => match random(&spec, &shape, seed) {
+                Some(t) => t,
+                None => {
+                    if drawn.is_none() {
+                        drawn = Some(verify::example(op, dims, "normal", seed));
+                    }
+                    let made = match &drawn {
+                        Some(Ok(example)) => example.inputs.get(&spec.name).cloned(),
+                        Some(Err(_)) | None => None,
+                    };
+                    let made = made.filter(|t| t.dtype == spec.dtype && t.shape == shape);
+                    made.ok_or_else(|| {
+                        Error::Input(format!("`{}` must be given by --inputs", spec.name))
+                    })?
+                }
+            },
         };
         out.insert(spec.name, tensor);
     }
     Ok(out)
 }
 
-/// Normal-like floats; blocks with small finite scales.
-fn random(spec: &TensorSpec, shape: &[usize], seed: u64) -> Result<Tensor, Error> {
+/// Normal-like floats; blocks with small finite scales; `None` for what follows rules.
+fn random(spec: &TensorSpec, shape: &[usize], seed: u64) -> Option<Tensor> {
     let mut state = seed ^ 0x9e37_79b9_7f4a_7c15;
     for b in spec.name.bytes() {
         state = (state ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
@@ -112,18 +138,16 @@ fn random(spec: &TensorSpec, shape: &[usize], seed: u64) -> Result<Tensor, Error
     };
     let count: usize = shape.iter().product();
     match &spec.storage {
-        Storage::Plain(dtype) if dtype.is_float() => {
+        Storage::Plain(dtype) if dtype.is_float() && !spec.name.ends_with(".scale") => {
             let values: Vec<f64> = (0..count).map(|_| normal()).collect();
-            Ok(Tensor::from_f64(*dtype, shape, &values))
+            Some(Tensor::from_f64(*dtype, shape, &values))
         }
-        Storage::Block(format) => Ok(Tensor {
+        Storage::Block(format) => Some(Tensor {
             dtype: Dtype::U8,
             shape: shape.to_vec(),
             bytes: blocks(format, count, &mut normal),
         }),
-        Storage::Plain(_) | Storage::Codes(_) => {
-            Err(Error::Input(format!("`{}` must be given by --inputs", spec.name)))
-        }
+        Storage::Plain(_) | Storage::Codes(_) => None,
     }
 }
 
@@ -139,6 +163,37 @@ fn blocks(format: &'static Format, bytes: usize, normal: &mut dyn FnMut() -> f64
         }
     }
     out
+}
+
+/// The tensors of a weight in a safetensors file: of `w`, what the file calls `PREFIX` or `PREFIX.weight`; of `w.codes`,
+/// `PREFIX.codes`.
+pub fn from_safetensors(
+    op: &Op,
+    name: &str,
+    file: &Path,
+    prefix: &str,
+) -> Result<BTreeMap<String, Tensor>, Error> {
+    let wrong = |e: String| Error::Input(format!("{}: {e}", file.display()));
+    let all =
+        kgen_runtime::files::safetensors::read(file).map_err(|e| Error::Input(e.to_string()))?;
+    let mut out = BTreeMap::new();
+    for spec in op.tensors() {
+        let wanted = match spec.name.strip_prefix(name) {
+            Some("") => [prefix.to_string(), format!("{prefix}.weight")],
+            Some(part) if part.starts_with('.') => [format!("{prefix}{part}"), String::new()],
+            Some(_) | None => continue,
+        };
+        let found = wanted.iter().find_map(|w| all.get(w)).ok_or_else(|| {
+            let near = kgen_ir::diag::did_you_mean(&wanted[0], all.keys().map(String::as_str));
+            let near = near.map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+            wrong(format!("there is no tensor `{}`{near}", wanted[0]))
+        })?;
+        out.insert(spec.name, found.clone());
+    }
+    if out.is_empty() {
+        return Err(Error::Usage(format!("{} has no tensor `{name}`", op.name)));
+    }
+    Ok(out)
 }
 
 /// A weight of a GGUF file, as the op stores it.

@@ -1,5 +1,6 @@
 //! The command line as a user meets it: results, exit codes, files.
 
+use kgen_ir::{dtype::Dtype, tensor::Tensor};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -177,48 +178,41 @@ fn weights_come_from_a_gguf_file() {
 }
 
 #[test]
-fn a_model_continues_a_prompt() {
-    let model = "examples/words.gguf";
-    let prompt = "Masks on positions become";
-    let args = ["decode", model, "--prompt", prompt, "--tokens", "18", "--threads", "2"];
-    let output = kgen(&args);
+fn weights_come_from_a_safetensors_file() {
+    let dir = folder("parts");
+    let model = dir.join("model.safetensors");
+    let tensors = std::collections::BTreeMap::from([
+        ("layer.q.codes".to_string(), Tensor::from_f64(Dtype::I8, &[1, 4], &[1.0, -2.0, 3.0, 4.0])),
+        ("layer.q.scale".to_string(), Tensor::from_f64(Dtype::F32, &[1], &[0.5])),
+        ("a".to_string(), Tensor::from_f64(Dtype::F32, &[1, 4], &[1.0, 127.0, 3.0, -1.0])),
+    ]);
+    kgen_runtime::files::safetensors::write(&model, &tensors).unwrap();
+    let op = dir.join("p.toml");
+    let text = "op = \"mpgemm\"\nname = \"p\"\nm = 1\nn = 1\nk = 4\na = \"f32\"\nout = \"f32\"\n\
+        w = { format = \"int8\", per = \"row\", scale = \"f32\" }\n";
+    std::fs::write(&op, text).unwrap();
+    let out = dir.join("out.safetensors");
+    let run = |prefix: &str| {
+        let weights = format!("{}:{prefix}", model.display());
+        kgen(&[
+            "run",
+            op.to_str().unwrap(),
+            "--inputs",
+            model.to_str().unwrap(),
+            "--weights",
+            &weights,
+            "--outputs",
+            out.to_str().unwrap(),
+        ])
+    };
+    let output = run("layer.q");
     assert_eq!(code(&output), 0, "{output:?}");
-    let text = stdout(&output);
-    assert!(text.starts_with(&format!("{prompt} ranges of keys**")), "{text}");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains(" tokens of prompt in ") && told.contains(" a second"), "{told}");
-    let output = kgen(&[&args[..], &["--format", "json"]].concat());
-    let line: serde_json::Value = serde_json::from_str(stdout(&output).trim()).unwrap();
-    assert_eq!(format!("{prompt}{}\n", line["text"].as_str().unwrap()), text);
-    assert_eq!(line["tokens"].as_array().unwrap().len(), 18);
-    assert_eq!(line["ended"], false);
-    // The prompt alone.
-    let output = kgen(&["decode", model, "--prompt", "a b", "--tokens", "0"]);
-    assert_eq!((code(&output), stdout(&output).as_str()), (0, "a b\n"));
-}
-
-#[test]
-fn what_cannot_be_decoded_is_told() {
-    let dir = folder("decode");
-    let text = dir.join("text.gguf");
-    std::fs::write(&text, "no model").unwrap();
-    let model = "examples/words.gguf";
-    for (args, wanted, told) in [
-        (&["decode", model, "--prompt", "a", "--on", "moon"][..], 2, "no device `moon`"),
-        (&["decode", model, "--prompt", "a", "--tokens", "9999"], 2, "the model was trained for"),
-        (&["decode", "examples/none.gguf", "--prompt", "a"], 3, "examples/none.gguf: "),
-        (&["decode", text.to_str().unwrap(), "--prompt", "a"], 3, "this is not a GGUF file"),
-        (
-            &["decode", "examples/tiny.gguf", "--prompt", "a"],
-            3,
-            "examples/tiny.gguf: the file has no key `tokenizer.ggml.tokens`",
-        ),
-    ] {
-        let output = kgen(args);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(code(&output), wanted, "{args:?} {error}");
-        assert!(error.contains(told), "{error}");
-    }
+    let outputs = kgen_runtime::files::safetensors::read(&out).unwrap();
+    assert_eq!(outputs["out"].to_f64(), [0.5 * (1.0 - 254.0 + 9.0 - 4.0)]);
+    let output = run("layer.k");
+    assert_eq!(code(&output), 3, "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("no tensor `layer.k.codes`; did you mean `layer.q.codes`?"), "{said}");
 }
 
 #[test]

@@ -372,3 +372,7 @@ fn read_codes(lexer: &mut Lexer<'_>) -> Parsed<Codes> {
     };
     Ok(Codes { code, bits, group, scale, zero })
 }
+
+#[cfg(test)]
+#[path = "parts_tests.rs"]
+mod tests;

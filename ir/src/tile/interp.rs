@@ -149,7 +149,7 @@ pub fn interp_with(
         memory.insert(t.name.clone(), cells);
     }
     for p in &program.prepares {
-        prepare(program, p, inputs, &mut memory)?;
+        prepare(program, p, &dims, inputs, limits, &mut memory)?;
     }
     let mut chosen = None;
     for v in &program.variants {
@@ -252,17 +252,28 @@ fn holds(p: &Predicate, scalars: &BTreeMap<String, i64>, dims: &Dims) -> Result<
 fn prepare(
     program: &Program,
     step: &Prepare,
+    dims: &Dims,
     inputs: &BTreeMap<String, Tensor>,
+    limits: &Limits,
     memory: &mut BTreeMap<String, Cells>,
 ) -> Result<()> {
     let packing = &step.packing;
     let first = step.sources().first().cloned().unwrap_or_default();
     let unknown = |what| InterpError::Unknown { what, name: first.clone() };
-    let [copies, n, k] = step.sizes(&program.params).ok_or_else(|| unknown("weight of rows"))?;
+    let [copies, n, k] =
+        step.sizes(&program.params, dims).ok_or_else(|| unknown("weight of rows"))?;
     let group = packing.group.max(1);
-    let (padded, groups) = (k.next_multiple_of(group), k.div_ceil(group));
-    let rows = n.next_multiple_of(packing.lanes.max(1));
-    let total = rows * copies;
+    let groups = k.div_ceil(group);
+    let fits = |x: Option<usize>| x.filter(|x| *x <= limits.elements);
+    let padded = fits(k.checked_next_multiple_of(group));
+    let rows = fits(n.checked_next_multiple_of(packing.lanes.max(1)));
+    let total = fits(rows.and_then(|rows| rows.checked_mul(copies)));
+    let (Some(padded), Some(rows), Some(total)) = (padded, rows, total) else {
+        return Err(InterpError::Large { what: step.name.clone(), most: limits.elements });
+    };
+    if fits(total.checked_mul(padded)).is_none() {
+        return Err(InterpError::Large { what: step.name.clone(), most: limits.elements });
+    }
     let mut parts = Columns {
         codes: vec![Some(0.0); total * padded],
         scale: vec![Some(0.0); groups * total],

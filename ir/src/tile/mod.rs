@@ -27,7 +27,7 @@ pub mod verify;
 use crate::{
     arena::{Arena, Id},
     dtype::Dtype,
-    extent::Extent,
+    extent::{Dims, Extent},
     format::{
         pack::{PackError, Packing},
         parts::Parts,
@@ -443,12 +443,12 @@ impl Prepare {
         }
     }
 
-    /// Copies, rows and k of the weight; `None` where `params` do not tell.
-    pub fn sizes(&self, params: &[Tensor]) -> Option<[usize; 3]> {
+    /// Copies, rows and k of the weight; `None` where `params` and `dims` do not tell.
+    pub fn sizes(&self, params: &[Tensor], dims: &Dims) -> Option<[usize; 3]> {
         match &self.form {
             Form::Blocks(source) => {
                 let t = params.iter().find(|t| t.name == *source)?;
-                let size = |e: &Extent| e.as_lit().and_then(|x| usize::try_from(x).ok());
+                let size = |e: &Extent| usize::try_from(e.eval(dims).ok()?).ok();
                 match &t.shape[..] {
                     [n, k] => Some([1, size(n)?, size(k)?]),
                     [copies, n, k] => Some([size(copies)?, size(n)?, size(k)?]),
@@ -474,7 +474,7 @@ impl Prepare {
                 let Some(Tensor { store: Store::Blocks(format), .. }) = param else {
                     return Err(wrong(source, "it is not stored as blocks"));
                 };
-                let Some([copies, n, k]) = self.sizes(params) else {
+                let Some([copies, n, k]) = self.sizes(params, &Dims::default()) else {
                     return Err(wrong(source, "its size is not known"));
                 };
                 let bytes = &find(source)?.bytes;

@@ -78,20 +78,6 @@ impl Builder {
         Extent::from(name)
     }
 
-    /// An integer from memory (i32 or i64).
-    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
-        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
-        Extent::from(name)
-    }
-
-    /// `body` where the condition holds.
-    pub fn when(&mut self, cond: Predicate, body: impl FnOnce(&mut Self)) {
-        self.blocks.push(vec![]);
-        body(self);
-        let then = self.blocks.pop().expect("pushed above");
-        self.push(Stmt::If(Box::new(If { cond, then, otherwise: vec![], yields: vec![] })));
-    }
-
     pub fn permute(&mut self, name: &str, a: Value, table: Vec<usize>) -> Value {
         let (elem, mut shape) = (self.elem(a), self.shape(a));
         if let Some(last) = shape.last_mut() {
@@ -212,6 +198,12 @@ impl Builder {
         otherwise(self);
         let otherwise = self.blocks.pop().expect("pushed above");
         self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
+    }
+
+    /// An integer from memory.
+    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
+        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
+        Extent::from(name)
     }
 
     /// `body` gets the carried tiles, under their names, and gives the next ones.

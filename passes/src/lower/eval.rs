@@ -117,8 +117,8 @@ impl Lower<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Reduce(..)
-            | Expr::Convert(_)
             | Expr::Permute(..)
+            | Expr::Convert(_)
             | Expr::Transpose(_) => None,
         };
         if let Some(home) = home {

@@ -135,8 +135,8 @@ impl Fold<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Reduce(..)
-            | Expr::Convert(_)
             | Expr::Permute(..)
+            | Expr::Convert(_)
             | Expr::Transpose(_)) => other,
         }
     }
@@ -164,8 +164,8 @@ impl Fold<'_> {
             | Expr::Unary(..)
             | Expr::Binary(..)
             | Expr::Select(..)
-            | Expr::Reduce(..)
             | Expr::Permute(..)
+            | Expr::Reduce(..)
             | Expr::Transpose(_) => None,
         }?;
         let (a, b) = (shape(found), shape(value));

@@ -498,7 +498,7 @@ fn artifacts_that_do_not_fit_are_refused() {
         "pack(v)",
         "prepare `w.packed`: there is no parameter `v`; did you mean `x`?",
     );
-    refused("f32[n, 64]", "f32[]", "prepare `w.packed`: `w` has no dimensions");
+    refused("f32[n, 64]", "f32[]", "prepare `w.packed`: `w` has no rows and columns");
     refused(
         "symbol = \"k\"",
         "symbol = \"kk\"",

@@ -26,8 +26,8 @@ pub struct Args {
     /// Where the outputs go
     #[arg(long, value_name = "F.safetensors")]
     outputs: Option<PathBuf>,
-    /// A weight of a GGUF file: M.gguf:TENSOR for `w`, NAME=M.gguf:TENSOR
-    #[arg(long, value_name = "M.gguf:TENSOR")]
+    /// A weight of a GGUF or safetensors file: FILE:TENSOR for `w`, NAME=FILE:TENSOR
+    #[arg(long, value_name = "FILE:TENSOR")]
     weights: Vec<String>,
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -116,9 +116,13 @@ fn given(args: &Args, op: &Op) -> Result<BTreeMap<String, Tensor>, Error> {
         let (name, rest) = text.split_once('=').unwrap_or(("w", text));
         let Some((file, tensor)) = rest.rsplit_once(':') else {
             return Err(Error::Usage(format!(
-                "--weights {text}: expected M.gguf:TENSOR or NAME=M.gguf:TENSOR"
+                "--weights {text}: expected FILE:TENSOR or NAME=FILE:TENSOR"
             )));
         };
+        if std::path::Path::new(file).extension().is_some_and(|e| e == "safetensors") {
+            out.extend(inputs::from_safetensors(op, name, file.as_ref(), tensor)?);
+            continue;
+        }
         out.insert(name.into(), inputs::from_gguf(op, name, file.as_ref(), tensor)?);
     }
     Ok(out)
