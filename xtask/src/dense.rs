@@ -14,14 +14,14 @@ pub const POINTS: &[Point] = &[
     Point {
         name: "decode: tokens and logits of a trained model beside numpy in f64; Q8_0 and Q4_0 by KL",
         how: How::Run {
-            command: "cargo test --release -q -p kgen-tests --test decode numpy_says_the_same -- --nocapture",
+            command: "cargo test -q -p kgen-tests --test decode numpy_says_the_same -- --nocapture",
             judge: witnessed,
         },
     },
     Point {
         name: "decode: words",
         how: How::Run {
-            command: "cargo run --release -q -p kgen-compiler -- decode examples/words.gguf --prompt Licensed --tokens 48",
+            command: "cargo run --release -q -p kgen-compiler -- decode examples/words.gguf --prompt Copyright --tokens 48",
             judge: words,
         },
     },
@@ -43,8 +43,32 @@ fn witnessed(ran: &Ran) -> Verdict {
 fn words(ran: &Ran) -> Verdict {
     succeeded(ran)?;
     let said = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    match said.contains("License") {
+    match said.contains("Permission is hereby granted") {
         true => Ok(format!("\"{said}\" ({})", ran.err.trim())),
-        false => Err(format!("these are no words of the licence: {said}")),
+        false => Err(format!("these are not the words of a licence: {said}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ran(out: &str) -> Ran {
+        Ran { code: Some(0), out: out.into(), err: "ready\n".into() }
+    }
+
+    #[test]
+    fn verdicts_on_decoding() {
+        let all = "running 1 test\nf32: a\nf16: b\nbf16: x\nq8_0: c\nq4_0: d\n";
+        let told = witnessed(&ran(all)).unwrap();
+        assert_eq!(
+            told.split_whitespace().collect::<Vec<_>>().join(" "),
+            "f32: a f16: b q8_0: c q4_0: d"
+        );
+        assert!(witnessed(&ran("f32: a\n")).is_err());
+        let said = words(&ran("Copyright\n\nPermission is hereby granted")).unwrap();
+        assert_eq!(said, "\"Copyright Permission is hereby granted\" (ready)");
+        assert!(words(&ran("Copyright xyzzy")).is_err());
+        assert!(words(&Ran { code: Some(4), ..ran("Permission is hereby granted") }).is_err());
     }
 }

@@ -24,7 +24,10 @@ const KEYS: &[(&str, Size)] = &[("m", Size::Rows), ("n", Size::Seen)];
 pub struct Decoder {
     gguf: Arc<Gguf>,
     model: Model,
-    steps: Vec<Step>,
+    /// For every row.
+    layers: Vec<Step>,
+    /// For the row whose next token is asked for.
+    head: Vec<Step>,
     memory: Vec<Rows>,
     /// Tokens that the cache has room for, and those that it holds.
     capacity: usize,
@@ -73,12 +76,15 @@ impl Decoder {
         }
         let coded = embedding.format.filter(|f| plain(f).is_none());
         let maker = Maker { gguf, source, workers: workers.count() };
-        let steps = Build { maker, model: &model, x: X, spare: SUM, steps: vec![] }.all()?;
+        let mut build = Build { maker, model: &model, x: X, spare: SUM, steps: vec![] };
+        let layers = build.layers()?;
+        let head = build.head()?;
         let memory = memory(&model, capacity)?;
         Ok(Decoder {
             gguf: Arc::clone(gguf),
             model,
-            steps,
+            layers,
+            head,
             memory,
             capacity,
             position: 0,
@@ -114,15 +120,21 @@ impl Decoder {
             let why = "this decoder has room for";
             return Err(Error::Context { wanted, most: self.capacity, why });
         }
-        for part in tokens.chunks(BATCH) {
+        let mut parts = tokens.chunks(BATCH);
+        while let Some(part) = parts.next() {
             let now = Now { rows: part.len(), position: self.position };
             self.put(IDS, part.iter().map(|t| t.to_le_bytes()));
             self.put(POSITIONS, (now.position..).take(now.rows).map(|p| (p as i32).to_le_bytes()));
             if let Some(format) = self.embedding {
                 self.look_up(part, format)?;
             }
-            for step in &mut self.steps {
+            for step in &mut self.layers {
                 step.run(now, &mut self.memory, workers)?;
+            }
+            if parts.len() == 0 {
+                for step in &mut self.head {
+                    step.run(now, &mut self.memory, workers)?;
+                }
             }
             self.position += part.len();
         }
@@ -229,7 +241,8 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    fn all(mut self) -> Result<Vec<Step>, Error> {
+    /// From tokens to the state of their rows.
+    fn layers(&mut self) -> Result<Vec<Step>, Error> {
         let m = self.model;
         let embedding = self.maker.gguf.tensor("token_embd.weight")?;
         if let Some(dtype) = embedding.format.and_then(plain) {
@@ -241,6 +254,12 @@ impl Build<'_> {
             self.attention(layer)?;
             self.feed_forward(layer)?;
         }
+        Ok(std::mem::take(&mut self.steps))
+    }
+
+    /// From the state of the last row to the likeliest token.
+    fn head(&mut self) -> Result<Vec<Step>, Error> {
+        let m = self.model;
         let norm = self.norm_text("output_norm.weight")?;
         let weights = [("g", "output_norm.weight")];
         let from = operands(&[("x", self.x, Start::Last), ("y", H, Start::First)]);
@@ -251,7 +270,7 @@ impl Build<'_> {
         self.product(output, (H, LOGITS, Start::First), [m.vocabulary, m.width], Dtype::F32, LAST)?;
         let list = [("x", LOGITS), ("id", NEXT)];
         self.push("argmax", &ops::argmax(m.vocabulary), LAST, &[], &list)?;
-        Ok(self.steps)
+        Ok(std::mem::take(&mut self.steps))
     }
 
     fn attention(&mut self, layer: usize) -> Result<(), Error> {

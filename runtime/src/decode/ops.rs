@@ -108,3 +108,47 @@ pub fn argmax(width: usize) -> String {
          out = {{ id = {{ dtype = \"i32\", kind = \"column\", value = \"argmax(x)\" }} }}\n"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kgen_ir::op::read::read;
+
+    #[test]
+    fn every_step_is_an_op_file() {
+        let turns = |pairs, dims: usize| Rope { pairs, dims, frequencies: vec![1.0; dims / 2] };
+        let model = Model {
+            layers: 1,
+            width: 96,
+            heads: 6,
+            kv_heads: 2,
+            key_dim: 16,
+            value_dim: 24,
+            hidden: 256,
+            vocabulary: 512,
+            context: 256,
+            epsilon: f64::from(1e-5f32),
+            rope: turns(Pairs::Neighbours, 16),
+        };
+        let mut texts = vec![
+            embedding(512, 96, Dtype::F16),
+            product(32, 96, "q4_0", Dtype::F16),
+            bias(32, Dtype::F32, Dtype::F16),
+            attention(&model, Dtype::F16),
+            swiglu(256),
+            residual(96),
+            argmax(512),
+        ];
+        for epsilon in [model.epsilon, 1e-6, 1.0, 0.0, 1e-30] {
+            texts.push(norm(96, epsilon, Dtype::F32));
+        }
+        for pairs in [Pairs::Neighbours, Pairs::Halves] {
+            for dims in [16, 12, 2] {
+                texts.push(rope(6, 16, &turns(pairs, dims), Dtype::F32));
+            }
+        }
+        for text in texts {
+            read("op", &text).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"));
+        }
+    }
+}
