@@ -127,7 +127,8 @@ impl Packing {
         let code = format.field(Role::Code).map_or(FieldElem::Float(Dtype::F32), |f| f.elem);
         let elem = match code {
             FieldElem::Float(dtype) => dtype,
-            FieldElem::Uint(4) => Dtype::Code(4),
+            FieldElem::Ternary | FieldElem::Trit => Dtype::Code(2),
+            FieldElem::Uint(bits @ 1..=4) => Dtype::Code(bits.next_power_of_two()),
             FieldElem::Uint(_) | FieldElem::Int(_) | FieldElem::Biased(..) => Dtype::U8,
         };
         Packing {
@@ -536,7 +537,8 @@ fn zero(format: &Format) -> i32 {
     match format.field(Role::Code).map(|f| f.elem) {
         Some(FieldElem::Int(bits)) => zero + (1 << (bits - 1)),
         Some(FieldElem::Biased(_, bias)) => zero + bias,
-        Some(FieldElem::Uint(_) | FieldElem::Float(_)) | None => zero,
+        Some(FieldElem::Uint(_) | FieldElem::Float(_) | FieldElem::Ternary | FieldElem::Trit)
+        | None => zero,
     }
 }
 

@@ -8,8 +8,8 @@
 //! Sizes that only a tensor's own shape tells are symbols named after it: `kv.pages`, `kv.max_pages`, `kv.max_ranges`.
 
 use super::{
-    Attention, Codes, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op, RowKind, Rows, Segment,
-    Select, Shared, Storage, Value, Zero,
+    Attention, Code, Codes, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op, RowKind, Rows,
+    Segment, Select, Shared, Storage, Value, Zero,
 };
 use crate::{
     dtype::Dtype,
@@ -28,7 +28,7 @@ pub enum Role {
 pub struct TensorSpec {
     pub name: String,
     pub role: Role,
-    /// Of the elements in memory: `u8` for blocks and packed codes.
+    /// Of the elements in memory: `u8` for blocks and packed codes, `i8` for int8.
     pub dtype: Dtype,
     pub storage: Storage,
     /// Logical, in elements.
@@ -227,10 +227,11 @@ impl List {
     ) {
         let with = |last: i64| lead.iter().cloned().chain([Extent::Lit(last)]).collect::<Vec<_>>();
         let push = |list: &mut Self, name: String, bytes: i64| {
+            let signed = matches!(storage, Storage::Codes(Codes { code: Code::Int, bits: 8, .. }));
             list.0.push(TensorSpec {
                 name,
                 role: Role::In,
-                dtype: Dtype::U8,
+                dtype: if signed { Dtype::I8 } else { Dtype::U8 },
                 storage: storage.clone(),
                 shape: with(width),
                 bytes: Some(with(bytes)),

@@ -313,7 +313,8 @@ pub enum Expr {
         dim: usize,
         start: Extent,
     },
-    /// With `guard`, elements outside the tensor are zero; without, the program claims there are none.
+    /// With `guard`, elements outside the tensor are zero; without, the program claims there are none. The tile may have
+    /// dimensions of 1 before those of the slices.
     Load {
         tensor: String,
         at: Vec<Slice>,

@@ -187,7 +187,12 @@ impl Check<'_> {
             ));
         }
         let lens: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
-        if let Some(shape) = shape.filter(|s| *s != lens) {
+        // A load may have dimensions of 1 before those of the tensor.
+        let ones = |s: &[usize]| {
+            let more = s.len().saturating_sub(lens.len());
+            !write && s.iter().take(more).all(|x| *x == 1) && s.get(more..) == Some(&lens[..])
+        };
+        if let Some(shape) = shape.filter(|s| *s != lens && !ones(s)) {
             self.wrong(format!("a tile of `{tensor}` is {lens:?}, not {shape:?}"));
         }
         if elem.is_some_and(|e| e != t.elem) {

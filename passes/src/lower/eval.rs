@@ -108,6 +108,9 @@ impl Lower<'_> {
             Expr::Load { tensor, at, guard } => {
                 let mut r = self.tile_ref(tensor, at, *guard)?;
                 r.ahead = self.take_hint(tensor, &r).map(Box::new);
+                let one = TileDim { len: 1, step: Operand::Imm(0), guard: None };
+                let more = self.shape(v).len().saturating_sub(r.dims.len());
+                r.dims.splice(0..0, vec![one; more]);
                 Some(r)
             }
             Expr::Fill(_)

@@ -30,8 +30,8 @@ impl Lower<'_> {
                 Expr::Dot { .. } => false,
                 Expr::Reduce(_, a, _)
                 | Expr::Convert(a)
-                | Expr::Unary(_, a)
-                | Expr::Permute(a, _) => self.row_by_index(*a),
+                | Expr::Permute(a, _)
+                | Expr::Unary(_, a) => self.row_by_index(*a),
                 Expr::Binary(_, a, b) => self.row_by_index(*a) && self.row_by_index(*b),
                 Expr::Select(c, a, b) => [c, a, b].into_iter().all(|x| self.row_by_index(*x)),
             },

@@ -43,18 +43,15 @@ const FREQUENCIES: usize = 2;
 const LOGITS: usize = 3;
 const NEXT: usize = 4;
 const X: usize = 5;
-const H: usize = 6;
-const Q: usize = 7;
-const K: usize = 8;
-const TURNED: usize = 9;
-const O: usize = 10;
-const GATE: usize = 11;
-const UP: usize = 12;
+const SUM: usize = 6;
+const H: usize = 7;
+const Q: usize = 8;
+const K: usize = 9;
+const TURNED: usize = 10;
+const BIASED: usize = 11;
+const O: usize = 12;
 const ACTED: usize = 13;
-const DELTA: usize = 14;
-const SUM: usize = 15;
-const BIASED: usize = 16;
-const CACHES: usize = 17;
+const CACHES: usize = 14;
 
 impl Decoder {
     /// Compiles and plans every step. `capacity` tokens can be fed in all.
@@ -188,7 +185,6 @@ fn memory(model: &Model, capacity: usize) -> Result<Vec<Rows>, Error> {
     let Model { heads, kv_heads, key_dim, value_dim, .. } = *model;
     let f32 = 4;
     let wide = |a: usize, b: usize| a.saturating_mul(b).saturating_mul(f32);
-    let hidden = wide(model.hidden, 1);
     let mut sizes = vec![(0, 0); CACHES];
     for (place, row) in [
         (IDS, f32),
@@ -199,10 +195,7 @@ fn memory(model: &Model, capacity: usize) -> Result<Vec<Rows>, Error> {
         (K, wide(kv_heads, key_dim)),
         (TURNED, wide(heads, key_dim)),
         (O, wide(heads, value_dim)),
-        (GATE, hidden),
-        (UP, hidden),
-        (ACTED, hidden),
-        (DELTA, wide(model.width, 1)),
+        (ACTED, wide(model.hidden, 1)),
         (SUM, wide(model.width, 1)),
         (BIASED, wide(heads, key_dim).max(wide(kv_heads, key_dim.max(value_dim)))),
     ] {
@@ -295,24 +288,20 @@ impl Build<'_> {
         let text = ops::attention(m, CACHE);
         let list = [("q", TURNED), ("kv.k", keys), ("kv.v", values), ("o", O)];
         self.push(&name("heads"), &text, KEYS, &[], &list)?;
-        let shape = [m.width, m.heads * m.value_dim];
-        self.product(&name("output.weight"), (O, DELTA, Start::First), shape, Dtype::F32, EACH)?;
-        self.add(&name("residual"))
+        self.add(&name("output.weight"), O, m.heads * m.value_dim)
     }
 
     fn feed_forward(&mut self, layer: usize) -> Result<(), Error> {
         let m = self.model;
         let name = |part: &str| format!("blk.{layer}.ffn_{part}");
         self.norm(&name("norm"), self.x, H)?;
-        for (part, to) in [("gate.weight", GATE), ("up.weight", UP)] {
-            let shape = [m.hidden, m.width];
-            self.product(&name(part), (H, to, Start::First), shape, Dtype::F32, EACH)?;
-        }
-        let list = [("g", GATE), ("u", UP), ("y", ACTED)];
-        self.push(&name("swiglu"), &ops::swiglu(m.hidden), EACH, &[], &list)?;
-        let shape = [m.width, m.hidden];
-        self.product(&name("down.weight"), (ACTED, DELTA, Start::First), shape, Dtype::F32, EACH)?;
-        self.add(&name("residual"))
+        let (gate, up) = (name("gate.weight"), name("up.weight"));
+        let shape = [m.hidden, m.width];
+        let text =
+            ops::gated(shape[0], shape[1], self.matrix(&gate, shape)?, self.matrix(&up, shape)?);
+        let weights = [("gate", gate.as_str()), ("up", up.as_str())];
+        self.push(&name("gate and up"), &text, EACH, &weights, &[("a", H), ("out", ACTED)])?;
+        self.add(&name("down.weight"), ACTED, m.hidden)
     }
 
     fn has(&self, tensor: &str) -> bool {
@@ -354,6 +343,15 @@ impl Build<'_> {
         self.push(name, &text, EACH, &[("g", &gain)], &[("x", x), ("y", y)])
     }
 
+    /// The format of a matrix of the file.
+    fn matrix(&self, name: &str, [n, k]: [usize; 2]) -> Result<&'static str, Error> {
+        let tensor = self.maker.gguf.tensor(name)?;
+        if tensor.dims != [n, k] {
+            return Err(shape(tensor, &format!("[{n}, {k}]")));
+        }
+        Ok(tensor.format.map_or("", |f| f.name))
+    }
+
     /// `to = from * weight`; of `to` from which row on.
     fn product(
         &mut self,
@@ -363,11 +361,7 @@ impl Build<'_> {
         out: Dtype,
         sizes: &'static [(&'static str, Size)],
     ) -> Result<(), Error> {
-        let tensor = self.maker.gguf.tensor(weight)?;
-        if tensor.dims != [n, k] {
-            return Err(shape(tensor, &format!("[{n}, {k}]")));
-        }
-        let text = ops::product(n, k, tensor.format.map_or("", |f| f.name), out);
+        let text = ops::product(n, k, self.matrix(weight, [n, k])?, out, false);
         let list = operands(&[("a", from, Start::First), ("out", to, row)]);
         self.steps.push(self.maker.step(weight, &text, sizes, &[("w", weight)], list)?);
         Ok(())
@@ -398,10 +392,11 @@ impl Build<'_> {
     }
 
     /// The state of a row and what a part adds become the new state.
-    fn add(&mut self, name: &str) -> Result<(), Error> {
-        let text = ops::residual(self.model.width);
-        let list = [("x", self.x), ("d", DELTA), ("y", self.spare)];
-        self.push(name, &text, EACH, &[], &list)?;
+    fn add(&mut self, weight: &str, from: usize, k: usize) -> Result<(), Error> {
+        let n = self.model.width;
+        let text = ops::product(n, k, self.matrix(weight, [n, k])?, Dtype::F32, true);
+        let list = [("a", from), ("residual", self.x), ("out", self.spare)];
+        self.push(weight, &text, EACH, &[("w", weight)], &list)?;
         std::mem::swap(&mut self.x, &mut self.spare);
         Ok(())
     }

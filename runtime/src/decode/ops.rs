@@ -23,11 +23,20 @@ pub fn norm(width: usize, epsilon: f64, gain: Dtype) -> String {
     )
 }
 
-/// `w` is the name of a storage format.
-pub fn product(n: usize, k: usize, w: &str, out: Dtype) -> String {
+/// `w` is the name of a storage format; with `residual`, what is added to the result.
+pub fn product(n: usize, k: usize, w: &str, out: Dtype, residual: bool) -> String {
     format!(
         "op = \"mpgemm\"\nname = \"product\"\nm = \"m\"\nn = {n}\nk = {k}\na = \"f32\"\nw = \"{w}\"\n\
-         out = \"{out}\"\n"
+         out = \"{out}\"\nresidual = {residual}\n"
+    )
+}
+
+/// The gate of the feed-forward part and what it lets through, by weights of two formats.
+pub fn gated(n: usize, k: usize, gate: &str, up: &str) -> String {
+    format!(
+        "op = \"mpgemm\"\nname = \"gated\"\nm = \"m\"\nn = {n}\nk = {k}\na = \"f32\"\n\
+         w = [{{ name = \"gate\", format = \"{gate}\" }}, {{ name = \"up\", format = \"{up}\" }}]\n\
+         out = \"f32\"\nepilogue = \"gate * sigmoid(gate) * up\"\n"
     )
 }
 
@@ -85,22 +94,6 @@ pub fn attention(model: &Model, cache: Dtype) -> String {
     )
 }
 
-/// The gate of the feed-forward part.
-pub fn swiglu(width: usize) -> String {
-    format!(
-        "op = \"rows\"\nname = \"swiglu\"\nrows = \"m\"\nwidth = {width}\nin = {{ g = \"f32\", u = \"f32\" }}\n\
-         out = {{ y = {{ dtype = \"f32\", value = \"g * sigmoid(g) * u\" }} }}\n"
-    )
-}
-
-/// What a part of a layer adds.
-pub fn residual(width: usize) -> String {
-    format!(
-        "op = \"rows\"\nname = \"residual\"\nrows = \"m\"\nwidth = {width}\nin = {{ x = \"f32\", d = \"f32\" }}\n\
-         out = {{ y = {{ dtype = \"f32\", value = \"x + d\" }} }}\n"
-    )
-}
-
 /// The likeliest token.
 pub fn argmax(width: usize) -> String {
     format!(
@@ -132,11 +125,11 @@ mod tests {
         };
         let mut texts = vec![
             embedding(512, 96, Dtype::F16),
-            product(32, 96, "q4_0", Dtype::F16),
+            product(32, 96, "q4_0", Dtype::F16, false),
+            product(96, 256, "f16", Dtype::F32, true),
+            gated(256, 96, "q8_0", "f32"),
             bias(32, Dtype::F32, Dtype::F16),
             attention(&model, Dtype::F16),
-            swiglu(256),
-            residual(96),
             argmax(512),
         ];
         for epsilon in [model.epsilon, 1e-6, 1.0, 0.0, 1e-30] {

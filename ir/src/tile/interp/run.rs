@@ -223,8 +223,10 @@ impl Run<'_> {
         if cells.shape.len() != at.len() {
             return Err(InterpError::Tile(tensor.into(), "has another number of dimensions"));
         }
+        let more = shape.len().saturating_sub(at.iter().filter(|s| s.len.is_some()).count());
         for index in indices(shape) {
-            let mut inner = index.iter();
+            // Dimensions of 1 that the tensor does not have come first.
+            let mut inner = index.iter().skip(more);
             let mut flat = Some(0i64);
             for (((slice, start), size), said) in
                 at.iter().zip(&starts).zip(&cells.shape).zip(&said)

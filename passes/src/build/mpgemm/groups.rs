@@ -17,7 +17,7 @@ use kgen_ir::{
 
 /// Activation rows times rows of a packed weight.
 pub(super) struct Tile<'a> {
-    pub product: &'a Product,
+    pub product: &'a Product<'a>,
     pub weight: &'a Weight,
     pub packing: &'a Packing,
     pub i: &'a Extent,
@@ -221,7 +221,8 @@ impl Tile<'_> {
         }
         let at = vec![self.activation_rows(), Slice::range(from, step)];
         let ragged = !self.product.k.is_multiple_of(self.packing.group);
-        let x0 = b.load("x0", "a", self.product.a, at, ragged);
+        let a = &self.product.a;
+        let x0 = b.load("x0", &a.name, a.elem, at, ragged);
         let x = b.convert("x", x0, Dtype::F32);
         let dot = b.dot("d", x, w, true, acc);
         let total = match self.packing.min {
