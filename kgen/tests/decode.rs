@@ -51,6 +51,7 @@ fn what_cannot_be_decoded_is_told() {
     let model = "examples/words.gguf";
     for (args, wanted, told) in [
         (&["decode", model, "--prompt", "a", "--on", "moon"][..], 2, "no device `moon`"),
+        (&["decode", model, "--prompt", "a", "--cache", "i8"], 2, "kept in f16, f32 or bf16"),
         (&["decode", model, "--prompt", "a", "--tokens", "9999"], 2, "the model was trained for"),
         (&["decode", "examples/none.gguf", "--prompt", "a"], 3, "examples/none.gguf: "),
         (&["decode", text.to_str().unwrap(), "--prompt", "a"], 3, "this is not a GGUF file"),

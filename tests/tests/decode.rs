@@ -3,8 +3,9 @@
 //! The witness needs a Python (`KGEN_PYTHON`, default `python3`) that can import numpy and gguf.
 
 use kgen::{device::Cpu, kernels::Kernels};
+use kgen_ir::dtype::Dtype;
 use kgen_runtime::{
-    decode::{Decoder, KernelSource, Tokenizer},
+    decode::{Decoder, KernelSource, KvCache, Tokenizer},
     files::gguf::{Array, Gguf, Value},
     pool::Pool,
 };
@@ -79,8 +80,8 @@ fn likeliest(logits: &[f32]) -> usize {
     (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
 }
 
-fn new(gguf: &Arc<Gguf>, kernels: &dyn KernelSource, workers: &Pool, capacity: usize) -> Decoder {
-    Decoder::new(gguf, kernels, workers, capacity).unwrap_or_else(|e| panic!("{e}"))
+fn new(gguf: &Arc<Gguf>, kernels: &dyn KernelSource, workers: &Pool, tokens: usize) -> Decoder {
+    Decoder::new(gguf, kernels, workers, KvCache::f16(tokens)).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The widest difference of two lists of logits.
@@ -199,12 +200,13 @@ fn numpy_says_the_same() {
     let prompts: Vec<Vec<u32>> = PROMPTS.iter().map(|p| tokenizer.encode(p).unwrap()).collect();
     let mut runs = vec![];
     let mut note = |name: &str, i: usize, said: &Said, kind: &str, of: &Path, model: &Path| {
+        let cache = name.strip_suffix("_cache").unwrap_or("f16");
         let logits = format!("{name}.{i}.logits");
         let bytes: Vec<u8> = said.logits.concat().iter().flat_map(|x| x.to_le_bytes()).collect();
         fs::write(folder.join(&logits), bytes).unwrap();
         runs.push(serde_json::json!({
             "name": name, "number": i, "model": model, "of": of, "prompt": prompts[i], "tokens": said.tokens,
-            "logits": logits, "kind": kind,
+            "logits": logits, "kind": kind, "cache": cache,
         }));
     };
     let file = |name: &str| folder.join(format!("{name}.gguf"));
@@ -220,6 +222,15 @@ fn numpy_says_the_same() {
             if name == "f32" {
                 chosen.push(said.tokens);
             }
+        }
+    }
+    for (name, elem) in [("f32_cache", Dtype::F32), ("bf16_cache", Dtype::BF16)] {
+        let gguf = example();
+        let cache = KvCache { tokens: 160, elem };
+        let mut decoder = Decoder::new(&gguf, &kernels, &pool, cache).unwrap();
+        for (i, prompt) in prompts.iter().enumerate() {
+            let said = say(&mut decoder, &pool, prompt, 24, None);
+            note(name, i, &said, "own", &file("f16"), &file("f16"));
         }
     }
     for name in ["q8_0", "q4_0"] {
@@ -256,7 +267,7 @@ fn vocabularies_cut_as_their_packages_do() {
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let cases = fs::read_to_string(folder.join("cases.json")).unwrap();
     let cases: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&cases).unwrap();
-    assert_eq!(cases.len(), 5);
+    assert_eq!(cases.len(), 6);
     for (name, list) in &cases {
         let gguf = Gguf::open(&folder.join(format!("{name}.gguf"))).unwrap();
         let tokenizer = Tokenizer::open(&gguf).unwrap();
@@ -345,7 +356,7 @@ fn what_is_wrong_with_a_model_is_named() {
         let mut contents = Contents::words();
         change(&mut contents);
         let gguf = contents.save(&folder.join("m.gguf"));
-        let error = Decoder::new(&gguf, &ReferenceKernels, &pool, 40).err();
+        let error = Decoder::new(&gguf, &ReferenceKernels, &pool, KvCache::f16(40)).err();
         let error = error.unwrap_or_else(|| panic!("no error: {told}")).to_string();
         assert!(error.contains(told), "{error}\n{told}");
     }
@@ -369,7 +380,7 @@ fn tensors_of_types_without_kernels_are_named() {
     ] {
         fs::write(&path, bytes).unwrap();
         let error = match Gguf::open(&path) {
-            Ok(gguf) => Decoder::new(&Arc::new(gguf), &ReferenceKernels, &pool, 9)
+            Ok(gguf) => Decoder::new(&Arc::new(gguf), &ReferenceKernels, &pool, KvCache::f16(9))
                 .err()
                 .unwrap()
                 .to_string(),
@@ -383,8 +394,47 @@ fn tensors_of_types_without_kernels_are_named() {
     let norm = contents.tensor("blk.0.attn_norm.weight");
     (norm.format, norm.bytes) = (blocks.format, blocks.bytes[..3 * 34].to_vec());
     let gguf = contents.save(&path);
-    let error = Decoder::new(&gguf, &ReferenceKernels, &pool, 9).err().unwrap().to_string();
+    let error =
+        Decoder::new(&gguf, &ReferenceKernels, &pool, KvCache::f16(9)).err().unwrap().to_string();
     assert_eq!(error, "tensor `blk.0.attn_norm.weight`: vectors are f32, f16 or bf16");
+}
+
+/// A file that aligns nothing: its weights are copied to where kernels can read them.
+#[test]
+fn tensors_may_lie_anywhere() {
+    let (cpu, pool) = (Cpu::open(Some(2)).unwrap(), Pool::new(2).unwrap());
+    let path = folder("aligned").join("m.gguf");
+    let mut contents = Contents::words();
+    let mut size = |length: usize| {
+        contents.set("padding", Value::Text("x".repeat(length)));
+        contents.save(&path);
+        fs::metadata(&path).unwrap().len()
+    };
+    // Where a character more takes the next 32 bytes, the head ends at the data.
+    let length = (0..32).find(|n| size(n + 1) > size(*n)).unwrap();
+    size(length);
+    let (gguf, bytes) = (Gguf::open(&path).unwrap(), fs::read(&path).unwrap());
+    let data: usize = gguf.tensors().map(|t| t.bytes.len().next_multiple_of(32)).sum();
+    let key = b"general.alignment";
+    let mut added = (key.len() as u64).to_le_bytes().to_vec();
+    added.extend(key);
+    added.extend([4u32, 1].iter().flat_map(|x| x.to_le_bytes()));
+    let keys = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) + 1;
+    let (head, rest) = (&bytes[..16], &bytes[24..]);
+    assert!(rest.len() > data && !added.len().is_multiple_of(4));
+    let moved = [head, &keys.to_le_bytes(), &added, rest].concat();
+    let path = path.with_file_name("moved.gguf");
+    fs::write(&path, moved).unwrap();
+    let other = Arc::new(Gguf::open(&path).unwrap());
+    let (a, b) = (gguf.tensor("output.weight").unwrap(), other.tensor("output.weight").unwrap());
+    assert!(a.bytes == b.bytes && !b.bytes.as_ptr().addr().is_multiple_of(4));
+    let mut logits = vec![];
+    for gguf in [&example(), &other] {
+        let mut decoder = new(gguf, &Kernels::new(&cpu), &pool, 9);
+        decoder.feed(&[510, 3, 5, 8], &pool).unwrap();
+        logits.push(decoder.logits());
+    }
+    assert_eq!(logits[0], logits[1]);
 }
 
 #[test]

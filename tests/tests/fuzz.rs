@@ -22,7 +22,7 @@ use kgen_ir::{
 use kgen_passes::Schedule;
 use kgen_runtime::{
     cache::{Cache, Entry},
-    decode::{Decoder, Tokenizer},
+    decode::{Decoder, KvCache, Tokenizer},
     files::{gguf, safetensors},
     pool::Pool,
 };
@@ -312,7 +312,9 @@ fn read_model(_: &[u8], path: &Path) -> Result<(), String> {
         }
     }
     let pool = Pool::new(1).map_err(|e| e.to_string())?;
-    if let Ok(mut decoder) = Decoder::new(&Arc::new(file), &ReferenceKernels, &pool, 3) {
+    if let Ok(mut decoder) =
+        Decoder::new(&Arc::new(file), &ReferenceKernels, &pool, KvCache::f16(3))
+    {
         let next = decoder.feed(&[1, 0], &pool).map_err(|e| e.to_string())?;
         decoder.feed(&[next], &pool).map_err(|e| e.to_string())?;
     }

@@ -1,8 +1,8 @@
 """A Llama-family network in numpy and float64, written from its papers alone: a second opinion on `kgen decode`.
 
-usage: llama_check.py FOLDER      FOLDER/runs.json: [{"name", "model", "prompt", "tokens", "logits", "kind"}, ...]
+usage: llama_check.py FOLDER      FOLDER/runs.json: [{"name", "model", "prompt", "tokens", "logits", "kind", "cache"}, ...]
 
-Weights and metadata come by the package gguf. Keys and values are rounded to f16, as the cache keeps them. For each
+Weights and metadata come by the package gguf. Keys and values are rounded as the cache keeps them. For each
 run, the logits of kgen behind every token after the prompt are beside those computed here for the same tokens:
   kind "own"     kgen chose the tokens: each is the likeliest here, too, unless the gap is below twice the bound
   kind "forced"  the tokens of another run: how far the distributions are apart (Kullback-Leibler, in nats), from
@@ -16,11 +16,21 @@ import sys
 import gguf
 import numpy as np
 
-# What a logit may be off: f32 products and sums of some hundred terms, and keys that fall to the other side when they
-# are rounded to f16, through a few layers.
-BOUND = 5e-3
+# What a logit may be off, by the type of the cache: f32 products and sums of some hundred terms, and keys that fall to
+# the other side when they are rounded, through a few layers.
+BOUND = {"f16": 5e-3, "bf16": 4e-2, "f32": 1e-4}
 # Nats that rounding weights, and activations to 8 bits, may cost.
 APART = 1e-2
+
+
+def rounded(x, elem):
+    """To nearest, ties to even."""
+    if elem == "f16":
+        return x.astype(np.float16).astype(np.float64)
+    if elem == "bf16":
+        bits = x.astype(np.float32).view(np.uint32)
+        return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16 << 16).view(np.float32).astype(np.float64)
+    return x.astype(np.float32).astype(np.float64)
 
 
 class Model:
@@ -68,7 +78,7 @@ class Model:
         y[..., second] = x[..., first] * sin + x[..., second] * cos
         return y
 
-    def logits(self, ids):
+    def logits(self, ids, cache="f16"):
         n = len(ids)
         x = self.t["token_embd.weight"][ids]
         hidden = np.triu(np.ones((n, n), bool), 1)
@@ -78,7 +88,7 @@ class Model:
             q = self.rope(self.weight(b + "attn_q", h).reshape(n, self.heads, -1))
             k = self.rope(self.weight(b + "attn_k", h).reshape(n, self.kv_heads, -1))
             v = self.weight(b + "attn_v", h).reshape(n, self.kv_heads, -1)
-            k, v = (t.astype(np.float16).astype(np.float64) for t in (k, v))
+            k, v = rounded(k, cache), rounded(v, cache)
             out = []
             for head in range(self.heads):
                 kv = head // (self.heads // self.kv_heads)
@@ -110,7 +120,8 @@ def main(folder):
             models[run["model"]] = Model(run["model"])
         prompt, tokens = run["prompt"], run["tokens"]
         ours = np.fromfile(folder / run["logits"], np.float32).reshape(len(tokens), -1).astype(np.float64)
-        full = lambda model: models[model].logits(prompt + tokens)[len(prompt) - 1 : -1]
+        full = lambda model: models[model].logits(prompt + tokens, run["cache"])[len(prompt) - 1 : -1]
+        bound = BOUND[run["cache"]]
         theirs = full(run["model"])
         off = np.abs(ours - theirs).max()
         if run["kind"] == "own":
@@ -120,9 +131,9 @@ def main(folder):
             for step, (token, row) in enumerate(zip(tokens, theirs)):
                 gap = row.max() - row[token]
                 sum_[1] += gap > 0
-                if gap > 2 * BOUND:
+                if gap > 2 * bound:
                     wrong.append(f"{run['name']}, step {step}: token {token}, here {row.argmax()}, gap {gap}")
-            if not off <= BOUND:
+            if not off <= bound:
                 wrong.append(f"{run['name']}: a logit is off by {off}")
         else:
             whole = full(run["of"])

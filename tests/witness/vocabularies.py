@@ -21,11 +21,13 @@ ENDINGS = "'s|'t|'re|'ve|'m|'ll|'d"
 LLAMA3 = (
     rf"(?i:{ENDINGS})|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-# Values of `tokenizer.ggml.pre`, and the expressions they stand for.
+GPT2 = rf"{ENDINGS}| ?\p{{L}}+| ?\p{{N}}+| ?[^\s\p{{L}}\p{{N}}]+|\s+(?!\S)|\s+"
+# Values of `tokenizer.ggml.pre`, and the expressions they stand for, one after the other.
 SPLITS = {
-    "gpt-2": rf"{ENDINGS}| ?\p{{L}}+| ?\p{{N}}+| ?[^\s\p{{L}}\p{{N}}]+|\s+(?!\S)|\s+",
-    "llama-bpe": LLAMA3,
-    "qwen2": LLAMA3.replace("{1,3}", ""),
+    "gpt-2": [GPT2],
+    "smollm": [r"\p{N}", GPT2],
+    "llama-bpe": [LLAMA3],
+    "qwen2": [LLAMA3.replace("{1,3}", "")],
 }
 OTHERS = [
     "naïve café, Straße; Ωμέγα я не знаю 漢字かな 한국어 हिन्दी ไทย עברית العربية",
@@ -61,10 +63,11 @@ def write(path, model, tokens, types, keys):
     w.close()
 
 
-def byte_pairs(folder, name, expression, documents):
+def byte_pairs(folder, name, expressions, documents):
     t = Tokenizer(models.BPE(ignore_merges=name == "llama-bpe"))
-    split = pre_tokenizers.Split(Regex(expression), "isolated")
-    t.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    splits = [pre_tokenizers.Split(Regex(e), "isolated") for e in expressions]
+    level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    t.pre_tokenizer = pre_tokenizers.Sequence([*splits, level])
     t.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=900, initial_alphabet=alphabet, show_progress=False)

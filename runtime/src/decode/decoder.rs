@@ -13,12 +13,24 @@ use std::sync::Arc;
 /// Rows that go through the steps at once while a prompt is read.
 const BATCH: usize = 64;
 
-/// Elements of keys and values as they are kept.
-const CACHE: Dtype = Dtype::F16;
-
 const EACH: &[(&str, Size)] = &[("m", Size::Rows)];
 const LAST: &[(&str, Size)] = &[("m", Size::One)];
 const KEYS: &[(&str, Size)] = &[("m", Size::Rows), ("n", Size::Seen)];
+
+/// What keeps the keys and values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KvCache {
+    /// Room for so many tokens in all.
+    pub tokens: usize,
+    /// f16, f32 or bf16.
+    pub elem: Dtype,
+}
+
+impl KvCache {
+    pub fn f16(tokens: usize) -> KvCache {
+        KvCache { tokens, elem: Dtype::F16 }
+    }
+}
 
 /// A model ready to decode one sequence.
 pub struct Decoder {
@@ -29,8 +41,8 @@ pub struct Decoder {
     /// For the row whose next token is asked for.
     head: Vec<Step>,
     memory: Vec<Rows>,
-    /// Tokens that the cache has room for, and those that it holds.
-    capacity: usize,
+    cache: KvCache,
+    /// Tokens that it holds.
     position: usize,
     /// How the rows of the embedding come in, if not by a step.
     embedding: Option<&'static Format>,
@@ -54,16 +66,16 @@ const ACTED: usize = 13;
 const CACHES: usize = 14;
 
 impl Decoder {
-    /// Compiles and plans every step. `capacity` tokens can be fed in all.
+    /// Compiles and plans every step.
     pub fn new(
         gguf: &Arc<Gguf>,
         source: &dyn KernelSource,
         workers: &dyn Workers,
-        capacity: usize,
+        cache: KvCache,
     ) -> Result<Decoder, Error> {
         let model = Model::open(gguf)?;
-        if capacity > model.context {
-            let (wanted, most) = (capacity, model.context);
+        if cache.tokens > model.context {
+            let (wanted, most) = (cache.tokens, model.context);
             let why = "the model was trained for (`context_length`)";
             return Err(Error::Context { wanted, most, why });
         }
@@ -73,17 +85,18 @@ impl Decoder {
         }
         let coded = embedding.format.filter(|f| plain(f).is_none());
         let maker = Maker { gguf, source, workers: workers.count() };
-        let mut build = Build { maker, model: &model, x: X, spare: SUM, steps: vec![] };
+        let mut build =
+            Build { maker, model: &model, cache: cache.elem, x: X, spare: SUM, steps: vec![] };
         let layers = build.layers()?;
         let head = build.head()?;
-        let memory = memory(&model, capacity)?;
+        let memory = memory(&model, cache)?;
         Ok(Decoder {
             gguf: Arc::clone(gguf),
             model,
             layers,
             head,
             memory,
-            capacity,
+            cache,
             position: 0,
             embedding: coded,
         })
@@ -112,10 +125,10 @@ impl Decoder {
         if let Some(&token) = tokens.iter().find(|t| **t as usize >= vocabulary) {
             return Err(Error::Token { token, vocabulary });
         }
-        if tokens.len() > self.capacity - self.position {
+        if tokens.len() > self.cache.tokens - self.position {
             let wanted = self.position.saturating_add(tokens.len());
             let why = "this decoder has room for";
-            return Err(Error::Context { wanted, most: self.capacity, why });
+            return Err(Error::Context { wanted, most: self.cache.tokens, why });
         }
         let mut parts = tokens.chunks(BATCH);
         while let Some(part) = parts.next() {
@@ -180,8 +193,8 @@ fn plain(format: &Format) -> Option<Dtype> {
     if format.block == 1 { Dtype::parse(format.name) } else { None }
 }
 
-fn memory(model: &Model, capacity: usize) -> Result<Vec<Rows>, Error> {
-    let batch = BATCH.min(capacity.max(1));
+fn memory(model: &Model, cache: KvCache) -> Result<Vec<Rows>, Error> {
+    let batch = BATCH.min(cache.tokens.max(1));
     let Model { heads, kv_heads, key_dim, value_dim, .. } = *model;
     let f32 = 4;
     let wide = |a: usize, b: usize| a.saturating_mul(b).saturating_mul(f32);
@@ -205,9 +218,9 @@ fn memory(model: &Model, capacity: usize) -> Result<Vec<Rows>, Error> {
     sizes[LOGITS] = (1, wide(model.vocabulary, 1));
     sizes[NEXT] = (1, f32);
     for _ in 0..model.layers {
-        let f16 = CACHE.bytes().unwrap_or(2);
+        let elem = cache.elem.bytes().unwrap_or(f32);
         for dim in [key_dim, value_dim] {
-            sizes.push((capacity, kv_heads.saturating_mul(dim).saturating_mul(f16)));
+            sizes.push((cache.tokens, kv_heads.saturating_mul(dim).saturating_mul(elem)));
         }
     }
     let mut out = Vec::with_capacity(sizes.len());
@@ -227,6 +240,7 @@ fn memory(model: &Model, capacity: usize) -> Result<Vec<Rows>, Error> {
 struct Build<'a> {
     maker: Maker<'a>,
     model: &'a Model,
+    cache: Dtype,
     /// Where the state of each row is, and where the next sum goes.
     x: usize,
     spare: usize,
@@ -278,14 +292,14 @@ impl Build<'_> {
         self.push(&name("q rope"), &rope, EACH, &[], &list)?;
         // Keys and values are written where the cache keeps them.
         let turned = self.biased(&name("k"), K, Start::First, k, Dtype::F32)?;
-        let rope = ops::rope(m.kv_heads, m.key_dim, &m.rope, CACHE);
+        let rope = ops::rope(m.kv_heads, m.key_dim, &m.rope, self.cache);
         let list = [("pos", POSITIONS), ("freq", FREQUENCIES), ("x", turned)];
         let mut list = list.map(|(n, rows)| (n, rows, Start::First)).to_vec();
         list.push(("y", keys, Start::Position));
         let step = self.maker.step(&name("k rope"), &rope, EACH, &[], operands(&list))?;
         self.steps.push(step);
-        self.biased(&name("v"), values, Start::Position, v, CACHE)?;
-        let text = ops::attention(m, CACHE);
+        self.biased(&name("v"), values, Start::Position, v, self.cache)?;
+        let text = ops::attention(m, self.cache);
         let list = [("q", TURNED), ("kv.k", keys), ("kv.v", values), ("o", O)];
         self.push(&name("heads"), &text, KEYS, &[], &list)?;
         self.add(&name("output.weight"), O, m.heads * m.value_dim)

@@ -5,7 +5,7 @@
 //! let gguf = Arc::new(Gguf::open(path)?);
 //! let tokenizer = Tokenizer::open(&gguf)?;
 //! let prompt = tokenizer.encode("The heap")?;
-//! let mut decoder = Decoder::new(&gguf, &kernels, &pool, prompt.len() + 64)?;
+//! let mut decoder = Decoder::new(&gguf, &kernels, &pool, KvCache::f16(prompt.len() + 64))?;
 //! let mut token = decoder.feed(&prompt, &pool)?;    // the likeliest token behind the prompt
 //! while !tokenizer.is_end(token) {
 //!     print!("{}", tokenizer.decode(&[token]));
@@ -20,7 +20,7 @@ mod ops;
 mod step;
 mod tokenizer;
 
-pub use decoder::Decoder;
+pub use decoder::{Decoder, KvCache};
 pub use model::{Model, Pairs, Rope};
 pub use tokenizer::Tokenizer;
 

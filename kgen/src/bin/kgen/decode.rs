@@ -2,8 +2,9 @@
 
 use crate::{Answer, Format, tell};
 use kgen::{Error, compile::Caching, device::Cpu, kernels::Kernels};
+use kgen_ir::dtype::Dtype;
 use kgen_runtime::{
-    decode::{Decoder, Tokenizer},
+    decode::{Decoder, KvCache, Tokenizer},
     files::gguf::Gguf,
 };
 use std::{io::Write, path::PathBuf, sync::Arc, time::Instant};
@@ -20,6 +21,9 @@ pub struct Args {
     /// Most tokens behind the prompt; an end token ends the text before
     #[arg(long, default_value_t = 64)]
     tokens: usize,
+    /// How keys and values are kept: f16, f32 or bf16
+    #[arg(long, default_value = "f16", value_name = "TYPE")]
+    cache: String,
     /// Device: cpu
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     on: String,
@@ -35,6 +39,14 @@ pub fn run(args: &Args, format: Format, caching: Caching) -> Answer {
     if args.on != "cpu" {
         return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
     }
+    let elem = match Dtype::parse(&args.cache) {
+        Some(elem @ (Dtype::F16 | Dtype::F32 | Dtype::BF16)) => elem,
+        Some(_) | None => {
+            let what =
+                format!("--cache {}: keys and values are kept in f16, f32 or bf16", args.cache);
+            return Err(Error::Usage(what));
+        }
+    };
     let named = |e: Error| match e {
         Error::Input(what) if !what.starts_with(&args.model.display().to_string()) => {
             Error::Input(format!("{}: {what}", args.model.display()))
@@ -58,8 +70,8 @@ pub fn run(args: &Args, format: Format, caching: Caching) -> Answer {
     cpu.cache = kgen::compile::open_cache(caching)?;
     let start = Instant::now();
     // The last token of the text is told, but not read.
-    let capacity = prompt.len() + args.tokens.saturating_sub(1);
-    let decoder = Decoder::new(&gguf, &Kernels::new(&cpu), cpu.workers(), capacity);
+    let tokens = prompt.len().saturating_add(args.tokens.saturating_sub(1));
+    let decoder = Decoder::new(&gguf, &Kernels::new(&cpu), cpu.workers(), KvCache { tokens, elem });
     let mut decoder = decoder.map_err(|e| named(e.into()))?;
     let ready = start.elapsed().as_secs_f64();
 
