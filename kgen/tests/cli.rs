@@ -255,6 +255,7 @@ fn help_is_short() {
         "compile",
         "check",
         "run",
+        "decode",
         "verify",
         "bench",
         "tune",
