@@ -333,8 +333,12 @@ fn drawn(r: &mut Random) -> String {
 #[test]
 fn drawn_ops_are_what_they_mean() {
     let (mut wrong, mut passed, mut declined) = (Vec::new(), 0, BTreeMap::new());
-    let mut r = Random(std::env::var("KGEN_SEED").map_or(11, |s| s.parse().unwrap()));
-    let count = if cfg!(debug_assertions) { 9 } else { 100 };
+    // KGEN_DRAWN=103,24: another seed, so many ops.
+    let asked = std::env::var("KGEN_DRAWN").ok();
+    let asked = asked.as_deref().and_then(|s| s.split_once(','));
+    let asked = asked.and_then(|(seed, count)| Some((seed.parse().ok()?, count.parse().ok()?)));
+    let (seed, count) = asked.unwrap_or((11, if cfg!(debug_assertions) { 9 } else { 100 }));
+    let mut r = Random(seed);
     let targets = ["x86-64-v4/native", "x86-64-v3/native", "x86-64-v3/cranelift"];
     for number in 0..count {
         let text = drawn(&mut r);
@@ -347,6 +351,7 @@ fn drawn_ops_are_what_they_mean() {
         let summary = kgen::verify::verify(&op, &cpu, &options);
         passed += summary.passed;
         if let Some(why) = summary.unsupported {
+            println!("{target}: {why}\n{text}");
             *declined.entry(why.what).or_insert(0) += 1;
         }
         wrong.extend(summary.failed.iter().map(|f| format!("{target}: {f}\n{text}")));

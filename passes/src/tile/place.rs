@@ -142,8 +142,7 @@ fn block(
                 let space = space(kernel, body, own, *value, expr, uses, choice, out);
                 let shape = &kernel.values[*value].ty.shape;
                 // Registers have no index that is known at run time only.
-                let column = shape.len() == 2 && shape[0] > 1 && shape[1] == 1;
-                let looked_up = column && uses.rows.contains(value);
+                let looked_up = shape.len() == 2 && shape[0] > 1 && uses.rows.contains(value);
                 let space = match space {
                     Space::Register if looked_up => Space::Scratch,
                     Space::Register | Space::Scratch | Space::Inline => space,
@@ -237,12 +236,13 @@ fn space(
     }
 }
 
-/// Has everything that depends on the loaded `value` been computed before `body` stores to `tensor`? What is kept may
-/// depend on it, what is computed at its use is followed to there.
+/// Has everything that depends on the loaded `value` been computed before `body` stores to `tensor` again? What is kept
+/// may depend on it, what is computed at its use is followed to there.
 fn read_before(body: &[Stmt], value: Value, tensor: &str) -> bool {
     let mut open = vec![value];
     let mut written = false;
-    for stmt in body {
+    let load = |s: &&Stmt| matches!(s, Stmt::Let { value: v, .. } if *v == value);
+    for stmt in body.iter().skip_while(|s| !load(s)) {
         let stores = stores_to(std::slice::from_ref(stmt), tensor);
         match stmt {
             Stmt::Let { value, expr } => {
