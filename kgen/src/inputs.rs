@@ -83,12 +83,12 @@ pub fn complete(
         let tensor = match given.get(&spec.name) {
             // Codes of 8 bits are bytes, with or without sign.
             Some(t)
-                if t.dtype == Dtype::I8
-                    && spec.dtype == Dtype::U8
+                if matches!(t.dtype, Dtype::I8 | Dtype::U8)
+                    && matches!(spec.dtype, Dtype::I8 | Dtype::U8)
                     && matches!(spec.storage, Storage::Codes(_))
                     && t.shape == shape =>
             {
-                Tensor { dtype: Dtype::U8, ..t.clone() }
+                Tensor { dtype: spec.dtype, ..t.clone() }
             }
             Some(t) if t.dtype != spec.dtype || t.shape != shape => {
                 return Err(Error::Input(format!(

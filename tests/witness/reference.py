@@ -18,7 +18,7 @@ import tomllib
 import numpy as np
 
 PLAIN = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "I64": np.int64, "U32": np.uint32, "U8": np.uint8, "F64": np.float64}
-GGUF = {"q4_0", "q4_1", "q5_0", "q8_0", "q4_k", "q6_k"}
+GGUF = {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "tq1_0", "tq2_0"}
 
 
 class Skip(Exception):

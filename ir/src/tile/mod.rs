@@ -19,6 +19,7 @@
 //! Scalars (symbols, loop variables, integers read from memory) are [`Extent`] expressions over names; tiles are
 //! [`Value`]s. Expressions have no effects; statements hold all effects and control.
 
+pub mod field;
 pub mod interp;
 pub mod parse;
 pub mod print;
@@ -92,6 +93,9 @@ pub enum Store {
         of: Packing,
         part: Part,
     },
+    /// Of a kernel's parameter: elements inside the rows of the tensor that a launch gives, which are bytes; or the
+    /// elements of that tensor, each for several.
+    Field(field::Field),
 }
 
 /// Components of a packed weight: `w.codes u4 [n, k]`, `w.scale f16 [k/group, n]`, `w.min f16 [k/group, n]`.
@@ -313,7 +317,8 @@ pub enum Expr {
         dim: usize,
         start: Extent,
     },
-    /// With `guard`, elements outside the tensor are zero; without, the program claims there are none.
+    /// With `guard`, elements outside the tensor are zero; without, the program claims there are none. The tile may have
+    /// dimensions of 1 before those of the slices.
     Load {
         tensor: String,
         at: Vec<Slice>,
@@ -332,6 +337,8 @@ pub enum Expr {
     Select(Value, Value, Value),
     /// Keeps the dimension, with size 1.
     Reduce(Reduce, Value, usize),
+    /// Along the last dimension, element i is that at `table[i]`: `permute(a, [1, 0, 3, 2])`.
+    Permute(Value, Vec<usize>),
     /// To the result's element type: to a narrower float to nearest even; to an integer to nearest even,
     /// saturating, NaN to 0; between integers the value, which must fit.
     Convert(Value),

@@ -106,6 +106,8 @@ fn tensor_type(l: &mut Lexer<'_>, name: String, role: Role) -> Parsed<Tensor> {
         l.expect(",")?;
         store = Store::Packed { of: Packing::read(l)?, part };
         l.expect(")")?;
+    } else if l.eat_word("field") {
+        store = Store::Field(field::Field::read(l)?);
     }
     Ok(Tensor { name, role, elem, shape, store })
 }
@@ -428,6 +430,20 @@ impl Reader {
                 let a = one(self, l)?;
                 l.expect(",")?;
                 Expr::Select(c, a, one(self, l)?)
+            }
+            "permute" => {
+                let a = one(self, l)?;
+                l.expect(",")?;
+                l.expect("[")?;
+                let mut table = Vec::new();
+                while !l.is("]") {
+                    if !table.is_empty() {
+                        l.expect(",")?;
+                    }
+                    table.push(small(l, "a place")?);
+                }
+                l.expect("]")?;
+                Expr::Permute(a, table)
             }
             "convert" => Expr::Convert(one(self, l)?),
             "transpose" => Expr::Transpose(one(self, l)?),

@@ -197,7 +197,7 @@ impl Maker<'_> {
             .collect::<Result<Vec<usize>, String>>()?;
         match &spec.storage {
             Storage::Block(format) => self.blocks(format, shape),
-            Storage::Codes(codes) => Ok(self.codes(codes, shape)),
+            Storage::Codes(codes) => Ok(self.codes(codes, spec.dtype, shape)),
             Storage::Plain(Dtype::U32) => {
                 let mut t = Tensor::zeros(Dtype::U32, &shape);
                 for bytes in t.bytes.chunks_mut(8) {
@@ -585,8 +585,8 @@ impl Maker<'_> {
         Ok(t)
     }
 
-    fn codes(&mut self, codes: &Codes, shape: Vec<usize>) -> Tensor {
-        let mut t = Tensor::zeros(Dtype::U8, &shape);
+    fn codes(&mut self, codes: &Codes, dtype: Dtype, shape: Vec<usize>) -> Tensor {
+        let mut t = Tensor::zeros(dtype, &shape);
         let row = shape.last().copied().unwrap_or(1).max(1);
         let bits = usize::from(codes.bits.clamp(1, 8));
         for bytes in t.bytes.chunks_exact_mut(row) {
@@ -647,6 +647,11 @@ const LEVELS: f64 = 10.0;
 fn integer_of(format: &Format, e: usize, random: &mut Random) -> f32 {
     let Some(code) = format.field(Field::Code) else { return 0.0 };
     let ends = match (format.value, code.elem.bits()) {
+        (format::Value::Affine { .. }, _)
+            if matches!(code.elem, format::FieldElem::Ternary | format::FieldElem::Trit) =>
+        {
+            (-1.0, 1.0)
+        }
         (format::Value::Affine { zero }, bits @ 1..=8) => {
             let zero = if zero == 0 && format.field(Field::Min).is_none() {
                 1 << (bits - 1)

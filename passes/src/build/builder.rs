@@ -44,6 +44,10 @@ impl Builder {
         });
     }
 
+    pub fn scratch_tensor(&mut self, tensor: Tensor) {
+        self.kernel.scratch.push(tensor);
+    }
+
     fn push(&mut self, stmt: Stmt) {
         self.blocks.last_mut().expect("a block is open").push(stmt);
     }
@@ -78,6 +82,28 @@ impl Builder {
         Extent::from(name)
     }
 
+    /// An integer from memory (i32 or i64).
+    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
+        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
+        Extent::from(name)
+    }
+
+    /// `body` where the condition holds.
+    pub fn when(&mut self, cond: Predicate, body: impl FnOnce(&mut Self)) {
+        self.blocks.push(vec![]);
+        body(self);
+        let then = self.blocks.pop().expect("pushed above");
+        self.push(Stmt::If(Box::new(If { cond, then, otherwise: vec![], yields: vec![] })));
+    }
+
+    pub fn permute(&mut self, name: &str, a: Value, table: Vec<usize>) -> Value {
+        let (elem, mut shape) = (self.elem(a), self.shape(a));
+        if let Some(last) = shape.last_mut() {
+            *last = table.len();
+        }
+        self.let_value(name, elem, &shape, Expr::Permute(a, table))
+    }
+
     pub fn fill(&mut self, x: f64, elem: Dtype, shape: &[usize]) -> Value {
         self.let_value("c", elem, shape, Expr::Fill(x))
     }
@@ -95,6 +121,22 @@ impl Builder {
         guard: bool,
     ) -> Value {
         let shape: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
+        self.let_value(name, elem, &shape, Expr::Load { tensor: tensor.into(), at, guard })
+    }
+
+    /// As `load`, as a matrix: a row of elements has a first dimension of 1.
+    pub fn load_row(
+        &mut self,
+        name: &str,
+        tensor: &str,
+        elem: Dtype,
+        at: Vec<Slice>,
+        guard: bool,
+    ) -> Value {
+        let mut shape: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
+        if shape.len() < 2 {
+            shape.insert(0, 1);
+        }
         self.let_value(name, elem, &shape, Expr::Load { tensor: tensor.into(), at, guard })
     }
 
@@ -190,12 +232,6 @@ impl Builder {
         otherwise(self);
         let otherwise = self.blocks.pop().expect("pushed above");
         self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
-    }
-
-    /// An integer from memory.
-    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
-        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
-        Extent::from(name)
     }
 
     /// `body` gets the carried tiles, under their names, and gives the next ones.

@@ -2,9 +2,9 @@
 
 mod attention;
 mod builder;
-#[allow(dead_code, reason = "used by the row operations and products to come")]
 mod expr;
 mod mpgemm;
+mod rows;
 
 use crate::Choice;
 use kgen_ir::{
@@ -26,15 +26,29 @@ pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
     match &op.kind {
         Kind::Attention(a) => attention::build(a, program, choice),
         Kind::MpGemm(g) => mpgemm::build(g, program, choice),
-        Kind::Rows(_) => {
-            Err(choice.unsupported("row operations", "them beside the kernel, in the engine"))
-        }
+        Kind::Rows(r) => rows::build(r, program, choice),
     }
 }
 
 /// The caller's tensors.
 fn params(op: &Op) -> Vec<Tensor> {
-    let one = |t: tensors::TensorSpec| Tensor {
+    let attention = matches!(op.kind, Kind::Attention(_));
+    let one = |t: tensors::TensorSpec| match t.bytes {
+        // Kernels of attention find elements in the bytes themselves.
+        Some(bytes) if attention => Tensor {
+            name: t.name,
+            role: Role::In,
+            store: Store::Strided,
+            elem: t.dtype,
+            shape: bytes,
+        },
+        Some(_) | None => logical(t),
+    };
+    op.tensors().into_iter().map(one).collect()
+}
+
+fn logical(t: tensors::TensorSpec) -> Tensor {
+    Tensor {
         name: t.name,
         role: match t.role {
             tensors::Role::In => Role::In,
@@ -54,6 +68,5 @@ fn params(op: &Op) -> Vec<Tensor> {
             // Codes lie in bytes.
             Storage::Plain(_) | Storage::Codes(_) => t.bytes.unwrap_or(t.shape),
         },
-    };
-    op.tensors().into_iter().map(one).collect()
+    }
 }

@@ -135,6 +135,7 @@ impl Fold<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Reduce(..)
+            | Expr::Permute(..)
             | Expr::Convert(_)
             | Expr::Transpose(_)) => other,
         }
@@ -163,6 +164,7 @@ impl Fold<'_> {
             | Expr::Unary(..)
             | Expr::Binary(..)
             | Expr::Select(..)
+            | Expr::Permute(..)
             | Expr::Reduce(..)
             | Expr::Transpose(_) => None,
         }?;

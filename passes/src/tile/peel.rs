@@ -112,6 +112,7 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
                 | Expr::Binary(..)
                 | Expr::Reduce(..)
                 | Expr::Transpose(_)
+                | Expr::Permute(..)
                 | Expr::Convert(_) => false,
             };
             if !condition {

@@ -150,10 +150,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, s
     let block = pick(&class.heads, &at) * s.blocks + u.clone() % s.blocks;
     let heads = Slice::range(block * s.group, s.group);
     let mut opened = keys::open(b, s, &class.segments, &item.seq);
-    for open in &mut opened {
-        let own: Vec<i64> = class.heads.iter().filter_map(|h| place(open, *h)).collect();
-        open.head = pick(&own, &at);
-    }
+    own_heads(&mut opened, class, &at);
     let q = queries(b, s, item, &heads);
     let bias = Bias { slope: slopes(b, s, &heads), item, head: &heads.start };
     let max = b.fill(LOWEST, Dtype::F32, &[s.group, 1]);
@@ -185,6 +182,14 @@ fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, s
         b.store("lse.column", vec![whole.clone(), Slice::range(0, 1)], lse, false);
         let list = b.load("lse1", "lse.column", Dtype::F32, vec![whole, Slice::point(0)], false);
         b.store("lse", [item.rows(), vec![heads]].concat(), list, false);
+    }
+}
+
+/// Kv head number `at` of the class, as each segment counts heads.
+pub(super) fn own_heads(opened: &mut [Open<'_>], class: &Class, at: &Extent) {
+    for open in opened {
+        let own: Vec<i64> = class.heads.iter().filter_map(|h| place(open, *h)).collect();
+        open.head = pick(&own, at);
     }
 }
 
@@ -309,6 +314,16 @@ pub(super) struct Bias<'a> {
     pub head: &'a Extent,
 }
 
+/// Scores under the cap, in units of log 2.
+pub(super) fn capped(b: &mut Builder, s: &Shape<'_>, score: Value) -> Value {
+    let Some(cap) = s.a.softcap else { return score };
+    let inverse = b.fill(1.0 / cap, Dtype::F32, &[1, 1]);
+    let scaled = b.binary("s1", Binary::Mul, score, inverse);
+    let squashed = b.unary("s2", Unary::Tanh, scaled);
+    let back = b.fill(cap * std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
+    b.binary("s3", Binary::Mul, squashed, back)
+}
+
 /// One tile of keys joins the state.
 pub(super) fn step(
     b: &mut Builder,
@@ -339,14 +354,8 @@ pub(super) fn step(
     }
     let place = keys::reach(b, s, at);
     let k1 = keys::k(b, s, at, &place);
-    let mut score = b.dot("s0", q, k1, true, None);
-    if let Some(cap) = s.a.softcap {
-        let inverse = b.fill(1.0 / cap, Dtype::F32, &[1, 1]);
-        let scaled = b.binary("s1", Binary::Mul, score, inverse);
-        let squashed = b.unary("s2", Unary::Tanh, scaled);
-        let back = b.fill(cap * std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
-        score = b.binary("s3", Binary::Mul, squashed, back);
-    }
+    let score = b.dot("s0", q, k1, true, None);
+    let mut score = capped(b, s, score);
     if let Some(slope) = bias.slope {
         let away = b.iota(&[1, keys], 1, open.first.clone() + (*j).clone() - pos.clone());
         let away = b.convert("away", away, Dtype::F32);

@@ -20,7 +20,7 @@ pub(super) fn beside(s: &Shape<'_>, choice: &Choice) -> Option<Vec<Predicate>> {
         return None;
     }
     let side_by_side = |seg: &Seg<'_>| {
-        let stride = |d: usize| Extent::Sym(format!("{}.stride{d}", seg.k_name()));
+        let stride = |d: usize| Extent::Sym(format!("{}.stride{d}", seg.k.whole(&seg.k_name())));
         let head = if seg.packed() { 1 } else { 2 };
         Predicate { left: stride(head), cmp: Compare::Lt, right: stride(head - 1) }
     };
@@ -149,10 +149,8 @@ fn hints(
         (_, _) if open.seg.packed() => vec![Slice::point(open.base.clone() + first + share)],
         (_, _) => vec![Slice::point(open.copy.clone()), Slice::point(first + share)],
     };
-    let both = [(open.seg.k_name(), s.dim), (open.seg.v_name(), s.v_dim)];
-    let count = if open.seg.v.is_some() { 2 } else { 1 };
-    for (tensor, width) in &both[..count] {
-        let rows = [Slice::range(0, keys), Slice::range(0, *width)];
-        b.prefetch(tensor, [&lead[..], &rows].concat());
+    for ((tensor, stored), width) in open.seg.stored().into_iter().zip([s.dim, s.v_dim]) {
+        let rows = [Slice::range(0, keys), Slice::range(0, width)];
+        b.prefetch(&stored.main(&tensor), [&lead[..], &rows].concat());
     }
 }

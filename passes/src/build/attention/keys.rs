@@ -8,16 +8,16 @@
 //!             store(kv.k_tile[r, 0:64], load(kv.k_pages[..])) }             its row copied
 //! ```
 
-use super::*;
+use super::{stored::Stored, *};
 
 /// A segment, with what follows from its form.
 pub(super) struct Seg<'a> {
     pub spec: &'a Segment,
     /// Kv heads in the order of its tensors.
     pub heads: Vec<i64>,
-    pub k: Dtype,
+    pub k: Stored,
     /// `None`: the first elements of k.
-    pub v: Option<Dtype>,
+    pub v: Option<Stored>,
     /// Keys of a tile.
     pub keys: usize,
     pub walk: Walk,
@@ -34,14 +34,8 @@ pub(super) enum Walk {
 }
 
 pub(super) fn segment<'a>(a: &'a Attention, spec: &'a Segment, choice: &Choice) -> Result<Seg<'a>> {
-    let plain = |s: &Storage, what: &str| match s {
-        Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) => Ok(*d),
-        Storage::Plain(_) | Storage::Block(_) | Storage::Codes(_) => {
-            Err(choice.unsupported(format!("{what} of this storage"), "f16, bf16 or f32"))
-        }
-    };
     let v = match spec.v.as_ref().unwrap_or(&a.kv.v) {
-        KvValue::Stored(s) => Some(plain(s, "v")?),
+        KvValue::Stored(s) => Some(Stored::new(s, a.kv.v_dim as usize, "v", choice)?),
         KvValue::PrefixOfK(_) => None,
     };
     let lanes = choice.target.lanes;
@@ -54,7 +48,8 @@ pub(super) fn segment<'a>(a: &'a Attention, spec: &'a Segment, choice: &Choice) 
             fits.map_or((Walk::Gather, keys), |tile| (Walk::Pages(page), tile))
         }
     };
-    let k = plain(spec.k.as_ref().unwrap_or(&a.kv.k), "k")?;
+    let k = spec.k.as_ref().unwrap_or(&a.kv.k);
+    let k = Stored::new(k, a.q.dim as usize, "k", choice)?;
     Ok(Seg { spec, heads: a.heads_of(spec), k, v, keys, walk })
 }
 
@@ -75,6 +70,17 @@ impl Seg<'_> {
         if self.v.is_some() { self.name(&format!("v{}", self.suffix())) } else { self.k_name() }
     }
 
+    /// What a tile is read from: the tensor, or a copy.
+    fn as_read(&self, stored: &Stored) -> Stored {
+        if self.walk == Walk::Gather { stored.copied() } else { stored.clone() }
+    }
+
+    /// Keys and values by the names of their tensors.
+    pub fn stored(&self) -> Vec<(String, &Stored)> {
+        let v = self.v.as_ref().map(|v| (self.v_name(), v));
+        [(self.k_name(), &self.k)].into_iter().chain(v).collect()
+    }
+
     /// Keys of all sequences without gaps.
     pub fn packed(&self) -> bool {
         self.spec.layout == KvLayout::Dense && matches!(self.spec.len, Dim::Ragged { .. })
@@ -91,9 +97,9 @@ impl Seg<'_> {
             b.scratch(&self.name("w_tile"), Dtype::F32, &[1, self.keys]);
         }
         if self.walk == Walk::Gather {
-            b.scratch(&self.name("k_tile"), self.k, &[self.keys, s.dim]);
-            if let Some(v) = self.v {
-                b.scratch(&self.name("v_tile"), v, &[self.keys, s.v_dim]);
+            b.scratch(&self.name("k_tile"), self.k.elem(), &[self.keys, s.dim]);
+            if let Some(v) = &self.v {
+                b.scratch(&self.name("v_tile"), v.elem(), &[self.keys, s.v_dim]);
             }
         }
     }
@@ -235,12 +241,12 @@ pub(super) fn reach(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Place {
                 let t = ((*j).clone() + r.as_str()).min(last.clone());
                 let t = b.scalar(&format!("t_{j}"), t);
                 let lead = slot(b, open, &t, &format!("page_{j}"));
-                let tensors = [("k_tile", seg.k_name(), Some(seg.k), s.dim)];
-                let v = ("v_tile", seg.v_name(), seg.v, s.v_dim);
-                for (tile, tensor, elem, width) in tensors.into_iter().chain([v]) {
-                    let Some(elem) = elem else { continue };
+                let tensors = [("k_tile", seg.k_name(), Some(&seg.k), s.dim)];
+                let v = ("v_tile", seg.v_name(), seg.v.as_ref(), s.v_dim);
+                for (tile, tensor, stored, width) in tensors.into_iter().chain([v]) {
+                    let Some(stored) = stored else { continue };
                     let from = [&lead[..], &[head(), Slice::range(0, width)]].concat();
-                    let row = b.load("row", &tensor, elem, from, false);
+                    let row = stored.row(b, &tensor, from);
                     let to = vec![Slice::point(r.as_str()), Slice::range(0, width)];
                     b.store(&seg.name(tile), to, row, false);
                 }
@@ -263,16 +269,14 @@ fn hints(b: &mut Builder, s: &Shape<'_>, open: &Open<'_>, j: &Extent, hi: &Exten
     let next = b.scalar(&format!("next_{j}"), next);
     let place = vec![open.copy.clone(), next.clone() / page];
     let number = b.read(&format!("page_next_{j}"), &seg.name("block_table"), place);
-    let both = [(seg.k_name(), s.dim), (seg.v_name(), s.v_dim)];
-    let count = if seg.v.is_some() { 2 } else { 1 };
-    for (tensor, width) in &both[..count] {
+    for ((tensor, stored), width) in seg.stored().into_iter().zip([s.dim, s.v_dim]) {
         let at = vec![
             Slice::point(number.clone()),
             Slice::range(next.clone() % page, seg.keys),
             Slice::point(open.head.clone()),
-            Slice::range(0, *width),
+            Slice::range(0, width),
         ];
-        b.prefetch(tensor, at);
+        b.prefetch(&stored.main(&tensor), at);
     }
 }
 
@@ -295,15 +299,14 @@ fn slot(b: &mut Builder, open: &Open<'_>, t: &Extent, page_name: &str) -> Vec<Sl
 
 pub(super) fn k(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>, place: &Place) -> Value {
     let rows = [&place.k.1[..], &[Slice::range(0, s.dim)]].concat();
-    let k0 = b.load("k0", &place.k.0, at.open.seg.k, rows, place.guard);
-    b.convert("k1", k0, Dtype::F32)
+    at.open.seg.as_read(&at.open.seg.k).load(b, "k", &place.k.0, rows, place.guard)
 }
 
 pub(super) fn v(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>, place: &Place) -> Value {
     let rows = [&place.v.1[..], &[Slice::range(0, s.v_dim)]].concat();
-    let elem = at.open.seg.v.unwrap_or(at.open.seg.k);
-    let v0 = b.load("v0", &place.v.0, elem, rows, place.guard);
-    b.convert("v1", v0, Dtype::F32)
+    let seg = at.open.seg;
+    let stored = seg.as_read(seg.v.as_ref().unwrap_or(&seg.k));
+    stored.load(b, "v", &place.v.0, rows, place.guard)
 }
 
 /// Logarithms of the weights of a tile's keys, `[1, keys]`.

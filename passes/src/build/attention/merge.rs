@@ -22,8 +22,19 @@ pub(super) fn normalise(
     state: &[Value],
     heads: &Slice,
 ) -> (Value, Option<Value>) {
-    let (mut max, mut den, mut o) = (state[0], state[1], state[2]);
     let sink = s.a.sink_logit.then(|| column(b, "sink", "sink_logit", heads));
+    let (y, lse) = finish(b, s, state, sink);
+    (b.convert("out", y, s.a.out), lse)
+}
+
+/// The same in f32, with the logits of the sinks.
+pub(super) fn finish(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    state: &[Value],
+    sink: Option<Value>,
+) -> (Value, Option<Value>) {
+    let (mut max, mut den, mut o) = (state[0], state[1], state[2]);
     let shape = b.shape(den);
     let zero = b.fill(0.0, Dtype::F32, &shape);
     let one = b.fill(1.0, Dtype::F32, &shape);
@@ -47,7 +58,6 @@ pub(super) fn normalise(
     let safe = b.select("safe", empty, one, den);
     let inverse = b.unary("inverse", Unary::Recip, safe);
     let y = b.binary("y", Binary::Mul, o, inverse);
-    let out = b.convert("out", y, s.a.out);
     let lse = s.a.lse.then(|| {
         let size = b.unary("size", Unary::Log2, safe);
         let sum = b.binary("whole", Binary::Add, max, size);
@@ -56,7 +66,7 @@ pub(super) fn normalise(
         let nothing = b.fill(f64::NEG_INFINITY, Dtype::F32, &shape);
         b.select("lse0", empty, nothing, natural)
     });
-    (out, lse)
+    (y, lse)
 }
 
 /// One task a (sequence, query row, head): the states of the parts, in order.

@@ -14,6 +14,8 @@ mod keys;
 mod lists;
 mod mask;
 mod merge;
+mod prefill;
+mod stored;
 
 use super::builder::Builder;
 use crate::Choice;
@@ -119,6 +121,7 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     a.segments.iter().try_for_each(|s| check(a, s, choice))?;
     let s = shape(a, choice)?;
     mask::check(&s, choice)?;
+    let stored: Vec<_> = s.segments.iter().flat_map(Seg::stored).collect();
     let params = |names: &[Tensor]| names.iter().cloned().map(Param::Tensor).collect::<Vec<_>>();
     let launch = |kernel: &str, tensors: &[Tensor]| Launch {
         kernel: kernel.into(),
@@ -148,12 +151,20 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     };
     program.buffers.extend(lists.clone());
 
+    let all = [&ins[..], &outs].concat();
+    let rows_shape = prefill::shape_of(a, choice)?;
+    if let Some((plan, when)) = prefill::Plan::new(&rows_shape, choice) {
+        program.kernels.push(prefill::prefill(&rows_shape, params(&all), &plan));
+        let launches = vec![launch("attend_rows", &all)];
+        program.variants.push(Variant { name: "rows".into(), when, launches });
+    }
     let short = [&ins[..], &rows, &outs].concat();
     program.kernels.push(decode::decode(&s, params(&short), false));
     let before = if rows.is_empty() { &[][..] } else { &listed };
     let launches = [before, &[launch("attend", &short)]].concat();
     if s.split == 0 {
         program.variants.push(Variant { name: "all".into(), when: vec![], launches });
+        stored::views(&mut program, &stored);
         return Ok(program);
     }
     let when =
@@ -193,6 +204,7 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     }
     let launches = [&listed[..], &[launch("attend_part", &first), merge_them]].concat();
     program.variants.push(Variant { name: "split".into(), when: vec![], launches });
+    stored::views(&mut program, &stored);
     Ok(program)
 }
 
