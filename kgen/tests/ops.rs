@@ -10,13 +10,12 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("hybrid_topk_decode", "emit"),
     ("hydragen_decode", "several segments"),
     ("mla_decode", "paged"),
-    ("moe_gemm", "epilogue"),
     ("paged_decode", "paged"),
     ("rmsnorm", "row operations"),
     ("squeezed_attention", "select"),
     ("swiglu", "row operations"),
-    ("ternary_lut_gemv", "activations"),
-    ("w6a8_bitplane_gemm", "activations"),
+    ("ternary_lut_gemv", "way to compute"),
+    ("w6a8_bitplane_gemm", "way to compute"),
     ("window_sink", "sink_logit"),
 ];
 

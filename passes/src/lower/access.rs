@@ -62,6 +62,8 @@ impl Lower<'_> {
         };
         match &tensor.store {
             Store::Strided => self.strided_ref(&tensor, at, guard),
+            // Numbers one after the other, not a part of each group.
+            Store::Packed { part: Part::Order, .. } => self.strided_ref(&tensor, at, guard),
             Store::Packed { of, part } => self.packed_ref(&tensor, of, *part, at),
             Store::Blocks(f) => Err(self.no(format!("reading raw {} blocks", f.name))),
         }
@@ -144,7 +146,9 @@ impl Lower<'_> {
             }
             // The one group of a row.
             (Part::Codes, true) => (Operand::Imm(0), index),
-            (Part::Scale | Part::Min | Part::Zeros | Part::RowZeros, _) => (index, Operand::Imm(0)),
+            (Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order, _) => {
+                (index, Operand::Imm(0))
+            }
         };
         let group = self.int(IntOp::Mul, group, Operand::Imm(sizes.group as i64));
         let word = self.int(IntOp::Div, step, Operand::Imm(of.word() as i64));
@@ -480,12 +484,12 @@ impl Lower<'_> {
         }
         let (class, width, inside) = match part {
             Part::Codes => (Class::Word, Width::W32, self.code_place(&of, g.add)?.0),
-            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros => {
+            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order => {
                 let elem = match part {
                     Part::Scale => of.scale,
                     Part::Min => of.min,
                     Part::Zeros | Part::RowZeros => of.zeros,
-                    Part::Codes => None,
+                    Part::Codes | Part::Order => None,
                 };
                 let (class, width) = self.lane_form(elem.unwrap_or(Dtype::F32))?;
                 (class, width, 0)
@@ -493,7 +497,7 @@ impl Lower<'_> {
         };
         let group = match part {
             Part::Codes => g.add / of.group,
-            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros => g.add,
+            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order => g.add,
         };
         let Operand::Imm(block_stride) = r.dims[0].step else {
             return Err(self.no("a packed weight of unknown size".into()));
@@ -569,7 +573,7 @@ impl Lower<'_> {
 fn by_rows(part: Part) -> bool {
     match part {
         Part::Codes | Part::RowZeros => true,
-        Part::Scale | Part::Min | Part::Zeros => false,
+        Part::Scale | Part::Min | Part::Zeros | Part::Order => false,
     }
 }
 

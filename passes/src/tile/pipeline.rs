@@ -132,7 +132,10 @@ fn turns(t: &Tensor, at: &[Slice], step: i64, schedule: &Schedule) -> i64 {
             }
             Err(_) => 0,
         },
-        Store::Packed { part: Part::Scale | Part::Min | Part::Zeros | Part::RowZeros, .. }
+        Store::Packed {
+            part: Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order,
+            ..
+        }
         | Store::Strided
         | Store::Blocks(_) => 0,
     }
