@@ -6,17 +6,12 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 
 /// Files that no CPU target lowers yet, each with a word of the reason.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("flash_prefill", "ragged"),
     ("hybrid_topk_decode", "emit"),
-    ("hydragen_decode", "several segments"),
-    ("mla_decode", "paged"),
-    ("paged_decode", "paged"),
     ("rmsnorm", "row operations"),
     ("squeezed_attention", "select"),
     ("swiglu", "row operations"),
     ("ternary_lut_gemv", "way to compute"),
     ("w6a8_bitplane_gemm", "way to compute"),
-    ("window_sink", "sink_logit"),
 ];
 
 #[test]

@@ -10,7 +10,6 @@ use kgen::compile::Compiled;
 use kgen_ir::{
     artifact::text,
     extent::{Dims, Extent},
-    format::pack::Packing,
     machine::{
         Slot,
         interp::{self, Memory},

@@ -19,6 +19,17 @@ const MORE: &[(&str, &str)] = &[
     ("softcap", "softcap = 3.0\nlse = true\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n"),
     ("alibi", "alibi = true\nlse = true\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n"),
     ("sink", "sink_logit = true\nlse = true\n[[segment]]\nlen = \"n\"\nmask = { window = 7 }\n"),
+    ("weights", "lse = true\n[[segment]]\nlen = \"n[b]\"\nweight = true\nmask = \"causal\"\n"),
+    ("weighted", "sink_logit = true\n[[segment]]\nlen = \"n\"\nweight = true\n"),
+    (
+        "tree",
+        "lse = true\n[[segment]]\nname = \"a\"\nlen = \"p\"\n[[segment]]\nname = \"b\"\nlen = \"n\"\nmask = \"tree\"\n",
+    ),
+    (
+        "expression",
+        "lse = true\n[[segment]]\nlen = \"n\"\nmask = \"j <= i && (i - j) % 3 == 0 || block(j, 5) < head && !(j == p)\"\n\
+         [[segment]]\nname = \"b\"\nlen = \"p\"\nmask = \"abs(i - j) / 2 <= max(j - 7, -1 + 4 % 3)\"\n",
+    ),
     (
         "heads",
         "lse = true\n[[segment]]\nname = \"a\"\nheads = [1]\nlen = \"n\"\n[[segment]]\nname = \"b\"\nheads = \"rest\"\n\
@@ -64,6 +75,22 @@ const PRODUCTS: &[(&str, &str)] = &[
     ),
     ("relu", "n = 7\nw = \"f32\"\nbias = true\nepilogue = \"max(x + bias, 0)\"\n"),
     ("gelu", "n = 5\nw = \"q8_0\"\nepilogue = \"x * sigmoid(1.702 * x)\"\n"),
+    ("int4", "n = 5\nw = { format = \"int4\", group = 32, scale = \"f16\" }\n"),
+    (
+        "uint3",
+        "n = 5\nw = { format = \"uint3\", per = \"row\", scale = \"f32\", zero = \"uint3\" }\n",
+    ),
+    ("ternary", "n = 5\nw = { format = \"ternary\", per = \"tensor\", scale = \"f32\" }\n"),
+    (
+        "int4_experts",
+        "n = 5\nw = { format = \"uint4\", group = 32, scale = \"f16\", zero = \"f32\" }\ngroups = 3\n",
+    ),
+    ("gptq", "n = 32\nw = { format = \"gptq\", group = 32 }\n"),
+    (
+        "gptq_order",
+        "n = 32\nw = { format = \"gptq\", bits = 3, group = 32, act_order = true, version = 2 }\n",
+    ),
+    ("awq", "n = 32\nw = { format = \"awq\", group = 32 }\n"),
     ("norm", "n = 5\nw = \"f16\"\nprologue = \"a * rsqrt(mean(a * a) + 1e-5)\"\n"),
 ];
 
@@ -105,12 +132,16 @@ fn ops() -> Vec<kgen_ir::op::Op> {
         // Experts get sorted rows in one op, a list of experts in the other.
         let rows: &[&str] = if rest.contains("groups") { &["m", "m[e]"] } else { &["m"] };
         for m in rows {
-            let head = format!(
-                "op = \"mpgemm\"\nname = \"{name}{}\"\nm = \"{m}\"\nk = 96\na = \"f32\"\nout = \"f32\"\n",
-                m.len()
-            );
-            let op = kgen_ir::op::read::read(name, &(head + rest));
-            ops.push(op.unwrap_or_else(|e| panic!("{e}")));
+            for (of, a) in
+                [("", "\"f32\""), ("_int8", "{ format = \"int8\", group = 32, scale = \"f32\" }")]
+            {
+                let head = format!(
+                    "op = \"mpgemm\"\nname = \"{name}{}{of}\"\nm = \"{m}\"\nk = 96\na = {a}\nout = \"f32\"\n",
+                    m.len()
+                );
+                let op = kgen_ir::op::read::read(name, &(head + rest));
+                ops.push(op.unwrap_or_else(|e| panic!("{e}")));
+            }
         }
     }
     for (name, out) in ROWS {

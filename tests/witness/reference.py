@@ -3,9 +3,10 @@
 usage: reference.py FOLDER     each FOLDER/N holds op.toml, dims.json, inputs.safetensors; writes N/NAME.f64
 
 Attention over plain floats: several segments, heads by list and `rest`, dense, packed ragged, paged and ring keys,
-shared copies, the masks that are predicates on positions, scale, softcap, ALiBi, sink, log-sum-exp, v as a prefix of k.
-Products: plain floats and GGUF blocks (decoded by the package gguf), several weights side by side, experts, bias,
-residual, prologues and epilogues. Row operations.
+shared copies, masks on positions, by expressions and by ancestor bits, scale, softcap, ALiBi, sink, weights of keys,
+log-sum-exp, v as a prefix of k.
+Products: plain floats, GGUF blocks (decoded by the package gguf), codes with scales, GPTQ and AWQ tensors, int8
+activations, several weights side by side, experts, bias, residual, prologues and epilogues. Row operations.
 An op beyond this leaves no outputs and its reason in N/skipped.
 """
 
@@ -16,7 +17,7 @@ import tomllib
 
 import numpy as np
 
-PLAIN = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "I64": np.int64, "U8": np.uint8, "F64": np.float64}
+PLAIN = {"I8": np.int8, "F32": np.float32, "F16": np.float16, "I32": np.int32, "I64": np.int64, "U32": np.uint32, "U8": np.uint8, "F64": np.float64}
 GGUF = {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "tq1_0", "tq2_0"}
 
 
@@ -56,8 +57,9 @@ class Segment:
 
     def __init__(self, s, op, tensors, dims, batch, heads):
         self.name, self.heads, self.mask = s.get("name", "kv"), heads, s.get("mask")
-        if "select" in s or "emit" in s or s.get("weight"):
-            raise Skip("selections and weights")
+        if "select" in s or "emit" in s:
+            raise Skip("selections")
+        self.weighted = s.get("weight", False)
         self.t = lambda part: tensors.get(f"{self.name}.{part}")
         self.layout, self.shared = s.get("layout", "dense"), s.get("shared")
         self.len = size(s.get("len", 1), dims, max(batch, dims["scalars"].get(self.shared, 1)))
@@ -69,6 +71,12 @@ class Segment:
             return b
         group = self.t("group")
         return 0 if group is None else int(group[b])
+
+    def weight(self, b):
+        """Logarithms of the weights of the keys, numbered copy after copy."""
+        c = self.copy(b)
+        flat = self.t("weight").reshape(-1).astype(np.float64)
+        return flat[sum(self.len[:c]) :][: self.len[c]]
 
     def keys(self, b):
         """Of a sequence: places of its keys, their number (those that a ring has lost, too), k [len, heads, dim], v."""
@@ -106,7 +114,22 @@ class Segment:
         return held, n, k, (k[..., : self.prefix] if self.prefix else take("v"))
 
 
-def visible(mask, i, j):
+def sees(text, names):
+    """A condition of integers."""
+    words = {"block": lambda x, size: x // size, "max": max, "min": min, "abs": abs}
+    text = text.replace("!=", "<>").replace("!", " not ").replace("<>", "!=")
+    text = text.replace("&&", " and ").replace("||", " or ").replace("/", "//")
+    return bool(eval(text, {"__builtins__": {}}, words | names))
+
+
+def visible(segment, i, j, own, head, row, dims):
+    mask = segment.mask
+    if mask == "tree":
+        bits = segment.t("tree")[row]
+        return np.array([bool(int(bits[t // 32]) >> (int(t) % 32) & 1) for t in own], bool)
+    if isinstance(mask, str) and mask not in ("none", "causal"):
+        names = dims["scalars"] | {"i": int(i), "head": head}
+        return np.array([sees(mask, names | {"j": int(x)}) for x in j], bool)
     if mask is None or mask == "none":
         return np.ones(j.shape, bool)
     if mask == "causal":
@@ -143,18 +166,21 @@ def attention(op, dims, t):
         for head in range(qh):
             kv = head // (qh // kvh)
             own = [s for s in segments if kv in s.heads]
-            ks, vs, places, total = [], [], [], 0
+            ks, vs, places, held_by, weights, total = [], [], [], [], [], 0
             for s in own:
                 held, n, k, v = s.keys(b)
                 at = s.heads.index(kv)
                 ks.append(k[:, at])
                 vs.append(v[:, at])
                 places.append(total + held)
+                held_by.append(held)
+                weights.append(s.weight(b)[held] if s.weighted else np.zeros(len(held)))
                 total += n
             x = q[rows].astype(np.float64)[:, head]
             for i, row in enumerate(x):
                 pos = total - len(x) + i
-                seen = [visible(s.mask, pos, j) for s, j in zip(own, places)]
+                at = t["q.indptr"][b] + i if ragged else (b, i)
+                seen = [visible(s, pos, j, h, head, at, dims) for s, j, h in zip(own, places, held_by)]
                 seen = np.concatenate(seen) if seen else np.zeros(0, bool)
                 j = np.concatenate(places) if places else np.zeros(0)
                 keys = np.concatenate(ks)[seen] if ks else np.zeros((0, dim))
@@ -164,11 +190,12 @@ def attention(op, dims, t):
                     score = op["softcap"] * np.tanh(score / op["softcap"])
                 if op.get("alibi"):
                     score = score + float(t["alibi"][head]) * (j[seen] - pos)
+                score = score + (np.concatenate(weights)[seen] if weights else 0)
                 every = score
                 if op.get("sink_logit"):
                     every = np.append(score, float(t["sink_logit"][head]))
-                if len(score) == 0:
-                    # A row without keys, whatever the sink.
+                if np.all(score == -np.inf):
+                    # A row without keys, or of keys that weigh nothing, whatever the sink.
                     y, l = np.zeros(v_dim), -np.inf
                 else:
                     m = every.max()
@@ -186,7 +213,61 @@ def attention(op, dims, t):
     return out
 
 
-def weight(t, name, form):
+def fields(data, count, bits):
+    """Codes of so many bits in the last dimension, little-endian, lowest bit first."""
+    flat = np.unpackbits(np.ascontiguousarray(data).view(np.uint8), axis=-1, bitorder="little")
+    codes = flat[..., : count * bits].reshape(*flat.shape[:-1], count, bits)
+    return (codes * (1 << np.arange(bits))).sum(-1).astype(np.float64)
+
+
+def coded(t, name, form, k):
+    """Codes with scales and zero points, `[.., n, k]`."""
+    family = form["format"].rstrip("0123456789")
+    bits = int(form["format"][len(family) :] or 2)
+    c = fields(t[f"{name}.codes"], k, bits)
+    end = 1 << bits
+    means = {
+        "int": lambda: np.where(2 * c >= end, c - end, c), "uint": lambda: c, "bipolar": lambda: 2 * c - end + 1,
+        "ternary": lambda: c - 1,
+    }
+    if family not in means:
+        raise Skip(f"codes of {family}")
+    scale = t[f"{name}.scale"].astype(np.float64)
+    zero = np.zeros_like(scale)
+    if "zero" in form:
+        z = t[f"{name}.zero"]
+        whole = form["zero"].startswith("uint")
+        zero = fields(z, scale.shape[-1], int(form["zero"][4:])) if whole else z.astype(np.float64)
+    if "group" in form:
+        scale, zero = (np.repeat(x, form["group"], axis=-1) for x in (scale, zero))
+    elif scale.shape != (1,) or c.shape[:-1] == (1,):
+        scale, zero = scale[..., None], zero[..., None]
+    return scale * (means[family]() - zero)
+
+
+def of_tool(t, name, form):
+    """GPTQ: streams of codes in words; AWQ: nibbles of a word are columns 0 2 4 6 1 3 5 7 of eight."""
+    scale = t[f"{name}.scales"].astype(np.float64)
+    groups, n = scale.shape
+    if form["format"] == "awq":
+        order = [0, 4, 1, 5, 2, 6, 3, 7]
+        c, z = (fields(t[f"{name}.{x}"], n, 4).reshape(-1, n // 8, 8)[..., order].reshape(-1, n) for x in ("qweight", "qzeros"))
+        index = np.arange(len(c)) * groups // len(c)
+    else:
+        bits = form.get("bits", 4)
+        words = np.ascontiguousarray(t[f"{name}.qweight"].T)
+        k = words.shape[1] * 32 // bits
+        c = fields(words, k, bits).T
+        z = fields(t[f"{name}.qzeros"], n, bits) + (1 if form.get("version", 1) == 1 else 0)
+        index = t[f"{name}.g_idx"] if form.get("act_order") else np.arange(k) * groups // k
+    return (scale[index] * (c - z[index])).T
+
+
+def weight(t, name, form, k):
+    if isinstance(form, dict) and form["format"] in ("gptq", "awq"):
+        return of_tool(t, name, form)
+    if isinstance(form, dict) and f"{name}.codes" in t:
+        return coded(t, name, form, k)
     form = form if isinstance(form, str) else form.get("format", "codes")
     if form in GGUF:
         from gguf import GGMLQuantizationType, quants
@@ -228,28 +309,26 @@ def rows(op, dims, t):
 
 
 def product(op, dims, t):
-    if "a" not in t:
-        raise Skip("activations of codes")
     names = op["w"] if isinstance(op["w"], list) else ["w"]
     if isinstance(op["w"], list) and op["w"] and isinstance(op["w"][0], dict):
-        forms = {w["name"]: w.get("format", op.get("format")) for w in op["w"]}
+        forms = {w["name"]: w if set(w) & {"scale", "group", "per"} else w.get("format", op.get("format")) for w in op["w"]}
         names = list(forms)
     else:
         forms = {n: op.get("format") if isinstance(op["w"], list) else op["w"] for n in names}
-    a = t["a"].astype(np.float64)
+    a = t["a"].astype(np.float64) if "a" in t else coded(t, "a", op["a"], op["k"])
     if "prologue" in op:
         a = np.broadcast_to(expression(op["prologue"], {"a": a}), a.shape)
     if "groups" in op:
         # Each row by the weights of its expert.
         counts = np.diff(t["a.indptr"]) if "a.indptr" in t else None
         group = t["group"] if counts is None else np.repeat(np.arange(len(counts)), counts)
-        every = {n: weight(t, n, forms[n]) for n in names}
+        every = {n: weight(t, n, forms[n], op["k"]) for n in names}
         rows = lambda w: np.array([x @ w[g].T for x, g in zip(a, group)]).reshape(len(a), w.shape[1])
         parts = {n: rows(w) for n, w in every.items()}
         if op.get("bias") and t["bias"].ndim == 2:
             t = t | {"bias": t["bias"][group]}
     else:
-        parts = {n: a @ weight(t, n, forms[n]).T for n in names}
+        parts = {n: a @ weight(t, n, forms[n], op["k"]).T for n in names}
     if "epilogue" in op:
         named = parts if len(names) > 1 else {"x": parts[names[0]]}
         named |= {n: t[n].astype(np.float64) for n in ("bias", "residual") if op.get(n)}

@@ -142,6 +142,11 @@ impl Packing {
         }
     }
 
+    /// Bytes without levels: what the codes of a step are unpacked to.
+    pub fn bytes_of(lanes: usize, group: usize) -> Packing {
+        Packing { elem: Dtype::U8, lanes, group, scale: None, min: None, zeros: None, zero: 0 }
+    }
+
     /// What is wrong with it, if anything.
     pub fn check(&self) -> Result<(), String> {
         if !(1..=MAX_LANES).contains(&self.lanes) {
@@ -174,9 +179,6 @@ impl Packing {
                 self.elem
             ));
         };
-        if self.scale.is_none() {
-            return Err("codes need a scale".into());
-        }
         if !self.group.is_multiple_of(QUAD * fields) {
             let of = QUAD * fields;
             return Err(format!("a group of {} is no multiple of the {of} in a word", self.group));

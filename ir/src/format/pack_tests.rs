@@ -225,7 +225,6 @@ fn mistakes_in_the_text_are_told() {
             "u4 lanes 4 group 32 scale i8",
             "this packing is none: scale and min are f32, f16 or bf16, not i8",
         ),
-        ("u4 lanes 4 group 32", "this packing is none: codes need a scale"),
         (
             "u4 lanes 4 group 4 scale f16",
             "this packing is none: a group of 4 is no multiple of the 8 in a word",

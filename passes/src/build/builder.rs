@@ -44,6 +44,10 @@ impl Builder {
         });
     }
 
+    pub fn scratch_tensor(&mut self, tensor: Tensor) {
+        self.kernel.scratch.push(tensor);
+    }
+
     fn push(&mut self, stmt: Stmt) {
         self.blocks.last_mut().expect("a block is open").push(stmt);
     }

@@ -1,6 +1,7 @@
 //! Addresses: tiles of tensors in memory, whole vectors, partial vectors, guarded ones.
 
 use super::{Coord, Lower, Result, free_strides};
+use kgen_ir::tile::field::Field;
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
@@ -18,6 +19,8 @@ pub(super) struct TileRef {
     /// One per tile dimension.
     pub dims: Vec<TileDim>,
     pub packed: Option<(Packing, Part)>,
+    /// Where elements of the last dimension stand in a row, and the first of them.
+    pub field: Option<(Field, Operand)>,
     /// The tile of a later turn; products ask for its rows while they read this one.
     pub ahead: Option<Box<(TileRef, u8)>>,
 }
@@ -37,11 +40,11 @@ const LINE: usize = 64;
 /// How elements in memory become lanes.
 #[derive(Clone)]
 pub(super) struct Form {
-    class: Class,
+    pub class: Class,
     /// Of an element in memory.
-    width: Width,
-    load: Op,
-    splat: Op,
+    pub width: Width,
+    pub load: Op,
+    pub splat: Op,
 }
 
 impl Form {
@@ -62,6 +65,7 @@ impl Lower<'_> {
         };
         match &tensor.store {
             Store::Strided => self.strided_ref(&tensor, at, guard),
+            Store::Field(field) => self.field_ref(&tensor, *field, at, guard),
             // Numbers one after the other, not a part of each group.
             Store::Packed { part: Part::Order, .. } => self.strided_ref(&tensor, at, guard),
             Store::Packed { of, part } => self.packed_ref(&tensor, of, *part, at),
@@ -73,11 +77,7 @@ impl Lower<'_> {
         let Some(bytes) = tensor.elem.bytes() else {
             return Err(self.no(format!("addressing elements of {}", tensor.elem)));
         };
-        let scratch = self.scratch_tensors.get(&tensor.name).copied();
-        let (start, offset) = match scratch {
-            Some(at) => (self.scratch_base(), at as i32),
-            None => (self.arg(Slot::Pointer(tensor.name.clone())), 0),
-        };
+        let (start, offset) = self.start_of(tensor);
         let mut address = Operand::Reg(start);
         let mut dims = Vec::new();
         for (d, slice) in at.iter().enumerate() {
@@ -95,7 +95,55 @@ impl Lower<'_> {
             }
         }
         let base = self.as_reg(address);
-        Ok(TileRef { base, offset, elem: tensor.elem, dims, packed: None, ahead: None })
+        let elem = tensor.elem;
+        Ok(TileRef { base, offset, elem, dims, packed: None, field: None, ahead: None })
+    }
+
+    /// The rows are those of the tensor that the launch gives.
+    fn field_ref(
+        &mut self,
+        tensor: &Tensor,
+        field: Field,
+        at: &[Slice],
+        guard: bool,
+    ) -> Result<TileRef> {
+        let mut address = Operand::Reg(self.arg(Slot::Pointer(tensor.name.clone())));
+        let Some((last, lead)) = at.split_last() else {
+            return Err(self.no("a field without rows".into()));
+        };
+        let mut dims = Vec::new();
+        for (d, slice) in lead.iter().enumerate() {
+            let step = Operand::Reg(self.arg(Slot::Stride(tensor.name.clone(), d)));
+            let index = self.extent(&slice.start)?;
+            let bytes = self.int(IntOp::Mul, index, step);
+            address = self.int(IntOp::Add, address, bytes);
+            if let Some(len) = slice.len {
+                let guard = if guard && tensor.shape[d] != Extent::Lit(len as i64) {
+                    Some((index, self.extent(&tensor.shape[d])?))
+                } else {
+                    None
+                };
+                dims.push(TileDim { len, step, guard });
+            }
+        }
+        let size = tensor.shape.last().and_then(Extent::as_lit).unwrap_or(0);
+        let inside = last.start == Extent::Lit(0) && last.len.is_some_and(|n| n as i64 <= size);
+        let Some(len) = last.len.filter(|_| inside || !guard) else {
+            return Err(self.no("a part of the row of a field, under a guard".into()));
+        };
+        let start = self.extent(&last.start)?;
+        dims.push(TileDim { len, step: Operand::Imm(0), guard: None });
+        let base = self.as_reg(address);
+        let field = Some((field, start));
+        Ok(TileRef { base, offset: 0, elem: tensor.elem, dims, packed: None, field, ahead: None })
+    }
+
+    /// Where a tensor begins: address and bytes behind it.
+    fn start_of(&mut self, tensor: &Tensor) -> (Reg, i32) {
+        match self.scratch_tensors.get(&tensor.name).copied() {
+            Some(at) => (self.scratch_base(), at as i32),
+            None => (self.arg(Slot::Pointer(tensor.name.clone())), 0),
+        }
     }
 
     /// Bytes between neighbours along dimension `d`: an argument for the caller's tensors, dense otherwise.
@@ -131,7 +179,8 @@ impl Lower<'_> {
         };
         let (n, g) = if by_rows(part) { (first, second) } else { (second, first) };
         let sizes = of.sizes(of.lanes, k as usize).map_err(|e| self.no(e.to_string()))?;
-        let base = Operand::Reg(self.arg(Slot::Pointer(tensor.name.clone())));
+        let (start, offset) = self.start_of(tensor);
+        let base = Operand::Reg(start);
         let row = self.extent(&n.start)?;
         let block = self.int(IntOp::Div, row, Operand::Imm(of.lanes as i64));
         let block = self.int(IntOp::Mul, block, Operand::Imm(sizes.block as i64));
@@ -164,11 +213,12 @@ impl Lower<'_> {
             .collect();
         Ok(TileRef {
             base: self.as_reg(address),
-            // The argument points to the part's first element inside the packed buffer.
-            offset: 0,
+            // An argument points to the part's first element inside the packed buffer.
+            offset,
             elem: tensor.elem,
             dims,
             packed: Some((of.clone(), part)),
+            field: None,
             ahead: None,
         })
     }
@@ -177,7 +227,15 @@ impl Lower<'_> {
     pub(super) fn address(&mut self, r: &TileRef, at: &[Coord]) -> Result<Mem> {
         let mut base = Operand::Reg(r.base);
         let mut offset = i64::from(r.offset);
-        for (dim, coord) in r.dims.iter().zip(at) {
+        let mut dims: Vec<_> = r.dims.iter().zip(at).collect();
+        if let (Some((field, start)), Some((dim, coord))) = (&r.field, dims.last().copied()) {
+            dims.pop();
+            match self.field_byte(*field, *start, *coord, dim.len)? {
+                Operand::Imm(byte) => offset += byte,
+                byte @ Operand::Reg(_) => base = self.int(IntOp::Add, base, byte),
+            }
+        }
+        for (dim, coord) in dims {
             match dim.step {
                 Operand::Imm(step) => offset += coord.add as i64 * step,
                 Operand::Reg(_) => {
@@ -217,6 +275,9 @@ impl Lower<'_> {
         if r.packed.is_some() {
             return self.load_packed(r, at, lanes);
         }
+        if r.elem.bits() < 8 {
+            return self.guarded(r, at, lanes, Class::Word, |l| l.load_codes(r, at, lanes));
+        }
         let form = Form::plain(self.lane_form(r.elem)?);
         self.load_as(r, at, lanes, form)
     }
@@ -228,6 +289,9 @@ impl Lower<'_> {
         lanes: LaneDim,
         form: Form,
     ) -> Result<Reg> {
+        if r.field.is_some() {
+            return self.guarded(r, at, lanes, form.class, |l| l.load_field(r, at, lanes, &form));
+        }
         self.guarded(r, at, lanes, form.class, |l| {
             let mem = l.address(r, at)?;
             match lanes {
@@ -239,7 +303,7 @@ impl Lower<'_> {
     }
 
     /// Runs `load` where every guarded index but a lane's is inside, gives zeros elsewhere.
-    fn guarded(
+    pub(super) fn guarded(
         &mut self,
         r: &TileRef,
         at: &[Coord],
@@ -280,7 +344,7 @@ impl Lower<'_> {
         let (Some(ahead), Some(last)) = (&r.ahead, r.dims.last()) else { return Ok(()) };
         let (later, level) = &**ahead;
         let mem = self.address(later, &[row, Coord::from(0)])?;
-        for byte in (0..last.len * r.elem.bytes().unwrap_or(1)).step_by(LINE) {
+        for byte in (0..row_bytes(r, last.len)).step_by(LINE) {
             let mem = Mem { offset: mem.offset + byte as i32, ..mem };
             self.effect(Op::Prefetch(*level), &[], mem);
         }
@@ -341,7 +405,7 @@ impl Lower<'_> {
     }
 
     /// `count < lanes` elements, zeros behind: by one instruction, or through the first bytes of scratch.
-    fn load_part(&mut self, form: &Form, mem: Mem, count: Operand) -> Result<Reg> {
+    pub(super) fn load_part(&mut self, form: &Form, mem: Mem, count: Operand) -> Result<Reg> {
         let part = Op::LoadPart(form.width);
         if self.choice.target.row(&part).is_some() {
             return Ok(if form.load == Op::LoadF16 {
@@ -477,13 +541,11 @@ impl Lower<'_> {
     /// Lanes of packed weights are rows. Codes come as the word that holds `at`'s k (see [`Packing`]).
     fn load_packed(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
         let (of, part) = r.packed.clone().expect("the caller checked");
-        let (n, g) = if by_rows(part) { (at[0], at[1]) } else { (at[1], at[0]) };
-        let along_n = lanes == LaneDim::Dim(if by_rows(part) { 0 } else { 1 });
-        if !along_n || n.reg.is_some() || g.reg.is_some() {
+        if lanes != LaneDim::Dim(if by_rows(part) { 0 } else { 1 }) {
             return Err(self.no("a packed weight read across its packing".into()));
         }
-        let (class, width, inside) = match part {
-            Part::Codes => (Class::Word, Width::W32, self.code_place(&of, g.add)?.0),
+        let (class, width) = match part {
+            Part::Codes => (Class::Word, Width::W32),
             Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order => {
                 let elem = match part {
                     Part::Scale => of.scale,
@@ -491,10 +553,21 @@ impl Lower<'_> {
                     Part::Zeros | Part::RowZeros => of.zeros,
                     Part::Codes | Part::Order => None,
                 };
-                let (class, width) = self.lane_form(elem.unwrap_or(Dtype::F32))?;
-                (class, width, 0)
+                self.lane_form(elem.unwrap_or(Dtype::F32))?
             }
         };
+        let mem = self.packed_mem(r, at)?;
+        Ok(self.inst(class, Op::Load(width), &[], Some(mem)))
+    }
+
+    /// Where the lanes of a vector of a packed weight begin.
+    pub(super) fn packed_mem(&mut self, r: &TileRef, at: &[Coord]) -> Result<Mem> {
+        let (of, part) = r.packed.clone().expect("the caller checked");
+        let (n, g) = if by_rows(part) { (at[0], at[1]) } else { (at[1], at[0]) };
+        if n.reg.is_some() || g.reg.is_some() {
+            return Err(self.no("a packed weight at a place of a loop".into()));
+        }
+        let inside = if part == Part::Codes { self.code_place(&of, g.add)?.0 } else { 0 };
         let group = match part {
             Part::Codes => g.add / of.group,
             Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order => g.add,
@@ -510,7 +583,7 @@ impl Lower<'_> {
         let Ok(offset) = i32::try_from(offset) else {
             return Err(self.no("a packed tile of more than 2 GiB".into()));
         };
-        Ok(self.inst(class, Op::Load(width), &[], Some(Mem { base: r.base, offset })))
+        Ok(Mem { base: r.base, offset })
     }
 
     /// Where element `k` of a lane stands in its group: byte of the lane's word (lane 0), first bit in the word.
@@ -528,7 +601,7 @@ impl Lower<'_> {
         }
         let Some((last, outer)) = r.dims.split_last() else { return Ok(()) };
         let rows: usize = outer.iter().map(|d| d.len).product();
-        let row_bytes = last.len * r.elem.bytes().unwrap_or(1);
+        let row_bytes = row_bytes(r, last.len);
         if outer.len() > 1 {
             return Err(self.no("a hint for a tile of more than two dimensions".into()));
         }
@@ -566,6 +639,14 @@ impl Lower<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Bytes of a row of a tile in memory.
+fn row_bytes(r: &TileRef, len: usize) -> usize {
+    match &r.field {
+        Some((field, _)) => (len.div_ceil(field.block) * field.stride).div_ceil(8),
+        None => len * r.elem.bytes().unwrap_or(1),
     }
 }
 

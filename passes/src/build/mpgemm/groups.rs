@@ -142,8 +142,9 @@ impl Tile<'_> {
         let w0 = self.codes(b, &from, step);
         let w = b.convert("wb", w0, Dtype::U8);
         let rows = self.activation_rows();
-        let at = vec![rows.clone(), Slice::range(place.clone(), 1)];
-        let x = b.load("x", "aq", Dtype::I8, vec![rows, Slice::range(from, step)], false);
+        let at = vec![Slice::point(place.clone()), rows.clone(), Slice::range(0, 1)];
+        let along = vec![Slice::point(place.clone()), rows, Slice::range(0, step)];
+        let x = b.load("x", "aq", Dtype::I8, along, false);
         let z = b.load("z", "az", Dtype::I32, at.clone(), false);
         let less = -self.packing.zero;
         let start = if less == 0 || self.packing.min.is_some() {

@@ -10,12 +10,14 @@
 //! than [`STEP`](kgen_ir::format::pack::STEP) codes are walked in steps, whose sums meet before the scale. Weights that
 //! an epilogue combines are multiplied by the same task, others by tasks of their own in the same launch.
 
+mod blocked;
 mod groups;
 mod quantise;
 mod rows;
 
 use super::{builder::Builder, expr};
 use crate::Choice;
+use blocked::Block;
 use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
@@ -35,6 +37,9 @@ type Result<T> = std::result::Result<T, Unsupported>;
 
 /// Activation rows of a tile for few of them.
 const FEW: usize = 2;
+
+/// Activation rows for which unpacking the codes first pays.
+const SHARED: usize = 12;
 
 #[derive(Clone)]
 struct Product<'a> {
@@ -148,6 +153,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         Some(_) | None => 1,
     };
     let integer = packings().next().is_some();
+    let bytes = packings().count() == weights.len() && experts == Experts::None;
     let mut product = Product {
         op: g,
         choice,
@@ -165,7 +171,8 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     };
     let before = product.before(&mut program)?;
     if integer {
-        product.rounded(before, &mut program);
+        let block = bytes.then(|| Block::of(&product.weights, choice.target)).flatten();
+        product.rounded(before, block, &mut program);
     } else {
         product.plain(before, &mut program);
     }
@@ -311,7 +318,7 @@ impl<'a> Product<'a> {
     }
 
     /// Some weights are multiplied as bytes: activations are rounded first.
-    fn rounded(&self, before: Vec<Launch>, program: &mut Program) {
+    fn rounded(&self, before: Vec<Launch>, block: Option<Block>, program: &mut Program) {
         let also = |w: &Weight| match w.kind {
             Kind::Floats(_) => true,
             Kind::Codes { integer, .. } => !integer,
@@ -329,10 +336,10 @@ impl<'a> Product<'a> {
             let mut first = sources.clone();
             first.extend(floats.clone().filter(|a| first.iter().all(|t| t.name != a.name)));
             let mut b = self.kernel("product_one", first);
-            b.scratch("aq", Dtype::I8, &[1, self.steps * self.step]);
-            b.scratch("as", Dtype::F32, &[1, self.steps]);
-            b.scratch("az", Dtype::I32, &[1, self.steps]);
-            self.quantise(&mut b, &Extent::Lit(0));
+            b.scratch("aq", Dtype::I8, &[self.steps, 1, self.step]);
+            b.scratch("as", Dtype::F32, &[self.steps, 1, 1]);
+            b.scratch("az", Dtype::I32, &[self.steps, 1, 1]);
+            self.quantise(&mut b, &Extent::Lit(0), false);
             self.tasks(&mut b, true);
             let one = b.finish();
             let (name, when) = ("one".into(), when(Compare::Eq, 1));
@@ -340,18 +347,22 @@ impl<'a> Product<'a> {
             program.kernels.push(one);
         }
         // Many rows: rounded once, into the workspace.
+        // Whole tiles of them.
+        let whole = block.map_or(1, |b| b.tokens);
+        let rows = self.m.clone().ceil_div(whole) * whole;
         let work = |name: &str, elem, width: usize| {
-            tensor(name, Role::Workspace, elem, vec![self.m.clone(), Extent::from(width)])
+            let shape = vec![self.steps.into(), rows.clone(), Extent::from(width)];
+            tensor(name, Role::Workspace, elem, shape)
         };
         let rounded = [
-            work("aq", Dtype::I8, self.steps * self.step),
-            work("as", Dtype::F32, self.steps),
-            work("az", Dtype::I32, self.steps),
+            work("aq", Dtype::I8, self.step),
+            work("as", Dtype::F32, 1),
+            work("az", Dtype::I32, 1),
         ];
         program.buffers.extend(rounded.iter().cloned());
         let params = [sources, rounded.to_vec()].concat();
         let mut b = Builder::new("quantise", params.into_iter().map(Param::Tensor).collect());
-        b.tasks("i", self.m.clone(), 1, |b| self.quantise(b, &Extent::from("i")));
+        b.tasks("i", rows.clone(), 1, |b| self.quantise(b, &Extent::from("i"), whole > 1));
         let quantise = b.finish();
         let product = |name: &str, of: &Product<'_>| {
             let mut b = of.kernel(name, rounded.iter().cloned().chain(floats.clone()).collect());
@@ -365,6 +376,14 @@ impl<'a> Product<'a> {
             let (name, when) = ("few".into(), when(Compare::Lt, self.tokens));
             program.variants.push(Variant { name, when, launches: then(&[&quantise, &few]) });
             program.kernels.push(few);
+        }
+        if let Some(block) = block {
+            let mut b = self.kernel("product_block", rounded.to_vec());
+            self.in_blocks(&mut b, block);
+            let kernel = b.finish();
+            let (name, when) = ("block".into(), when(Compare::Ge, SHARED));
+            program.variants.push(Variant { name, when, launches: then(&[&quantise, &kernel]) });
+            program.kernels.push(kernel);
         }
         let launches = then(&[&quantise, &many]);
         program.variants.push(Variant { name: "many".into(), when: vec![], launches });
@@ -487,9 +506,22 @@ impl<'a> Product<'a> {
     /// The products of a unit for `tokens` activation rows from `i` on, and what becomes of them.
     fn tile(&self, b: &mut Builder, unit: &[Weight], place: &Place, i: &Extent, tokens: usize) {
         let sums: Vec<Value> = unit.iter().map(|w| self.sum(b, w, i, tokens, place)).collect();
-        let w = &unit[0];
-        let guard = !w.n.is_multiple_of(w.rows);
-        let columns = Slice::range(place.column.clone() + w.first, w.rows);
+        let guard = !unit[0].n.is_multiple_of(unit[0].rows);
+        self.give(b, unit, place, i, &sums, guard);
+    }
+
+    /// Writes what becomes of the products of a unit, `[tokens, rows]` each, for the activation rows from `i` on.
+    fn give(
+        &self,
+        b: &mut Builder,
+        unit: &[Weight],
+        place: &Place,
+        i: &Extent,
+        sums: &[Value],
+        guard: bool,
+    ) {
+        let [tokens, rows] = b.shape(sums[0])[..] else { return };
+        let columns = Slice::range(place.column.clone() + unit[0].first, rows);
         let at = vec![Slice::range(i.clone(), tokens), columns.clone()];
         let bias = |b: &mut Builder| {
             let expert =
@@ -513,7 +545,7 @@ impl<'a> Product<'a> {
                         at.map(|at| sums[at]).ok_or_else(no)
                     }
                 };
-                match expr::tile(b, e, &[tokens, w.rows], self.choice, &mut leaf) {
+                match expr::tile(b, e, &[tokens, rows], self.choice, &mut leaf) {
                     Ok(y) => y,
                     Err(error) => {
                         self.failed.replace(Some(error));

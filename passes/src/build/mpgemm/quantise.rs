@@ -54,50 +54,47 @@ impl Product<'_> {
     }
 
     /// Int8 activations as they are given: padded, with their sums.
-    fn copy(&self, b: &mut Builder, given: (Group, Dtype), i: &Extent) {
+    fn copy(&self, b: &mut Builder, given: (Group, Dtype), i: &Extent, guard: bool) {
         let steps = Extent::from(self.steps);
         b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
             let s = Extent::from("s");
             let along = Slice::range(s.clone() * self.step, self.step);
             let at = vec![Slice::range(i.clone(), 1), along];
-            let ragged = self.steps * self.step != self.k;
-            let q = b.load("q", "a.codes", Dtype::I8, at.clone(), ragged);
-            b.store("aq", at, q, false);
-            let scale = self.given_scale(b, given, i, s.clone() * self.step);
+            let q = b.load("q", "a.codes", Dtype::I8, at, guard);
+            let row = if guard { i.clone().min(self.m.clone() - 1) } else { i.clone() };
+            let scale = self.given_scale(b, given, &row, s.clone() * self.step);
             self.summed(b, q, scale, i, s);
             vec![]
         });
     }
 
-    /// Writes the scale of step `s` and the sum of its codes.
+    /// Writes the codes of step `s`, their scale and their sum.
     fn summed(&self, b: &mut Builder, q: Value, scale: Value, i: &Extent, s: Extent) {
+        let place = |width: usize| {
+            vec![Slice::point(s.clone()), Slice::range(i.clone(), 1), Slice::range(0, width)]
+        };
+        b.store("aq", place(self.step), q, false);
         let wide = b.convert("wide", q, Dtype::I32);
         let sum = b.reduce("sum", Reduce::Sum, wide, 1);
         let factor = b.fill(f64::from(self.times), Dtype::I32, &[1, 1]);
         let z = b.binary("z", Binary::Mul, sum, factor);
-        let place = vec![Slice::range(i.clone(), 1), Slice::range(s, 1)];
-        b.store("as", place.clone(), scale, false);
-        b.store("az", place, z, false);
+        b.store("as", place(1), scale, false);
+        b.store("az", place(1), z, false);
     }
 
     /// Row `i` of the activations. A NaN or an infinity makes the scale of its step NaN, and so every result of its
-    /// row. Behind the last activation stand zeros.
-    pub(super) fn quantise(&self, b: &mut Builder, i: &Extent) {
+    /// row. Behind the last activation stand zeros, and, where there are `more` rows than `a` has, in those.
+    pub(super) fn quantise(&self, b: &mut Builder, i: &Extent, more: bool) {
+        let guard = more || self.steps * self.step != self.k;
         if let Some(given) = self.given {
-            return self.copy(b, given, i);
+            return self.copy(b, given, i, guard);
         }
         let steps = Extent::from(self.steps);
         b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
             let s = Extent::from("s");
             let along = Slice::range(s.clone() * self.step, self.step);
             let at = vec![Slice::range(i.clone(), 1), along];
-            let x0 = b.load(
-                "x0",
-                &self.a.name,
-                self.a.elem,
-                at.clone(),
-                self.steps * self.step != self.k,
-            );
+            let x0 = b.load("x0", &self.a.name, self.a.elem, at, guard);
             let x = b.convert("x", x0, Dtype::F32);
             let size = b.unary("size", Unary::Abs, x);
             let largest = b.reduce("largest", Reduce::Max, size, 1);
@@ -111,7 +108,6 @@ impl Product<'_> {
             let unit = b.binary("unit", Binary::Div, x, range);
             let scaled = b.binary("scaled", Binary::Mul, unit, most);
             let q = b.convert("q", scaled, Dtype::I8);
-            b.store("aq", at, q, false);
             let scale0 = b.binary("scale0", Binary::Div, range, most);
             let scale = b.binary("scale", Binary::Add, scale0, trouble);
             self.summed(b, q, scale, i, s);
