@@ -200,8 +200,9 @@ fn numpy_agrees_with_the_reference() {
                 let near = y.is_finite() && (x - y).abs() <= TOLERANCE * y.abs().max(1.0);
                 // Of a row that something not finite entered, only that it shows.
                 let shows = e.tainted[i] && !x.is_finite() && !y.is_finite();
-                // The place of the largest where one is NaN: the reference allows any.
-                let any = e.tainted[i] && (x - y).abs() <= e.bounds[i];
+                // The place of the largest where one is NaN, what an epilogue makes of int8 that was none: any will do.
+                let free = e.bounds[i] == f64::INFINITY;
+                let any = e.tainted[i] && (free || (x - y).abs() <= e.bounds[i]);
                 let same = x == y || near || shows || any || (x.is_nan() && y.is_nan());
                 assert!(
                     same,
