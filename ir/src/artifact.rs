@@ -27,6 +27,7 @@
 //! Tensors, extents and packings are written as in the text of tile programs. The manifest is all that a loader
 //! needs: it never sees the program.
 
+pub mod check;
 mod print;
 mod read;
 pub mod text;
@@ -74,6 +75,8 @@ pub struct Manifest {
     pub bounds: Vec<Bound>,
     /// Tensors the caller gives, inputs before outputs.
     pub params: Vec<Tensor>,
+    /// What those that hold indices must keep to.
+    pub checks: Vec<check::Check>,
     pub prepares: Vec<Prepare>,
     /// Workspace.
     pub buffers: Vec<Tensor>,

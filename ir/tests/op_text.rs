@@ -366,6 +366,7 @@ fn attention() -> impl Strategy<Value = Op> {
                 sink_logit: flags[1],
                 lse: flags[2],
                 deterministic: flags[3],
+                index: if flags[2] { Dtype::I64 } else { Dtype::I32 },
                 compute,
             });
             let bound = Bound { symbol: "b".into(), min: Some(1), max: None, multiple_of: Some(2) };

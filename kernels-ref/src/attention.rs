@@ -17,7 +17,10 @@ use crate::{
 use kgen_ir::{
     dtype::Dtype,
     extent::{Dims, ExtentError},
-    op::{Attention, Heads, KvLayout, Mask, Segment, Select, Shared, Storage, Value},
+    op::{
+        Attention, Heads, KvLayout, Mask, Segment, Select, Shared, Storage, Value,
+        expr::{self, Expr},
+    },
     tensor::Tensor,
 };
 use std::collections::BTreeMap;
@@ -91,6 +94,10 @@ struct Open<'a> {
     place: Place<'a>,
     /// Which copy each sequence reads.
     copy: Vec<usize>,
+    /// Logarithms of the weights of all keys, copy after copy.
+    weight: Option<&'a Tensor>,
+    /// Ancestor bits, so many words a query row.
+    tree: Option<(&'a Tensor, usize)>,
 }
 
 /// Where token `t` of copy `c` lies.
@@ -105,6 +112,10 @@ enum Place<'a> {
 struct Key {
     /// Position through all segments.
     j: i64,
+    /// Number in its segment.
+    t: usize,
+    /// Logarithm of its weight.
+    weight: f64,
     k: Vec<f64>,
     v: Vec<f64>,
     /// Roundoffs that `compute` allows to k and v.
@@ -146,13 +157,14 @@ impl Open<'_> {
 }
 
 fn refuse_unknown(segment: &Segment) -> Result<(), RefError> {
-    let what = match (&segment.select, &segment.mask) {
-        (Select::All, Mask::Tree) => "the mask `tree`",
-        (Select::All, Mask::Expr(_)) => "a mask given as an expression",
-        (Select::All, _) if segment.weight => "`weight`",
-        (Select::All, _) if segment.emit.is_some() => "`emit`",
-        (Select::All, _) => return Ok(()),
-        (_, _) => "a `select` other than all",
+    let what = match &segment.select {
+        Select::All if segment.emit.is_some() => "`emit`",
+        Select::All => return Ok(()),
+        Select::TopK(_)
+        | Select::Centroids { .. }
+        | Select::Ranges
+        | Select::WindowSum { .. }
+        | Select::Indices { .. } => "a `select` other than all",
     };
     Err(RefError::NotYet(format!("{what} (segment `{}`)", segment.name)))
 }
@@ -161,7 +173,7 @@ fn open<'a>(
     op: &'a Attention,
     spec: &'a Segment,
     heads: Vec<usize>,
-    batch: usize,
+    (batch, rows): (usize, &[usize]),
     dims: &Dims,
     inputs: &'a Inputs,
 ) -> Result<Open<'a>, RefError> {
@@ -245,7 +257,28 @@ fn open<'a>(
             Place::Ring { keep_first, recent, pos }
         }
     };
-    Ok(Open { spec, heads, k, v, k_storage, v_storage, place, copy })
+    let mut open =
+        Open { spec, heads, k, v, k_storage, v_storage, place, copy, weight: None, tree: None };
+    if spec.weight {
+        let wanted = match inputs::size(&spec.len, dims)? {
+            Some(len) => vec![Some(copies), Some(len)],
+            None => vec![Some((0..copies).map(|c| open.len(c)).sum())],
+        };
+        open.weight = Some(inputs::typed(inputs, &name("weight"), Dtype::F32, &wanted)?);
+    }
+    if spec.mask == Mask::Tree {
+        let full = name("tree");
+        let mut wanted: Vec<Option<usize>> = rows.iter().map(|r| Some(*r)).collect();
+        wanted.push(None);
+        let tree = inputs::typed(inputs, &full, Dtype::U32, &wanted)?;
+        let words = tree.shape.last().copied().unwrap_or(0);
+        let most = (0..copies).map(|c| open.len(c)).max().unwrap_or(0);
+        if words < most.div_ceil(32) {
+            return Err(RefError::Op(format!("`{full}` has {words} words for {most} keys")));
+        }
+        open.tree = Some((tree, words));
+    }
+    Ok(open)
 }
 
 /// The kv heads of each segment.
@@ -277,17 +310,74 @@ fn heads_of(op: &Attention) -> Result<Vec<Vec<usize>>, RefError> {
     Ok(lists)
 }
 
-/// Whether the query at `i` sees the key at `j`.
-fn sees(mask: &Mask, i: i64, j: i64) -> bool {
-    match mask {
+/// Whether the query sees the key.
+fn sees(s: &Open<'_>, query: &Query<'_>, key: &Key) -> Result<bool, RefError> {
+    let (i, j) = (query.i, key.j);
+    Ok(match &s.spec.mask {
         Mask::None => true,
         Mask::Causal => j <= i,
         Mask::Window(w) => j <= i && i - j < *w,
         Mask::KeepFirst { keep_first, recent } => j <= i && (j < *keep_first || i - j < *recent),
         Mask::Prefix(p) => j < *p || j <= i,
         Mask::Block(b) => i.div_euclid((*b).max(1)) >= j.div_euclid((*b).max(1)),
-        // Refused when the segment was opened.
-        Mask::Tree | Mask::Expr(_) => false,
+        Mask::Tree => s.tree.is_some_and(|(bits, words)| {
+            let word = bits.get(query.row * words + key.t / 32) as u64;
+            word >> (key.t % 32) & 1 == 1
+        }),
+        Mask::Expr(e) => {
+            let names = |name: &str| match name {
+                "i" => Some(i),
+                "j" => Some(j),
+                "head" => i64::try_from(query.head).ok(),
+                symbol => query.dims.scalars.get(symbol).copied(),
+            };
+            let failed = || RefError::Op(format!("`{e}` has no value for i = {i}, j = {j}"));
+            whole(e, &names).ok_or_else(failed)? != 0
+        }
+    })
+}
+
+/// An expression of integers; a condition is 0 or 1. `None`: beyond 64 bits, divided by zero, or no such expression.
+fn whole(e: &Expr, names: &dyn Fn(&str) -> Option<i64>) -> Option<i64> {
+    let truth = |x: bool| Some(i64::from(x));
+    let floor = |a: i64, b: i64| {
+        let (q, r) = (a.checked_div(b)?, a.checked_rem(b)?);
+        if r != 0 && (r < 0) != (b < 0) { q.checked_sub(1) } else { Some(q) }
+    };
+    match e {
+        Expr::Number(x) => Some(*x as i64),
+        Expr::Name(name) => names(name),
+        Expr::Unary(expr::Unary::Neg, a) => whole(a, names)?.checked_neg(),
+        Expr::Unary(expr::Unary::Not, a) => truth(whole(a, names)? == 0),
+        Expr::Binary(op, a, b) => {
+            let (a, b) = (whole(a, names)?, whole(b, names)?);
+            match op {
+                expr::Binary::Or => truth(a != 0 || b != 0),
+                expr::Binary::And => truth(a != 0 && b != 0),
+                expr::Binary::Lt => truth(a < b),
+                expr::Binary::Le => truth(a <= b),
+                expr::Binary::Gt => truth(a > b),
+                expr::Binary::Ge => truth(a >= b),
+                expr::Binary::Eq => truth(a == b),
+                expr::Binary::Ne => truth(a != b),
+                expr::Binary::Add => a.checked_add(b),
+                expr::Binary::Sub => a.checked_sub(b),
+                expr::Binary::Mul => a.checked_mul(b),
+                expr::Binary::Div => floor(a, b),
+                expr::Binary::Rem => a.checked_sub(floor(a, b)?.checked_mul(b)?),
+            }
+        }
+        Expr::Call(func, args) => {
+            let args = args.iter().map(|a| whole(a, names)).collect::<Option<Vec<_>>>()?;
+            match (func, &args[..]) {
+                (expr::Func::Block, [a, b]) => floor(*a, *b),
+                (expr::Func::Max, [a, b]) => Some(*a.max(b)),
+                (expr::Func::Min, [a, b]) => Some(*a.min(b)),
+                (expr::Func::Abs, [a]) => a.checked_abs(),
+                (_, _) => None,
+            }
+        }
+        Expr::At(..) | Expr::Reduce(..) => None,
     }
 }
 
@@ -332,7 +422,7 @@ pub fn run(
     if kv_heads == 0 || heads % kv_heads != 0 {
         return Err(RefError::Op(format!("{heads} heads are no multiple of {kv_heads} kv heads")));
     }
-    let mut lead_heads = lead;
+    let mut lead_heads = lead.clone();
     lead_heads.push(heads);
     let wanted: Vec<_> = lead_heads.iter().chain([&dim]).map(|&x| Some(x)).collect();
     let q = inputs::typed(inputs, "q", op.q.dtype, &wanted)?;
@@ -342,7 +432,7 @@ pub fn run(
     };
     let (alibi, sink) = (per_head(op.alibi, "alibi")?, per_head(op.sink_logit, "sink_logit")?);
     let segments = (op.segments.iter().zip(heads_of(op)?))
-        .map(|(s, heads)| open(op, s, heads, batch, dims, inputs))
+        .map(|(s, heads)| open(op, s, heads, (batch, &lead), dims, inputs))
         .collect::<Result<Vec<_>, _>>()?;
 
     let pairs = pairs(samples, rows.len(), heads)?;
@@ -379,10 +469,13 @@ pub fn run(
         let query = Query {
             q: &q_row,
             i: keys.total - m as i64 + i as i64,
+            row,
+            head,
+            dims,
             alibi: alibi.map(|t| t.get(head)),
             sink: sink.map(|t| t.get(head)),
         };
-        let answer = attend(op, &segments, keys, &query, v_dim);
+        let answer = attend(op, &segments, keys, &query, v_dim)?;
         for (d, &(y, e)) in answer.o.iter().enumerate() {
             o.values[at * v_dim + d] = y;
             o.bounds[at * v_dim + d] = e;
@@ -426,7 +519,9 @@ fn load(
             };
             let k_unit = bound::key_unit(op.compute, s.k_storage);
             let v_unit = bound::key_unit(op.compute, s.v_storage);
-            list.push(Key { j: keys.total + t as i64, k, v, k_unit, v_unit });
+            let before: usize = (0..copy).map(|c| s.len(c)).sum();
+            let weight = s.weight.map_or(0.0, |w| w.get(before + t));
+            list.push(Key { j: keys.total + t as i64, t, weight, k, v, k_unit, v_unit });
         }
         keys.total += s.len(copy) as i64;
         keys.segments.push((at, list));
@@ -437,6 +532,10 @@ fn load(
 struct Query<'a> {
     q: &'a [f64],
     i: i64,
+    /// Among the rows of all sequences.
+    row: usize,
+    head: usize,
+    dims: &'a Dims,
     alibi: Option<f64>,
     sink: Option<f64>,
 }
@@ -454,7 +553,7 @@ fn attend(
     keys: &Keys,
     query: &Query<'_>,
     v_dim: usize,
-) -> Answer {
+) -> Result<Answer, RefError> {
     let Query { q, i, .. } = *query;
     let dim = q.len();
     let scale = op.scale.unwrap_or(1.0 / (dim as f64).sqrt());
@@ -464,9 +563,11 @@ fn attend(
     // Score, its error without the parts that need the maximum, and the key.
     let mut seen: Vec<(f64, f64, Option<&Key>)> = Vec::new();
     for (at, list) in &keys.segments {
-        let mask = &segments[*at].spec.mask;
         let (mut scores, mut values) = (Vec::new(), Vec::new());
-        for key in list.iter().filter(|key| sees(mask, i, key.j)) {
+        for key in list {
+            if !sees(&segments[*at], query, key)? {
+                continue;
+            }
             let (mut dot, mut magnitude, mut operands) = (0.0, 0.0, 0.0);
             for (&q, &k) in q.iter().zip(&key.k) {
                 let product = (q * k).abs();
@@ -486,6 +587,10 @@ fn attend(
                 s += bias;
                 terms += bias.abs();
             }
+            if segments[*at].spec.weight {
+                s += key.weight;
+                terms += key.weight.abs();
+            }
             let error = scale.abs()
                 * (operands + bound::C2 * bound::U32 * bound::depth(dim) * magnitude)
                 + bound::C3 * bound::U32 * (terms + s.abs());
@@ -497,8 +602,10 @@ fn attend(
         state = state.merge(&State::of(v_dim, &scores, &values));
     }
     let exact = |y: f64| (y, 0.0);
-    if seen.is_empty() {
-        return Answer { o: vec![exact(0.0); v_dim], lse: exact(f64::NEG_INFINITY), tainted };
+    // Keys that all weigh nothing are as good as hidden.
+    if seen.is_empty() || state.den == 0.0 {
+        let o = vec![exact(0.0); v_dim];
+        return Ok(Answer { o, lse: exact(f64::NEG_INFINITY), tainted });
     }
     tainted |= q.iter().any(|x| !x.is_finite());
     if let Some(sink) = query.sink {
@@ -551,7 +658,7 @@ fn attend(
         + rescales;
     let e = inner + bound::C2 * bound::rounding(Dtype::F32, lse, inner);
     let lse = (lse, if lse.is_finite() { nan_is_infinite(e) } else { 0.0 });
-    Answer { o, lse, tainted }
+    Ok(Answer { o, lse, tainted })
 }
 
 fn nan_is_infinite(e: f64) -> f64 {

@@ -52,6 +52,7 @@ fn attention(m: i64, segments: Vec<Segment>) -> (Attention, Dims) {
         sink_logit: false,
         lse: true,
         deterministic: false,
+        index: Dtype::I32,
         compute: Precision::F32,
     };
     (op, Dims::default())

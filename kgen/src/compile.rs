@@ -206,6 +206,7 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
         symbols: program.symbols.clone(),
         bounds: op.bounds.clone(),
         params: program.params.clone(),
+        checks: op.checks(),
         prepares: program.prepares.clone(),
         buffers: program.buffers.clone(),
         kernels: entries,

@@ -6,16 +6,10 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 
 /// Files that no CPU target lowers yet, each with a word of the reason.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    ("flash_prefill", "ragged"),
     ("hybrid_topk_decode", "emit"),
-    ("hydragen_decode", "several segments"),
-    ("mla_decode", "paged"),
-    ("moe_gemm", "epilogue"),
-    ("paged_decode", "paged"),
     ("squeezed_attention", "select"),
     ("ternary_lut_gemv", "activations"),
     ("w6a8_bitplane_gemm", "activations"),
-    ("window_sink", "sink_logit"),
 ];
 
 #[test]

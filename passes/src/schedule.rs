@@ -7,6 +7,8 @@
 //! tokens = 4       # activation rows of a product tile
 //! chunk = 8        # tasks a worker takes at a time
 //! prefetch = 1     # tiles of keys ahead; 0: none
+//! queries = 192    # query rows of a prefill task; 0: no tasks of many rows
+//! block = 96       # keys of a prefill tile
 //! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so; 0: never
 //! ahead = 4        # KiB of packed weights ahead; 0: none
 //! ```
@@ -27,6 +29,8 @@ pub struct Schedule {
     pub prefetch: usize,
     pub ahead: usize,
     pub heads: usize,
+    pub queries: usize,
+    pub block: usize,
 }
 
 /// Key, what it may be, how to reach it.
@@ -42,6 +46,8 @@ const KEYS: &[Entry] = &[
     ("prefetch", 0..=16,      |s| &mut s.prefetch),
     ("ahead",    0..=64,      |s| &mut s.ahead),
     ("heads",    0..=1,       |s| &mut s.heads),
+    ("queries",  0..=1024,    |s| &mut s.queries),
+    ("block",    1..=512,     |s| &mut s.block),
 ];
 
 /// Values that the tuner tries.
@@ -78,6 +84,9 @@ impl Schedule {
             // In narrow vectors a hint costs more than it brings: the CPU follows the stream by itself.
             ahead: if target.lanes < WIDE { 0 } else { 4 },
             heads: usize::from(target.lanes >= WIDE),
+            // Output, weights, and both tiles stay in the second level of cache.
+            queries: 12 * target.lanes,
+            block: 96,
         }
     }
 
@@ -173,6 +182,8 @@ mod tests {
         prefetch: 1,
         ahead: 0,
         heads: 0,
+        queries: 192,
+        block: 96,
     };
 
     #[test]

@@ -96,7 +96,9 @@ pub fn infer_dims(
 fn logical(tensor: &Tensor, dim: usize, size: usize) -> Result<usize, DimsError> {
     let format = match tensor.store {
         Store::Blocks(format) if dim + 1 == tensor.shape.len() => format,
-        Store::Blocks(_) | Store::Strided | Store::Packed { .. } => return Ok(size),
+        Store::Blocks(_) | Store::Strided | Store::Packed { .. } | Store::Field(_) => {
+            return Ok(size);
+        }
     };
     if format.bytes == 0 || !size.is_multiple_of(format.bytes) {
         let (tensor, of) = (tensor.name.clone(), i64::try_from(format.bytes).unwrap_or(i64::MAX));

@@ -288,6 +288,15 @@ impl Resolver<'_> {
             let known = m.params.iter().chain(&m.buffers).map(|t| t.name.as_str());
             return Err(unknown(place.into(), "tensor", name, did_you_mean(name, known)));
         };
+        if let (Store::Strided, Store::Field(field)) = (&given.store, &param.store) {
+            let elem = given.elem == kgen_ir::dtype::Dtype::U8 || given.elem == param.elem;
+            let missing = param.shape.len().checked_sub(given.shape.len());
+            if elem && (missing == Some(0) || missing == Some(1) && field.step == 0) {
+                return Ok(source);
+            }
+            let what = format!("`{name}` has no field like the kernel's `{}`", param.name);
+            return Err(mismatch(place.into(), what));
+        }
         if given.store != Store::Strided || param.store != Store::Strided {
             let what = format!("`{name}` is stored in blocks: only prepare steps read those");
             return Err(mismatch(place.into(), what));
@@ -316,7 +325,7 @@ impl Resolver<'_> {
         let prepare = &self.manifest.prepares[index];
         let same = match &param.store {
             Store::Packed { of, part: p } => *of == prepare.packing && *p == part,
-            Store::Strided | Store::Blocks(_) => false,
+            Store::Strided | Store::Blocks(_) | Store::Field(_) => false,
         };
         let name = format!("{}.{}", prepare.name, text::part(part));
         if !same {
@@ -353,7 +362,13 @@ impl Resolver<'_> {
                 Slot::Pointer(name) => SlotSource::Pointer(tensor(name)?.0),
                 Slot::Stride(name, dim) => {
                     let (i, t) = tensor(name)?;
-                    if t.store != Store::Strided || *dim >= t.shape.len() {
+                    // The last dimension of a field is not one of the tensor.
+                    let dims = match &t.store {
+                        Store::Strided => t.shape.len(),
+                        Store::Field(_) => t.shape.len().saturating_sub(1),
+                        Store::Blocks(_) | Store::Packed { .. } => 0,
+                    };
+                    if *dim >= dims {
                         let what = format!("dimension {dim} of `{name}` has no run-time stride");
                         return Err(mismatch(place, what));
                     }

@@ -15,6 +15,7 @@ use crate::{
     pool::{Barrier, Workers},
 };
 use kgen_ir::{
+    artifact::check::Check,
     diag::did_you_mean,
     dtype::Dtype,
     extent::{Dims, Extent, ExtentError},
@@ -134,6 +135,8 @@ pub enum PlanError {
     NotBound(String),
     #[error("the plan cannot run: its last update failed, or no variant serves the strides bound")]
     NotReady,
+    #[error("`{tensor}`{at:?} is {value}: {demand}")]
+    Index { tensor: String, at: Vec<usize>, value: i64, demand: String },
     #[error("the plan is for {planned} workers, the pool has {found}")]
     Workers { planned: i64, found: usize },
 }
@@ -519,7 +522,7 @@ impl Plan {
             return Err(PlanError::NotReady);
         }
         let i = self.param(name)?;
-        let strides = self.check(i, &view)?;
+        let strides = self.fits(i, &view)?;
         let decides = self.module.strides.iter().any(|(_, p, _)| *p == i);
         let changed = *self.strides[i] != *strides;
         self.strides[i].clear();
@@ -558,6 +561,75 @@ impl Plan {
         if self.ready { self.fill() } else { Ok(()) }
     }
 
+    /// Reads the tensors that say where others are looked at, and tells the first place that points beyond them:
+    /// offsets that fall, lengths beyond the pages, pages that are not there. `run` trusts them. Tensors that are not
+    /// bound are left out.
+    pub fn check(&self) -> Result<(), PlanError> {
+        for check in &self.module.manifest.checks {
+            match check {
+                Check::Offsets { tensor, most } => self.check_offsets(tensor, most)?,
+                Check::Below { tensor, end } => {
+                    let Some(list) = self.indices(tensor) else { continue };
+                    let end = self.check_extent(tensor, end)?;
+                    for at in 0..list.shape.first().copied().unwrap_or(0) {
+                        list.inside(&[at], end)?;
+                    }
+                }
+                Check::Pages { tensor, lens, page, end } => {
+                    let (Some(table), Some(lens)) = (self.indices(tensor), self.indices(lens))
+                    else {
+                        continue;
+                    };
+                    let end = self.check_extent(tensor, end)?;
+                    for row in 0..table.shape.first().copied().unwrap_or(0) {
+                        let tokens = usize::try_from(lens.get(&[row])).unwrap_or(0);
+                        let pages = tokens.div_ceil(usize::try_from(*page).unwrap_or(1).max(1));
+                        for at in 0..pages {
+                            table.inside(&[row, at], end)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_extent(&self, tensor: &str, extent: &Extent) -> Result<i64, PlanError> {
+        let failed = |source| PlanError::Extent { place: format!("check of `{tensor}`"), source };
+        self.value(extent, &[]).map_err(failed)
+    }
+
+    fn check_offsets(&self, tensor: &str, most: &Extent) -> Result<(), PlanError> {
+        let Some(list) = self.indices(tensor) else { return Ok(()) };
+        let most = self.check_extent(tensor, most)?;
+        let mut before = 0;
+        for at in 0..list.shape.first().copied().unwrap_or(0) {
+            let value = list.get(&[at]);
+            let demand = if at == 0 && value != 0 {
+                "offsets begin at 0".into()
+            } else if value < before {
+                format!("offsets never fall, and {before} stands before it")
+            } else if value > most {
+                format!("there are {most} rows")
+            } else {
+                before = value;
+                continue;
+            };
+            return Err(PlanError::Index { tensor: tensor.into(), at: vec![at], value, demand });
+        }
+        Ok(())
+    }
+
+    /// A bound tensor of indices.
+    fn indices<'a>(&'a self, name: &'a str) -> Option<Indices<'a>> {
+        let params = &self.module.manifest.params;
+        let at = params.iter().position(|t| t.name == name)?;
+        let (elem, pointer) = (params[at].elem, self.bound[at]?);
+        let integers = matches!(elem, Dtype::I32 | Dtype::I64);
+        let (shape, strides) = (&self.shapes[at], &self.strides[at]);
+        integers.then_some(Indices { name, elem, pointer, shape, strides })
+    }
+
     fn param(&self, name: &str) -> Result<usize, PlanError> {
         let params = &self.module.manifest.params;
         match params.iter().position(|t| t.name == name) {
@@ -571,7 +643,7 @@ impl Plan {
     }
 
     /// Byte strides of a view that fits the parameter.
-    fn check(&self, i: usize, view: &View<'_>) -> Result<Strides, PlanError> {
+    fn fits(&self, i: usize, view: &View<'_>) -> Result<Strides, PlanError> {
         let t = &self.module.manifest.params[i];
         let name = || t.name.clone();
         if view.dtype != t.elem {
@@ -667,6 +739,51 @@ impl Plan {
             });
         });
         Ok(())
+    }
+}
+
+/// A tensor of i32 or i64 in the caller's memory.
+struct Indices<'a> {
+    name: &'a str,
+    elem: Dtype,
+    pointer: u64,
+    shape: &'a [usize],
+    strides: &'a [usize],
+}
+
+impl Indices<'_> {
+    /// An element; -1 outside of the tensor.
+    fn get(&self, at: &[usize]) -> i64 {
+        let inside = at.len() == self.shape.len() && at.iter().zip(self.shape).all(|(i, n)| i < n);
+        let Ok(base) = usize::try_from(self.pointer) else { return -1 };
+        if !inside {
+            return -1;
+        }
+        let offset: usize = at.iter().zip(self.strides).map(|(i, s)| i * s).sum();
+        let place = std::ptr::with_exposed_provenance::<u8>(base).wrapping_add(offset);
+        // SAFETY: `bind` checked that the memory has all elements of this shape and these strides, aligned for the
+        // element, and its contract keeps it valid.
+        unsafe {
+            if self.elem == Dtype::I64 {
+                place.cast::<i64>().read()
+            } else {
+                i64::from(place.cast::<i32>().read())
+            }
+        }
+    }
+
+    fn inside(&self, at: &[usize], end: i64) -> Result<(), PlanError> {
+        let value = self.get(at);
+        if (0..end).contains(&value) {
+            return Ok(());
+        }
+        let demand = if at.iter().zip(self.shape).any(|(i, n)| i >= n) {
+            "it is not there".into()
+        } else {
+            format!("it must be in 0..{end}")
+        };
+        let (tensor, at) = (self.name.into(), at.to_vec());
+        Err(PlanError::Index { tensor, at, value, demand })
     }
 }
 

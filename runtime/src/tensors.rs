@@ -104,6 +104,7 @@ impl Session {
                 plan.bind_prepared(p)?;
             }
         }
+        plan.check()?;
         plan.poison();
         Ok(Session { plan, memory })
     }

@@ -325,7 +325,9 @@ fn read_tile(bytes: &[u8], _: &Path) -> Result<(), String> {
     let mut inputs = BTreeMap::new();
     for t in program.params.iter().filter(|t| t.role == Role::In) {
         let input = match &t.store {
-            Store::Strided | Store::Packed { .. } => zeros(t.elem, &t.shape, &dims),
+            Store::Strided | Store::Packed { .. } | Store::Field(_) => {
+                zeros(t.elem, &t.shape, &dims)
+            }
             Store::Blocks(_) => zeros(kgen_ir::dtype::Dtype::U8, &t.shape, &dims),
         };
         let Some(input) = input else { return Ok(()) };

@@ -19,6 +19,17 @@ const MORE: &[(&str, &str)] = &[
     ("softcap", "softcap = 3.0\nlse = true\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n"),
     ("alibi", "alibi = true\nlse = true\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n"),
     ("sink", "sink_logit = true\nlse = true\n[[segment]]\nlen = \"n\"\nmask = { window = 7 }\n"),
+    ("weights", "lse = true\n[[segment]]\nlen = \"n[b]\"\nweight = true\nmask = \"causal\"\n"),
+    ("weighted", "sink_logit = true\n[[segment]]\nlen = \"n\"\nweight = true\n"),
+    (
+        "tree",
+        "lse = true\n[[segment]]\nname = \"a\"\nlen = \"p\"\n[[segment]]\nname = \"b\"\nlen = \"n\"\nmask = \"tree\"\n",
+    ),
+    (
+        "expression",
+        "lse = true\n[[segment]]\nlen = \"n\"\nmask = \"j <= i && (i - j) % 3 == 0 || block(j, 5) < head && !(j == p)\"\n\
+         [[segment]]\nname = \"b\"\nlen = \"p\"\nmask = \"abs(i - j) / 2 <= max(j - 7, -1 + 4 % 3)\"\n",
+    ),
     (
         "heads",
         "lse = true\n[[segment]]\nname = \"a\"\nheads = [1]\nlen = \"n\"\n[[segment]]\nname = \"b\"\nheads = \"rest\"\n\

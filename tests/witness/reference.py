@@ -3,7 +3,8 @@
 usage: reference.py FOLDER     each FOLDER/N holds op.toml, dims.json, inputs.safetensors; writes N/NAME.f64
 
 Attention over plain floats: several segments, heads by list and `rest`, dense, packed ragged, paged and ring keys,
-shared copies, the masks that are predicates on positions, scale, softcap, ALiBi, sink, log-sum-exp, v as a prefix of k.
+shared copies, masks on positions, by expressions and by ancestor bits, scale, softcap, ALiBi, sink, weights of keys,
+log-sum-exp, v as a prefix of k.
 Products: plain floats and GGUF blocks (decoded by the package gguf), several weights side by side, experts, bias,
 residual, prologues and epilogues. Row operations.
 An op beyond this leaves no outputs and its reason in N/skipped.
@@ -17,7 +18,7 @@ import tomllib
 
 import numpy as np
 
-PLAIN = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "I64": np.int64, "U8": np.uint8, "F64": np.float64}
+PLAIN = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "I64": np.int64, "U32": np.uint32, "U8": np.uint8, "F64": np.float64}
 GGUF = {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "tq1_0", "tq2_0"}
 
 
@@ -57,8 +58,9 @@ class Segment:
 
     def __init__(self, s, op, tensors, dims, batch, heads):
         self.name, self.heads, self.mask = s.get("name", "kv"), heads, s.get("mask")
-        if "select" in s or "emit" in s or s.get("weight"):
-            raise Skip("selections and weights")
+        if "select" in s or "emit" in s:
+            raise Skip("selections")
+        self.weighted = s.get("weight", False)
         self.t = lambda part: tensors.get(f"{self.name}.{part}")
         self.layout, self.shared = s.get("layout", "dense"), s.get("shared")
         self.len = size(s.get("len", 1), dims, max(batch, dims["scalars"].get(self.shared, 1)))
@@ -70,6 +72,12 @@ class Segment:
             return b
         group = self.t("group")
         return 0 if group is None else int(group[b])
+
+    def weight(self, b):
+        """Logarithms of the weights of the keys, numbered copy after copy."""
+        c = self.copy(b)
+        flat = self.t("weight").reshape(-1).astype(np.float64)
+        return flat[sum(self.len[:c]) :][: self.len[c]]
 
     def keys(self, b):
         """Of a sequence: places of its keys, their number (those that a ring has lost, too), k [len, heads, dim], v."""
@@ -107,7 +115,22 @@ class Segment:
         return held, n, k, (k[..., : self.prefix] if self.prefix else take("v"))
 
 
-def visible(mask, i, j):
+def sees(text, names):
+    """A condition of integers."""
+    words = {"block": lambda x, size: x // size, "max": max, "min": min, "abs": abs}
+    text = text.replace("!=", "<>").replace("!", " not ").replace("<>", "!=")
+    text = text.replace("&&", " and ").replace("||", " or ").replace("/", "//")
+    return bool(eval(text, {"__builtins__": {}}, words | names))
+
+
+def visible(segment, i, j, own, head, row, dims):
+    mask = segment.mask
+    if mask == "tree":
+        bits = segment.t("tree")[row]
+        return np.array([bool(int(bits[t // 32]) >> (int(t) % 32) & 1) for t in own], bool)
+    if isinstance(mask, str) and mask not in ("none", "causal"):
+        names = dims["scalars"] | {"i": int(i), "head": head}
+        return np.array([sees(mask, names | {"j": int(x)}) for x in j], bool)
     if mask is None or mask == "none":
         return np.ones(j.shape, bool)
     if mask == "causal":
@@ -144,18 +167,21 @@ def attention(op, dims, t):
         for head in range(qh):
             kv = head // (qh // kvh)
             own = [s for s in segments if kv in s.heads]
-            ks, vs, places, total = [], [], [], 0
+            ks, vs, places, held_by, weights, total = [], [], [], [], [], 0
             for s in own:
                 held, n, k, v = s.keys(b)
                 at = s.heads.index(kv)
                 ks.append(k[:, at])
                 vs.append(v[:, at])
                 places.append(total + held)
+                held_by.append(held)
+                weights.append(s.weight(b)[held] if s.weighted else np.zeros(len(held)))
                 total += n
             x = q[rows].astype(np.float64)[:, head]
             for i, row in enumerate(x):
                 pos = total - len(x) + i
-                seen = [visible(s.mask, pos, j) for s, j in zip(own, places)]
+                at = t["q.indptr"][b] + i if ragged else (b, i)
+                seen = [visible(s, pos, j, h, head, at, dims) for s, j, h in zip(own, places, held_by)]
                 seen = np.concatenate(seen) if seen else np.zeros(0, bool)
                 j = np.concatenate(places) if places else np.zeros(0)
                 keys = np.concatenate(ks)[seen] if ks else np.zeros((0, dim))
@@ -165,11 +191,12 @@ def attention(op, dims, t):
                     score = op["softcap"] * np.tanh(score / op["softcap"])
                 if op.get("alibi"):
                     score = score + float(t["alibi"][head]) * (j[seen] - pos)
+                score = score + (np.concatenate(weights)[seen] if weights else 0)
                 every = score
                 if op.get("sink_logit"):
                     every = np.append(score, float(t["sink_logit"][head]))
-                if len(score) == 0:
-                    # A row without keys, whatever the sink.
+                if np.all(score == -np.inf):
+                    # A row without keys, or of keys that weigh nothing, whatever the sink.
                     y, l = np.zeros(v_dim), -np.inf
                 else:
                     m = every.max()

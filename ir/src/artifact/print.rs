@@ -20,6 +20,9 @@ impl Manifest {
         list(&mut out, "features", &self.features, String::clone);
         list(&mut out, "symbols", &self.symbols, text::symbol);
         list(&mut out, "params", &self.params, text::tensor);
+        if !self.checks.is_empty() {
+            list(&mut out, "checks", &self.checks, ToString::to_string);
+        }
         list(&mut out, "prepares", &self.prepares, text::prepare);
         list(&mut out, "buffers", &self.buffers, text::tensor);
         for bound in &self.bounds {

@@ -1,7 +1,8 @@
 //! The manifest from TOML: every mistake with its place, nothing trusted.
 
 use super::{
-    Contract, FORMAT, KernelEntry, MAX_COUNTERS, MAX_SCRATCH, Manifest, is_file_name, text,
+    Contract, FORMAT, KernelEntry, MAX_COUNTERS, MAX_SCRATCH, Manifest, check::Check, is_file_name,
+    text,
 };
 use crate::{
     diag::{Diagnostic, Report, Span, did_you_mean},
@@ -67,7 +68,7 @@ fn read(
 ) -> Manifest {
     root.only(&[
         "format", "kgen", "name", "target", "backend", "key", "features", "symbols", "bound",
-        "params", "prepares", "buffers", "kernel", "variant", "contract", "files",
+        "params", "checks", "prepares", "buffers", "kernel", "variant", "contract", "files",
     ]);
     let tensor = |lexer: &mut Lexer<'_>| text::read_tensor(lexer, formats);
     let kernels: Vec<KernelEntry> =
@@ -85,6 +86,11 @@ fn read(
         symbols: root.lines("symbols", text::read_symbol),
         bounds: root.tables("bound").iter().map(read_bound).collect(),
         params: root.lines("params", tensor),
+        // Artifacts without such tensors have none.
+        checks: match root.get("checks") {
+            Some(_) => root.lines("checks", Check::read),
+            None => vec![],
+        },
         prepares: root.lines("prepares", text::read_prepare),
         buffers: root.lines("buffers", tensor),
         variants,

@@ -62,6 +62,7 @@ fn sample() -> Artifact {
             tensor("w", Role::In, Dtype::F32, Store::Blocks(&BLOCKS)),
             tensor("o", Role::Out, Dtype::F32, Store::Strided),
         ],
+        checks: vec![check::Check::Below { tensor: "x.k".into(), end: "n".into() }],
         prepares: vec![Prepare {
             name: "w.packed".into(),
             form: Form::Blocks("w".into()),

@@ -15,6 +15,7 @@ use crate::{
     format::{Format, pack::Packing, parts::Parts},
     lex::{Lexer, Parsed},
     machine::Slot,
+    tile::field::Field,
     tile::{
         Arg, Compare, Form, Launch, Param, Part, Predicate, Prepare, Role, Store, Symbol, Tensor,
     },
@@ -48,12 +49,13 @@ pub fn tensor(t: &Tensor) -> String {
     let role = ROLES.iter().find(|(_, r)| *r == t.role).map_or("?", |(n, _)| n);
     let shape = join(&t.shape);
     let elem = match &t.store {
-        Store::Strided | Store::Packed { .. } => t.elem.name(),
+        Store::Strided | Store::Packed { .. } | Store::Field(_) => t.elem.name(),
         Store::Blocks(format) => format.name,
     };
     let packed = match &t.store {
         Store::Strided | Store::Blocks(_) => String::new(),
         Store::Packed { of, part: p } => format!(" packed({}, {})", part(*p), of),
+        Store::Field(field) => format!(" {field}"),
     };
     format!("{role} {}: {elem}[{shape}]{packed}", t.name)
 }
@@ -102,6 +104,8 @@ pub fn read_tensor(
         let of = Packing::read(lexer)?;
         lexer.expect(")")?;
         Store::Packed { of, part }
+    } else if lexer.eat_word("field") {
+        Store::Field(Field::read(lexer)?)
     } else {
         Store::Strided
     };

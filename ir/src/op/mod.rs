@@ -124,6 +124,8 @@ pub struct Attention {
     pub lse: bool,
     /// `deterministic = "batch"`: the result of a sequence does not depend on its neighbours.
     pub deterministic: bool,
+    /// `index = "i64"`: type of offsets, lengths, pages; i32 unless said.
+    pub index: Dtype,
     pub compute: Precision,
 }
 

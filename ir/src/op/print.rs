@@ -4,7 +4,7 @@ use super::{
     Attention, Code, Codes, Compute, Dim, Group, Heads, IndexHead, Kind, KvLayout, Mask, MpGemm,
     Op, Precision, Ranked, RowKind, Rows, Segment, Select, Shared, Storage, Value, Zero,
 };
-use crate::lex::number;
+use crate::{dtype::Dtype, lex::number};
 use std::fmt::{self, Write};
 
 impl fmt::Display for Op {
@@ -193,6 +193,9 @@ impl Printer {
         self.flag("lse", a.lse);
         if a.deterministic {
             self.line("deterministic", text("batch"));
+        }
+        if a.index != Dtype::I32 {
+            self.line("index", text(a.index.name()));
         }
         match a.compute {
             Precision::F32 => {}

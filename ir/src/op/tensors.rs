@@ -12,6 +12,7 @@ use super::{
     Segment, Select, Shared, Storage, Value, Zero,
 };
 use crate::{
+    artifact::check::Check,
     dtype::Dtype,
     extent::{Extent, RaggedOp},
     tile::Symbol,
@@ -84,6 +85,59 @@ impl Op {
             }
         }
         out.0
+    }
+}
+
+impl Op {
+    /// What the tensors that hold indices must keep to.
+    pub fn checks(&self) -> Vec<Check> {
+        let mut out = Vec::new();
+        let offsets = |tensor: String, dim: &Dim| Check::Offsets { tensor, most: total(dim) };
+        match &self.kind {
+            Kind::Attention(a) => {
+                if matches!(a.q.len, Dim::Ragged { .. }) {
+                    out.push(offsets("q.indptr".into(), &a.q.len));
+                }
+                for s in &a.segments {
+                    let name = |suffix: &str| format!("{}.{suffix}", s.name);
+                    if let Shared::Group(copies) = &s.shared {
+                        let end = Extent::Sym(copies.clone());
+                        out.push(Check::Below { tensor: name("group"), end });
+                    }
+                    match (&s.layout, &s.len) {
+                        (KvLayout::Dense, Dim::Ragged { .. }) => {
+                            out.push(offsets(name("indptr"), &s.len));
+                        }
+                        (KvLayout::Dense, Dim::Const(_) | Dim::Sym(_)) => {}
+                        (KvLayout::Paged(page), len) => {
+                            let held = Extent::Sym(name("max_pages")) * *page;
+                            let end = held.min(longest(len)) + 1i64;
+                            out.push(Check::Below { tensor: name("len"), end });
+                            out.push(Check::Pages {
+                                tensor: name("block_table"),
+                                lens: name("len"),
+                                page: *page,
+                                end: Extent::Sym(name("pages")),
+                            });
+                        }
+                        (KvLayout::Ring { .. }, len) => {
+                            let end = longest(len) + 1i64;
+                            out.push(Check::Below { tensor: name("pos"), end });
+                        }
+                    }
+                }
+            }
+            Kind::MpGemm(g) => match (&g.m, &g.grouped) {
+                (Dim::Ragged { .. }, Some(_)) => out.push(offsets("a.indptr".into(), &g.m)),
+                (Dim::Const(_) | Dim::Sym(_), Some(grouped)) => {
+                    let end = Extent::Lit(grouped.groups);
+                    out.push(Check::Below { tensor: "group".into(), end });
+                }
+                (_, None) => {}
+            },
+            Kind::Rows(_) => {}
+        }
+        out
     }
 }
 
@@ -304,7 +358,7 @@ fn attention(a: &Attention, list: &mut List) {
     list.plain("q".into(), q.dtype, with(q.dim), "queries");
     if matches!(q.len, Dim::Ragged { .. }) {
         let shape = vec![batch.clone() + 1i64];
-        list.plain("q.indptr".into(), Dtype::I32, shape, "first query row of each sequence");
+        list.plain("q.indptr".into(), a.index, shape, "first query row of each sequence");
     }
     for s in &a.segments {
         segment(a, s, list);
@@ -370,21 +424,21 @@ fn segment(a: &Attention, s: &Segment, list: &mut List) {
     match &s.layout {
         KvLayout::Dense if ragged => {
             let why = "first key of each sequence";
-            list.plain(name("indptr"), Dtype::I32, vec![copies.clone() + 1i64], why);
+            list.plain(name("indptr"), a.index, vec![copies.clone() + 1i64], why);
         }
         KvLayout::Dense => {}
         KvLayout::Paged(_) => {
             let shape = vec![copies.clone(), Extent::Sym(name("max_pages"))];
-            list.plain(name("block_table"), Dtype::I32, shape, "page of each block of tokens");
-            list.plain(name("len"), Dtype::I32, vec![copies.clone()], "keys of each sequence");
+            list.plain(name("block_table"), a.index, shape, "page of each block of tokens");
+            list.plain(name("len"), a.index, vec![copies.clone()], "keys of each sequence");
         }
         KvLayout::Ring { .. } => {
             let why = "tokens seen so far by each sequence";
-            list.plain(name("pos"), Dtype::I32, vec![copies.clone()], why);
+            list.plain(name("pos"), a.index, vec![copies.clone()], why);
         }
     }
     if matches!(s.shared, Shared::Group(_)) {
-        list.plain(name("group"), Dtype::I32, vec![batch.clone()], "copy each sequence reads");
+        list.plain(name("group"), a.index, vec![batch.clone()], "copy each sequence reads");
     }
     let keys = if ragged { vec![total(&s.len)] } else { vec![copies.clone(), total(&s.len)] };
     if s.weight {
@@ -403,7 +457,7 @@ fn segment(a: &Attention, s: &Segment, list: &mut List) {
         Select::Ranges => {
             let count = Extent::Sym(name("max_ranges"));
             let shape = vec![batch, heads, count, Extent::Lit(2)];
-            list.plain(name("ranges"), Dtype::I32, shape, "first key and end of each range");
+            list.plain(name("ranges"), a.index, shape, "first key and end of each range");
         }
         Select::Centroids { levels, above, .. } => {
             // The first level is the coarsest; each finer one says whose child it is, keys belong to the last.
@@ -413,11 +467,11 @@ fn segment(a: &Attention, s: &Segment, list: &mut List) {
                 list.plain(name(&format!("centroids.{level}")), Dtype::F32, wide, "centroids");
                 if at > 0 {
                     let why = "coarser cluster of each cluster";
-                    list.plain(name(&format!("cluster.{level}")), Dtype::I32, shape, why);
+                    list.plain(name(&format!("cluster.{level}")), a.index, shape, why);
                 }
             }
             let shape = [keys, vec![heads]].concat();
-            list.plain(name("cluster"), Dtype::I32, shape, "cluster of each key");
+            list.plain(name("cluster"), a.index, shape, "cluster of each key");
             if let Some(above) = above {
                 list.plain(
                     above.clone(),

@@ -192,11 +192,20 @@ fn launch(
     let unknown = |what, name: &str| InterpError::Unknown { what, name: name.into() };
     let kernel = program.kernel(&launch.kernel).ok_or_else(|| unknown("kernel", &launch.kernel))?;
     let (mut names, mut scalars) = (BTreeMap::new(), BTreeMap::new());
+    let mut fields = BTreeMap::new();
     let mut args = launch.args.iter();
     for param in &kernel.params {
         match (param, args.next()) {
             (Param::Tensor(t), Some(Arg::Tensor(name))) => {
                 names.insert(t.name.clone(), name.clone());
+                if let Store::Field(field) = t.store {
+                    let whole = program.params.iter().chain(&program.buffers);
+                    let from = whole.into_iter().find(|x| x.name == *name).map(|x| x.elem);
+                    let from = from.ok_or_else(|| unknown("tensor", name))?;
+                    let shape = shape_of(t, dims)?;
+                    fields
+                        .insert(t.name.clone(), run::FieldOf { field, elem: t.elem, from, shape });
+                }
             }
             (Param::Scalar(s), Some(Arg::Scalar(e))) => {
                 scalars.insert(s.clone(), e.eval(dims)?);
@@ -224,6 +233,7 @@ fn launch(
             dims,
             options,
             names: names.clone(),
+            fields: &fields,
             scalars: scalars.clone(),
             tiles: BTreeMap::new(),
             scratch,

@@ -19,6 +19,7 @@
 //! Scalars (symbols, loop variables, integers read from memory) are [`Extent`] expressions over names; tiles are
 //! [`Value`]s. Expressions have no effects; statements hold all effects and control.
 
+pub mod field;
 pub mod interp;
 pub mod parse;
 pub mod print;
@@ -92,6 +93,9 @@ pub enum Store {
         of: Packing,
         part: Part,
     },
+    /// Of a kernel's parameter: elements inside the rows of the tensor that a launch gives, which are bytes; or the
+    /// elements of that tensor, each for several.
+    Field(field::Field),
 }
 
 /// Components of a packed weight: `w.codes u4 [n, k]`, `w.scale f16 [k/group, n]`, `w.min f16 [k/group, n]`.

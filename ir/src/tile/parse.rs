@@ -106,6 +106,8 @@ fn tensor_type(l: &mut Lexer<'_>, name: String, role: Role) -> Parsed<Tensor> {
         l.expect(",")?;
         store = Store::Packed { of: Packing::read(l)?, part };
         l.expect(")")?;
+    } else if l.eat_word("field") {
+        store = Store::Field(field::Field::read(l)?);
     }
     Ok(Tensor { name, role, elem, shape, store })
 }

@@ -396,6 +396,7 @@ fn tensor_text(t: &Tensor) -> String {
         Store::Packed { of, part } => {
             format!("{}: {}[{shape}] packed({}, {of})", t.name, t.elem, part.name())
         }
+        Store::Field(field) => format!("{}: {}[{shape}] {field}", t.name, t.elem),
     }
 }
 

@@ -88,7 +88,7 @@ fn launched(program: &Program, launch: &Launch, errors: &mut Vec<VerifyError>) {
                 let part =
                     program.prepares.iter().any(|p| name.starts_with(&format!("{}.", p.name)));
                 match whole {
-                    Some(x) if x.elem != t.elem || x.shape.len() != t.shape.len() => {
+                    Some(x) if !fits(x, t) => {
                         wrong(format!("`{name}` is not what parameter `{}` asks for", t.name));
                     }
                     None if !(part && t.role == Role::Prepared) => {
@@ -101,6 +101,25 @@ fn launched(program: &Program, launch: &Launch, errors: &mut Vec<VerifyError>) {
             (Param::Tensor(t), Arg::Scalar(_)) => {
                 wrong(format!("parameter `{}` is a tensor", t.name))
             }
+        }
+    }
+}
+
+/// Whether `x` is what the parameter `t` asks for. A field is one of bytes or of its own elements, and may be the same
+/// for a whole row.
+fn fits(x: &super::Tensor, t: &super::Tensor) -> bool {
+    match &t.store {
+        Store::Field(field) => {
+            let row = t.shape.last().and_then(Extent::as_lit).and_then(|n| usize::try_from(n).ok());
+            let alone = row.is_some_and(|n| n <= field.block) && field.step == 0;
+            matches!(x.store, Store::Strided)
+                && t.role == Role::In
+                && field.block > 0
+                && (x.elem == Dtype::U8 || x.elem == t.elem)
+                && (x.shape.len() == t.shape.len() || alone && x.shape.len() + 1 == t.shape.len())
+        }
+        Store::Strided | Store::Blocks(_) | Store::Packed { .. } => {
+            x.elem == t.elem && x.shape.len() == t.shape.len()
         }
     }
 }

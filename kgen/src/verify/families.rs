@@ -205,6 +205,14 @@ impl Maker<'_> {
         match &spec.storage {
             Storage::Block(format) => self.blocks(format, shape),
             Storage::Codes(codes) => Ok(self.codes(codes, spec.dtype, shape)),
+            Storage::Plain(Dtype::U32) => {
+                let mut t = Tensor::zeros(Dtype::U32, &shape);
+                for bytes in t.bytes.chunks_mut(8) {
+                    let bits = self.random.bits().to_le_bytes();
+                    bytes.iter_mut().zip(bits).for_each(|(to, from)| *to = from);
+                }
+                Ok(t)
+            }
             Storage::Plain(dtype) => {
                 if let Some(values) = self.indices(&spec.name) {
                     let count: usize = shape.iter().product();

@@ -32,7 +32,23 @@ pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
 
 /// The caller's tensors.
 fn params(op: &Op) -> Vec<Tensor> {
-    let one = |t: tensors::TensorSpec| Tensor {
+    let attention = matches!(op.kind, Kind::Attention(_));
+    let one = |t: tensors::TensorSpec| match t.bytes {
+        // Kernels of attention find elements in the bytes themselves.
+        Some(bytes) if attention => Tensor {
+            name: t.name,
+            role: Role::In,
+            store: Store::Strided,
+            elem: t.dtype,
+            shape: bytes,
+        },
+        Some(_) | None => logical(t),
+    };
+    op.tensors().into_iter().map(one).collect()
+}
+
+fn logical(t: tensors::TensorSpec) -> Tensor {
+    Tensor {
         name: t.name,
         role: match t.role {
             tensors::Role::In => Role::In,
@@ -52,6 +68,5 @@ fn params(op: &Op) -> Vec<Tensor> {
             // Codes lie in bytes.
             Storage::Plain(_) | Storage::Codes(_) => t.bytes.unwrap_or(t.shape),
         },
-    };
-    op.tensors().into_iter().map(one).collect()
+    }
 }

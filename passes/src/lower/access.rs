@@ -1,6 +1,7 @@
 //! Addresses: tiles of tensors in memory, whole vectors, partial vectors, guarded ones.
 
 use super::{Coord, Lower, Result, free_strides};
+use kgen_ir::tile::field::Field;
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
@@ -18,6 +19,8 @@ pub(super) struct TileRef {
     /// One per tile dimension.
     pub dims: Vec<TileDim>,
     pub packed: Option<(Packing, Part)>,
+    /// Where elements of the last dimension stand in a row, and the first of them.
+    pub field: Option<(Field, Operand)>,
     /// The tile of a later turn; products ask for its rows while they read this one.
     pub ahead: Option<Box<(TileRef, u8)>>,
 }
@@ -37,11 +40,11 @@ const LINE: usize = 64;
 /// How elements in memory become lanes.
 #[derive(Clone)]
 pub(super) struct Form {
-    class: Class,
+    pub class: Class,
     /// Of an element in memory.
-    width: Width,
-    load: Op,
-    splat: Op,
+    pub width: Width,
+    pub load: Op,
+    pub splat: Op,
 }
 
 impl Form {
@@ -62,6 +65,7 @@ impl Lower<'_> {
         };
         match &tensor.store {
             Store::Strided => self.strided_ref(&tensor, at, guard),
+            Store::Field(field) => self.field_ref(&tensor, *field, at, guard),
             Store::Packed { of, part } => self.packed_ref(&tensor, of, *part, at),
             Store::Blocks(f) => Err(self.no(format!("reading raw {} blocks", f.name))),
         }
@@ -89,7 +93,47 @@ impl Lower<'_> {
             }
         }
         let base = self.as_reg(address);
-        Ok(TileRef { base, offset, elem: tensor.elem, dims, packed: None, ahead: None })
+        let elem = tensor.elem;
+        Ok(TileRef { base, offset, elem, dims, packed: None, field: None, ahead: None })
+    }
+
+    /// The rows are those of the tensor that the launch gives.
+    fn field_ref(
+        &mut self,
+        tensor: &Tensor,
+        field: Field,
+        at: &[Slice],
+        guard: bool,
+    ) -> Result<TileRef> {
+        let mut address = Operand::Reg(self.arg(Slot::Pointer(tensor.name.clone())));
+        let Some((last, lead)) = at.split_last() else {
+            return Err(self.no("a field without rows".into()));
+        };
+        let mut dims = Vec::new();
+        for (d, slice) in lead.iter().enumerate() {
+            let step = Operand::Reg(self.arg(Slot::Stride(tensor.name.clone(), d)));
+            let index = self.extent(&slice.start)?;
+            let bytes = self.int(IntOp::Mul, index, step);
+            address = self.int(IntOp::Add, address, bytes);
+            if let Some(len) = slice.len {
+                let guard = if guard && tensor.shape[d] != Extent::Lit(len as i64) {
+                    Some((index, self.extent(&tensor.shape[d])?))
+                } else {
+                    None
+                };
+                dims.push(TileDim { len, step, guard });
+            }
+        }
+        let size = tensor.shape.last().and_then(Extent::as_lit).unwrap_or(0);
+        let inside = last.start == Extent::Lit(0) && last.len.is_some_and(|n| n as i64 <= size);
+        let Some(len) = last.len.filter(|_| inside || !guard) else {
+            return Err(self.no("a part of the row of a field, under a guard".into()));
+        };
+        let start = self.extent(&last.start)?;
+        dims.push(TileDim { len, step: Operand::Imm(0), guard: None });
+        let base = self.as_reg(address);
+        let field = Some((field, start));
+        Ok(TileRef { base, offset: 0, elem: tensor.elem, dims, packed: None, field, ahead: None })
     }
 
     /// Where a tensor begins: address and bytes behind it.
@@ -170,6 +214,7 @@ impl Lower<'_> {
             elem: tensor.elem,
             dims,
             packed: Some((of.clone(), part)),
+            field: None,
             ahead: None,
         })
     }
@@ -178,7 +223,15 @@ impl Lower<'_> {
     pub(super) fn address(&mut self, r: &TileRef, at: &[Coord]) -> Result<Mem> {
         let mut base = Operand::Reg(r.base);
         let mut offset = i64::from(r.offset);
-        for (dim, coord) in r.dims.iter().zip(at) {
+        let mut dims: Vec<_> = r.dims.iter().zip(at).collect();
+        if let (Some((field, start)), Some((dim, coord))) = (&r.field, dims.last().copied()) {
+            dims.pop();
+            match self.field_byte(*field, *start, *coord, dim.len)? {
+                Operand::Imm(byte) => offset += byte,
+                byte @ Operand::Reg(_) => base = self.int(IntOp::Add, base, byte),
+            }
+        }
+        for (dim, coord) in dims {
             match dim.step {
                 Operand::Imm(step) => offset += coord.add as i64 * step,
                 Operand::Reg(_) => {
@@ -218,6 +271,9 @@ impl Lower<'_> {
         if r.packed.is_some() {
             return self.load_packed(r, at, lanes);
         }
+        if r.elem.bits() < 8 {
+            return self.guarded(r, at, lanes, Class::Word, |l| l.load_codes(r, at, lanes));
+        }
         let form = Form::plain(self.lane_form(r.elem)?);
         self.load_as(r, at, lanes, form)
     }
@@ -229,6 +285,9 @@ impl Lower<'_> {
         lanes: LaneDim,
         form: Form,
     ) -> Result<Reg> {
+        if r.field.is_some() {
+            return self.guarded(r, at, lanes, form.class, |l| l.load_field(r, at, lanes, &form));
+        }
         self.guarded(r, at, lanes, form.class, |l| {
             let mem = l.address(r, at)?;
             match lanes {
@@ -240,7 +299,7 @@ impl Lower<'_> {
     }
 
     /// Runs `load` where every guarded index but a lane's is inside, gives zeros elsewhere.
-    fn guarded(
+    pub(super) fn guarded(
         &mut self,
         r: &TileRef,
         at: &[Coord],
@@ -281,7 +340,7 @@ impl Lower<'_> {
         let (Some(ahead), Some(last)) = (&r.ahead, r.dims.last()) else { return Ok(()) };
         let (later, level) = &**ahead;
         let mem = self.address(later, &[row, Coord::from(0)])?;
-        for byte in (0..last.len * r.elem.bytes().unwrap_or(1)).step_by(LINE) {
+        for byte in (0..row_bytes(r, last.len)).step_by(LINE) {
             let mem = Mem { offset: mem.offset + byte as i32, ..mem };
             self.effect(Op::Prefetch(*level), &[], mem);
         }
@@ -342,7 +401,7 @@ impl Lower<'_> {
     }
 
     /// `count < lanes` elements, zeros behind: by one instruction, or through the first bytes of scratch.
-    fn load_part(&mut self, form: &Form, mem: Mem, count: Operand) -> Result<Reg> {
+    pub(super) fn load_part(&mut self, form: &Form, mem: Mem, count: Operand) -> Result<Reg> {
         let part = Op::LoadPart(form.width);
         if self.choice.target.row(&part).is_some() {
             return Ok(if form.load == Op::LoadF16 {
@@ -538,7 +597,7 @@ impl Lower<'_> {
         }
         let Some((last, outer)) = r.dims.split_last() else { return Ok(()) };
         let rows: usize = outer.iter().map(|d| d.len).product();
-        let row_bytes = last.len * r.elem.bytes().unwrap_or(1);
+        let row_bytes = row_bytes(r, last.len);
         if outer.len() > 1 {
             return Err(self.no("a hint for a tile of more than two dimensions".into()));
         }
@@ -576,6 +635,14 @@ impl Lower<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Bytes of a row of a tile in memory.
+fn row_bytes(r: &TileRef, len: usize) -> usize {
+    match &r.field {
+        Some((field, _)) => (len.div_ceil(field.block) * field.stride).div_ceil(8),
+        None => len * r.elem.bytes().unwrap_or(1),
     }
 }
 

@@ -250,12 +250,19 @@ impl Lower<'_> {
                 }
                 Ok(())
             };
-            let lo = (done * lanes) as i64;
-            let hi = Operand::Imm(lo + count as i64 * step);
-            self.for_loop(Operand::Imm(lo), hi, step, &[], |l, n, _| {
-                block(l, Coord { reg: Some(n), add: 0, span: width * lanes })?;
-                Ok(((), vec![]))
-            })?;
+            let start = dot.acc.is_none_or(|acc| self.column_by_index(acc));
+            if count > 1 && start && self.column_by_index(dot.b) {
+                let lo = (done * lanes) as i64;
+                let hi = Operand::Imm(lo + count as i64 * step);
+                self.for_loop(Operand::Imm(lo), hi, step, &[], |l, n, _| {
+                    block(l, Coord { reg: Some(n), add: 0, span: width * lanes })?;
+                    Ok(((), vec![]))
+                })?;
+            } else {
+                for i in 0..count {
+                    block(self, Coord::from((done + i * width) * lanes))?;
+                }
+            }
             done += count * width;
         }
         if done * lanes < dot.n {
@@ -345,7 +352,8 @@ impl Lower<'_> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => r.ahead.is_some().then(|| r.clone()),
             Some(Place::Inline(None)) => match self.exprs.get(&v) {
-                Some(Expr::Convert(a)) => self.hinted(*a),
+                // Codes stand before their scales.
+                Some(Expr::Convert(a) | Expr::Binary(_, a, _)) => self.hinted(*a),
                 _ => None,
             },
             Some(Place::Regs(_) | Place::Scratch(_)) | None => None,

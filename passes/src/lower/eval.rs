@@ -92,6 +92,7 @@ impl Lower<'_> {
             elem,
             dims,
             packed: None,
+            field: None,
             ahead: None,
         }
     }
@@ -196,7 +197,8 @@ impl Lower<'_> {
         let shape = self.shape(v).to_vec();
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
-        let looped = lanes != LaneDim::Splat && whole >= 8 && rows * whole > 16;
+        let looped =
+            lanes != LaneDim::Splat && whole >= 8 && rows * whole > 16 && self.last_by_index(v);
         if looped {
             let step = self.lanes;
             self.for_loop(
@@ -248,7 +250,7 @@ impl Lower<'_> {
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
         let guarded = r.dims.last().is_some_and(|d| d.guard.is_some());
         let looped =
-            lanes != LaneDim::Splat && !guarded && rows * whole > 16 && self.vectors_by_index(v);
+            lanes != LaneDim::Splat && !guarded && rows * whole > 16 && self.last_by_index(v);
         if looped {
             let step = self.lanes;
             self.for_loop(
@@ -617,7 +619,8 @@ impl Lower<'_> {
         }
         let x = self.operand(a, at, lanes)?;
         let cvt = |l: &mut Self, class, c| Ok(l.v(class, Op::Cvt(c), &[x]));
-        let small = matches!(from, Dtype::I8 | Dtype::U8 | Dtype::I16 | Dtype::U16 | Dtype::I32);
+        let small =
+            from.bits() <= 16 && !from.is_float() && from != Dtype::Bool || from == Dtype::I32;
         match (from, to) {
             (a, b) if a == b => Ok(x),
             (Dtype::F16, Dtype::F32) => cvt(self, Class::Float, Cvt::FloatFromF16),
@@ -686,7 +689,8 @@ impl Lower<'_> {
         let Some(Place::Inline(Some(r))) = self.places.get(&a).cloned() else { return Ok(None) };
         let (Some(dim), Some(&coord)) = (r.dims.last(), at.last()) else { return Ok(None) };
         let along = lanes == LaneDim::Dim(r.dims.len() - 1) && r.dims.len() == at.len();
-        let apart = r.packed.is_some() || r.dims.iter().any(|d| d.guard.is_some());
+        let apart =
+            r.packed.is_some() || r.field.is_some() || r.dims.iter().any(|d| d.guard.is_some());
         let native = self.choice.target.row(&Op::Cvt(Cvt::FloatFromF16)).is_some();
         let inside = if coord.reg.is_some() { coord.span } else { dim.len };
         let first = coord.add / (2 * self.lanes) * 2 * self.lanes;

@@ -7,6 +7,7 @@
 mod access;
 pub(crate) mod dot;
 mod eval;
+mod field;
 mod rows;
 mod unpack;
 
@@ -409,14 +410,18 @@ impl Lower<'_> {
                 let r = self.tile_ref(tensor, &slices, false)?;
                 let width = if r.elem == Dtype::I64 {
                     Width::W64
-                } else if r.elem == Dtype::I32 {
+                } else if matches!(r.elem, Dtype::I32 | Dtype::U32) {
                     Width::W32
                 } else {
                     return Err(self.no(format!("reading a scalar of type {}", r.elem)));
                 };
                 let mem = Some(Mem { base: r.base, offset: r.offset });
-                let x = self.inst(Class::Int, Op::Read(width), &[], mem);
-                self.scalars.insert(name.clone(), Operand::Reg(x));
+                let mut x = Operand::Reg(self.inst(Class::Int, Op::Read(width), &[], mem));
+                if r.elem == Dtype::U32 {
+                    // Words come with their sign.
+                    x = self.int(IntOp::Rem, x, Operand::Imm(1 << 32));
+                }
+                self.scalars.insert(name.clone(), x);
                 Ok(())
             }
             Stmt::Store { tensor, at, value, guard } => {

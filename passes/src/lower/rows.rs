@@ -16,7 +16,21 @@ const CHAINS: usize = 4;
 impl Lower<'_> {
     /// Can a row be asked for by an index that only the running kernel knows?
     pub(super) fn row_by_index(&self, v: Value) -> bool {
-        if self.shape(v).first() == Some(&1) {
+        self.by_index(v, 0)
+    }
+
+    /// The same for a column.
+    pub(super) fn column_by_index(&self, v: Value) -> bool {
+        self.by_index(v, 1)
+    }
+
+    /// The same for the last dimension.
+    pub(super) fn last_by_index(&self, v: Value) -> bool {
+        self.by_index(v, self.shape(v).len().saturating_sub(1))
+    }
+
+    fn by_index(&self, v: Value, dim: usize) -> bool {
+        if self.shape(v).get(dim) == Some(&1) {
             return true;
         }
         match self.places.get(&v) {
@@ -25,39 +39,14 @@ impl Lower<'_> {
             Some(Place::Inline(Some(r))) => r.packed.is_none(),
             Some(Place::Inline(None)) => match &self.exprs[&v] {
                 Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => true,
-                // A column by its index is a row of the transposed tile.
-                Expr::Transpose(a) => self.column_by_index(*a),
+                // It has no such dimension left.
+                Expr::Reduce(_, _, along) if *along == dim => true,
+                Expr::Transpose(a) => self.by_index(*a, 1 - dim.min(1)),
                 Expr::Dot { .. } => false,
-                Expr::Reduce(_, a, _)
-                | Expr::Convert(a)
-                | Expr::Unary(_, a)
-                | Expr::Bits(a)
-                | Expr::Permute(a, _) => self.row_by_index(*a),
-                Expr::Binary(_, a, b) => self.row_by_index(*a) && self.row_by_index(*b),
-                Expr::Select(c, a, b) => [c, a, b].into_iter().all(|x| self.row_by_index(*x)),
+                // Its elements are found by places that the compiler knows.
+                Expr::Permute(..) if dim + 1 == self.shape(v).len() => false,
+                other => crate::tile::operands(other).iter().all(|o| self.by_index(*o, dim)),
             },
-        }
-    }
-
-    /// Can vectors along the last dimension be asked for by an index that only the running kernel knows?
-    pub(super) fn vectors_by_index(&self, v: Value) -> bool {
-        if self.shape(v).last() == Some(&1) {
-            return true;
-        }
-        match self.places.get(&v) {
-            None | Some(Place::Regs(_)) => false,
-            Some(Place::Scratch(_) | Place::Inline(Some(_))) => true,
-            Some(Place::Inline(None)) => {
-                crate::tile::operands(&self.exprs[&v]).iter().all(|o| self.vectors_by_index(*o))
-            }
-        }
-    }
-
-    fn column_by_index(&self, v: Value) -> bool {
-        match self.places.get(&v) {
-            None | Some(Place::Regs(_)) => false,
-            Some(Place::Scratch(_)) => true,
-            Some(Place::Inline(load)) => load.as_ref().is_some_and(|r| r.packed.is_none()),
         }
     }
 

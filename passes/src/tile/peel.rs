@@ -95,6 +95,32 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
             found.insert(*value);
         }
     }
+    // What is read in another way than as a condition has to stay.
+    for stmt in &f.body {
+        let Stmt::Let { value, expr } = stmt else { continue };
+        for v in operands(expr) {
+            let whole =
+                |other: &Value| kernel.values[*other].ty.shape == kernel.values[*value].ty.shape;
+            let condition = match expr {
+                Expr::Select(c, a, b) => v == *c && v != *a && v != *b,
+                Expr::Binary(Binary::And, a, b) => a != b && whole(if v == *a { b } else { a }),
+                Expr::Fill(_)
+                | Expr::Iota { .. }
+                | Expr::Load { .. }
+                | Expr::Dot { .. }
+                | Expr::Unary(..)
+                | Expr::Binary(..)
+                | Expr::Reduce(..)
+                | Expr::Transpose(_)
+                | Expr::Permute(..)
+                | Expr::Bits(_)
+                | Expr::Convert(_) => false,
+            };
+            if !condition {
+                found.remove(&v);
+            }
+        }
+    }
     found
 }
 
@@ -132,6 +158,13 @@ fn clone_whole(kernel: &mut Kernel, f: &For, masks: &BTreeSet<Value>, hi: Extent
             Stmt::Let { value, expr: Expr::Select(c, a, _) } if masks.contains(c) => {
                 let a = *map.get(a).unwrap_or(a);
                 map.insert(*value, a);
+            }
+            // True and x is x.
+            Stmt::Let { value, expr: Expr::Binary(Binary::And, a, b) }
+                if masks.contains(a) || masks.contains(b) =>
+            {
+                let other = if masks.contains(a) { b } else { a };
+                map.insert(*value, *map.get(other).unwrap_or(other));
             }
             Stmt::Let { value, expr } => {
                 let mut expr = rename(expr, &map);

@@ -132,8 +132,14 @@ fn turns(t: &Tensor, at: &[Slice], step: i64, schedule: &Schedule) -> i64 {
             }
             Err(_) => 0,
         },
+        // What several elements share is small.
+        Store::Field(field) if field.step > 0 && t.role == Role::In && dims <= 2 => {
+            let bytes = elements / field.block * field.stride / 8;
+            if bytes >= WORTH { schedule.prefetch as i64 } else { 0 }
+        }
         Store::Packed { part: Part::Scale | Part::Min | Part::Zeros | Part::RowZeros, .. }
         | Store::Strided
+        | Store::Field(_)
         | Store::Blocks(_) => 0,
     }
 }

@@ -14,13 +14,14 @@ use kgen_ir::{
     dtype::Dtype,
     tile::{Expr, Kernel, Program, Role, Space, Stage, Stmt, Type, Value},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
     let mut program = program.clone();
     for kernel in &mut program.kernels {
         let mut uses = Uses::default();
         uses.block(&kernel.body, 0);
+        uses.rows(&kernel.body);
         let mut spaces = BTreeMap::new();
         block(kernel, &kernel.body, 0, &uses, choice, &mut spaces, &mut 0);
         for (value, space) in spaces {
@@ -45,11 +46,37 @@ enum Kind {
 struct Uses {
     readers: BTreeMap<Value, Vec<(usize, Kind)>>,
     next: usize,
+    /// What right operands of products are computed from: a loop over k reads it row by row.
+    rows: BTreeSet<Value>,
 }
 
 impl Uses {
     fn add(&mut self, v: Value, block: usize, kind: Kind) {
         self.readers.entry(v).or_default().push((block, kind));
+    }
+
+    /// From the last statement to the first, so that readers come before what they read.
+    fn rows(&mut self, body: &[Stmt]) {
+        for stmt in body.iter().rev() {
+            match stmt {
+                Stmt::Let { expr: Expr::Dot { b, .. }, .. } => drop(self.rows.insert(*b)),
+                Stmt::Let { value, expr } => {
+                    if self.rows.contains(value) && !matches!(expr, Expr::Reduce(..)) {
+                        self.rows.extend(operands(expr));
+                    }
+                }
+                Stmt::For(f) => self.rows(&f.body),
+                Stmt::Tasks { body, .. } => self.rows(body),
+                Stmt::If(i) => {
+                    self.rows(&i.otherwise);
+                    self.rows(&i.then);
+                }
+                Stmt::Scalar { .. }
+                | Stmt::Read { .. }
+                | Stmt::Store { .. }
+                | Stmt::Prefetch { .. } => {}
+            }
+        }
     }
 
     /// Numbers blocks in the order of a walk, as [`block`] does.
@@ -113,6 +140,14 @@ fn block(
         match stmt {
             Stmt::Let { value, expr } => {
                 let space = space(kernel, body, own, *value, expr, uses, choice, out);
+                let shape = &kernel.values[*value].ty.shape;
+                // Registers have no index that is known at run time only.
+                let column = shape.len() == 2 && shape[0] > 1 && shape[1] == 1;
+                let looked_up = column && uses.rows.contains(value);
+                let space = match space {
+                    Space::Register if looked_up => Space::Scratch,
+                    Space::Register | Space::Scratch | Space::Inline => space,
+                };
                 out.insert(*value, space);
             }
             Stmt::For(f) => {

@@ -52,6 +52,8 @@ pub fn read<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> Attention {
     let (scale, softcap) = (number(r, t, "scale"), number(r, t, "softcap"));
     let (alibi, sink_logit, lse) =
         (flag(r, t, "alibi"), flag(r, t, "sink_logit"), flag(r, t, "lse"));
+    let indices = [("i32", Dtype::I32), ("i64", Dtype::I64)];
+    let index = t.get(r, "index").and_then(|node| r.word(&node, "type of indices", &indices));
     let deterministic =
         t.get(r, "deterministic").and_then(|node| r.word(&node, "scope", &[("batch", true)]));
     let compute = t.get(r, "compute").and_then(|node| r.word(&node, "precision", PRECISIONS));
@@ -70,6 +72,7 @@ pub fn read<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> Attention {
         sink_logit,
         lse,
         deterministic: deterministic.unwrap_or(false),
+        index: index.unwrap_or(Dtype::I32),
         compute: compute.unwrap_or(Precision::F32),
     }
 }

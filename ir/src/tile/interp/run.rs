@@ -1,6 +1,7 @@
 //! One worker in one kernel: statements and expressions over tiles.
 
 use super::{
+    super::field::Field,
     super::{Binary, Expr, Kernel, Predicate, Reduce, Slice, Stmt, Unary, Value, print},
     InterpError, Mode, Options, Order, Result, holds,
     memory::Cells,
@@ -15,12 +16,23 @@ pub(super) struct Tile {
     data: Vec<f64>,
 }
 
+/// A parameter that is a field of a tensor.
+pub(super) struct FieldOf {
+    pub field: Field,
+    pub elem: Dtype,
+    /// Of the tensor.
+    pub from: Dtype,
+    /// Of the parameter.
+    pub shape: Vec<i64>,
+}
+
 pub(super) struct Run<'a> {
     pub kernel: &'a Kernel,
     pub dims: &'a Dims,
     pub options: &'a Options,
     /// Kernel parameter to tensor of the program.
     pub names: BTreeMap<String, String>,
+    pub fields: &'a BTreeMap<String, FieldOf>,
     pub scalars: BTreeMap<String, i64>,
     pub tiles: BTreeMap<Value, Tile>,
     /// Of this worker alone.
@@ -258,6 +270,9 @@ impl Run<'_> {
         shape: &[usize],
         guard: bool,
     ) -> Result<Vec<f64>> {
+        if let Some(of) = self.fields.get(tensor) {
+            return self.load_field(of, tensor, at, shape, guard);
+        }
         let mut out = Vec::new();
         self.visit(tensor, at, shape, guard, |cells, place, who| {
             out.push(match place {
@@ -266,6 +281,76 @@ impl Run<'_> {
             });
             Ok(())
         })?;
+        Ok(out)
+    }
+
+    fn load_field(
+        &mut self,
+        of: &FieldOf,
+        tensor: &str,
+        at: &[Slice],
+        shape: &[usize],
+        guard: bool,
+    ) -> Result<Vec<f64>> {
+        let starts = at.iter().map(|s| self.extent(&s.start)).collect::<Result<Vec<_>>>()?;
+        let who = self.who;
+        let cells = Self::cells(&mut self.scratch, self.memory, &self.names, tensor)?;
+        let wrong = |what| Err(InterpError::Tile(tensor.into(), what));
+        let rank = of.shape.len();
+        if rank != at.len() || rank == 0 || !(rank - 1..=rank).contains(&cells.shape.len()) {
+            return wrong("has another number of dimensions");
+        }
+        let row = if cells.shape.len() == rank { cells.shape[rank - 1] } else { 1 };
+        let unit = of.from.bits() as usize;
+        let bits = of.elem.bits() as usize;
+        if unit == 0 || of.from != of.elem && of.from != Dtype::U8 {
+            return wrong("is no field of this tensor");
+        }
+        let mut out = Vec::new();
+        for index in indices(shape) {
+            let mut inner = index.iter();
+            let (mut flat, mut last, mut outside) = (0i64, 0, false);
+            for (d, (slice, start)) in at.iter().zip(&starts).enumerate() {
+                let step = if slice.len.is_some() { inner.next().copied().unwrap_or(0) } else { 0 };
+                let (index, size) = (start.saturating_add(step as i64), of.shape[d]);
+                if !(0..size).contains(&index) {
+                    if !guard {
+                        return Err(InterpError::Outside { tensor: tensor.into(), index, size });
+                    }
+                    outside = true;
+                } else if d + 1 == rank {
+                    last = index as usize;
+                } else {
+                    flat = flat.saturating_mul(cells.shape[d]).saturating_add(index);
+                }
+            }
+            if outside {
+                out.push(0.0);
+                continue;
+            }
+            let Some(bit) = of.field.bit(last) else { return wrong("ends beyond all memory") };
+            let mut read = |i: usize| {
+                let (index, size) = (i as i64, row);
+                if index >= size {
+                    return Err(InterpError::Outside { tensor: tensor.into(), index, size });
+                }
+                cells.read(tensor, flat.saturating_mul(row).saturating_add(index) as usize, who)
+            };
+            if of.from == of.elem {
+                out.push(read(bit / unit)?);
+                continue;
+            }
+            let mut bytes = Vec::new();
+            for i in bit / 8..(bit + bits).div_ceil(8) {
+                bytes.push(read(i)? as u8);
+            }
+            out.push(if bits < 8 {
+                let both = u16::from(bytes[0]) | bytes.get(1).map_or(0, |b| u16::from(*b) << 8);
+                f64::from((both >> (bit % 8)) & ((1 << bits) - 1))
+            } else {
+                Tensor { dtype: of.elem, shape: vec![1], bytes }.get(0)
+            });
+        }
         Ok(out)
     }
 

@@ -4,92 +4,300 @@
 //! max, den, o = for j in lo..hi step 16 with ... { one step of the online softmax }
 //! ```
 
-use super::{keys::Tile, mask::ranges, merge::normalise, *};
+use super::{
+    keys::{Open, Tile},
+    merge::normalise,
+    *,
+};
 
-/// The kernel over all keys, or over parts of `split` keys that leave their states.
-pub(super) fn decode(
-    s: &Shape<'_>,
-    params: Vec<Param>,
-    split: Option<usize>,
-) -> kgen_ir::tile::Kernel {
-    let mut b = Builder::new(if split.is_some() { "attend_part" } else { "attend" }, params);
-    let kv_heads = s.a.kv.heads;
-    let parts = split.map_or(Extent::Lit(1), |c| s.n.clone().ceil_div(c));
-    let count = s.batch.clone() * s.m.clone() * kv_heads * parts.clone();
-    b.tasks("t", count, 1, |b| {
-        let t = Extent::from("t");
-        // Neighbouring tasks share keys: query rows innermost, then parts, then heads.
-        let i = b.scalar("i", t.clone() % s.m.clone());
-        let part = b.scalar("part", t.clone() / s.m.clone() % parts.clone());
-        let h = b.scalar("h", t.clone() / (s.m.clone() * parts.clone()) % kv_heads);
-        let seq = b.scalar("seq", t / (s.m.clone() * parts.clone() * kv_heads));
-        let heads = Slice::range(h.clone() * s.group, s.group);
-        let q = queries(b, s, &seq, &i, &heads);
-        let mut max = b.fill(LOWEST, Dtype::F32, &[s.group, 1]);
-        let mut den = b.fill(0.0, Dtype::F32, &[s.group, 1]);
-        let mut o = b.fill(0.0, Dtype::F32, &[s.group, s.v_dim]);
-        let pos = b.scalar("pos", s.n.clone() - s.m.clone() + i.clone());
-        let segment = &s.a.segments[0];
-        for (number, (lo, hi)) in
-            ranges(&segment.mask, &pos, &s.n).into_iter().flatten().enumerate()
-        {
-            let (lo, hi) = match split {
-                None => (lo, hi),
-                Some(c) => (lo.max(part.clone() * c), hi.min((part.clone() + 1) * c)),
-            };
-            let lo = b.scalar(&format!("lo{number}"), lo);
-            let hi = b.scalar(&format!("hi{number}"), hi.max(lo.clone()));
-            let var = format!("j{number}");
-            let inits = [("max", max), ("den", den), ("o", o)];
-            let state = b.for_each(&var, (lo, hi.clone(), s.keys), &inits, |b, state| {
-                let tile =
-                    Tile { seq: &seq, head: &h, j: &Extent::from(var.as_str()), hi: Some(&hi) };
-                step(b, s, q, &tile, state)
-            });
-            (max, den, o) = (state[0], state[1], state[2]);
+/// A query row of a sequence, and a part of its keys.
+pub(super) struct Item {
+    pub seq: Extent,
+    /// Of the sequence.
+    pub i: Extent,
+    /// Rows of the sequence.
+    pub m: Extent,
+    /// Where rows are packed, the row.
+    pub row: Option<Extent>,
+    pub part: Extent,
+    /// Where states have a list, the place in it.
+    pub slot: Option<Extent>,
+}
+
+impl Item {
+    /// Leading indices of q, o and lse.
+    pub fn rows(&self) -> Vec<Slice> {
+        match &self.row {
+            Some(row) => vec![Slice::point(row.clone())],
+            None => vec![Slice::point(self.seq.clone()), Slice::point(self.i.clone())],
         }
-        let row = |last: usize| match split {
-            None => vec![
-                Slice::point(seq.clone()),
-                Slice::point(i.clone()),
-                heads.clone(),
-                Slice::range(0, last),
-            ],
-            Some(_) => vec![
-                Slice::point(seq.clone()),
-                Slice::point(i.clone()),
-                Slice::point(part.clone()),
-                heads.clone(),
-                Slice::range(0, last),
-            ],
+    }
+
+    /// Leading indices of the states of parts.
+    pub fn states(&self) -> Vec<Slice> {
+        match &self.slot {
+            Some(slot) => vec![Slice::point(slot.clone())],
+            None => [&self.seq, &self.i, &self.part].map(|x| Slice::point(x.clone())).into(),
+        }
+    }
+
+    /// Item `item` of a list.
+    pub fn listed(b: &mut Builder, s: &Shape<'_>, split: bool, item: &Extent) -> Item {
+        let list = if split { "work" } else { "rows" };
+        let seq = lists::owner(b, s, list, item);
+        let before = b.read("before_own", list, vec![seq.clone()]);
+        let (first, m) = lists::rows(b, s, &seq);
+        let own = b.scalar("own", item.clone() - before);
+        // Neighbours share keys.
+        let i = b.scalar("i", if split { own.clone() % m.clone() } else { own.clone() });
+        let part = b.scalar("part", if split { own / m.clone() } else { Extent::Lit(0) });
+        let row = first.map(|first| b.scalar("row", first + i.clone()));
+        Item { seq, i, m, row, part, slot: split.then(|| item.clone()) }
+    }
+}
+
+/// Whether tasks come from a list.
+fn has_list(s: &Shape<'_>, split: bool) -> bool {
+    if split { s.varies() } else { s.m.is_none() }
+}
+
+/// Number of items where there is a list.
+pub(super) fn items(b: &mut Builder, s: &Shape<'_>, split: bool) -> Option<Extent> {
+    let list = if split { "work" } else { "rows" };
+    has_list(s, split).then(|| b.read("items", list, vec![s.batch.clone()]))
+}
+
+/// The kernel over all keys, or over parts of keys that leave their states.
+pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: bool) -> kgen_ir::tile::Kernel {
+    let mut b = Builder::new(if split { "attend_part" } else { "attend" }, params);
+    scratch(&mut b, s, s.group, has_list(s, split), !split);
+    let listed = items(&mut b, s, split);
+    let parts = if split { s.parts() } else { Extent::Lit(1) };
+    let rows = s.m.clone().unwrap_or(Extent::Lit(1));
+    for class in &s.classes {
+        let heads = class.heads.len() * s.blocks;
+        let count = match &listed {
+            Some(items) => items.clone() * heads,
+            None => s.batch.clone() * rows.clone() * heads * parts.clone(),
         };
-        if split.is_some() {
-            b.store("part.max", row(1), max, false);
-            b.store("part.den", row(1), den, false);
-            b.store("part.o", row(s.v_dim), o, false);
-        } else {
-            let out = normalise(b, o, den, s.a.out);
-            b.store("o", row(s.v_dim), out, false);
-        }
-    });
+        b.tasks("t", count, 1, |b| {
+            let t = Extent::from("t");
+            let (item, u) = match &listed {
+                Some(items) => {
+                    let u = b.scalar("h", t.clone() / items.clone());
+                    let item = b.scalar("item", t % items.clone());
+                    (Item::listed(b, s, split, &item), u)
+                }
+                None => {
+                    // Neighbouring tasks share keys: query rows innermost, then parts, then heads.
+                    let i = b.scalar("i", t.clone() % rows.clone());
+                    let part = b.scalar("part", t.clone() / rows.clone() % parts.clone());
+                    let u = b.scalar("h", t.clone() / (rows.clone() * parts.clone()) % heads);
+                    let seq = b.scalar("seq", t / (rows.clone() * parts.clone() * heads));
+                    (Item { seq, i, m: rows.clone(), row: None, part, slot: None }, u)
+                }
+            };
+            one(b, s, class, &item, &u, split);
+        });
+    }
     b.finish()
 }
 
-/// The query rows of `heads`, scaled.
-pub(super) fn queries(
+/// Memory of a worker: for tiles of keys, and for columns that come from rows and go to rows.
+pub(super) fn scratch(b: &mut Builder, s: &Shape<'_>, group: usize, listed: bool, ends: bool) {
+    if listed {
+        lists::scratch(b);
+    }
+    s.segments.iter().for_each(|seg| seg.scratch(b, s));
+    if s.a.alibi {
+        b.scratch("alibi.column", Dtype::F32, &[group, 1]);
+    }
+    if ends {
+        columns(b, s, group, !ends);
+    }
+}
+
+/// Columns of whoever normalises; one head at a time stores no column of logarithms.
+pub(super) fn columns(b: &mut Builder, s: &Shape<'_>, group: usize, alone: bool) {
+    for (name, on) in [("sink", s.a.sink_logit), ("lse", s.a.lse && !alone)] {
+        if on {
+            b.scratch(&format!("{name}.column"), Dtype::F32, &[group, 1]);
+        }
+    }
+}
+
+/// Elements `heads` of a tensor with one for each query head, as a column.
+pub(super) fn column(b: &mut Builder, name: &str, tensor: &str, heads: &Slice) -> Value {
+    let list = b.load(name, tensor, Dtype::F32, vec![heads.clone()], false);
+    let (column, count) = (format!("{name}.column"), b.shape(list)[0]);
+    b.store(&column, vec![Slice::range(0, count), Slice::point(0)], list, false);
+    let at = vec![Slice::range(0, count), Slice::range(0, 1)];
+    b.load(&format!("{name}1"), &column, Dtype::F32, at, false)
+}
+
+/// Slopes of ALiBi, in units of log 2.
+pub(super) fn slopes(b: &mut Builder, s: &Shape<'_>, heads: &Slice) -> Option<Value> {
+    s.a.alibi.then(|| {
+        let slope = column(b, "alibi", "alibi", heads);
+        let log2e = b.fill(std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
+        b.binary("slope", Binary::Mul, slope, log2e)
+    })
+}
+
+/// A task: `u` counts the heads of the class, a block of query heads each.
+fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, split: bool) {
+    let at = u.clone() / s.blocks;
+    let block = pick(&class.heads, &at) * s.blocks + u.clone() % s.blocks;
+    let heads = Slice::range(block * s.group, s.group);
+    let mut opened = keys::open(b, s, &class.segments, &item.seq);
+    own_heads(&mut opened, class, &at);
+    let q = queries(b, s, item, &heads);
+    let bias = Bias { slope: slopes(b, s, &heads), item, head: &heads.start };
+    let max = b.fill(LOWEST, Dtype::F32, &[s.group, 1]);
+    let den = b.fill(0.0, Dtype::F32, &[s.group, 1]);
+    let o = b.fill(0.0, Dtype::F32, &[s.group, s.v_dim]);
+    let mut state = vec![max, den, o];
+    let pos = position(b, item, &opened);
+    let mut number = 0;
+    for open in &opened {
+        for (lo, hi) in mask::ranges(open, &pos, &heads.start) {
+            let (lo, hi) = if split { cut(s, open, item, lo, hi) } else { (lo, hi) };
+            state = range(b, s, open, (lo, hi), number, state, |b, tile, state| {
+                step(b, s, q, &bias, &pos, tile, state)
+            });
+            number += 1;
+        }
+    }
+    let row = |lead: Vec<Slice>, last| [lead, vec![heads.clone(), Slice::range(0, last)]].concat();
+    if split {
+        b.store("part.max", row(item.states(), 1), state[0], false);
+        b.store("part.den", row(item.states(), 1), state[1], false);
+        b.store("part.o", row(item.states(), s.v_dim), state[2], false);
+        return;
+    }
+    let (out, lse) = normalise(b, s, &state, &heads);
+    b.store("o", row(item.rows(), s.v_dim), out, false);
+    if let Some(lse) = lse {
+        let whole = Slice::range(0, s.group);
+        b.store("lse.column", vec![whole.clone(), Slice::range(0, 1)], lse, false);
+        let list = b.load("lse1", "lse.column", Dtype::F32, vec![whole, Slice::point(0)], false);
+        b.store("lse", [item.rows(), vec![heads]].concat(), list, false);
+    }
+}
+
+/// Kv head number `at` of the class, as each segment counts heads.
+pub(super) fn own_heads(opened: &mut [Open<'_>], class: &Class, at: &Extent) {
+    for open in opened {
+        let own: Vec<i64> = class.heads.iter().filter_map(|h| place(open, *h)).collect();
+        open.head = pick(&own, at);
+    }
+}
+
+/// Where a segment has a kv head.
+fn place(open: &Open<'_>, head: i64) -> Option<i64> {
+    open.seg.heads.iter().position(|h| *h == head).map(|p| p as i64)
+}
+
+/// Where the query row stands: the last one behind all keys but its own.
+pub(super) fn position(b: &mut Builder, item: &Item, opened: &[Open<'_>]) -> Extent {
+    let total = opened.last().map_or(Extent::Lit(0), Open::end);
+    b.scalar("pos", total - item.m.clone() + item.i.clone())
+}
+
+/// The keys of the item's part.
+pub(super) fn cut(
+    s: &Shape<'_>,
+    open: &Open<'_>,
+    item: &Item,
+    lo: Extent,
+    hi: Extent,
+) -> (Extent, Extent) {
+    let part = item.part.clone() - open.part.clone();
+    (lo.max(part.clone() * s.split), hi.min((part + 1) * s.split))
+}
+
+/// Whether tiles from `lo` on begin where the segment wants them to.
+pub(super) fn aligned(s: &Shape<'_>, open: &Open<'_>, lo: &Extent, split: bool) -> bool {
+    match open.seg.walk {
+        Walk::Rows | Walk::Gather if open.seg.spec.mask != Mask::Tree => true,
+        Walk::Rows | Walk::Gather | Walk::Pages(_) => {
+            let start = |lo: &Extent| *lo == Extent::Lit(0);
+            let parts = s.split.is_multiple_of(open.seg.keys);
+            if split { parts && starts_at_part(lo) } else { start(lo) }
+        }
+    }
+}
+
+/// `max(0, part * split)`: where parts of a range from 0 begin.
+fn starts_at_part(lo: &Extent) -> bool {
+    matches!(lo, Extent::Bin(kgen_ir::extent::BinOp::Max, zero, _) if **zero == Extent::Lit(0))
+}
+
+/// Bounds of a range as scalars: its tiles from the first that begins inside, and the one that it begins in.
+pub(super) struct Bounds {
+    pub lo: Extent,
+    pub hi: Extent,
+    /// Start and end of a loop over the tile in which the range begins, if it may begin inside one.
+    pub head: Option<(Extent, Extent)>,
+    /// First key of the others.
+    pub main: Extent,
+}
+
+pub(super) fn bounds(
     b: &mut Builder,
     s: &Shape<'_>,
-    seq: &Extent,
-    i: &Extent,
-    heads: &Slice,
-) -> Value {
+    open: &Open<'_>,
+    (lo, hi): (Extent, Extent),
+    number: usize,
+    split: bool,
+) -> Bounds {
+    let straight = aligned(s, open, &lo, split);
+    let lo = b.scalar(&format!("lo{number}"), lo);
+    let hi = b.scalar(&format!("hi{number}"), hi.max(lo.clone()));
+    if straight {
+        return Bounds { main: lo.clone(), lo, hi, head: None };
+    }
+    let keys = open.seg.keys;
+    let start = b.scalar(&format!("start{number}"), lo.clone() / keys * keys);
+    // One turn if the range has keys and begins inside a tile, else none.
+    let some = (hi.clone() - lo.clone()).min(1);
+    let end = start.clone() + (lo.clone().ceil_div(keys) * keys - start.clone()) * some;
+    let end = b.scalar(&format!("end{number}"), end);
+    let main = b.scalar(&format!("main{number}"), end.clone().max(lo.clone()));
+    Bounds { lo, hi, head: Some((start, end)), main }
+}
+
+/// Walks a range of keys of a segment, tile by tile.
+fn range(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    open: &Open<'_>,
+    keys: (Extent, Extent),
+    number: usize,
+    mut state: Vec<Value>,
+    step: impl Fn(&mut Builder, &Tile<'_>, &[Value]) -> Vec<Value>,
+) -> Vec<Value> {
+    let split = starts_at_part(&keys.0);
+    let Bounds { lo, hi, head, main } = bounds(b, s, open, keys, number, split);
+    let size = open.seg.keys;
+    let mut walk = |b: &mut Builder, var: &str, from: Extent, to: Extent, lo: Option<&Extent>| {
+        let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
+        state = b.for_each(var, (from, to, size), &inits, |b, state| {
+            let tile = Tile { open, j: &Extent::from(var), lo, hi: Some(&hi) };
+            step(b, &tile, state)
+        });
+    };
+    if let Some((from, to)) = head {
+        walk(b, &format!("k{number}"), from, to, Some(&lo));
+    }
+    walk(b, &format!("j{number}"), main, hi.clone(), None);
+    state
+}
+
+/// The query rows of `heads`, scaled.
+pub(super) fn queries(b: &mut Builder, s: &Shape<'_>, item: &Item, heads: &Slice) -> Value {
     let scale = s.a.scale.unwrap_or(1.0 / (s.dim as f64).sqrt());
-    let at = vec![
-        Slice::point(seq.clone()),
-        Slice::point(i.clone()),
-        heads.clone(),
-        Slice::range(0, s.dim),
-    ];
+    let at = [item.rows(), vec![heads.clone(), Slice::range(0, s.dim)]].concat();
     let q0 = b.load("q0", "q", s.a.q.dtype, at, false);
     let q1 = b.convert("q1", q0, Dtype::F32);
     // Scores in units of log 2, unless a cap stands between.
@@ -98,36 +306,70 @@ pub(super) fn queries(
     b.binary("qs", Binary::Mul, q1, c)
 }
 
+/// What is added to scores, and hides keys one by one.
+pub(super) struct Bias<'a> {
+    pub slope: Option<Value>,
+    pub item: &'a Item,
+    /// The first query head.
+    pub head: &'a Extent,
+}
+
+/// Scores under the cap, in units of log 2.
+pub(super) fn capped(b: &mut Builder, s: &Shape<'_>, score: Value) -> Value {
+    let Some(cap) = s.a.softcap else { return score };
+    let inverse = b.fill(1.0 / cap, Dtype::F32, &[1, 1]);
+    let scaled = b.binary("s1", Binary::Mul, score, inverse);
+    let squashed = b.unary("s2", Unary::Tanh, scaled);
+    let back = b.fill(cap * std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
+    b.binary("s3", Binary::Mul, squashed, back)
+}
+
 /// One tile of keys joins the state.
 pub(super) fn step(
     b: &mut Builder,
     s: &Shape<'_>,
     q: Value,
+    bias: &Bias<'_>,
+    pos: &Extent,
     at: &Tile<'_>,
     state: &[Value],
 ) -> Vec<Value> {
     let (max, den, o) = (state[0], state[1], state[2]);
-    let Tile { j, hi, .. } = at;
+    let Tile { open, j, lo, hi } = at;
+    let keys = open.seg.keys;
     // Which keys of the tile exist: whole tiles lose this by `peel`.
-    let exist = hi.map(|hi| {
+    let edge = |b: &mut Builder, cmp, edge: &Extent| {
         let zero = b.fill(0.0, Dtype::I32, &[1, 1]);
-        let places = b.iota(&[1, s.keys], 1, (*j).clone() - hi.clone());
-        let seen = b.binary("seen", Binary::Cmp(Compare::Lt), places, zero);
-        let rows = b.iota(&[s.keys, 1], 0, (*j).clone() - hi.clone());
-        (seen, b.binary("held", Binary::Cmp(Compare::Lt), rows, zero))
-    });
-    let k1 = keys::k(b, s, at);
-    let mut score = b.dot("s0", q, k1, true, None);
-    if let Some(cap) = s.a.softcap {
-        let inverse = b.fill(1.0 / cap, Dtype::F32, &[1, 1]);
-        let scaled = b.binary("s1", Binary::Mul, score, inverse);
-        let squashed = b.unary("s2", Unary::Tanh, scaled);
-        let back = b.fill(cap * std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
-        score = b.binary("s3", Binary::Mul, squashed, back);
+        let places = b.iota(&[1, keys], 1, (*j).clone() - edge.clone());
+        let seen = b.binary("seen", Binary::Cmp(cmp), places, zero);
+        let rows = b.iota(&[keys, 1], 0, (*j).clone() - edge.clone());
+        (seen, b.binary("held", Binary::Cmp(cmp), rows, zero))
+    };
+    let mut hidden = Vec::new();
+    hidden.extend(hi.map(|hi| edge(b, Compare::Lt, hi)));
+    hidden.extend(lo.map(|lo| edge(b, Compare::Ge, lo)));
+    if let Some(seen) = mask::seen(b, bias.item, (pos, bias.head), at, 1) {
+        let held = mask::seen(b, bias.item, (pos, bias.head), at, 0);
+        hidden.extend(held.map(|held| (seen, held)));
     }
-    if let Some((seen, _)) = exist {
-        let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[s.group, s.keys]);
-        score = b.select("s", seen, score, lowest);
+    let place = keys::reach(b, s, at);
+    let k1 = keys::k(b, s, at, &place);
+    let score = b.dot("s0", q, k1, true, None);
+    let mut score = capped(b, s, score);
+    if let Some(slope) = bias.slope {
+        let away = b.iota(&[1, keys], 1, open.first.clone() + (*j).clone() - pos.clone());
+        let away = b.convert("away", away, Dtype::F32);
+        let more = b.binary("more", Binary::Mul, slope, away);
+        score = b.binary("s4", Binary::Add, score, more);
+    }
+    if let Some(weight) = keys::weight(b, at) {
+        let log2e = b.fill(std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
+        let more = b.binary("weight", Binary::Mul, weight, log2e);
+        score = b.binary("s5", Binary::Add, score, more);
+    }
+    for (seen, _) in &hidden {
+        let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[s.group, keys]);
+        score = b.select("s", *seen, score, lowest);
     }
     let tile_max = b.reduce("tile_max", Reduce::Max, score, 1);
     let max2 = b.binary("max_next", Binary::Max, max, tile_max);
@@ -138,11 +380,11 @@ pub(super) fn step(
     let sum = b.reduce("sum", Reduce::Sum, p, 1);
     let kept = b.binary("kept", Binary::Mul, den, alpha);
     let den2 = b.binary("den_next", Binary::Add, kept, sum);
-    let mut v = keys::v(b, s, at);
-    if let Some((_, held)) = exist {
+    let mut v = keys::v(b, s, at, &place);
+    for (_, held) in &hidden {
         // A hidden value may be NaN: its weight 0 would not silence it.
-        let nothing = b.fill(0.0, Dtype::F32, &[s.keys, s.v_dim]);
-        v = b.select("v", held, v, nothing);
+        let nothing = b.fill(0.0, Dtype::F32, &[keys, s.v_dim]);
+        v = b.select("v", *held, v, nothing);
     }
     let faded = b.binary("faded", Binary::Mul, o, alpha);
     let o2 = b.dot("o_next", p, v, false, Some(faded));

@@ -5,37 +5,60 @@
 //! partial tile has a loop of its own here: the pass `peel` looks at the tiles of one loop, and these stand in two.
 
 use super::{
-    decode::{queries, step},
-    keys::Tile,
-    mask::ranges,
+    decode::{Bias, Bounds, Item, bounds, cut, items, position, queries, scratch, slopes, step},
+    keys::{Open, Tile},
     *,
 };
 
-pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: usize) -> kgen_ir::tile::Kernel {
+/// Where the kernel serves: what must hold of strides. `None`: it does not serve this op.
+pub(super) fn beside(s: &Shape<'_>, choice: &Choice) -> Option<Vec<Predicate>> {
+    let few = s.a.kv.heads <= 1 || s.blocks > 1 || s.classes.len() > 1;
+    let looked_up =
+        s.segments.iter().any(|seg| seg.walk == Walk::Gather || mask::by_head(&seg.spec.mask));
+    // Which kernel runs must not depend on the batch.
+    if choice.schedule.heads == 0 || few || looked_up || s.a.deterministic {
+        return None;
+    }
+    let side_by_side = |seg: &Seg<'_>| {
+        let stride = |d: usize| Extent::Sym(format!("{}.stride{d}", seg.k.whole(&seg.k_name())));
+        let head = if seg.packed() { 1 } else { 2 };
+        Predicate { left: stride(head), cmp: Compare::Lt, right: stride(head - 1) }
+    };
+    Some(s.segments.iter().map(side_by_side).collect())
+}
+
+pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel {
     let mut b = Builder::new("attend_heads", params);
     let kv_heads = s.a.kv.heads as usize;
     b.scratch("qs", Dtype::F32, &[kv_heads * s.group, s.dim]);
-    let parts = s.n.clone().ceil_div(split);
-    let count = s.batch.clone() * s.m.clone() * parts.clone();
+    scratch(&mut b, s, s.group, s.varies(), false);
+    let listed = items(&mut b, s, true);
+    let parts = s.parts();
+    let rows = s.m.clone().unwrap_or(Extent::Lit(1));
+    let count = match &listed {
+        Some(items) => items.clone(),
+        None => s.batch.clone() * rows.clone() * parts.clone(),
+    };
     b.tasks("t", count, 1, |b| {
         let t = Extent::from("t");
-        let i = b.scalar("i", t.clone() % s.m.clone());
-        let part = b.scalar("part", t.clone() / s.m.clone() % parts.clone());
-        let seq = b.scalar("seq", t / (s.m.clone() * parts.clone()));
+        let item = match &listed {
+            Some(_) => Item::listed(b, s, true, &t),
+            None => {
+                let i = b.scalar("i", t.clone() % rows.clone());
+                let part = b.scalar("part", t.clone() / rows.clone() % parts.clone());
+                let seq = b.scalar("seq", t / (rows.clone() * parts.clone()));
+                Item { seq, i, m: rows.clone(), row: None, part, slot: None }
+            }
+        };
         let all = (Extent::Lit(0), Extent::from(kv_heads), 1);
         let state = |head: &Extent, last: usize| {
-            vec![
-                Slice::point(seq.clone()),
-                Slice::point(i.clone()),
-                Slice::point(part.clone()),
-                Slice::range(head.clone() * s.group, s.group),
-                Slice::range(0, last),
-            ]
+            let width = [Slice::range(head.clone() * s.group, s.group), Slice::range(0, last)];
+            [&item.states()[..], &width].concat()
         };
         b.for_each("g", all.clone(), &[], |b, _| {
             let head = Extent::from("g");
             let rows = Slice::range(head.clone() * s.group, s.group);
-            let q = queries(b, s, &seq, &i, &rows);
+            let q = queries(b, s, &item, &rows);
             b.store("qs", vec![rows, Slice::range(0, s.dim)], q, false);
             let max = b.fill(LOWEST, Dtype::F32, &[s.group, 1]);
             let den = b.fill(0.0, Dtype::F32, &[s.group, 1]);
@@ -45,57 +68,89 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: usize) -> kgen_ir
             b.store("part.o", state(&head, s.v_dim), o, false);
             vec![]
         });
-        let pos = b.scalar("pos", s.n.clone() - s.m.clone() + i.clone());
-        let mask = &s.a.segments[0].mask;
-        for (number, (lo, hi)) in ranges(mask, &pos, &s.n).into_iter().flatten().enumerate() {
-            let lo = b.scalar(&format!("lo{number}"), lo.max(part.clone() * split));
-            let hi = b
-                .scalar(&format!("hi{number}"), hi.min((part.clone() + 1) * split).max(lo.clone()));
-            let whole = lo.clone() + (hi.clone() - lo.clone()) / s.keys * s.keys;
-            let whole = b.scalar(&format!("whole{number}"), whole);
-            for (lo, end, partial) in [(lo, whole.clone(), false), (whole, hi.clone(), true)] {
-                let kind = if partial { "part" } else { "whole" };
-                let (j, h) = (format!("j{number}_{kind}"), format!("h{number}_{kind}"));
-                b.for_each(&j, (lo, end, s.keys), &[], |b, _| {
-                    let j = Extent::from(j.as_str());
-                    b.for_each(&h, all.clone(), &[], |b, _| {
-                        let head = Extent::from(h.as_str());
-                        if !partial {
-                            hints(b, s, &seq, &j, &head);
-                        }
-                        let rows = Slice::range(head.clone() * s.group, s.group);
-                        let at = vec![rows, Slice::range(0, s.dim)];
-                        let q = b.load("q", "qs", Dtype::F32, at, false);
-                        let max = b.load("max", "part.max", Dtype::F32, state(&head, 1), false);
-                        let den = b.load("den", "part.den", Dtype::F32, state(&head, 1), false);
-                        let o = b.load("o", "part.o", Dtype::F32, state(&head, s.v_dim), false);
-                        let end = partial.then_some(&hi);
-                        let tile = Tile { seq: &seq, head: &head, j: &j, hi: end };
-                        let next = step(b, s, q, &tile, &[max, den, o]);
-                        b.store("part.max", state(&head, 1), next[0], false);
-                        b.store("part.den", state(&head, 1), next[1], false);
-                        b.store("part.o", state(&head, s.v_dim), next[2], false);
+        let which: Vec<usize> = (0..s.segments.len()).collect();
+        let mut opened = keys::open(b, s, &which, &item.seq);
+        let pos = position(b, &item, &opened);
+        let mut number = 0;
+        for open in &mut opened {
+            for (lo, hi) in mask::ranges(open, &pos, &Extent::Lit(0)) {
+                let keys = cut(s, open, &item, lo, hi);
+                let Bounds { lo, hi, head, main } = bounds(b, s, open, keys, number, true);
+                let whole =
+                    main.clone() + (hi.clone() - main.clone()) / open.seg.keys * open.seg.keys;
+                let whole = b.scalar(&format!("whole{number}"), whole);
+                let head = head.map(|(from, to)| (from, to, "head"));
+                let loops = [(main, whole.clone(), "whole"), (whole, hi.clone(), "part")];
+                for (from, to, kind) in head.into_iter().chain(loops) {
+                    let (j, h) = (format!("j{number}_{kind}"), format!("h{number}_{kind}"));
+                    b.for_each(&j, (from, to, open.seg.keys), &[], |b, _| {
+                        let j = Extent::from(j.as_str());
+                        let ahead = (kind == "whole").then(|| next_page(b, open, &j, &hi));
+                        b.for_each(&h, all.clone(), &[], |b, _| {
+                            let head = Extent::from(h.as_str());
+                            if let Some(page) = &ahead {
+                                hints(b, s, open, page.as_ref(), &j, &head);
+                            }
+                            let rows = Slice::range(head.clone() * s.group, s.group);
+                            let at = vec![rows.clone(), Slice::range(0, s.dim)];
+                            let q = b.load("q", "qs", Dtype::F32, at, false);
+                            let slope = slopes(b, s, &rows);
+                            let bias = Bias { slope, item: &item, head: &rows.start };
+                            let max = b.load("max", "part.max", Dtype::F32, state(&head, 1), false);
+                            let den = b.load("den", "part.den", Dtype::F32, state(&head, 1), false);
+                            let o = b.load("o", "part.o", Dtype::F32, state(&head, s.v_dim), false);
+                            let tile = Tile {
+                                open: &Open { head: head.clone(), ..open.clone() },
+                                j: &j,
+                                lo: (kind == "head").then_some(&lo),
+                                hi: (kind != "whole").then_some(&hi),
+                            };
+                            let next = step(b, s, q, &bias, &pos, &tile, &[max, den, o]);
+                            b.store("part.max", state(&head, 1), next[0], false);
+                            b.store("part.den", state(&head, 1), next[1], false);
+                            b.store("part.o", state(&head, s.v_dim), next[2], false);
+                            vec![]
+                        });
                         vec![]
                     });
-                    vec![]
-                });
+                }
+                number += 1;
             }
         }
     });
     b.finish()
 }
 
+/// The page of the next tile, where there are pages.
+fn next_page(b: &mut Builder, open: &Open<'_>, j: &Extent, hi: &Extent) -> Option<Extent> {
+    let Walk::Pages(page) = open.seg.walk else { return None };
+    let next = (j.clone() + open.seg.keys).min(hi.clone() - 1i64);
+    let place = vec![open.copy.clone(), next / page];
+    Some(b.read(&format!("next_{j}"), &open.seg.name("block_table"), place))
+}
+
 /// A head's share of the next tile, as many rows as a tile has, in the order of memory: behind the last head of a token
 /// comes the next token. A hint may reach beyond the keys.
-fn hints(b: &mut Builder, s: &Shape<'_>, seq: &Extent, j: &Extent, head: &Extent) {
-    let first = j.clone() + s.keys + head.clone() * s.keys / s.a.kv.heads;
-    for (tensor, width) in [("k", s.dim), ("v", s.v_dim)] {
-        let at = vec![
-            Slice::point(seq.clone()),
-            Slice::point(first.clone()),
-            Slice::range(0, s.keys),
-            Slice::range(0, width),
-        ];
-        b.prefetch(&format!("{}.{tensor}", s.name), at);
+fn hints(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    open: &Open<'_>,
+    page: Option<&Extent>,
+    j: &Extent,
+    head: &Extent,
+) {
+    let keys = open.seg.keys;
+    let share = head.clone() * keys / s.a.kv.heads;
+    let first = j.clone() + keys;
+    let lead = match (page, open.seg.walk) {
+        (Some(page), Walk::Pages(size)) => {
+            vec![Slice::point(page.clone()), Slice::point(first % size + share)]
+        }
+        (_, _) if open.seg.packed() => vec![Slice::point(open.base.clone() + first + share)],
+        (_, _) => vec![Slice::point(open.copy.clone()), Slice::point(first + share)],
+    };
+    for ((tensor, stored), width) in open.seg.stored().into_iter().zip([s.dim, s.v_dim]) {
+        let rows = [Slice::range(0, keys), Slice::range(0, width)];
+        b.prefetch(&stored.main(&tensor), [&lead[..], &rows].concat());
     }
 }

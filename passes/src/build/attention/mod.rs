@@ -4,22 +4,27 @@
 //! (max, den, o) of f32, scores in units of log 2. For one query row every mask of the language that is a predicate
 //! on positions is one or two ranges of keys: hidden keys are never read. Long contexts are cut into parts, whose
 //! states a second launch merges.
+//!
+//! Where sequences differ in length, a launch before counts their rows and parts (`lists`), and tasks are as many as
+//! there are parts: `work = [0, 3, 4, 4, 9]` says that the items 4..9 belong to sequence 3.
 
 mod decode;
 mod heads;
 mod keys;
+mod lists;
 mod mask;
 mod merge;
+mod prefill;
+mod stored;
 
 use super::builder::Builder;
 use crate::Choice;
+use keys::{Seg, Walk};
 use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
-    extent::Extent,
-    op::{
-        Attention, Dim, Heads, KvLayout, Mask, Segment, Select, Shared, Storage, Value as KvValue,
-    },
+    extent::{Extent, RaggedOp},
+    op::{Attention, Dim, KvLayout, Mask, Segment, Select, Shared, Storage, Value as KvValue},
     tile::{
         Arg, Binary, Compare, Launch, Param, Predicate, Program, Reduce, Role, Slice, Store,
         Tensor, Unary, Value, Variant,
@@ -29,148 +34,250 @@ use kgen_ir::{
 /// Below every score: a state that has seen nothing. Finite, so that differences of two such are no NaN.
 const LOWEST: f64 = -3.0e38;
 
+/// Query heads of one task: more leave too few tasks and too much code.
+const GROUP: i64 = 64;
+
 type Result<T> = std::result::Result<T, Unsupported>;
 
-/// What one kernel needs to know.
+/// What the kernels need to know.
 pub(super) struct Shape<'a> {
     a: &'a Attention,
-    name: String,
-    k: Dtype,
-    v: Dtype,
     batch: Extent,
-    m: Extent,
-    n: Extent,
-    /// Query heads that share a kv head.
+    /// Query rows of a sequence; `None`: each has its own number.
+    m: Option<Extent>,
+    /// Query rows of all sequences.
+    rows: Extent,
+    /// Query heads of a task, and how many such tasks a kv head has.
     group: usize,
+    blocks: usize,
     dim: usize,
     v_dim: usize,
-    keys: usize,
+    segments: Vec<Seg<'a>>,
+    classes: Vec<Class>,
+    /// Keys of a part; 0: contexts are never cut.
+    split: usize,
+    /// Tiles ahead that hints ask for; 0: none.
+    ahead: usize,
+}
+
+/// Kv heads that the same segments name.
+struct Class {
+    heads: Vec<i64>,
+    segments: Vec<usize>,
+}
+
+impl Shape<'_> {
+    /// Lengths that only memory tells.
+    fn varies(&self) -> bool {
+        self.m.is_none() || self.segments.iter().any(Seg::varies)
+    }
+
+    /// Most keys of a sequence.
+    fn longest(&self) -> Extent {
+        let lens = self.segments.iter().map(|s| longest(&s.spec.len));
+        lens.reduce(|a, b| a + b).unwrap_or(Extent::Lit(0))
+    }
+
+    /// Most parts of a sequence.
+    fn parts(&self) -> Extent {
+        self.most_parts(&|s| longest(&s.spec.len).ceil_div(self.split.max(1)))
+    }
+
+    /// Parts of the class that has most of them.
+    fn most_parts(&self, of: &dyn Fn(&Seg<'_>) -> Extent) -> Extent {
+        let one = |c: &Class| {
+            let parts = c.segments.iter().map(|s| of(&self.segments[*s]));
+            parts.reduce(|a, b| a + b).unwrap_or(Extent::Lit(0))
+        };
+        self.classes.iter().map(one).reduce(|a, b| a.max(b)).unwrap_or(Extent::Lit(0))
+    }
+
+    /// States of parts, at most.
+    fn slots(&self) -> Extent {
+        let Some(m) = &self.m else { return self.rows.clone() * self.parts() };
+        let all = self.most_parts(&|s| match (&s.spec.len, &s.spec.shared) {
+            // Each length is rounded up once.
+            (Dim::Ragged { symbol, .. }, Shared::No) => {
+                Extent::Ragged(RaggedOp::Sum, symbol.clone()) / self.split.max(1)
+                    + self.batch.clone()
+            }
+            (len, _) => longest(len).ceil_div(self.split.max(1)) * self.batch.clone(),
+        });
+        m.clone() * all
+    }
+}
+
+/// The largest size.
+fn longest(dim: &Dim) -> Extent {
+    match dim {
+        Dim::Const(x) => Extent::Lit(*x),
+        Dim::Sym(s) => Extent::Sym(s.clone()),
+        Dim::Ragged { symbol, .. } => Extent::Ragged(RaggedOp::Max, symbol.clone()),
+    }
 }
 
 pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Result<Program> {
-    let segment = check(a, choice)?;
-    let s = shape(a, segment, choice)?;
-    let split = choice.schedule.split;
-    let parts = s.n.clone().ceil_div(split.max(1));
+    a.segments.iter().try_for_each(|s| check(a, s, choice))?;
+    let s = shape(a, choice)?;
+    mask::check(&s, choice)?;
+    let stored: Vec<_> = s.segments.iter().flat_map(Seg::stored).collect();
     let params = |names: &[Tensor]| names.iter().cloned().map(Param::Tensor).collect::<Vec<_>>();
-    let all = program.params.clone();
-    program.kernels.push(decode::decode(&s, params(&all), None));
-    let launch = |kernel: &str, tensors: &[Tensor], scalar: Option<Extent>| Launch {
+    let launch = |kernel: &str, tensors: &[Tensor]| Launch {
         kernel: kernel.into(),
-        args: tensors
-            .iter()
-            .map(|t| Arg::Tensor(t.name.clone()))
-            .chain(scalar.map(Arg::Scalar))
-            .collect(),
+        args: tensors.iter().map(|t| Arg::Tensor(t.name.clone())).collect(),
     };
-    let short = launch("attend", &all, None);
-    if split == 0 {
-        program.variants.push(Variant { name: "all".into(), when: vec![], launches: vec![short] });
-        return Ok(program);
-    }
-    let when = |cmp| vec![Predicate { left: s.n.clone(), cmp, right: Extent::from(split) }];
-    program.variants.push(Variant {
-        name: "short".into(),
-        when: when(Compare::Le),
-        launches: vec![short],
-    });
-    // States of the parts, between the two launches.
-    let heads = Extent::Lit(a.q.heads);
-    let buffer = |name: &str, last: usize| Tensor {
+    let all = program.params.clone();
+    let (ins, outs): (Vec<_>, Vec<_>) = all.into_iter().partition(|t| t.role == Role::In);
+    let buffer = |name: &str, elem: Dtype, shape: Vec<Extent>| Tensor {
         name: name.into(),
         role: Role::Workspace,
-        elem: Dtype::F32,
-        shape: vec![s.batch.clone(), s.m.clone(), parts.clone(), heads.clone(), Extent::from(last)],
+        elem,
+        shape,
         store: Store::Strided,
     };
-    let states = [buffer("part.max", 1), buffer("part.den", 1), buffer("part.o", s.v_dim)];
-    program.buffers = states.to_vec();
-    let (ins, outs): (Vec<_>, Vec<_>) = all.into_iter().partition(|t| t.role == Role::In);
-    let first: Vec<_> = ins.into_iter().chain(states.clone()).collect();
-    let second: Vec<_> = states.into_iter().chain(outs).collect();
-    program.kernels.push(decode::decode(&s, params(&first), Some(split)));
-    program.kernels.push(merge::merge(&s, params(&second), &parts));
-    let merge_them = launch("merge", &second, None);
-    if choice.schedule.heads > 0 && a.kv.heads > 1 {
+    // Running sums over the sequences.
+    let sums = |name: &str| buffer(name, Dtype::I32, vec![s.batch.clone() + 1i64]);
+    let rows: Vec<_> = s.m.is_none().then(|| sums("rows")).into_iter().collect();
+    let work: Vec<_> = (s.split > 0 && s.varies()).then(|| sums("work")).into_iter().collect();
+    let lists = [&rows[..], &work].concat();
+    let listed: Vec<_> = if lists.is_empty() {
+        vec![]
+    } else {
+        let tensors: Vec<_> = ins.iter().filter(|t| lists::reads(t)).cloned().collect();
+        let tensors = [tensors, lists.clone()].concat();
+        program.kernels.push(lists::count(&s, params(&tensors)));
+        vec![launch("lists", &tensors)]
+    };
+    program.buffers.extend(lists.clone());
+
+    let all = [&ins[..], &outs].concat();
+    let rows_shape = prefill::shape_of(a, choice)?;
+    if let Some((plan, when)) = prefill::Plan::new(&rows_shape, choice) {
+        program.kernels.push(prefill::prefill(&rows_shape, params(&all), &plan));
+        let launches = vec![launch("attend_rows", &all)];
+        program.variants.push(Variant { name: "rows".into(), when, launches });
+    }
+    let short = [&ins[..], &rows, &outs].concat();
+    program.kernels.push(decode::decode(&s, params(&short), false));
+    let before = if rows.is_empty() { &[][..] } else { &listed };
+    let launches = [before, &[launch("attend", &short)]].concat();
+    if s.split == 0 {
+        program.variants.push(Variant { name: "all".into(), when: vec![], launches });
+        stored::views(&mut program, &stored);
+        return Ok(program);
+    }
+    let when =
+        vec![Predicate { left: s.longest(), cmp: Compare::Le, right: Extent::from(s.split) }];
+    program.variants.push(Variant { name: "short".into(), when, launches });
+
+    // States of the parts, between the launches.
+    let lead = match (&s.m, s.varies()) {
+        (Some(m), false) => vec![s.batch.clone(), m.clone(), s.parts()],
+        (_, _) => vec![s.slots()],
+    };
+    let state = |name: &str, last: usize| {
+        let tail = [Extent::Lit(a.q.heads), Extent::from(last)];
+        buffer(name, Dtype::F32, [&lead[..], &tail].concat())
+    };
+    let states = [state("part.max", 1), state("part.den", 1), state("part.o", s.v_dim)];
+    program.buffers.extend(states.clone());
+    let first = [&ins[..], &lists, &states].concat();
+    let merged: Vec<_> = ins.iter().filter(|t| merge::reads(t)).cloned().collect();
+    let second = [&merged[..], &lists, &states, &outs].concat();
+    program.kernels.push(decode::decode(&s, params(&first), true));
+    program.kernels.push(merge::merge(&s, params(&second)));
+    let merge_them = launch("merge", &second);
+    if let Some(beside) = heads::beside(&s, choice) {
         // Where the keys of a token lie side by side and there are parts enough for all cores.
-        let parts = s.batch.clone() * s.m.clone() * parts;
+        let parts = match (&s.m, s.varies()) {
+            (Some(m), false) => s.batch.clone() * m.clone() * s.parts(),
+            (_, _) => s.slots(),
+        };
         let enough = Predicate { left: parts, cmp: Compare::Ge, right: Extent::Cores * 2 };
-        let stride = |d| Extent::Sym(format!("{}.k.stride{d}", s.name));
-        let beside = Predicate { left: stride(2), cmp: Compare::Lt, right: stride(1) };
-        program.kernels.push(heads::decode(&s, params(&first), split));
+        program.kernels.push(heads::decode(&s, params(&first)));
         program.variants.push(Variant {
             name: "heads".into(),
-            when: vec![enough, beside],
-            launches: vec![launch("attend_heads", &first, None), merge_them.clone()],
+            when: [vec![enough], beside].concat(),
+            launches: [&listed[..], &[launch("attend_heads", &first), merge_them.clone()]].concat(),
         });
     }
-    let launches = vec![launch("attend_part", &first, None), merge_them];
+    let launches = [&listed[..], &[launch("attend_part", &first), merge_them]].concat();
     program.variants.push(Variant { name: "split".into(), when: vec![], launches });
+    stored::views(&mut program, &stored);
     Ok(program)
 }
 
 /// What this build cannot say yet is told with its reason.
-fn check<'a>(a: &'a Attention, choice: &Choice) -> Result<&'a Segment> {
+fn check(a: &Attention, segment: &Segment, choice: &Choice) -> Result<()> {
     let no = |what: &str, instead: &str| Err(choice.unsupported(what, instead));
-    let [segment] = &a.segments[..] else {
-        return no("several segments", "one segment that holds all keys");
-    };
-    if segment.layout != KvLayout::Dense {
-        return no("paged and ring layouts of keys", "dense keys");
-    }
-    if segment.shared != Shared::No {
-        return no("shared segments", "the keys of each sequence");
-    }
     if segment.select != Select::All || segment.emit.is_some() {
-        return no("selections of keys", "all keys, or a mask on positions");
+        return no("selections of keys (select, emit)", "all keys, or a mask on positions");
     }
-    if segment.weight {
-        return no("weights of keys", "keys that count once");
+    if segment.weight && segment.layout != KvLayout::Dense {
+        return no("weights of keys that are not dense", "dense keys");
     }
-    if segment.heads != Heads::All {
-        return no("segments of some heads", "an op for each set of heads");
+    let float = |d| matches!(d, Dtype::F32 | Dtype::F16 | Dtype::BF16);
+    if !float(a.q.dtype) || !float(a.out) {
+        return no("q or out of this type", "f16, bf16 or f32");
     }
-    let flags = [(a.alibi, "alibi"), (a.sink_logit, "sink_logit"), (a.lse, "lse")];
-    if let Some((_, what)) = flags.iter().find(|f| f.0) {
-        return no(what, "attention without it");
-    }
-    Ok(segment)
+    Ok(())
 }
 
-fn shape<'a>(a: &'a Attention, segment: &Segment, choice: &Choice) -> Result<Shape<'a>> {
+fn shape<'a>(a: &'a Attention, choice: &Choice) -> Result<Shape<'a>> {
     let extent = |d: &Dim| match d {
-        Dim::Const(x) => Ok(Extent::Lit(*x)),
-        Dim::Sym(s) => Ok(Extent::Sym(s.clone())),
-        Dim::Ragged { .. } => Err(choice.unsupported("ragged lengths", "one length for the batch")),
+        Dim::Const(x) => Some(Extent::Lit(*x)),
+        Dim::Sym(s) => Some(Extent::Sym(s.clone())),
+        Dim::Ragged { .. } => None,
     };
-    let plain = |s: &Storage, what: &str| match s {
-        Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) => Ok(*d),
-        Storage::Plain(_) | Storage::Block(_) | Storage::Codes(_) => {
-            Err(choice.unsupported(format!("{what} of this storage"), "f16, bf16 or f32"))
+    let Some(batch) = extent(&a.q.batch) else {
+        return Err(choice.unsupported("a ragged batch", "one batch"));
+    };
+    let m = extent(&a.q.len);
+    let rows = match (&a.q.len, &m) {
+        (Dim::Ragged { symbol, .. }, _) => Extent::Ragged(RaggedOp::Sum, symbol.clone()),
+        (_, m) => batch.clone() * m.clone().unwrap_or(Extent::Lit(0)),
+    };
+    let segments =
+        a.segments.iter().map(|s| keys::segment(a, s, choice)).collect::<Result<Vec<_>>>()?;
+    let mut classes: Vec<Class> = Vec::new();
+    for head in 0..a.kv.heads {
+        let naming: Vec<usize> =
+            (0..segments.len()).filter(|s| segments[*s].heads.contains(&head)).collect();
+        match classes.iter_mut().find(|c| c.segments == naming) {
+            Some(class) => class.heads.push(head),
+            None => classes.push(Class { heads: vec![head], segments: naming }),
         }
-    };
-    let value = match segment.v.as_ref().unwrap_or(&a.kv.v) {
-        KvValue::Stored(s) => s,
-        KvValue::PrefixOfK(_) => {
-            return Err(choice.unsupported("v as a part of k", "a v of its own"));
-        }
-    };
-    if !matches!(a.q.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16)
-        || !matches!(a.out, Dtype::F32 | Dtype::F16 | Dtype::BF16)
-    {
-        return Err(choice.unsupported("q or out of this type", "f16, bf16 or f32"));
     }
+    let whole = a.q.heads / a.kv.heads;
+    // Values that one head hides and another sees may be NaN: such heads have tasks of their own.
+    let most = if a.segments.iter().any(|s| mask::by_head(&s.mask)) { 1 } else { GROUP };
+    let group = (1..=whole.min(most)).rev().find(|g| whole % g == 0).unwrap_or(1);
     Ok(Shape {
         a,
-        name: segment.name.clone(),
-        k: plain(segment.k.as_ref().unwrap_or(&a.kv.k), "k")?,
-        v: plain(value, "v")?,
-        batch: extent(&a.q.batch)?,
-        m: extent(&a.q.len)?,
-        n: extent(&segment.len)?,
-        group: (a.q.heads / a.kv.heads) as usize,
+        batch,
+        m,
+        rows,
+        group: group as usize,
+        blocks: (whole / group) as usize,
         dim: a.q.dim as usize,
         v_dim: a.kv.v_dim as usize,
-        keys: choice.schedule.keys.next_multiple_of(choice.target.lanes),
+        segments,
+        classes,
+        split: choice.schedule.split,
+        ahead: choice.schedule.prefetch,
+    })
+}
+
+/// Element `at` of a list that is known now.
+fn pick(list: &[i64], at: &Extent) -> Extent {
+    let (Some(first), second) = (list.first(), list.get(1)) else { return Extent::Lit(0) };
+    let step = second.map_or(0, |s| s - first);
+    if list.windows(2).all(|w| w[1] - w[0] == step) {
+        return Extent::Lit(*first) + at.clone() * step;
+    }
+    // Each difference counts from its place on.
+    let steps = list.windows(2).enumerate();
+    steps.fold(Extent::Lit(*first), |sum, (i, w)| {
+        sum + (at.clone() - i).max(0).min(1) * (w[1] - w[0])
     })
 }

@@ -1,0 +1,513 @@
+//! The kernel for many query rows: a task is a block of query positions times the heads of a group.
+//!
+//! The lanes are query rows, so that each key is read once for all of them, and maxima, sums and masks need no sum
+//! across lanes: scores are `k q^T`, and the output stands transposed until the task ends.
+//!
+//! ```text
+//! s = dot(k, qt) : f32[96, 48]            96 keys, 48 rows
+//! p = exp2(s - max) : f32[96, 48]         max : f32[1, 48]
+//! ot = dot(v^T, p, faded) : f32[128, 48]
+//! ```
+//!
+//! Rows of a panel see ranges of keys that grow with their position. A tile that all of them see whole has no mask,
+//! one that none sees is left out. Where only some see a key, its weight is 0 for the others; a value that is no
+//! number would come through that, so tiles with such a value are added key by key.
+
+use super::{
+    decode::{Item, position, queries},
+    keys::{Open, Tile},
+    *,
+};
+
+/// How a task is cut.
+pub(super) struct Plan {
+    /// Query positions of a task.
+    positions: usize,
+    /// Rows that stand side by side in lanes.
+    width: usize,
+    panels: usize,
+    lanes: usize,
+    /// Query rows of a task, and copies behind the last one to fill all panels.
+    rows: usize,
+}
+
+/// The op in tiles of this kernel's size.
+pub(super) fn shape_of<'a>(a: &'a Attention, choice: &Choice) -> Result<Shape<'a>> {
+    let mut choice = choice.clone();
+    choice.schedule.keys = choice.schedule.block;
+    shape(a, &choice)
+}
+
+impl Plan {
+    /// Also where it serves: enough rows for a panel, enough tasks for the cores. `None`: it does not serve this op.
+    pub fn new(s: &Shape<'_>, choice: &Choice) -> Option<(Plan, Vec<Predicate>)> {
+        let ranges = s.segments.iter().all(|seg| match seg.spec.mask {
+            Mask::None
+            | Mask::Causal
+            | Mask::Window(_)
+            | Mask::KeepFirst { .. }
+            | Mask::Prefix(_)
+            | Mask::Block(_) => true,
+            Mask::Tree | Mask::Expr(_) => false,
+        });
+        // Which kernel runs must not depend on the batch.
+        let neighbours = s.a.deterministic && s.m.is_none();
+        if choice.schedule.queries == 0 || !ranges || neighbours {
+            return None;
+        }
+        let target = choice.target;
+        let width = target.lanes * if target.vectors < 32 { 2 } else { 3 };
+        let positions = (choice.schedule.queries / s.group).max(1);
+        let panels = (positions * s.group).div_ceil(width);
+        let rows = (panels * width).next_multiple_of(s.group);
+        let plan = Plan { positions, width, panels, lanes: target.lanes, rows };
+        let m = longest(&s.a.q.len);
+        let least = Extent::from(width.div_ceil(s.group).max(2));
+        let mut when = vec![Predicate { left: m, cmp: Compare::Ge, right: least }];
+        if !s.a.deterministic {
+            let tasks = s.batch.clone() * plan.blocks(s) * s.a.kv.heads * s.blocks * 2;
+            when.push(Predicate { left: tasks, cmp: Compare::Ge, right: Extent::Cores });
+        }
+        Some((plan, when))
+    }
+
+    /// Tasks of a sequence and head, at most.
+    fn blocks(&self, s: &Shape<'_>) -> Extent {
+        longest(&s.a.q.len).ceil_div(self.positions)
+    }
+}
+
+/// A tile of keys in scratch, for the rows of a panel.
+struct Panel<'a> {
+    p: &'a Extent,
+    open: &'a Open<'a>,
+    j: &'a Extent,
+    /// Number of the range of keys.
+    range: usize,
+    /// Not 0 if a value of the tile is no number.
+    odd: &'a Extent,
+}
+
+pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir::tile::Kernel {
+    let mut b = Builder::new("attend_rows", params);
+    let (width, rows) = (plan.width, plan.rows);
+    let pad = s.v_dim.next_multiple_of(plan.lanes);
+    let keys = s.segments.iter().map(|seg| seg.keys).max().unwrap_or(1);
+    b.scratch("rows", Dtype::F32, &[rows, s.dim.max(s.v_dim)]);
+    b.scratch("qt", Dtype::F32, &[plan.panels * s.dim, width]);
+    b.scratch("ot", Dtype::F32, &[plan.panels * s.v_dim, width]);
+    b.scratch("ks", Dtype::F32, &[keys, s.dim]);
+    b.scratch("vs", Dtype::F32, &[keys, s.v_dim]);
+    b.scratch("ps", Dtype::F32, &[keys, width]);
+    b.scratch("odd", Dtype::I32, &[1, pad]);
+    b.scratch("flag", Dtype::I32, &[1, 1]);
+    let flags = [(s.a.alibi, "slope"), (s.a.sink_logit, "sink"), (s.a.lse, "lse_row")];
+    let floats = [(true, "max"), (true, "den")].into_iter().chain(flags);
+    for (_, name) in floats.filter(|f| f.0) {
+        b.scratch(name, Dtype::F32, &[1, rows]);
+    }
+    if s.a.alibi {
+        b.scratch("pos", Dtype::I32, &[1, rows]);
+    }
+    if s.segments.iter().any(|seg| seg.spec.weight) {
+        b.scratch("ws", Dtype::F32, &[keys, 1]);
+    }
+    for seg in &s.segments {
+        seg.scratch(&mut b, s);
+    }
+    let mut bounds = 0;
+    for class in &s.classes {
+        let (heads, blocks) = (class.heads.len() * s.blocks, plan.blocks(s));
+        b.tasks("t", s.batch.clone() * heads * blocks.clone(), 1, |b| {
+            let t = Extent::from("t");
+            // The last rows see most keys under causal masks: long tasks first.
+            let u = b.scalar("h", t.clone() % heads);
+            let seq = b.scalar("seq", t.clone() / heads % s.batch.clone());
+            let number = blocks - 1 - t / (s.batch.clone() * heads);
+            let (row, m) = lists::rows(b, s, &seq);
+            let first = b.scalar("first", number * plan.positions);
+            let here = (m.clone() - first.clone()).max(0).min(plan.positions);
+            let here = b.scalar("here", here);
+            let some = Predicate { left: here.clone(), cmp: Compare::Gt, right: Extent::Lit(0) };
+            let task = Task { class, u: &u, seq: &seq, row: row.as_ref(), m: &m, first, here };
+            b.choose(some, |b| one(b, s, plan, &task, &mut bounds), |_| {});
+        });
+    }
+    b.finish()
+}
+
+/// A block of query positions of a sequence.
+struct Task<'a> {
+    class: &'a Class,
+    /// Counts the heads of the class, a block of query heads each.
+    u: &'a Extent,
+    seq: &'a Extent,
+    /// First row of the sequence, where rows are packed.
+    row: Option<&'a Extent>,
+    /// Rows of the sequence.
+    m: &'a Extent,
+    /// The first position, and how many.
+    first: Extent,
+    here: Extent,
+}
+
+impl Task<'_> {
+    fn item(&self, i: Extent) -> Item {
+        let row = self.row.map(|row| row.clone() + i.clone());
+        let (seq, m) = (self.seq.clone(), self.m.clone());
+        Item { seq, i, m, row, part: Extent::Lit(0), slot: None }
+    }
+}
+
+fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mut usize) {
+    let (width, first, here) = (plan.width, &task.first, &task.here);
+    let at = task.u.clone() / s.blocks;
+    let block = pick(&task.class.heads, &at) * s.blocks + task.u.clone() % s.blocks;
+    let heads = Slice::range(block * s.group, s.group);
+    let mut opened = keys::open(b, s, &task.class.segments, task.seq);
+    decode::own_heads(&mut opened, task.class, &at);
+    let count: usize =
+        opened.iter().map(|o| mask::ranges(o, &Extent::Lit(0), &heads.start).len()).sum();
+    for range in *bounds..count {
+        b.scratch(&format!("lo{range}"), Dtype::I32, &[1, plan.rows]);
+        b.scratch(&format!("hi{range}"), Dtype::I32, &[1, plan.rows]);
+    }
+    *bounds = count.max(*bounds);
+    let used = b.scalar("used", (here.clone() * s.group).ceil_div(width));
+    let pad = s.v_dim.next_multiple_of(plan.lanes);
+    let nought = b.fill(0.0, Dtype::I32, &[1, pad]);
+    b.store("odd", vec![Slice::range(0, 1), Slice::range(0, pad)], nought, false);
+    b.for_each("turn", (Extent::Lit(0), Extent::from(plan.rows / s.group), 1), &[], |b, _| {
+        let r = Extent::from("turn");
+        // Behind the last row stand copies of it, which nobody stores.
+        let i = b.scalar("i", first.clone() + r.clone().min(here.clone() - 1));
+        let item = task.item(i);
+        let q = queries(b, s, &item, &heads);
+        let place = Slice::range(r * s.group, s.group);
+        b.store("rows", vec![place.clone(), Slice::range(0, s.dim)], q, false);
+        let pos = position(b, &item, &opened);
+        let row = || vec![Slice::range(0, 1), place.clone()];
+        let all = opened.iter().flat_map(|open| mask::ranges(open, &pos, &heads.start));
+        for (range, (lo, hi)) in all.enumerate() {
+            for (name, end) in [("lo", lo), ("hi", hi)] {
+                let end = b.iota(&[1, s.group], 0, end);
+                b.store(&format!("{name}{range}"), row(), end, false);
+            }
+        }
+        let list = |b: &mut Builder, to: &str, from: &str| {
+            let list = b.load(to, from, Dtype::F32, vec![heads.clone()], false);
+            b.store(to, vec![Slice::point(0), place.clone()], list, false);
+        };
+        if s.a.alibi {
+            list(b, "slope", "alibi");
+            let pos = b.iota(&[1, s.group], 0, pos);
+            b.store("pos", row(), pos, false);
+        }
+        if s.a.sink_logit {
+            list(b, "sink", "sink_logit");
+        }
+        vec![]
+    });
+    let panels = (Extent::Lit(0), used, 1);
+    b.for_each("panel", panels.clone(), &[], |b, _| {
+        let p = Extent::from("panel");
+        let at = vec![Slice::range(p.clone() * width, width), Slice::range(0, s.dim)];
+        let q = b.load("q", "rows", Dtype::F32, at, false);
+        let turned = b.transpose("qt", q);
+        b.store("qt", tall(&p, s.dim, width), turned, false);
+        let max = b.fill(LOWEST, Dtype::F32, &[1, width]);
+        let den = b.fill(0.0, Dtype::F32, &[1, width]);
+        let o = b.fill(0.0, Dtype::F32, &[s.v_dim, width]);
+        b.store("max", flat(&p, width), max, false);
+        b.store("den", flat(&p, width), den, false);
+        b.store("ot", tall(&p, s.v_dim, width), o, false);
+        vec![]
+    });
+    let end = first.clone() + here.clone() - 1;
+    let early = position(b, &task.item(first.clone()), &opened);
+    let late = b.scalar("late", early.clone() + end - first.clone());
+    let mut range = 0;
+    for open in &opened {
+        let ends = mask::ranges(open, &early, &heads.start).into_iter();
+        let ends = ends.zip(mask::ranges(open, &late, &heads.start));
+        for ((lo, _), (_, hi)) in ends {
+            walk(b, s, plan, open, (lo, hi), range, &panels);
+            range += 1;
+        }
+    }
+    b.for_each("panel", panels, &[], |b, _| {
+        let p = Extent::from("panel");
+        let row =
+            |b: &mut Builder, name: &str| b.load(name, name, Dtype::F32, flat(&p, width), false);
+        let o = b.load("o", "ot", Dtype::F32, tall(&p, s.v_dim, width), false);
+        let state = [row(b, "max"), row(b, "den"), o];
+        let sink = s.a.sink_logit.then(|| row(b, "sink"));
+        let (y, lse) = merge::finish(b, s, &state, sink);
+        b.store("ot", tall(&p, s.v_dim, width), y, false);
+        if let Some(lse) = lse {
+            b.store("lse_row", flat(&p, width), lse, false);
+        }
+        let o = b.load("o", "ot", Dtype::F32, tall(&p, s.v_dim, width), false);
+        let turned = b.transpose("o_rows", o);
+        let at = vec![Slice::range(p * width, width), Slice::range(0, s.v_dim)];
+        b.store("rows", at, turned, false);
+        vec![]
+    });
+    b.for_each("turn", (Extent::Lit(0), here.clone(), 1), &[], |b, _| {
+        let r = Extent::from("turn");
+        let place = Slice::range(r.clone() * s.group, s.group);
+        let item = task.item(first.clone() + r);
+        let at = vec![place.clone(), Slice::range(0, s.v_dim)];
+        let o = b.load("o", "rows", Dtype::F32, at, false);
+        let out = b.convert("out", o, s.a.out);
+        let to = [item.rows(), vec![heads.clone(), Slice::range(0, s.v_dim)]].concat();
+        b.store("o", to, out, false);
+        if s.a.lse {
+            let list = b.load("lse", "lse_row", Dtype::F32, vec![Slice::point(0), place], false);
+            b.store("lse", [item.rows(), vec![heads.clone()]].concat(), list, false);
+        }
+        vec![]
+    });
+}
+
+/// All tiles of a range of keys, of which the first row of the task sees the start and the last one the end.
+fn walk(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    plan: &Plan,
+    open: &Open<'_>,
+    (lo, hi): (Extent, Extent),
+    range: usize,
+    panels: &(Extent, Extent, usize),
+) {
+    let keys = open.seg.keys;
+    let start = match open.seg.walk {
+        Walk::Rows | Walk::Gather => lo.clone(),
+        Walk::Pages(_) => lo.clone() / keys * keys,
+    };
+    let lo = b.scalar(&format!("from{range}"), lo);
+    let start = b.scalar(&format!("start{range}"), start);
+    let hi = b.scalar(&format!("to{range}"), hi);
+    let j = format!("j{range}");
+    b.for_each(&j, (start, hi.clone(), keys), &[], |b, _| {
+        let j = Extent::from(j.as_str());
+        let left = (j.clone() - lo.clone()).min(hi.clone() - keys - j.clone());
+        let whole = Predicate { left, cmp: Compare::Ge, right: Extent::Lit(0) };
+        let tile = |lo, hi| Tile { open, j: &j, lo, hi };
+        b.choose(
+            whole,
+            |b| copy(b, s, &tile(None, None)),
+            |b| copy(b, s, &tile(Some(&lo), Some(&hi))),
+        );
+        let odd = numbers(b, s, plan, keys, range);
+        let p = format!("panel{range}");
+        b.for_each(&p, panels.clone(), &[], |b, _| {
+            let p = Extent::from(p.as_str());
+            panel(b, s, plan, &Panel { p: &p, open, j: &j, range, odd: &odd });
+            vec![]
+        });
+        vec![]
+    });
+}
+
+/// Panel `p` of a matrix whose panels stand one below the other.
+fn tall(p: &Extent, rows: usize, width: usize) -> Vec<Slice> {
+    vec![Slice::range(p.clone() * rows, rows), Slice::range(0, width)]
+}
+
+/// Panel `p` of a row.
+fn flat(p: &Extent, width: usize) -> Vec<Slice> {
+    vec![Slice::range(0, 1), Slice::range(p.clone() * width, width)]
+}
+
+/// The tile as floats, in scratch; keys that no row of the task sees are zeros.
+fn copy(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) {
+    let keys = at.open.seg.keys;
+    let edges = [(at.hi, Compare::Lt), (at.lo, Compare::Ge)];
+    let held: Vec<_> = edges
+        .into_iter()
+        .filter_map(|(edge, cmp)| {
+            let zero = b.fill(0.0, Dtype::I32, &[1, 1]);
+            let rows = b.iota(&[keys, 1], 0, at.j.clone() - edge?.clone());
+            Some(b.binary("held", Binary::Cmp(cmp), rows, zero))
+        })
+        .collect();
+    let place = keys::reach(b, s, at);
+    let k = keys::k(b, s, at, &place);
+    let v = keys::v(b, s, at, &place);
+    for (name, width, mut tile) in [("ks", s.dim, k), ("vs", s.v_dim, v)] {
+        for held in &held {
+            let nothing = b.fill(0.0, Dtype::F32, &[keys, width]);
+            tile = b.select("kept", *held, tile, nothing);
+        }
+        b.store(name, vec![Slice::range(0, keys), Slice::range(0, width)], tile, false);
+    }
+    if let Some(weight) = keys::weight(b, at) {
+        let log2e = b.fill(std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
+        let weight = b.binary("weight", Binary::Mul, weight, log2e);
+        let column = b.transpose("weight", weight);
+        b.store("ws", vec![Slice::range(0, keys), Slice::range(0, 1)], column, false);
+    }
+}
+
+/// Whether a value of the tile is infinite or no number: 0 if all are numbers.
+fn numbers(b: &mut Builder, s: &Shape<'_>, plan: &Plan, keys: usize, range: usize) -> Extent {
+    let all = |width| vec![Slice::range(0, 1), Slice::range(0, width)];
+    let at = vec![Slice::range(0, keys), Slice::range(0, s.v_dim)];
+    let v = b.load("v", "vs", Dtype::F32, at, false);
+    let zero = b.fill(0.0, Dtype::F32, &[1, 1]);
+    let noughts = b.binary("noughts", Binary::Mul, v, zero);
+    let sum = b.reduce("noughts_sum", Reduce::Sum, noughts, 0);
+    let fine = b.binary("fine", Binary::Cmp(Compare::Eq), sum, zero);
+    let [no, yes] = [0.0, 1.0].map(|x| b.fill(x, Dtype::I32, &[1, s.v_dim]));
+    let odd = b.select("odd", fine, no, yes);
+    b.store("odd", all(s.v_dim), odd, false);
+    let pad = s.v_dim.next_multiple_of(plan.lanes);
+    let odd = b.load("odd", "odd", Dtype::I32, all(pad), false);
+    let count = b.reduce("odd_count", Reduce::Sum, odd, 1);
+    b.store("flag", all(1), count, false);
+    b.read(&format!("odd{range}"), "flag", vec![Extent::Lit(0), Extent::Lit(0)])
+}
+
+/// The tile joins the states of a panel, if a row sees a key of it.
+fn panel(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>) {
+    let Panel { p, j, range, .. } = at;
+    let mut bound = |name: &str, row: usize| {
+        let at = vec![Extent::Lit(0), (*p).clone() * plan.width + row];
+        b.read(&format!("{name}{range}_{row}"), &format!("{name}{range}"), at)
+    };
+    let last = plan.width - 1;
+    let (lo, hi) = (bound("lo", 0), bound("hi", 0));
+    let (lo_last, hi_last) = (bound("lo", last), bound("hi", last));
+    let end = (*j).clone() + at.open.seg.keys;
+    let left = ((*j).clone() - lo_last).min(hi - end.clone());
+    let whole = Predicate { left, cmp: Compare::Ge, right: Extent::Lit(0) };
+    let left = (hi_last - (*j).clone()).min(end - lo);
+    let some = Predicate { left, cmp: Compare::Gt, right: Extent::Lit(0) };
+    b.choose(
+        whole,
+        |b| {
+            let (p, alpha) = weights(b, s, plan, at, None);
+            add(b, s, plan, at, p, alpha);
+        },
+        |b| b.choose(some, |b| mixed(b, s, plan, at), |_| {}),
+    );
+}
+
+/// Some rows see some keys.
+fn mixed(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>) {
+    let (p, alpha) = weights(b, s, plan, at, Some(at.range));
+    let numbers = Predicate { left: at.odd.clone(), cmp: Compare::Eq, right: Extent::Lit(0) };
+    b.choose(
+        numbers,
+        |b| add(b, s, plan, at, p, alpha),
+        |b| {
+            let width = plan.width;
+            b.store(
+                "ps",
+                vec![Slice::range(0, at.open.seg.keys), Slice::range(0, width)],
+                p,
+                false,
+            );
+            let place = tall(at.p, s.v_dim, width);
+            let o = b.load("o", "ot", Dtype::F32, place.clone(), false);
+            let faded = b.binary("faded", Binary::Mul, o, alpha);
+            b.store("ot", place.clone(), faded, false);
+            let key = format!("key{}", at.range);
+            b.for_each(&key, (Extent::Lit(0), Extent::from(at.open.seg.keys), 1), &[], |b, _| {
+                let key = Extent::from(key.as_str());
+                let row = |width| vec![Slice::range(key.clone(), 1), Slice::range(0, width)];
+                let p = b.load("p", "ps", Dtype::F32, row(width), false);
+                let v = b.load("v", "vs", Dtype::F32, row(s.v_dim), false);
+                let v = b.transpose("vt", v);
+                let o = b.load("o", "ot", Dtype::F32, place.clone(), false);
+                let product = b.binary("product", Binary::Mul, v, p);
+                let more = b.binary("more", Binary::Add, o, product);
+                let seen = seen(b, plan, at, at.range, &[1, 1], at.j.clone() + key);
+                let o = b.select("o", seen, more, o);
+                b.store("ot", place.clone(), o, false);
+                vec![]
+            });
+        },
+    );
+}
+
+/// Which rows see keys from `first` on; keys are the first dimension of `shape`.
+fn seen(
+    b: &mut Builder,
+    plan: &Plan,
+    at: &Panel<'_>,
+    range: usize,
+    shape: &[usize],
+    first: Extent,
+) -> Value {
+    let lo = b.load("lo", &format!("lo{range}"), Dtype::I32, flat(at.p, plan.width), false);
+    let hi = b.load("hi", &format!("hi{range}"), Dtype::I32, flat(at.p, plan.width), false);
+    let places = b.iota(shape, 0, first);
+    let after = b.binary("after", Binary::Cmp(Compare::Ge), places, lo);
+    let below = b.binary("before", Binary::Cmp(Compare::Lt), places, hi);
+    b.binary("seen", Binary::And, after, below)
+}
+
+/// Scores to weights; the maxima and denominators move on. Also gives by what the old output fades.
+fn weights(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    plan: &Plan,
+    at: &Panel<'_>,
+    masked: Option<usize>,
+) -> (Value, Value) {
+    let width = plan.width;
+    let q = b.load("q", "qt", Dtype::F32, tall(at.p, s.dim, width), false);
+    let all = vec![Slice::range(0, at.open.seg.keys), Slice::range(0, s.dim)];
+    let k = b.load("k", "ks", Dtype::F32, all, false);
+    let score = b.dot("s0", k, q, false, None);
+    let mut score = decode::capped(b, s, score);
+    if s.a.alibi {
+        let slope = b.load("slope", "slope", Dtype::F32, flat(at.p, width), false);
+        let log2e = b.fill(std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
+        let slope = b.binary("slope", Binary::Mul, slope, log2e);
+        let pos = b.load("pos", "pos", Dtype::I32, flat(at.p, width), false);
+        let places = b.iota(&[at.open.seg.keys, 1], 0, at.open.first.clone() + at.j.clone());
+        let away = b.binary("away", Binary::Sub, places, pos);
+        let away = b.convert("away", away, Dtype::F32);
+        let more = b.binary("more", Binary::Mul, away, slope);
+        score = b.binary("s4", Binary::Add, score, more);
+    }
+    if at.open.seg.spec.weight {
+        let all = vec![Slice::range(0, at.open.seg.keys), Slice::range(0, 1)];
+        let weight = b.load("weight", "ws", Dtype::F32, all, false);
+        score = b.binary("s5", Binary::Add, score, weight);
+    }
+    if let Some(range) = masked {
+        let seen = seen(b, plan, at, range, &[at.open.seg.keys, 1], at.j.clone());
+        let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[at.open.seg.keys, width]);
+        score = b.select("s", seen, score, lowest);
+    }
+    let max = b.load("max", "max", Dtype::F32, flat(at.p, width), false);
+    let den = b.load("den", "den", Dtype::F32, flat(at.p, width), false);
+    let tile_max = b.reduce("tile_max", Reduce::Max, score, 0);
+    let max2 = b.binary("max_next", Binary::Max, max, tile_max);
+    let moved = b.binary("moved", Binary::Sub, max, max2);
+    let alpha = b.unary("alpha", Unary::Exp2, moved);
+    let below = b.binary("below", Binary::Sub, score, max2);
+    let p = b.unary("p", Unary::Exp2, below);
+    let sum = b.reduce("sum", Reduce::Sum, p, 0);
+    let kept = b.binary("kept", Binary::Mul, den, alpha);
+    let den2 = b.binary("den_next", Binary::Add, kept, sum);
+    b.store("max", flat(at.p, width), max2, false);
+    b.store("den", flat(at.p, width), den2, false);
+    (p, alpha)
+}
+
+/// Weights times values join the output, which fades by `alpha`.
+fn add(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>, p: Value, alpha: Value) {
+    let place = tall(at.p, s.v_dim, plan.width);
+    let o = b.load("o", "ot", Dtype::F32, place.clone(), false);
+    let faded = b.binary("faded", Binary::Mul, o, alpha);
+    let all = vec![Slice::range(0, at.open.seg.keys), Slice::range(0, s.v_dim)];
+    let v = b.load("v", "vs", Dtype::F32, all, false);
+    let v = b.transpose("vt", v);
+    let o2 = b.dot("o_next", v, p, false, Some(faded));
+    b.store("ot", place, o2, false);
+}

@@ -1,0 +1,357 @@
+//! Attention beyond the cases: results that do not depend on neighbours, and indices that point to nowhere.
+
+use kgen::{Schedule, device::Cpu};
+use kgen_ir::{
+    dtype::Dtype,
+    extent::Dims,
+    op::{Op, read},
+    tensor::Tensor,
+};
+use std::collections::BTreeMap;
+
+type Tensors = BTreeMap<String, Tensor>;
+
+fn op(text: &str) -> Op {
+    read::read("test.toml", text).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// A number for each place, the same in every batch.
+fn noise(sequence: usize, tensor: usize, i: usize) -> f64 {
+    let mut x = (sequence as u64) << 48 ^ (tensor as u64) << 40 ^ i as u64;
+    for _ in 0..3 {
+        x = (x ^ x >> 31).wrapping_add(1).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    }
+    (x >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+}
+
+const HEADS: usize = 4;
+const KV_HEADS: usize = 2;
+const DIM: usize = 32;
+const PAGE: usize = 16;
+
+/// `(rows, keys)` of eight sequences: some alone need no parts, beside others they do.
+const SIZES: [(usize, usize); 8] =
+    [(1, 20), (2, 200), (1, 33), (1, 1), (3, 64), (0, 9), (1, 300), (1, 32)];
+
+/// The batch of the sequences `which`, packed or in pages.
+fn batch(which: &[usize], paged: bool) -> (Dims, Tensors) {
+    let mut dims = Dims::default();
+    let sizes: Vec<_> = which.iter().map(|s| SIZES[*s]).collect();
+    let list = |of: fn(&(usize, usize)) -> usize| sizes.iter().map(|s| of(s) as i64).collect();
+    dims.scalars.insert("b".into(), which.len() as i64);
+    dims.ragged.insert("m".into(), list(|s| s.0));
+    dims.ragged.insert("n".into(), list(|s| s.1));
+    let mut t = Tensors::new();
+    let floats = |shape: &[usize], values: Vec<f64>| Tensor::from_f64(Dtype::F16, shape, &values);
+    let rows: usize = sizes.iter().map(|s| s.0).sum();
+    let offsets = |of: fn(&(usize, usize)) -> usize| {
+        let mut sum = 0;
+        let rest = sizes.iter().map(|s| {
+            sum += of(s);
+            sum as f64
+        });
+        let all: Vec<f64> = std::iter::once(0.0).chain(rest.collect::<Vec<_>>()).collect();
+        Tensor::from_f64(Dtype::I32, &[all.len()], &all)
+    };
+    let width = HEADS * DIM;
+    let q = which.iter().flat_map(|s| (0..SIZES[*s].0 * width).map(|i| noise(*s, 0, i)));
+    t.insert("q".into(), floats(&[rows, HEADS, DIM], q.collect()));
+    t.insert("q.indptr".into(), offsets(|s| s.0));
+    let width = KV_HEADS * DIM;
+    if !paged {
+        let keys: usize = sizes.iter().map(|s| s.1).sum();
+        for (at, name) in [(1, "kv.k"), (2, "kv.v")] {
+            let all = which.iter().flat_map(|s| (0..SIZES[*s].1 * width).map(|i| noise(*s, at, i)));
+            t.insert(name.into(), floats(&[keys, KV_HEADS, DIM], all.collect()));
+        }
+        t.insert("kv.indptr".into(), offsets(|s| s.1));
+        return (dims, t);
+    }
+    // Pages lie in another order in each batch.
+    let most = sizes.iter().map(|s| s.1.div_ceil(PAGE)).max().unwrap_or(0);
+    let pages: usize = sizes.iter().map(|s| s.1.div_ceil(PAGE)).sum();
+    let mut table = vec![0.0; which.len() * most];
+    let mut memory = [vec![f64::NAN; pages * PAGE * width], vec![f64::NAN; pages * PAGE * width]];
+    let mut free = (0..pages).rev();
+    for (b, s) in which.iter().enumerate() {
+        for first in (0..SIZES[*s].1).step_by(PAGE) {
+            let page = free.next().unwrap();
+            table[b * most + first / PAGE] = page as f64;
+            for i in 0..(SIZES[*s].1 - first).min(PAGE) * width {
+                for (at, memory) in memory.iter_mut().enumerate() {
+                    memory[page * PAGE * width + i] = noise(*s, at + 1, first * width + i);
+                }
+            }
+        }
+    }
+    dims.scalars.insert("kv.pages".into(), pages as i64);
+    dims.scalars.insert("kv.max_pages".into(), most as i64);
+    for (name, memory) in ["kv.k_pages", "kv.v_pages"].into_iter().zip(memory) {
+        t.insert(name.into(), floats(&[pages, PAGE, KV_HEADS, DIM], memory));
+    }
+    t.insert("kv.block_table".into(), Tensor::from_f64(Dtype::I32, &[which.len(), most], &table));
+    let lens: Vec<f64> = sizes.iter().map(|s| s.1 as f64).collect();
+    t.insert("kv.len".into(), Tensor::from_f64(Dtype::I32, &[which.len()], &lens));
+    (dims, t)
+}
+
+fn text(paged: bool) -> String {
+    let layout = if paged { "layout = { paged = 16 }\n" } else { "" };
+    format!(
+        "op = \"attention\"\nname = \"a\"\ndeterministic = \"batch\"\nlse = true\n\
+         q = {{ dtype = \"f16\", heads = {HEADS}, dim = {DIM}, batch = \"b\", len = \"m[b]\" }}\n\
+         kv = {{ dtype = \"f16\", heads = {KV_HEADS} }}\nout = \"f32\"\n\
+         [[segment]]\nlen = \"n[b]\"\nmask = \"causal\"\n{layout}"
+    )
+}
+
+#[test]
+fn a_sequence_has_the_same_bits_in_every_batch_and_on_any_number_of_threads() {
+    let batches: [&[usize]; 3] = [&[], &[6, 4], &[1, 2, 3, 5, 6, 7, 4]];
+    for paged in [false, true] {
+        let op = op(&text(paged));
+        println!(
+            "paged {paged}: bits of each sequence, batches of 1, 3 and 8 on 1, 2 and 4 threads"
+        );
+        let mut known: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+        for threads in [1, 2, 4] {
+            let mut cpu = Cpu::open(Some(threads)).unwrap();
+            let base = cpu.schedule.clone();
+            cpu.schedule = Schedule { keys: 16, split: 32, ..base };
+            let module = cpu.load(&op).unwrap();
+            for first in 0..SIZES.len() {
+                for others in batches {
+                    // Before and behind its neighbours.
+                    let rest: Vec<_> = others.iter().copied().filter(|s| *s != first).collect();
+                    let (dims, inputs) = batch(&[&rest[..], &[first]].concat(), paged);
+                    let o = cpu.run(&module, &dims, &inputs).unwrap();
+                    let (dims, inputs) = batch(&[&[first], &rest[..]].concat(), paged);
+                    let p = cpu.run(&module, &dims, &inputs).unwrap();
+                    let rows = SIZES[first].0;
+                    let mut bits = [Vec::new(), Vec::new()];
+                    for (name, width) in [("o", HEADS * DIM * 4), ("lse", HEADS * 4)] {
+                        let last = &o[name].bytes;
+                        bits[0].extend_from_slice(&last[last.len() - rows * width..]);
+                        bits[1].extend_from_slice(&p[name].bytes[..rows * width]);
+                    }
+                    for bits in bits {
+                        let same = known.entry(first).or_insert_with(|| bits.clone());
+                        let of = rest.len() + 1;
+                        assert!(*same == bits, "sequence {first} of {of} on {threads} threads");
+                    }
+                }
+            }
+        }
+        for (sequence, bits) in &known {
+            let hash =
+                bits.iter().fold(0u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+            println!(
+                "  sequence {sequence}, {:?} rows and keys: {hash:016x} in all 18",
+                SIZES[*sequence]
+            );
+        }
+    }
+}
+
+/// What a run says when one element of an index tensor is another.
+fn said(op: &Op, (dims, inputs): &(Dims, Tensors), name: &str, at: usize, value: f64) -> String {
+    let cpu = Cpu::open(Some(2)).unwrap();
+    let module = cpu.load(op).unwrap();
+    assert!(cpu.run(&module, dims, inputs).is_ok());
+    let mut inputs = inputs.clone();
+    inputs.get_mut(name).unwrap().set(at, value);
+    cpu.run(&module, dims, &inputs).unwrap_err().to_string()
+}
+
+#[test]
+fn indices_that_point_to_nowhere_are_told() {
+    let paged = (op(&text(true)), batch(&[0, 1, 2], true));
+    let packed = (op(&text(false)), batch(&[0, 1, 2], false));
+    for ((op, inputs), name, at, value, message) in [
+        (&paged, "kv.block_table", 14, 18.0, "`kv.block_table`[1, 1] is 18: it must be in 0..18"),
+        (&paged, "kv.block_table", 0, -1.0, "`kv.block_table`[0, 0] is -1: it must be in 0..18"),
+        (&paged, "kv.len", 2, 201.0, "`kv.len`[2] is 201: it must be in 0..201"),
+        (&paged, "kv.len", 0, -1.0, "`kv.len`[0] is -1: it must be in 0..201"),
+        (&paged, "q.indptr", 2, 9.0, "`q.indptr`[2] is 9: there are 4 rows"),
+        (&packed, "q.indptr", 0, 1.0, "`q.indptr`[0] is 1: offsets begin at 0"),
+        (
+            &packed,
+            "kv.indptr",
+            2,
+            19.0,
+            "`kv.indptr`[2] is 19: offsets never fall, and 20 stands before it",
+        ),
+        (&packed, "kv.indptr", 3, 254.0, "`kv.indptr`[3] is 254: there are 253 rows"),
+    ] {
+        assert_eq!(said(op, inputs, name, at, value), message);
+    }
+    // Places that no length reaches may hold anything.
+    let (op, (dims, mut inputs)) = paged;
+    inputs.get_mut("kv.block_table").unwrap().set(12, -7.0);
+    let cpu = Cpu::open(Some(2)).unwrap();
+    assert!(cpu.run(&cpu.load(&op).unwrap(), &dims, &inputs).is_ok());
+}
+
+#[test]
+fn rings_and_copies_that_point_to_nowhere_are_told() {
+    let head = "op = \"attention\"\nname = \"a\"\n\
+        q = { dtype = \"f32\", heads = 1, dim = 8, batch = \"b\" }\n\
+        kv = { dtype = \"f32\", heads = 1 }\nout = \"f32\"\n[[segment]]\n";
+    let zeros = |shape: &[usize]| Tensor::zeros(Dtype::F32, shape);
+    let list = |values: &[f64]| Tensor::from_f64(Dtype::I32, &[values.len()], values);
+    let both = |shape: &[usize]| [("kv.k", zeros(shape)), ("kv.v", zeros(shape))];
+    let named = |list: Vec<(&str, Tensor)>| -> Tensors {
+        list.into_iter().map(|(name, t)| (name.to_owned(), t)).collect()
+    };
+    let scalars = |list: &[(&str, i64)]| Dims {
+        scalars: list.iter().map(|(n, x)| ((*n).to_owned(), *x)).collect(),
+        ..Dims::default()
+    };
+    let ring =
+        op(&format!("{head}len = \"n\"\nlayout = {{ ring = {{ keep_first = 1, recent = 3 }} }}"));
+    let mut inputs = vec![("q", zeros(&[2, 1, 1, 8])), ("kv.pos", list(&[5.0, 2.0]))];
+    inputs.extend(both(&[2, 4, 1, 8]));
+    let inputs = (scalars(&[("b", 2), ("n", 5)]), named(inputs));
+    let message = "`kv.pos`[1] is 6: it must be in 0..6";
+    assert_eq!(said(&ring, &inputs, "kv.pos", 1, 6.0), message);
+
+    let copies = op(&format!("{head}len = \"n\"\nshared = \"copies\""));
+    let mut inputs = vec![("q", zeros(&[2, 1, 1, 8])), ("kv.group", list(&[1.0, 0.0]))];
+    inputs.extend(both(&[2, 4, 1, 8]));
+    let inputs = (scalars(&[("b", 2), ("n", 4), ("copies", 2)]), named(inputs));
+    let message = "`kv.group`[0] is 2: it must be in 0..2";
+    assert_eq!(said(&copies, &inputs, "kv.group", 0, 2.0), message);
+}
+
+/// splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % n as u64) as usize
+    }
+
+    fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
+        list[self.below(list.len())]
+    }
+
+    fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// An op of everything that the language says of attention but selections.
+fn drawn(r: &mut Random) -> String {
+    let floats = ["f32", "f16", "bf16"];
+    let kv_heads = [1, 1, 2, 3, 5][r.below(5)];
+    let heads = kv_heads * [1, 1, 2, 3, 4, 5, 6, 7, 8, 11, 16][r.below(11)];
+    let dim = 8 * (1 + r.below(12));
+    let prefix = r.one_in(5);
+    let v_dim = if prefix { 8 * (1 + r.below(dim / 8)) } else { 8 * (1 + r.below(12)) };
+    let m = r.of(&["1", "\"m\"", "\"m\"", "\"m[b]\"", "3"]);
+    let (k, v) = (r.of(&floats), r.of(&floats));
+    let v = if prefix { format!("k[..{v_dim}]") } else { v.into() };
+    let mut text = format!(
+        "op = \"attention\"\nname = \"drawn\"\n\
+         q = {{ dtype = \"{}\", heads = {heads}, dim = {dim}, batch = \"b\", len = {m} }}\n\
+         kv = {{ k = \"{k}\", v = \"{v}\", heads = {kv_heads}, v_dim = {v_dim} }}\nout = \"{}\"\n",
+        r.of(&floats),
+        r.of(&floats)
+    );
+    for flag in ["alibi", "sink_logit", "lse"] {
+        if r.one_in(3) {
+            text += &format!("{flag} = true\n");
+        }
+    }
+    for line in ["softcap = 7.5", "scale = 0.3", "index = \"i64\"", "deterministic = \"batch\""] {
+        if r.one_in(4) {
+            text += &format!("{line}\n");
+        }
+    }
+    let count = [1, 1, 1, 2, 3][r.below(5)];
+    let by_heads = count > 1 && kv_heads > 1 && r.one_in(2);
+    for s in 0..count {
+        text += &format!("[[segment]]\nname = \"s{s}\"\n");
+        let form = r.below(7);
+        let len = if r.one_in(2) { format!("\"n{s}\"") } else { format!("\"n{s}[b]\"") };
+        // Copies have lengths of their own.
+        let len = if form >= 5 { format!("\"n{s}\"") } else { len };
+        text += &format!("len = {len}\n");
+        text += &match form {
+            0 | 1 => String::new(),
+            2 | 3 => format!(
+                "layout = {{ paged = {} }}\n",
+                r.of(&["1", "3", "8", "16", "32", "48", "64"])
+            ),
+            4 => format!(
+                "layout = {{ ring = {{ keep_first = {}, recent = {} }} }}\n",
+                r.below(4),
+                1 + r.below(30)
+            ),
+            5 => "shared = \"batch\"\n".into(),
+            _ => format!("shared = \"copies{s}\"\n"),
+        };
+        if form != 2 && form != 3 && form != 4 && r.one_in(4) {
+            text += "weight = true\n";
+        }
+        if by_heads && s == 0 {
+            text += &format!("heads = [{}]\n", kv_heads - 1);
+        } else if by_heads && s == 1 && r.one_in(2) {
+            text += "heads = \"rest\"\n";
+        }
+        let (a, b) = (1 + r.below(20), 1 + r.below(40));
+        text += &match r.below(9) {
+            0 => String::new(),
+            1 | 2 => "mask = \"causal\"\n".into(),
+            3 => format!("mask = {{ window = {b} }}\n"),
+            4 => format!("mask = {{ keep_first = {a}, recent = {b} }}\n"),
+            5 => format!("mask = {{ prefix = {b} }}\n"),
+            6 => format!("mask = {{ block = {a} }}\n"),
+            7 => "mask = \"tree\"\n".into(),
+            _ => {
+                let terms = [
+                    format!("j <= i + {a}"),
+                    format!("i - j < {b}"),
+                    format!("(i - j) % {a} < {}", 1 + a / 2),
+                    format!("block(j, {a}) <= block(i, {a})"),
+                    format!("(j + head) % {} != 1", 2 + a % 3),
+                    format!("max(i, {b}) > j - min(j / 3, {a})"),
+                    format!("!(abs(j - {a}) == {})", a / 2),
+                ];
+                let term = |r: &mut Random| terms[r.below(terms.len())].clone();
+                let op = r.of(&["&&", "||"]);
+                format!("mask = \"{} {op} {}\"\n", term(r), term(r))
+            }
+        };
+    }
+    text
+}
+
+#[test]
+fn drawn_ops_are_what_they_mean() {
+    let (mut wrong, mut passed, mut declined) = (Vec::new(), 0, BTreeMap::new());
+    let mut r = Random(std::env::var("KGEN_SEED").map_or(11, |s| s.parse().unwrap()));
+    let count = if cfg!(debug_assertions) { 9 } else { 100 };
+    let targets = ["x86-64-v4/native", "x86-64-v3/native", "x86-64-v3/cranelift"];
+    for number in 0..count {
+        let text = drawn(&mut r);
+        let op = op(&text);
+        let target = targets[number % targets.len()];
+        let Ok(mut cpu) = Cpu::open(Some(3)).unwrap().with_target(Some(target)) else { continue };
+        let base = cpu.schedule.clone();
+        cpu.schedule = Schedule { keys: 16, split: [32, 48, 40][number % 3], ..base };
+        let options = kgen::verify::Options { cases: 13, seed: number as u64 };
+        let summary = kgen::verify::verify(&op, &cpu, &options);
+        passed += summary.passed;
+        if let Some(why) = summary.unsupported {
+            *declined.entry(why.what).or_insert(0) += 1;
+        }
+        wrong.extend(summary.failed.iter().map(|f| format!("{target}: {f}\n{text}")));
+    }
+    println!("{passed} cases of {count} ops passed; declined {declined:?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(passed > 8 * count && declined.is_empty(), "{passed}, {declined:?}");
+}
