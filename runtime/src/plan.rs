@@ -600,18 +600,17 @@ impl Plan {
                     let mut seen = BTreeMap::new();
                     for row in 0..rows {
                         let Some(value) = self.index(at, row)? else { break };
-                        let said = || format!("{at}, the row of `{tensor}`");
                         if value >= end {
                             return Err(self.misplaced(
-                                said(),
+                                at.to_string(),
                                 row,
                                 value,
-                                format!("there are {end}"),
+                                format!("`{tensor}` has {end} rows"),
                             ));
                         }
                         if let Some(first) = seen.insert(value, row).filter(|_| value >= 0) {
-                            let demand = format!("row {first} is written there, too");
-                            return Err(self.misplaced(said(), row, value, demand));
+                            let demand = format!("row {first} goes to this row of `{tensor}`, too");
+                            return Err(self.misplaced(at.to_string(), row, value, demand));
                         }
                     }
                 }
