@@ -19,11 +19,15 @@ use kgen_ir::{
     diag::did_you_mean,
     dtype::Dtype,
     extent::{Dims, Extent, ExtentError},
-    op::Bound,
+    op::{
+        Bound,
+        expr::Expr,
+        indices::{self, IndexError},
+    },
     tensor::Tensor,
     tile::{Form, Prepare, Role},
 };
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 /// Offsets in the workspace are multiples of this.
 const OFFSET: usize = 256;
@@ -574,6 +578,41 @@ impl Plan {
                         list.inside(&[at], end)?;
                     }
                 }
+                Check::Index { at, rows, end } => {
+                    let (rows, end) =
+                        (self.check_extent("rows", rows)?, self.check_extent("rows", end)?);
+                    for row in 0..rows {
+                        let Some(value) = self.index(at, row)? else { break };
+                        if !(0..end).contains(&value) {
+                            return Err(self.misplaced(
+                                at.to_string(),
+                                row,
+                                value,
+                                format!("it must be in 0..{end}"),
+                            ));
+                        }
+                    }
+                }
+                Check::Target { tensor, at, rows, end } => {
+                    let (rows, end) =
+                        (self.check_extent(tensor, rows)?, self.check_extent(tensor, end)?);
+                    let mut seen = BTreeMap::new();
+                    for row in 0..rows {
+                        let Some(value) = self.index(at, row)? else { break };
+                        if value >= end {
+                            return Err(self.misplaced(
+                                at.to_string(),
+                                row,
+                                value,
+                                format!("`{tensor}` has {end} rows"),
+                            ));
+                        }
+                        if let Some(first) = seen.insert(value, row).filter(|_| value >= 0) {
+                            let demand = format!("row {first} goes to this row of `{tensor}`, too");
+                            return Err(self.misplaced(at.to_string(), row, value, demand));
+                        }
+                    }
+                }
                 Check::Pages { tensor, lens, page, end } => {
                     let (Some(table), Some(lens)) = (self.indices(tensor), self.indices(lens))
                     else {
@@ -591,6 +630,40 @@ impl Plan {
             }
         }
         Ok(())
+    }
+
+    fn misplaced(&self, tensor: String, row: i64, value: i64, demand: String) -> PlanError {
+        PlanError::Index { tensor, at: vec![usize::try_from(row).unwrap_or(0)], value, demand }
+    }
+
+    /// An index of a row; `None` where a tensor of it is not bound.
+    fn index(&self, at: &Expr, row: i64) -> Result<Option<i64>, PlanError> {
+        let unknown = |name: &str| IndexError::Unknown(name.into());
+        let params = &self.module.manifest.params;
+        let bound = |n: &str| !params.iter().any(|t| t.name == n) || self.indices(n).is_some();
+        if !at.names().iter().all(|n| bound(n)) {
+            return Ok(None);
+        }
+        let leaf = |name: &str, list: &[i64]| {
+            if name == "row" {
+                return Ok(row);
+            }
+            let Some(tensor) = self.indices(name) else {
+                return self.dims.scalars.get(name).copied().ok_or_else(|| unknown(name));
+            };
+            // A column, and a matrix, are read in the row; a scalar is the only element it has.
+            let mut place = list.to_vec();
+            if place.len() < tensor.shape.len() {
+                place.insert(0, if tensor.shape == [1] { 0 } else { row });
+            }
+            let place: Option<Vec<usize>> =
+                place.into_iter().map(|i| usize::try_from(i).ok()).collect();
+            Ok(tensor.get(&place.ok_or_else(|| unknown(name))?))
+        };
+        match indices::eval(at, &leaf) {
+            Ok(value) => Ok(Some(value)),
+            Err(e) => Err(self.misplaced(at.to_string(), row, 0, e.to_string())),
+        }
     }
 
     fn check_extent(&self, tensor: &str, extent: &Extent) -> Result<i64, PlanError> {

@@ -14,18 +14,68 @@ fn keys(tokens: usize) -> Vec<f64> {
     (0..tokens * WIDTH).map(|i| if i < 32 { 0.0 } else { f64::from(x(i) as f32) }).collect()
 }
 
-fn written(file: &str, rows: &str, given: &[(&str, Tensor)]) -> BTreeMap<String, Tensor> {
+fn run(
+    file: &str,
+    sizes: &[(&str, usize)],
+    given: &[(&str, Tensor)],
+) -> Result<BTreeMap<String, Tensor>, String> {
     let ops = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops");
     let op = compile::read(&ops.join(file)).unwrap();
     let cpu = Cpu::open(Some(2)).unwrap();
     let module = cpu.load(&op).unwrap();
     let mut dims = Dims { cores: 2, ..Dims::default() };
+    dims.scalars.extend(sizes.iter().map(|(name, size)| (name.to_string(), *size as i64)));
+    let all = given.iter().map(|(n, t)| (n.to_string(), t.clone())).collect();
+    cpu.run(&module, &dims, &all).map_err(|e| e.to_string())
+}
+
+fn written(file: &str, rows: &str, given: &[(&str, Tensor)]) -> BTreeMap<String, Tensor> {
     let sizes = [(rows, 2 * BLOCKS), ("tokens", 2), ("slots", 3 * BLOCKS)];
-    dims.scalars.extend(sizes.map(|(name, size)| (name.to_string(), size as i64)));
     let slot = Tensor::from_i32(&[2], &[2, 0]);
-    let all =
-        [("slot", slot)].iter().chain(given).map(|(n, t)| (n.to_string(), t.clone())).collect();
-    cpu.run(&module, &dims, &all).unwrap()
+    let given: Vec<_> = [("slot", slot)].into_iter().chain(given.iter().cloned()).collect();
+    run(file, &sizes, &given).unwrap()
+}
+
+#[test]
+fn wrong_indices_are_told_before_the_launch() {
+    let index = |values: &[i32]| Tensor::from_i32(&[values.len()], values);
+    let embed = |ids: &[i32]| {
+        let table = Tensor::zeros(Dtype::F16, &[5, 4096]);
+        run("embedding.toml", &[("m", 2), ("vocab", 5)], &[("id", index(ids)), ("table", table)])
+    };
+    assert!(embed(&[0, 4]).is_ok());
+    assert_eq!(embed(&[0, 5]).unwrap_err(), "`id`[1] is 5: it must be in 0..5");
+    assert_eq!(embed(&[-1, 0]).unwrap_err(), "`id`[0] is -1: it must be in 0..5");
+    let append = |slots: &[i32]| {
+        let rows = Tensor::zeros(Dtype::F32, &[2, 1024]);
+        let cache = Tensor::zeros(Dtype::F16, &[4, 1024]);
+        let caches = [("k_cache", cache.clone()), ("v_cache", cache)];
+        let given = [("k", rows.clone()), ("v", rows), ("slot", index(slots))];
+        run("kv_append.toml", &[("m", 2), ("slots", 4)], &[&given[..], &caches].concat())
+    };
+    assert!(append(&[-1, -1]).is_ok() && append(&[3, 0]).is_ok());
+    assert_eq!(append(&[0, 4]).unwrap_err(), "`slot`[1] is 4: `k_cache` has 4 rows");
+    let twice = append(&[2, 2]).unwrap_err();
+    assert_eq!(twice, "`slot`[1] is 2: row 0 goes to this row of `k_cache`, too");
+    let pages = |seq: i32, pos: i32, table: &[i32]| {
+        let rows = Tensor::zeros(Dtype::F32, &[1, 1024]);
+        let pages = Tensor::zeros(Dtype::F16, &[64, 1024]);
+        let given = [
+            ("k", rows.clone()),
+            ("v", rows),
+            ("seq", index(&[seq])),
+            ("pos", index(&[pos])),
+            ("block_table", Tensor { shape: vec![2, 2], ..index(table) }),
+            ("k_pages", pages.clone()),
+            ("v_pages", pages),
+        ];
+        run("kv_append_paged.toml", &[("m", 1), ("slots", 64), ("b", 2), ("max_pages", 2)], &given)
+    };
+    assert!(pages(1, 31, &[0, 1, 2, 3]).is_ok());
+    assert_eq!(pages(2, 31, &[0; 4]).unwrap_err(), "`seq`[0] is 2: it must be in 0..2");
+    assert_eq!(pages(1, 32, &[0; 4]).unwrap_err(), "`pos / 16`[0] is 2: it must be in 0..2");
+    let beyond = pages(1, 31, &[0, 1, 2, 4]).unwrap_err();
+    assert!(beyond.ends_with("[0] is 79: `k_pages` has 64 rows"), "{beyond}");
 }
 
 #[test]

@@ -9,7 +9,7 @@
 
 use super::{
     Attention, Code, CodeLayout, Codes, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op,
-    RowKind, Rows, Segment, Select, Shared, Storage, Value, Zero,
+    RowKind, Rows, Segment, Select, Shared, Storage, Target, Value, Zero, expr::Expr, indices,
 };
 use crate::{
     artifact::check::Check,
@@ -135,7 +135,45 @@ impl Op {
                 }
                 (_, None) => {}
             },
-            Kind::Rows(_) => {}
+            Kind::Rows(rows) => out = rows.checks(),
+        }
+        out
+    }
+}
+
+/// Lines of manifests have an end.
+fn is_short(e: &Expr) -> bool {
+    e.to_string().len() < 1000
+}
+
+impl Rows {
+    /// Indices that only a call tells, those inside of others first.
+    fn checks(&self) -> Vec<Check> {
+        let mut out: Vec<Check> = Vec::new();
+        let rows = total(&self.rows);
+        let values = self.lets.iter().map(|l| &l.1).chain(self.outputs.iter().map(|t| &t.value));
+        let targets = self.outputs.iter().filter_map(|t| t.at.as_ref()).map(|t| &t.at);
+        for (name, list) in values.chain(targets).flat_map(indices::sites) {
+            let sizes = match self.input(name).map(|t| &t.kind) {
+                Some(RowKind::Matrix | RowKind::Vector) => vec![Extent::Lit(self.width)],
+                Some(RowKind::Table { rows, width }) => vec![total(rows), total(width)],
+                Some(RowKind::List(len)) => vec![total(len)],
+                Some(RowKind::Column | RowKind::Scalar) | None => vec![],
+            };
+            for (at, end) in list.iter().zip(sizes) {
+                let check = Check::Index { at: at.clone(), rows: rows.clone(), end };
+                // What `col` says belongs to the op; with it, kernels keep to the row themselves.
+                let told = indices::uses_call(at) && !indices::uses_col(at) && is_short(at);
+                if told && !out.contains(&check) {
+                    out.push(check);
+                }
+            }
+        }
+        for t in &self.outputs {
+            if let Some(Target { rows: slots, at }) = t.at.as_ref().filter(|t| is_short(&t.at)) {
+                let (tensor, at, rows) = (t.name.clone(), at.clone(), rows.clone());
+                out.push(Check::Target { tensor, at, rows, end: total(slots) });
+            }
         }
         out
     }

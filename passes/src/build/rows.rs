@@ -220,3 +220,85 @@ impl<'a> Make<'a> {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Schedule;
+    use kgen_ir::{op::read, target::Target, tile::verify};
+
+    static TARGET: Target = Target {
+        name: "test",
+        backend: "none",
+        lanes: 4,
+        vectors: 16,
+        rows: &[],
+        features: &[],
+        about: "",
+    };
+
+    fn built(width: i64, rest: &str) -> Result<Program> {
+        let text = format!("op = \"rows\"\nname = \"t\"\nrows = \"m\"\nwidth = {width}\n{rest}\n");
+        let op = read::read("t", &text).unwrap_or_else(|e| panic!("{e}"));
+        let choice = Choice { target: &TARGET, schedule: Schedule::default_for(&TARGET) };
+        crate::build(&op, &choice)
+    }
+
+    #[test]
+    fn what_is_the_same_for_each_row_has_a_launch_of_its_own() {
+        let program = built(
+            6,
+            "in = { x = \"f32\", g = { dtype = \"f32\", kind = \"vector\" } }
+             out = { h = { dtype = \"f16\", kind = \"vector\", value = \"g * 2\" }, y = { dtype = \"f32\", value = \"x + h\" } }",
+        )
+        .unwrap();
+        verify::verify(&program, kgen_ir::tile::Stage::Built).unwrap();
+        let names: Vec<&str> = program.kernels.iter().map(|k| k.name.as_str()).collect();
+        assert_eq!(names, ["once", "rows"]);
+        let reads = |k: usize| program.kernels[k].params.len();
+        assert_eq!((reads(0), reads(1)), (2, 3));
+    }
+
+    #[test]
+    fn a_reduction_that_is_named_twice_is_walked_once() {
+        let softmax = "in = { x = \"f32\" }
+             out = { y = { dtype = \"f32\", value = \"exp(x - max(x)) / sum(exp(x - max(x)))\" } }";
+        let text = kgen_ir::tile::print::print(&built(64, softmax).unwrap());
+        // One for the maximum, one for the sum, one for what is written.
+        assert_eq!(text.matches("for col.c in").count(), 3, "{text}");
+    }
+
+    #[test]
+    fn what_has_no_kernel_is_told() {
+        let x = "in = { x = \"f32\", id = { dtype = \"i32\", kind = \"column\" } }\n";
+        let cases = [
+            (8, "out = { y = { dtype = \"i64\", value = \"x\" } }", "rows of i64"),
+            (8, "out = { y = { dtype = \"e4m3\", value = \"x\" } }", "rows of e4m3"),
+            (
+                8,
+                "out = { y = { dtype = \"f32\", value = \"x[col * id % 8]\" } }",
+                "the index `col * id % 8`, which mixes",
+            ),
+            (8, "out = { y = { dtype = \"f32\", value = \"select(row < 1, x, id)\" } }", ""),
+            (
+                4000,
+                "out = { y = { dtype = \"f32\", value = \"x[col * col % 4000]\" } }",
+                "indices that follow no pattern",
+            ),
+            (
+                1 << 25,
+                "out = { y = { dtype = \"i32\", kind = \"column\", value = \"argmax(x)\" } }",
+                "`argmax` of more than",
+            ),
+        ];
+        for (width, rest, wanted) in cases {
+            match built(width, &format!("{x}{rest}")) {
+                Ok(_) => assert_eq!(wanted, "", "{rest}"),
+                Err(e) => {
+                    let e = e.to_string();
+                    assert!(!wanted.is_empty() && e.contains(wanted), "{rest}: {e}");
+                }
+            }
+        }
+    }
+}

@@ -20,6 +20,9 @@ use kgen_ir::{
 const VECTORS: usize = 4;
 const VECTORS_OF_SEQUENCES: usize = 2;
 
+/// Whole numbers up to here are floats: places of the largest are compared as such.
+const EXACT: i64 = 1 << 24;
+
 /// All outputs of a row (`None`: of what is the same for each).
 pub(super) fn write<'a>(
     make: &Make<'a>,
@@ -562,6 +565,11 @@ impl<'m, 'a> Row<'m, 'a> {
     fn reduce(&mut self, b: &mut Builder, list: &[(Reduce, &Expr)]) -> Result<()> {
         if list.is_empty() {
             return Ok(());
+        }
+        let wide = self.make.rows.width > EXACT;
+        if wide && list.iter().any(|(op, _)| *op == Reduce::Argmax) {
+            let what = format!("`argmax` of more than {EXACT} elements");
+            return Err(self.make.no(what, "`argmax` of parts, then of their best"));
         }
         let values: Vec<&Expr> = list.iter().map(|(_, e)| *e).collect();
         let sites = self.sites(&values);
