@@ -5,8 +5,9 @@
 use kgen::{device::Cpu, kernels::Kernels};
 use kgen_ir::dtype::Dtype;
 use kgen_runtime::{
-    decode::{Decoder, KernelSource, KvCache, Tokenizer},
+    decode::{Decoder, KernelSource, KvCache, SourceError, Tokenizer},
     files::gguf::{Array, Gguf, Value},
+    module::Module,
     pool::Pool,
 };
 use kgen_tests::{
@@ -118,6 +119,27 @@ fn compiled_kernels_say_what_the_reference_says() {
             assert!(apart(a, b) <= bound, "{format}: {}", apart(a, b));
         }
     }
+}
+
+#[test]
+fn every_target_of_this_machine_says_the_same() {
+    let (gguf, pool) = (example(), Pool::new(2).unwrap());
+    let prompt = Tokenizer::open(&gguf).unwrap().encode("Copyright").unwrap();
+    let mut theirs = new(&gguf, &ReferenceKernels, &pool, 20);
+    let theirs = say(&mut theirs, &pool, &prompt, 8, None);
+    let mut count = 0;
+    for target in kgen::compile::targets() {
+        let Ok(cpu) = Cpu::open(Some(2)).unwrap().with_target(Some(target.name)) else { continue };
+        let mut ours = new(&gguf, &Kernels::new(&cpu), &pool, 20);
+        assert_eq!(
+            say(&mut ours, &pool, &prompt, 8, None).tokens,
+            theirs.tokens,
+            "{}",
+            target.name
+        );
+        count += 1;
+    }
+    println!("{count} targets");
 }
 
 /// A prompt that is read in batches leaves what reading it token by token leaves.
@@ -360,6 +382,31 @@ fn what_is_wrong_with_a_model_is_named() {
         let error = error.unwrap_or_else(|| panic!("no error: {told}")).to_string();
         assert!(error.contains(told), "{error}\n{told}");
     }
+}
+
+struct NoKernels;
+
+impl KernelSource for NoKernels {
+    fn kernel(&self, op: &str) -> Result<Arc<Module>, SourceError> {
+        if op.contains("\"gated\"") {
+            Err("it is too cold".into())
+        } else {
+            ReferenceKernels.kernel(op)
+        }
+    }
+}
+
+#[test]
+fn what_this_machine_lacks_is_named() {
+    let pool = Pool::new(1).unwrap();
+    let error = Decoder::new(&example(), &NoKernels, &pool, KvCache::f16(9)).err().unwrap();
+    assert_eq!(error.to_string(), "no kernel for blk.0.ffn_gate and up: it is too cold");
+    let mut endless = Contents::words();
+    endless.set("llama.context_length", Value::U64(u64::MAX));
+    let gguf = endless.save(&folder("endless").join("m.gguf"));
+    let error = Decoder::new(&gguf, &ReferenceKernels, &pool, KvCache::f16(usize::MAX / 4));
+    let error = error.err().unwrap().to_string();
+    assert!(error.ends_with("bytes are more than this machine can address"), "{error}");
 }
 
 #[test]
