@@ -6,7 +6,7 @@ use kgen_ir::{
     extent::{Dims, Extent},
     format::Format,
     op::{
-        Kind, Op, Storage,
+        Kind, Op, Storage, indices,
         tensors::{Role, TensorSpec},
     },
     tensor::Tensor,
@@ -115,6 +115,9 @@ pub fn complete(
             },
         };
         out.insert(spec.name, tensor);
+    }
+    if let Kind::Rows(rows) = &op.kind {
+        indices::check(rows, dims, &out).map_err(|e| Error::Input(e.to_string()))?;
     }
     Ok(out)
 }

@@ -485,7 +485,8 @@ fn read_mask(bytes: &[u8], _: &Path) -> Result<(), String> {
 }
 
 fn read_row(bytes: &[u8], _: &Path) -> Result<(), String> {
-    expression(bytes, op::expr::Dialect::Row)
+    expression(bytes, op::expr::Dialect::Row)?;
+    expression(bytes, op::expr::Dialect::Index)
 }
 
 fn expression(bytes: &[u8], dialect: op::expr::Dialect) -> Result<(), String> {

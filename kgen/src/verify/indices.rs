@@ -73,7 +73,12 @@ impl<'a> Limits<'a> {
             sizes.remove(0);
         }
         for (e, size) in list.iter().zip(sizes) {
-            self.want(e, size);
+            if indices::uses_call(e) {
+                self.want(e, size);
+                continue;
+            }
+            let last = (0..self.rows.width).filter_map(|c| indices::at_col(e, c).ok()).max();
+            self.impossible |= last.is_some_and(|last| last >= size);
         }
     }
 
