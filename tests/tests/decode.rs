@@ -255,8 +255,10 @@ fn numpy_says_the_same() {
             note(name, i, &said, "own", &file("f16"), &file("f16"));
         }
     }
-    for name in ["q8_0", "q4_0"] {
-        let gguf = Contents::words().encoded(name).save(&file(name));
+    // As tools that quantise models mix them.
+    let mixed: &[&str] = &["q4_0", "f16", "q5_1", "q8_0", "q4_1", "q5_0", "bf16"];
+    for (name, formats) in [("q8_0", &["q8_0"][..]), ("q4_0", &["q4_0"]), ("mixed", mixed)] {
+        let gguf = Contents::words().mixed(formats).save(&file(name));
         let mut decoder = new(&gguf, &kernels, &pool, 160);
         for (i, (prompt, tokens)) in prompts.iter().zip(&chosen).enumerate() {
             let said = say(&mut decoder, &pool, prompt, STEPS, Some(tokens));
