@@ -142,8 +142,7 @@ fn block(
                 let space = space(kernel, body, own, *value, expr, uses, choice, out);
                 let shape = &kernel.values[*value].ty.shape;
                 // Registers have no index that is known at run time only.
-                let column = shape.len() == 2 && shape[0] > 1 && shape[1] == 1;
-                let looked_up = column && uses.rows.contains(value);
+                let looked_up = shape.len() == 2 && shape[0] > 1 && uses.rows.contains(value);
                 let space = match space {
                     Space::Register if looked_up => Space::Scratch,
                     Space::Register | Space::Scratch | Space::Inline => space,
