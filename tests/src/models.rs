@@ -117,9 +117,15 @@ impl Contents {
     }
 
     /// All matrices in this format.
-    pub fn encoded(mut self, format: &str) -> Contents {
-        let format = rows::find(format).unwrap();
-        for t in self.tensors.iter_mut().filter(|t| t.dims.len() == 2) {
+    pub fn encoded(self, format: &str) -> Contents {
+        self.mixed(&[format])
+    }
+
+    /// One matrix in the first format, the next in the second, and round again.
+    pub fn mixed(mut self, formats: &[&str]) -> Contents {
+        let matrices = self.tensors.iter_mut().filter(|t| t.dims.len() == 2);
+        for (t, format) in matrices.zip(formats.iter().cycle()) {
+            let format = rows::find(format).unwrap();
             t.bytes = format.encode(&values(t.format, &t.bytes)).unwrap();
             t.format = format;
         }
