@@ -105,7 +105,7 @@ fn tensors_are_named_and_shaped() {
         (
             "ternary_lut_gemv.toml",
             &[
-                "a.codes u8 [1, 4096]",
+                "a.codes i8 [1, 4096]",
                 "a.scale f32 [1]",
                 "w.codes u8 [4096, 1024]",
                 "w.scale f32 [1]",
@@ -177,10 +177,10 @@ fn every_variant_has_its_index_tensors() {
     let expected = [
         "q f32 [sum(m), 4, 64]",
         "q.indptr i32 [b + 1]",
-        "a.k.codes u8 [sum(n), 2, 64]",
+        "a.k.codes i8 [sum(n), 2, 64]",
         "a.k.scale f32 [sum(n), 2]",
         "a.k.zero u8 [sum(n), 2]",
-        "a.v.codes u8 [sum(n), 2, 64]",
+        "a.v.codes i8 [sum(n), 2, 64]",
         "a.v.scale f32 [sum(n), 2]",
         "a.v.zero u8 [sum(n), 2]",
         "a.indptr i32 [g + 1]",
