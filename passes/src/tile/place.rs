@@ -225,7 +225,7 @@ fn space(
             [(_, Kind::DotLeft | Kind::Stored)] if here_once => Space::Inline,
             _ => Space::Scratch,
         },
-        Expr::Convert(a) | Expr::Unary(_, a) | Expr::Permute(a, _) => {
+        Expr::Convert(a) | Expr::Unary(_, a) | Expr::Permute(a, _) | Expr::Bits(a) => {
             elementwise(kernel, ty, &[*a], narrow, here_once, readers, choice, placed)
         }
         Expr::Binary(_, a, b) => {
@@ -268,6 +268,7 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
                         | Expr::Unary(..)
                         | Expr::Binary(..)
                         | Expr::Select(..)
+                        | Expr::Bits(_)
                         | Expr::Convert(_) => {
                             open.push(*value);
                             let same = |o: &Value| {
