@@ -4,9 +4,9 @@ use kgen_ir::{
     dtype::Dtype,
     format::rows,
     op::{
-        Attention, Bound, Code, Codes, Compute, Dim, Emit, Group, Grouped, Heads, IndexHead, Kind,
-        Kv, KvLayout, Mask, MpGemm, Op, Precision, Query, Ranked, RowKind, RowOutput, RowTensor,
-        Rows, Segment, Select, Shared, Storage, Target, Value, Weight, Zero,
+        Attention, Bound, Code, CodeLayout, Codes, Compute, Dim, Emit, Group, Grouped, Heads,
+        IndexHead, Kind, Kv, KvLayout, Mask, MpGemm, Op, Precision, Query, Ranked, RowKind,
+        RowOutput, RowTensor, Rows, Segment, Select, Shared, Storage, Target, Value, Weight, Zero,
         expr::{self, Dialect, Expr},
         print::print,
         read::read,
@@ -227,7 +227,7 @@ fn codes() -> impl Strategy<Value = Storage> {
             Code::Ternary => (2, None),
             Code::Codebook(_) => (3, None),
         };
-        Storage::Codes(Codes { code, bits, group, scale, zero })
+        Storage::Codes(Codes { code, bits, group, scale, zero, layout: CodeLayout::Rows })
     })
 }
 

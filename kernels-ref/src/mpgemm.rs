@@ -41,6 +41,7 @@ pub fn run(
         weights.push((Stored::open(inputs, &w.name, &w.storage, &lead, k)?, n, w));
         columns.extend((0..n).map(|row| (at, row)));
     }
+    let orders: Vec<Option<Vec<usize>>> = weights.iter().map(|(w, ..)| w.order()).collect();
     // An epilogue combines the products of one column.
     let combined = op.epilogue.is_some();
     if combined {
@@ -87,7 +88,8 @@ pub fn run(
             }
             let w_row = decoded.get(&which).map_or(&[][..], |(_, row)| row);
             let int8 = bound::int8_activations(op.compute, &op.a, &w.storage);
-            let sum = sum_of_products(a_row, w_row, int8.then(|| bound::step_group(&w.storage)));
+            let step = int8.then(|| bound::step_group(&w.storage));
+            let sum = sum_of_products(a_row, w_row, step, orders[which].as_deref());
             // Rounding to int8 may make NaN of an infinity, and an epilogue any number of that.
             let lost = int8 && sum.tainted && op.epilogue.is_some();
             Ok(if lost { Value::of(0.0, f64::INFINITY).after(true) } else { sum })
@@ -134,8 +136,9 @@ fn prologue(op: &MpGemm, row: Vec<f64>) -> Result<Vec<Value>, RefError> {
     }
 }
 
-/// `sum a w`, with the errors of the activations, of the sum, and of rounding so many of them at a time to int8.
-fn sum_of_products(a: &[Value], w: &[f64], int8: Option<usize>) -> Value {
+/// `sum a w`, with the errors of the activations, of the sum, and of rounding so many of them at a time to int8, which
+/// follow each other in `order`.
+fn sum_of_products(a: &[Value], w: &[f64], int8: Option<usize>, order: Option<&[usize]>) -> Value {
     let k = a.len();
     let (mut y, mut magnitude, mut e) = (0.0, 0.0, 0.0);
     for (a, w) in a.iter().zip(w) {
@@ -144,9 +147,11 @@ fn sum_of_products(a: &[Value], w: &[f64], int8: Option<usize>) -> Value {
         e += a.e * w.abs();
     }
     if let Some(step) = int8 {
-        for (a, w) in a.chunks(step).zip(w.chunks(step)) {
-            let max = a.iter().fold(0f64, |x, a| x.max(a.y.abs() + a.e));
-            e += max / 254.0 * w.iter().map(|w| w.abs()).sum::<f64>();
+        let place = |i: usize| order.and_then(|o| o.get(i)).map_or(i, |k| *k);
+        for first in (0..k).step_by(step) {
+            let all = || (first..k.min(first + step)).map(place);
+            let max = all().fold(0f64, |x, i| x.max(a[i].y.abs() + a[i].e));
+            e += max / 254.0 * all().map(|i| w.get(i).map_or(0.0, |w| w.abs())).sum::<f64>();
         }
     }
     let acc = bound::C1 * bound::U32 + bound::C2 * bound::U32 * bound::depth(k);

@@ -13,7 +13,7 @@ use crate::{
 use half::f16;
 use kgen_ir::{
     dtype::Dtype,
-    op::{Code, Codes, Group, Storage, Zero},
+    op::{Code, CodeLayout, Codes, Group, Storage, Zero},
     tensor::Tensor,
 };
 
@@ -28,8 +28,25 @@ pub struct Stored<'a> {
 
 enum Kind<'a> {
     Plain(&'a Tensor),
-    Block { data: &'a Tensor, block: Block, row_bytes: usize },
-    Codes { codes: &'a Tensor, scale: &'a Tensor, zero: Option<&'a Tensor>, how: &'a Codes },
+    Block {
+        data: &'a Tensor,
+        block: Block,
+        row_bytes: usize,
+    },
+    Codes {
+        codes: &'a Tensor,
+        scale: &'a Tensor,
+        zero: Option<&'a Tensor>,
+        how: &'a Codes,
+    },
+    Words {
+        weight: &'a Tensor,
+        zeros: &'a Tensor,
+        scales: &'a Tensor,
+        /// The group of each k.
+        group: Vec<usize>,
+        how: &'a Codes,
+    },
 }
 
 /// GGUF's block types.
@@ -242,6 +259,9 @@ impl<'a> Stored<'a> {
         lead: &[Option<usize>],
         width: usize,
     ) -> Result<Stored<'a>, RefError> {
+        if how.layout != CodeLayout::Rows {
+            return Stored::open_words(inputs, name, how, lead, width);
+        }
         if !(1..=8).contains(&how.bits) {
             return Err(RefError::NotYet(format!("`{name}`: codes of {} bits", how.bits)));
         }
@@ -303,6 +323,58 @@ impl<'a> Stored<'a> {
         Ok(Stored { name: name.into(), lead: found, width, kind })
     }
 
+    /// Weights of GPTQ (AutoGPTQ's `qlinear` modules; `less_one` is its first format) and of AWQ (AutoAWQ's `WQLinear_GEMM`):
+    /// all tensors are transposed, words of 32 bits hold several rows of a weight, or several k.
+    fn open_words(
+        inputs: &'a Inputs,
+        name: &str,
+        how: &'a Codes,
+        lead: &[Option<usize>],
+        k: usize,
+    ) -> Result<Stored<'a>, RefError> {
+        let &[Some(n)] = lead else {
+            return Err(RefError::NotYet(format!("`{name}`: words of several weights")));
+        };
+        let bits = usize::from(how.bits);
+        let groups = match how.group {
+            Group::K(g) => k / usize::try_from(g).unwrap_or(1).max(1),
+            Group::Row | Group::Tensor => 1,
+        };
+        let part = |suffix: &str, dtype: Dtype, shape: [usize; 2]| {
+            let shape = shape.map(Some);
+            inputs::typed(inputs, &format!("{name}.{suffix}"), dtype, &shape)
+        };
+        let shape = match how.layout {
+            CodeLayout::Awq => [k, n * bits / 32],
+            CodeLayout::Gptq { .. } | CodeLayout::Rows => [k * bits / 32, n],
+        };
+        let weight = part("qweight", Dtype::I32, shape)?;
+        let zeros = part("qzeros", Dtype::I32, [groups, n * bits / 32])?;
+        let scales = part("scales", how.scale, [groups, n])?;
+        let group = match how.layout {
+            CodeLayout::Gptq { act_order: true, .. } => {
+                inputs::indices(inputs, &format!("{name}.g_idx"), &[Some(k)], groups)?
+            }
+            CodeLayout::Gptq { .. } | CodeLayout::Awq | CodeLayout::Rows => {
+                (0..k).map(|e| e * groups / k).collect()
+            }
+        };
+        let kind = Kind::Words { weight, zeros, scales, group, how };
+        Ok(Stored { name: name.into(), lead: vec![n], width: k, kind })
+    }
+
+    /// The elements of a row with those of a group together, where groups are not of neighbours.
+    pub fn order(&self) -> Option<Vec<usize>> {
+        match &self.kind {
+            Kind::Words { group, .. } => {
+                let mut order: Vec<usize> = (0..group.len()).collect();
+                order.sort_by_key(|&e| group[e]);
+                Some(order)
+            }
+            Kind::Plain(_) | Kind::Block { .. } | Kind::Codes { .. } => None,
+        }
+    }
+
     /// The values of row `r`.
     pub fn row(&self, r: usize) -> Result<Vec<f64>, RefError> {
         let rows: usize = self.lead.iter().product();
@@ -323,6 +395,42 @@ impl<'a> Stored<'a> {
                     block.decode(b, &mut out);
                 }
                 out
+            }
+            Kind::Words { weight, zeros, scales, group, how } => {
+                let n = rows;
+                let bits = usize::from(how.bits);
+                // Bit by bit: a code of 3 bits may lie in two words.
+                let bit = |t: &Tensor, word: usize, bit: usize| {
+                    (t.bytes[4 * word + bit / 8] >> (bit % 8)) & 1
+                };
+                let all = |f: &dyn Fn(usize) -> u8| {
+                    (0..bits).map(|b| f64::from(f(b)) * f64::from(1u16 << b)).sum::<f64>()
+                };
+                // Where AWQ puts column r of eight.
+                let place = r % 8 / 2 + r % 2 * 4;
+                (0..w)
+                    .map(|e| {
+                        let g = group[e];
+                        let (code, zero) = match how.layout {
+                            CodeLayout::Awq => (
+                                all(&|b| bit(weight, e * (n / 8) + r / 8, place * 4 + b)),
+                                all(&|b| bit(zeros, g * (n / 8) + r / 8, place * 4 + b)),
+                            ),
+                            CodeLayout::Gptq { .. } | CodeLayout::Rows => {
+                                let (at, row) = (e * bits, n * bits / 32);
+                                (
+                                    all(&|b| bit(weight, (at + b) / 32 * n + r, (at + b) % 32)),
+                                    all(&|b| {
+                                        let at = r * bits + b;
+                                        bit(zeros, g * row + at / 32, at % 32)
+                                    }),
+                                )
+                            }
+                        };
+                        let one = matches!(how.layout, CodeLayout::Gptq { less_one: true, .. });
+                        scales.get(g * n + r) * (code - (zero + f64::from(u8::from(one))))
+                    })
+                    .collect()
             }
             Kind::Codes { codes, scale, zero, how } => (0..w)
                 .map(|e| {

@@ -214,8 +214,10 @@ fn q4_0_times_ones() {
 
 #[test]
 fn codes_with_scales_and_zeros() {
-    let codes =
-        |code, bits, group, zero| Storage::Codes(Codes { code, bits, group, scale: F32, zero });
+    let codes = |code, bits, group, zero| {
+        let layout = CodeLayout::Rows;
+        Storage::Codes(Codes { code, bits, group, scale: F32, zero, layout })
+    };
     let u8s = |shape: &[usize], bytes: &[u8]| Tensor {
         dtype: Dtype::U8,
         shape: shape.to_vec(),

@@ -9,8 +9,7 @@ use crate::{
 use kgen_ir::{
     artifact::{Artifact, FORMAT, KernelEntry, Manifest, text},
     diag::did_you_mean,
-    extent::Extent,
-    format::pack::Packing,
+    extent::{Dims, Extent},
     machine::Slot,
     tile::{Arg, Form, Launch, Param, Part, Predicate, Store, Tensor},
 };
@@ -332,9 +331,11 @@ impl Resolver<'_> {
             let what = format!("`{name}` is not packed as the kernel's `{}`", param.name);
             return Err(mismatch(place.into(), what));
         }
-        match part_offset(&prepare.packing, part) {
-            Some(offset) => Ok(Source::Prepared(index, offset)),
-            None => Err(mismatch(place.into(), format!("the packing has no `{name}`"))),
+        // Where a part begins depends on the size for what stands behind the weights alone.
+        let sizes = prepare.sizes(&self.manifest.params, &Dims::default()).unwrap_or([1, 0, 0]);
+        match prepare.part(part, sizes) {
+            Ok(offset) => Ok(Source::Prepared(index, offset)),
+            Err(_) => Err(mismatch(place.into(), format!("the packing has no `{name}`"))),
         }
     }
 
@@ -472,15 +473,4 @@ fn unknown(place: String, what: &'static str, name: &str, near: Option<&str>) ->
 
 fn mismatch(place: String, what: String) -> LoadError {
     LoadError::Mismatch { place, what }
-}
-
-/// Bytes from the start of a group to a part of it: codes, scales, mins follow each other.
-fn part_offset(p: &Packing, part: Part) -> Option<usize> {
-    let sizes = p.sizes(p.lanes, p.group).ok()?;
-    match part {
-        Part::Codes => Some(0),
-        Part::Scale => sizes.scale,
-        Part::Min => sizes.min,
-        Part::Zeros | Part::RowZeros => sizes.zeros,
-    }
 }

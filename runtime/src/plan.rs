@@ -178,8 +178,7 @@ impl Prepared {
             [copies, rows, k] => (*copies, *rows, *k),
             _ => return Err(PlanError::Rank { name: name.into(), found: shape.len() }),
         };
-        let one = prepare.packing.bytes(rows, k).map_err(|_| too_large())?;
-        let needed = one.checked_mul(copies).ok_or_else(too_large)?;
+        let needed = prepare.bytes([copies, rows, k]).map_err(|_| too_large())?;
         if bytes.len() != needed {
             return Err(PlanError::Length { name: name.into(), needed, found: bytes.len() });
         }

@@ -10,7 +10,6 @@ use kgen::compile::Compiled;
 use kgen_ir::{
     artifact::text,
     extent::{Dims, Extent},
-    format::pack::Packing,
     machine::{
         Slot,
         interp::{self, Memory},
@@ -184,18 +183,9 @@ fn prepare(
 ) -> Result<Vec<(String, u64)>, String> {
     let packed = step.pack(&compiled.program.params, &|name| inputs.get(name)).map_err(said)?;
     let base = memory.add(packed);
-    let parts = offsets(&step.packing)?.into_iter();
+    let sizes = step.sizes(&compiled.program.params, &Dims::default());
+    let sizes = sizes.ok_or_else(|| format!("`{}` has no size", step.name))?;
+    // Parts that a packing does not have are not asked for.
+    let parts = Part::ALL.into_iter().filter_map(|p| Some((p, step.part(p, sizes).ok()? as u64)));
     Ok(parts.map(|(p, at)| (format!("{}.{}", step.name, text::part(p)), base + at)).collect())
-}
-
-/// Where the parts of a group begin.
-fn offsets(packing: &Packing) -> Result<Vec<(Part, u64)>, String> {
-    let sizes = packing.sizes(packing.lanes, packing.group).map_err(said)?;
-    let of = |part: &Part| match part {
-        Part::Codes => Some(0),
-        Part::Scale => sizes.scale,
-        Part::Min => sizes.min,
-        Part::Zeros | Part::RowZeros => sizes.zeros,
-    };
-    Ok(Part::ALL.iter().map(|p| (*p, of(p))).filter_map(|(p, at)| Some((p, at? as u64))).collect())
 }

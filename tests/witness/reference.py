@@ -5,8 +5,8 @@ usage: reference.py FOLDER     each FOLDER/N holds op.toml, dims.json, inputs.sa
 Attention over plain floats: several segments, heads by list and `rest`, dense, packed ragged, paged and ring keys,
 shared copies, masks on positions, by expressions and by ancestor bits, scale, softcap, ALiBi, sink, weights of keys,
 log-sum-exp, v as a prefix of k.
-Products: plain floats and GGUF blocks (decoded by the package gguf), several weights side by side, experts, bias,
-residual, prologues and epilogues. Row operations.
+Products: plain floats, GGUF blocks (decoded by the package gguf), codes with scales, GPTQ and AWQ tensors, int8
+activations, several weights side by side, experts, bias, residual, prologues and epilogues. Row operations.
 An op beyond this leaves no outputs and its reason in N/skipped.
 """
 
@@ -18,7 +18,7 @@ import tomllib
 
 import numpy as np
 
-PLAIN = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "I64": np.int64, "U32": np.uint32, "U8": np.uint8, "F64": np.float64}
+PLAIN = {"I8": np.int8, "F32": np.float32, "F16": np.float16, "I32": np.int32, "I64": np.int64, "U32": np.uint32, "U8": np.uint8, "F64": np.float64}
 GGUF = {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "tq1_0", "tq2_0"}
 
 
@@ -214,7 +214,61 @@ def attention(op, dims, t):
     return out
 
 
-def weight(t, name, form):
+def fields(data, count, bits):
+    """Codes of so many bits in the last dimension, little-endian, lowest bit first."""
+    flat = np.unpackbits(np.ascontiguousarray(data).view(np.uint8), axis=-1, bitorder="little")
+    codes = flat[..., : count * bits].reshape(*flat.shape[:-1], count, bits)
+    return (codes * (1 << np.arange(bits))).sum(-1).astype(np.float64)
+
+
+def coded(t, name, form, k):
+    """Codes with scales and zero points, `[.., n, k]`."""
+    family = form["format"].rstrip("0123456789")
+    bits = int(form["format"][len(family) :] or 2)
+    c = fields(t[f"{name}.codes"], k, bits)
+    end = 1 << bits
+    means = {
+        "int": lambda: np.where(2 * c >= end, c - end, c), "uint": lambda: c, "bipolar": lambda: 2 * c - end + 1,
+        "ternary": lambda: c - 1,
+    }
+    if family not in means:
+        raise Skip(f"codes of {family}")
+    scale = t[f"{name}.scale"].astype(np.float64)
+    zero = np.zeros_like(scale)
+    if "zero" in form:
+        z = t[f"{name}.zero"]
+        whole = form["zero"].startswith("uint")
+        zero = fields(z, scale.shape[-1], int(form["zero"][4:])) if whole else z.astype(np.float64)
+    if "group" in form:
+        scale, zero = (np.repeat(x, form["group"], axis=-1) for x in (scale, zero))
+    elif scale.shape != (1,) or c.shape[:-1] == (1,):
+        scale, zero = scale[..., None], zero[..., None]
+    return scale * (means[family]() - zero)
+
+
+def of_tool(t, name, form):
+    """GPTQ: streams of codes in words; AWQ: nibbles of a word are columns 0 2 4 6 1 3 5 7 of eight."""
+    scale = t[f"{name}.scales"].astype(np.float64)
+    groups, n = scale.shape
+    if form["format"] == "awq":
+        order = [0, 4, 1, 5, 2, 6, 3, 7]
+        c, z = (fields(t[f"{name}.{x}"], n, 4).reshape(-1, n // 8, 8)[..., order].reshape(-1, n) for x in ("qweight", "qzeros"))
+        index = np.arange(len(c)) * groups // len(c)
+    else:
+        bits = form.get("bits", 4)
+        words = np.ascontiguousarray(t[f"{name}.qweight"].T)
+        k = words.shape[1] * 32 // bits
+        c = fields(words, k, bits).T
+        z = fields(t[f"{name}.qzeros"], n, bits) + (1 if form.get("version", 1) == 1 else 0)
+        index = t[f"{name}.g_idx"] if form.get("act_order") else np.arange(k) * groups // k
+    return (scale[index] * (c - z[index])).T
+
+
+def weight(t, name, form, k):
+    if isinstance(form, dict) and form["format"] in ("gptq", "awq"):
+        return of_tool(t, name, form)
+    if isinstance(form, dict) and f"{name}.codes" in t:
+        return coded(t, name, form, k)
     form = form if isinstance(form, str) else form.get("format", "codes")
     if form in GGUF:
         from gguf import GGMLQuantizationType, quants
@@ -315,28 +369,26 @@ def rows(op, dims, t):
 
 
 def product(op, dims, t):
-    if "a" not in t:
-        raise Skip("activations of codes")
     names = op["w"] if isinstance(op["w"], list) else ["w"]
     if isinstance(op["w"], list) and op["w"] and isinstance(op["w"][0], dict):
-        forms = {w["name"]: w.get("format", op.get("format")) for w in op["w"]}
+        forms = {w["name"]: w if set(w) & {"scale", "group", "per"} else w.get("format", op.get("format")) for w in op["w"]}
         names = list(forms)
     else:
         forms = {n: op.get("format") if isinstance(op["w"], list) else op["w"] for n in names}
-    a = t["a"].astype(np.float64)
+    a = t["a"].astype(np.float64) if "a" in t else coded(t, "a", op["a"], op["k"])
     if "prologue" in op:
         a = np.broadcast_to(expression(op["prologue"], {"a": a}), a.shape)
     if "groups" in op:
         # Each row by the weights of its expert.
         counts = np.diff(t["a.indptr"]) if "a.indptr" in t else None
         group = t["group"] if counts is None else np.repeat(np.arange(len(counts)), counts)
-        every = {n: weight(t, n, forms[n]) for n in names}
+        every = {n: weight(t, n, forms[n], op["k"]) for n in names}
         rows = lambda w: np.array([x @ w[g].T for x, g in zip(a, group)]).reshape(len(a), w.shape[1])
         parts = {n: rows(w) for n, w in every.items()}
         if op.get("bias") and t["bias"].ndim == 2:
             t = t | {"bias": t["bias"][group]}
     else:
-        parts = {n: a @ weight(t, n, forms[n]).T for n in names}
+        parts = {n: a @ weight(t, n, forms[n], op["k"]).T for n in names}
     if "epilogue" in op:
         named = parts if len(names) > 1 else {"x": parts[names[0]]}
         named |= {n: t[n].astype(np.float64) for n in ("bias", "residual") if op.get(n)}

@@ -116,7 +116,7 @@ impl Packing {
                 instead: format!("groups that are a multiple of {lanes}"),
             }),
             Err(why) => Err(Unsupported {
-                what: format!("{} in {lanes} lanes ({why})", parts.layout),
+                what: format!("{parts} in {lanes} lanes ({why})"),
                 target: "packing".into(),
                 instead: format!("groups that are a multiple of {lanes}"),
             }),
@@ -405,6 +405,8 @@ impl Packing {
                 }
             }
         }
+        // Behind the weights: which k stands where.
+        out.extend(open.order().iter().flat_map(|k| k.to_le_bytes()));
         Ok(out)
     }
 

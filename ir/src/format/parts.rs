@@ -4,6 +4,8 @@
 //! int4 group 128 scale f16 [1, 4096, 4096]             one copy of 4096 rows of 4096 codes
 //! uint4 group 128 scale f16 zero uint4 [8, 64, 256]    zero points as packed codes
 //! int8 per row scale f32 [1, 64, 256]
+//! uint4 group 128 scale f16 zero uint4 gptq 1 act_order [1, 4096, 4096]
+//! uint4 group 128 scale f16 zero uint4 awq [1, 4096, 4096]
 //! ```
 
 use super::{
@@ -14,7 +16,7 @@ use crate::{
     diag::Diagnostic,
     dtype::Dtype,
     lex::{Lexer, Parsed},
-    op::{Code, Codes, Group, Zero},
+    op::{Code, CodeLayout, Codes, Group, Zero},
     tensor::Tensor,
 };
 use std::fmt;
@@ -22,18 +24,11 @@ use std::fmt;
 /// A weight of several tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parts {
-    pub layout: Layout,
+    pub codes: Codes,
     /// Weights of the same size, one behind the other.
     pub copies: usize,
     pub n: usize,
     pub k: usize,
-}
-
-/// Who wrote the tensors, and so where everything lies in them.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Layout {
-    /// `codes`, `scale`, perhaps `zero`: rows of codes, element e at bits `[e * bits, (e + 1) * bits)` of its row.
-    Codes(Codes),
 }
 
 /// Most copies, rows and elements of a row.
@@ -46,6 +41,8 @@ pub struct Open<'a> {
     data: &'a Tensor,
     scale: &'a Tensor,
     zero: Option<&'a Tensor>,
+    /// Which k stands at each place of a packed row; empty where they stand in order.
+    order: Vec<u32>,
 }
 
 /// The integers that codes stand for: from `least` on, and how many.
@@ -79,15 +76,22 @@ fn integer(codes: &Codes, c: i32) -> i32 {
 }
 
 impl Parts {
-    fn codes(&self) -> &Codes {
-        match &self.layout {
-            Layout::Codes(codes) => codes,
+    /// Whether a packed row holds the elements in an order of its own.
+    pub fn ordered(&self) -> bool {
+        matches!(self.codes.layout, CodeLayout::Gptq { act_order: true, .. })
+    }
+
+    /// What a stored zero point falls short of.
+    fn more(&self) -> i32 {
+        match self.codes.layout {
+            CodeLayout::Gptq { less_one: true, .. } => 1,
+            CodeLayout::Gptq { less_one: false, .. } | CodeLayout::Rows | CodeLayout::Awq => 0,
         }
     }
 
     /// Elements that share a scale in the tensors.
     fn group(&self) -> usize {
-        match self.codes().group {
+        match self.codes.group {
             Group::K(g) => usize::try_from(g).unwrap_or(1).max(1),
             Group::Row | Group::Tensor => self.k.max(1),
         }
@@ -95,7 +99,7 @@ impl Parts {
 
     /// The packing with a place for every code and factor.
     pub(super) fn packing(&self, lanes: usize) -> Packing {
-        let codes = self.codes();
+        let codes = &self.codes;
         let group = match codes.group {
             Group::K(_) => self.group(),
             // One scale for a whole row: with whole steps.
@@ -128,7 +132,7 @@ impl Parts {
             | Dtype::Bool => Dtype::F32,
         };
         let zeros = codes.zero.map(|zero| match zero {
-            Zero::Uint(bits) if (1 << bits.min(8)) - 1 - least <= 255 => Dtype::U8,
+            Zero::Uint(bits) if (1 << bits.min(8)) - 1 + self.more() - least <= 255 => Dtype::U8,
             Zero::Uint(_) => Dtype::F16,
             Zero::Float(d) if least == 0 => float(d),
             Zero::Float(_) => Dtype::F32,
@@ -146,8 +150,12 @@ impl Parts {
 
     /// Holds the tensors against the sizes.
     pub fn open<'a>(&'a self, tensors: &[&'a Tensor]) -> Result<Open<'a>, PackError> {
-        let codes = self.codes();
+        let codes = &self.codes;
         let wrong = |name: &str, why: String| PackError::Source { name: name.into(), why };
+        match codes.layout {
+            CodeLayout::Rows => {}
+            CodeLayout::Gptq { .. } | CodeLayout::Awq => return self.open_words(tensors),
+        }
         let (data, scale, zero) = match (tensors, codes.zero) {
             ([data, scale], None) => (*data, *scale, None),
             ([data, scale, zero], Some(_)) => (*data, *scale, Some(*zero)),
@@ -194,12 +202,71 @@ impl Parts {
             }
             (Some(_), None) | (None, _) => {}
         }
-        Ok(Open { parts: self, codes, data, scale, zero })
+        Ok(Open { parts: self, codes, data, scale, zero, order: vec![] })
+    }
+
+    /// The tensors of GPTQ and AWQ: `qweight`, `qzeros`, `scales`, perhaps `g_idx`.
+    fn open_words<'a>(&'a self, tensors: &[&'a Tensor]) -> Result<Open<'a>, PackError> {
+        let codes = &self.codes;
+        let wrong = |name: &str, why: String| PackError::Source { name: name.into(), why };
+        let (data, zero, scale, index) = match (tensors, self.ordered()) {
+            ([data, zero, scale], false) => (*data, *zero, *scale, None),
+            ([data, zero, scale, index], true) => (*data, *zero, *scale, Some(*index)),
+            _ => return Err(wrong("qweight", format!("{} tensors are given", tensors.len()))),
+        };
+        let group = self.group();
+        if !self.k.is_multiple_of(group) {
+            return Err(PackError::Ragged { k: self.k, what: "groups", of: group });
+        }
+        let groups = self.k / group;
+        let bits = usize::from(codes.bits);
+        let held = |name: &str, t: &Tensor, dtype: Dtype, elements: Option<usize>| {
+            let bytes = elements.and_then(|e| e.checked_mul(dtype.bytes().unwrap_or(1)));
+            let Some(bytes) = bytes else {
+                return Err(PackError::Overflow { n: self.n, k: self.k });
+            };
+            if t.dtype != dtype {
+                return Err(wrong(name, format!("it holds {}, not {dtype}", t.dtype)));
+            }
+            if t.bytes.len() != bytes {
+                let why = format!("{bytes} bytes are wanted, {} are given", t.bytes.len());
+                return Err(wrong(name, why));
+            }
+            Ok(())
+        };
+        let words = |x: usize| x.checked_mul(bits).map(|b| b / 32);
+        let all = match codes.layout {
+            CodeLayout::Awq => words(self.n).and_then(|w| w.checked_mul(self.k)),
+            CodeLayout::Gptq { .. } | CodeLayout::Rows => {
+                words(self.k).and_then(|w| w.checked_mul(self.n))
+            }
+        };
+        held("qweight", data, Dtype::I32, all)?;
+        held("qzeros", zero, Dtype::I32, words(self.n).and_then(|w| w.checked_mul(groups)))?;
+        held("scales", scale, codes.scale, groups.checked_mul(self.n))?;
+        let mut order = Vec::new();
+        if let Some(index) = index {
+            held("g_idx", index, Dtype::I32, Some(self.k))?;
+            let mut members = vec![Vec::new(); groups];
+            for k in 0..self.k {
+                let g = index.get(k);
+                let list = members.get_mut(g as usize).filter(|_| g >= 0.0).ok_or_else(|| {
+                    wrong("g_idx", format!("element {k} is in group {g} of {groups}"))
+                })?;
+                list.push(k as u32);
+            }
+            if let Some(g) = members.iter().position(|m| m.len() != group) {
+                let found = members.get(g).map_or(0, Vec::len);
+                return Err(wrong("g_idx", format!("group {g} has {found} elements, not {group}")));
+            }
+            order = members.concat();
+        }
+        Ok(Open { parts: self, codes, data, scale, zero: Some(zero), order })
     }
 
     /// Zero points are packed along the last dimension of the scales: so many rows of so many.
     fn zero_rows(&self) -> (usize, usize) {
-        match self.codes().group {
+        match self.codes.group {
             Group::Tensor => (1, 1),
             Group::Row => (self.copies, self.n),
             Group::K(_) => (self.copies.saturating_mul(self.n), self.k / self.group()),
@@ -208,7 +275,7 @@ impl Parts {
 
     /// Reads what `Display` prints.
     pub fn read(lexer: &mut Lexer<'_>) -> Parsed<Parts> {
-        let layout = Layout::Codes(read_codes(lexer)?);
+        let codes = read_codes(lexer)?;
         lexer.expect("[")?;
         let mut sizes = [0; 3];
         for (i, size) in sizes.iter_mut().enumerate() {
@@ -223,7 +290,7 @@ impl Parts {
         }
         lexer.expect("]")?;
         let [copies, n, k] = sizes;
-        Ok(Parts { layout, copies, n, k })
+        Ok(Parts { codes, copies, n, k })
     }
 }
 
@@ -231,6 +298,10 @@ impl Open<'_> {
     /// A row of a copy; codes are unsigned, with the zero that they have then.
     pub fn row(&self, copy: usize, row: usize, out: &mut Fields) {
         let (codes, k) = (self.codes, self.parts.k);
+        match codes.layout {
+            CodeLayout::Rows => {}
+            CodeLayout::Gptq { .. } | CodeLayout::Awq => return self.row_of_words(row, out),
+        }
         let row = copy * self.parts.n + row;
         let bits = usize::from(codes.bits.clamp(1, 8));
         let bytes = (k * bits).div_ceil(8);
@@ -268,6 +339,60 @@ impl Open<'_> {
     }
 }
 
+impl Open<'_> {
+    /// Which k stands at each place of a packed row; empty where they stand in order.
+    pub fn order(&self) -> &[u32] {
+        &self.order
+    }
+
+    /// Column `n` of the words of GPTQ and AWQ.
+    fn row_of_words(&self, n: usize, out: &mut Fields) {
+        let (parts, bits) = (self.parts, usize::from(self.codes.bits));
+        let word = |t: &Tensor, at: usize| {
+            t.bytes
+                .get(4 * at..4 * at + 4)
+                .and_then(|b| b.try_into().ok())
+                .map_or(0, u32::from_le_bytes)
+        };
+        // A code of 3 bits may begin in one word and end in the next, `apart` words on.
+        let stream = |t: &Tensor, first: usize, apart: usize, e: usize| {
+            let (at, bit) = (e * bits / 32, e * bits % 32);
+            let low = u64::from(word(t, first + at * apart));
+            let high =
+                if bit + bits > 32 { u64::from(word(t, first + (at + 1) * apart)) } else { 0 };
+            ((low | high << 32) >> bit & ((1 << bits) - 1)) as i32
+        };
+        let nibble = |t: &Tensor, first: usize| {
+            let shift = 4 * AWQ_NIBBLES.get(n % 8).copied().unwrap_or(0);
+            (word(t, first + n / 8) >> shift & 15) as i32
+        };
+        let awq = self.codes.layout == CodeLayout::Awq;
+        let one = |k: usize| match awq {
+            true => nibble(self.data, k * (parts.n / 8)),
+            false => stream(self.data, n, parts.n, k),
+        };
+        out.codes.clear();
+        match self.order.is_empty() {
+            true => out.codes.extend((0..parts.k).map(one)),
+            false => out.codes.extend(self.order.iter().map(|k| one(*k as usize))),
+        }
+        out.group = parts.group();
+        out.zero = 0;
+        (out.scale.clear(), out.zeros.clear(), out.min.clear());
+        for g in 0..parts.k / out.group.max(1) {
+            out.scale.push(self.scale.get(g * parts.n + n) as f32);
+            let zero = self.zero.map_or(0, |t| match awq {
+                true => nibble(t, g * (parts.n / 8)),
+                false => stream(t, g * (parts.n * bits / 32), 1, n),
+            });
+            out.zeros.push((zero + parts.more()) as f32);
+        }
+    }
+}
+
+/// Nibble of the word of eight columns that holds each of them: AutoAWQ packs 0 2 4 6 1 3 5 7.
+const AWQ_NIBBLES: [u32; 8] = [0, 4, 1, 5, 2, 6, 3, 7];
+
 /// Code `e` of a row of packed ones.
 fn code(row: &[u8], e: usize, bits: usize) -> i32 {
     let at = e * bits;
@@ -278,13 +403,7 @@ fn code(row: &[u8], e: usize, bits: usize) -> i32 {
 
 impl fmt::Display for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} [{}, {}, {}]", self.layout, self.copies, self.n, self.k)
-    }
-}
-
-impl fmt::Display for Layout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Layout::Codes(c) = self;
+        let c = &self.codes;
         match c.code {
             Code::Int => write!(f, "int{}", c.bits)?,
             Code::Uint => write!(f, "uint{}", c.bits)?,
@@ -299,10 +418,21 @@ impl fmt::Display for Layout {
         }
         write!(f, " scale {}", c.scale)?;
         match c.zero {
-            None => Ok(()),
-            Some(Zero::Uint(bits)) => write!(f, " zero uint{bits}"),
-            Some(Zero::Float(dtype)) => write!(f, " zero {dtype}"),
+            None => {}
+            Some(Zero::Uint(bits)) => write!(f, " zero uint{bits}")?,
+            Some(Zero::Float(dtype)) => write!(f, " zero {dtype}")?,
         }
+        match c.layout {
+            CodeLayout::Rows => {}
+            CodeLayout::Awq => write!(f, " awq")?,
+            CodeLayout::Gptq { act_order, less_one } => {
+                write!(f, " gptq {}", if less_one { 1 } else { 2 })?;
+                if act_order {
+                    write!(f, " act_order")?;
+                }
+            }
+        }
+        write!(f, " [{}, {}, {}]", self.copies, self.n, self.k)
     }
 }
 
@@ -327,7 +457,7 @@ fn read_codes(lexer: &mut Lexer<'_>) -> Parsed<Codes> {
     let span = lexer.span();
     let word = lexer.word("the form of a weight")?;
     let (code, bits) = family(&word).ok_or_else(|| {
-        Diagnostic::new(span, format!("`{word}` is no form of codes"))
+        Diagnostic::new(span.clone(), format!("`{word}` is no form of codes"))
             .help("forms are int, uint, bipolar of 1 to 8 bits, ternary2: `int4`")
     })?;
     let group = if lexer.eat_word("per") {
@@ -370,7 +500,28 @@ fn read_codes(lexer: &mut Lexer<'_>) -> Parsed<Codes> {
     } else {
         None
     };
-    Ok(Codes { code, bits, group, scale, zero })
+    let layout = if lexer.eat_word("awq") {
+        CodeLayout::Awq
+    } else if lexer.eat_word("gptq") {
+        let span = lexer.span();
+        let version = lexer.int("a version")?;
+        if !(1..=2).contains(&version) {
+            return Err(Diagnostic::new(span, format!("there is no version {version}")));
+        }
+        let act_order = lexer.eat_word("act_order");
+        CodeLayout::Gptq { act_order, less_one: version == 1 }
+    } else {
+        CodeLayout::Rows
+    };
+    if layout != CodeLayout::Rows {
+        let words = code == Code::Uint && zero == Some(Zero::Uint(bits));
+        let four = layout != CodeLayout::Awq || bits == 4;
+        if !words || !four || group == Group::Tensor {
+            return Err(Diagnostic::new(span, "no tool writes such codes")
+                .help("gptq: uint2, 3, 4, 8, awq: uint4, both with zero points as wide"));
+        }
+    }
+    Ok(Codes { code, bits, group, scale, zero, layout })
 }
 
 #[cfg(test)]

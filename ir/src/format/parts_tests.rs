@@ -12,7 +12,7 @@ fn bytes(n: usize) -> Vec<u8> {
 
 /// Codes, scales 1, 2, 3, .., zero points.
 fn tensors(parts: &Parts) -> Vec<Tensor> {
-    let codes = parts.codes();
+    let codes = &parts.codes;
     let rows = parts.copies * parts.n;
     let data = bytes(rows * (parts.k * usize::from(codes.bits)).div_ceil(8));
     let per_row = parts.k / parts.group().max(1);
@@ -66,7 +66,7 @@ fn packing_keeps_every_value() {
         let parts = parse(text).map_err(|d| d.message).unwrap();
         let given = tensors(&parts);
         let given: Vec<&Tensor> = given.iter().collect();
-        let codes = parts.codes();
+        let codes = &parts.codes;
         let bit = |data: &Tensor, at: usize| u32::from(data.bytes[at / 8] >> (at % 8) & 1);
         let field = |data: &Tensor, at: usize, bits: u8| {
             (0..usize::from(bits)).map(|b| bit(data, at + b) << b).sum::<u32>()
@@ -148,7 +148,7 @@ fn parts_choose_their_packing() {
     );
     assert_eq!(
         refused("int8 group 6 scale f16 [1, 1, 48]"),
-        "packing cannot do int8 group 6 scale f16 in 16 lanes (a group of 6 is no multiple of the 4 in a word); \
+        "packing cannot do int8 group 6 scale f16 [1, 1, 48] in 16 lanes (a group of 6 is no multiple of the 4 in a word); \
          instead: groups that are a multiple of 16"
     );
 }

@@ -70,6 +70,24 @@ pub struct Codes {
     pub group: Group,
     pub scale: Dtype,
     pub zero: Option<Zero>,
+    pub layout: CodeLayout,
+}
+
+/// Which tensors hold codes, scales and zero points, and where in them; those of tools that quantise models are weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CodeLayout {
+    /// `.codes .scale .zero`, rows of codes from the lowest bit on.
+    Rows,
+    /// `.qweight i32 [k * bits / 32, n]`, a column of them a stream of codes; `.qzeros i32 [groups, n * bits / 32]`, a
+    /// row of them a stream; `.scales [groups, n]`; with act-order `.g_idx i32 [k]`, the group of each k.
+    Gptq {
+        act_order: bool,
+        /// Zero points are stored less 1, as the first version of the format has them.
+        less_one: bool,
+    },
+    /// `.qweight i32 [k, n / 8]`, `.qzeros i32 [groups, n / 8]`, `.scales [groups, n]`; nibbles of a word are columns 0 2
+    /// 4 6 1 3 5 7.
+    Awq,
 }
 
 /// What a stored code means before its scale.

@@ -1,8 +1,9 @@
 //! The canonical `op.toml` of an op: defaults left out, one form for each meaning, so that equal ops print equal text.
 
 use super::{
-    Attention, Code, Codes, Compute, Dim, Group, Heads, IndexHead, Kind, KvLayout, Mask, MpGemm,
-    Op, Precision, Ranked, RowKind, Rows, Segment, Select, Shared, Storage, Value, Zero,
+    Attention, Code, CodeLayout, Codes, Compute, Dim, Group, Heads, IndexHead, Kind, KvLayout,
+    Mask, MpGemm, Op, Precision, Ranked, RowKind, Rows, Segment, Select, Shared, Storage, Value,
+    Zero,
 };
 use crate::{dtype::Dtype, lex::number};
 use std::fmt::{self, Write};
@@ -77,6 +78,8 @@ fn format_name(s: &Storage) -> String {
     match s {
         Storage::Plain(dtype) => text(dtype.name()),
         Storage::Block(format) => text(format.name),
+        Storage::Codes(Codes { layout: CodeLayout::Gptq { .. }, .. }) => text("gptq"),
+        Storage::Codes(Codes { layout: CodeLayout::Awq, .. }) => text("awq"),
         Storage::Codes(c) => text(&match &c.code {
             Code::Int => format!("int{}", c.bits),
             Code::Uint => format!("uint{}", c.bits),
@@ -104,6 +107,16 @@ fn code_keys(c: &Codes, keys: &mut Vec<String>) {
         Group::K(g) => format!("group = {g}"),
     });
     keys.push(format!("scale = {}", text(c.scale.name())));
+    match c.layout {
+        CodeLayout::Rows => {}
+        CodeLayout::Awq => return,
+        CodeLayout::Gptq { act_order, less_one } => {
+            keys.push(format!("bits = {}", c.bits));
+            keys.push(format!("version = {}", if less_one { 1 } else { 2 }));
+            keys.extend(act_order.then(|| "act_order = true".into()));
+            return;
+        }
+    }
     match c.zero {
         None => {}
         Some(Zero::Uint(bits)) => keys.push(format!("zero = \"uint{bits}\"")),

@@ -8,8 +8,8 @@
 //! Sizes that only a tensor's own shape tells are symbols named after it: `kv.pages`, `kv.max_pages`, `kv.max_ranges`.
 
 use super::{
-    Attention, Code, Codes, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op, RowKind, Rows,
-    Segment, Select, Shared, Storage, Value, Zero,
+    Attention, Code, CodeLayout, Codes, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op,
+    RowKind, Rows, Segment, Select, Shared, Storage, Value, Zero,
 };
 use crate::{
     artifact::check::Check,
@@ -298,10 +298,37 @@ impl List {
             Storage::Block(format) => {
                 push(self, name.into(), width / format.block as i64 * format.bytes as i64);
             }
-            Storage::Codes(codes) => {
-                push(self, format!("{name}.codes"), packed(width, codes.bits));
-                self.scales(name, codes, lead, width);
-            }
+            Storage::Codes(codes) => match codes.layout {
+                CodeLayout::Rows => {
+                    push(self, format!("{name}.codes"), packed(width, codes.bits));
+                    self.scales(name, codes, lead, width);
+                }
+                CodeLayout::Gptq { .. } | CodeLayout::Awq => self.of_tool(name, codes, lead, width),
+            },
+        }
+    }
+
+    /// Weights as GPTQ and AWQ store them; words of 32 bits.
+    fn of_tool(&mut self, name: &str, codes: &Codes, lead: &[Extent], width: i64) {
+        let bits = i64::from(codes.bits);
+        let n = lead.last().and_then(Extent::as_lit).unwrap_or(0);
+        let words = |x: i64| Extent::Lit(x.saturating_mul(bits) / 32);
+        let groups = match codes.group {
+            Group::K(g) => width / g.max(1),
+            Group::Row | Group::Tensor => 1,
+        };
+        let mut plain = |part: &str, dtype, shape, why| {
+            self.plain(format!("{name}.{part}"), dtype, shape, why);
+        };
+        let shape = match codes.layout {
+            CodeLayout::Awq => vec![Extent::Lit(width), words(n)],
+            CodeLayout::Gptq { .. } | CodeLayout::Rows => vec![words(width), Extent::Lit(n)],
+        };
+        plain("qweight", Dtype::I32, shape, "codes of the weights");
+        plain("qzeros", Dtype::I32, vec![Extent::Lit(groups), words(n)], "zero points");
+        plain("scales", codes.scale, vec![Extent::Lit(groups), Extent::Lit(n)], "scales");
+        if let CodeLayout::Gptq { act_order: true, .. } = codes.layout {
+            plain("g_idx", Dtype::I32, vec![Extent::Lit(width)], "the group of each k");
         }
     }
 

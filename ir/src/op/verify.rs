@@ -3,8 +3,8 @@
 mod rows;
 
 use super::{
-    Attention, Code, Dim, Group, Heads, IndexHead, Kind, KvLayout, Mask, MpGemm, Op, Ranked,
-    Segment, Select, Shared, Storage, Value, expr::Expr, reader::Places,
+    Attention, Code, CodeLayout, Dim, Group, Heads, IndexHead, Kind, KvLayout, Mask, MpGemm, Op,
+    Ranked, Segment, Select, Shared, Storage, Value, expr::Expr, reader::Places,
 };
 use crate::diag::{self, Diagnostic};
 
@@ -142,6 +142,10 @@ impl Checker<'_> {
                 }
             }
             Storage::Codes(codes) => {
+                if codes.layout != CodeLayout::Rows && path != "w" && !path.starts_with("w.") {
+                    let message = "only weights are stored as tools quantise models".to_string();
+                    self.fail(path, &[], message, "use `int4`, `uint4` and the like");
+                }
                 if let Group::K(group) = codes.group {
                     self.in_range(&format!("{path}.group"), "`group`", group, 1, MAX_SIZE);
                     if group > 0 && width > 0 && width % group != 0 {
@@ -508,6 +512,7 @@ impl Checker<'_> {
                 false => self.pick(&["format".into(), path.clone()]),
             };
             self.storage(&place, &w.storage, "k", g.k, "k");
+            self.words(g, w, &place);
             if g.w[..at].iter().any(|other| other.name == w.name) {
                 let message = format!("two weights are called `{}`", w.name);
                 self.fail(&path, &[], message, "each weight has its own name");
@@ -528,6 +533,26 @@ impl Checker<'_> {
         }
         if let Some(e) = &g.epilogue {
             self.epilogue(g, e);
+        }
+    }
+
+    /// Tensors of GPTQ and AWQ are whole words of 32 bits.
+    fn words(&mut self, g: &MpGemm, w: &super::Weight, path: &str) {
+        let Storage::Codes(codes) = &w.storage else { return };
+        if codes.layout == CodeLayout::Rows {
+            return;
+        }
+        if g.grouped.is_some() {
+            let message = "weights of groups of rows are no tensors of a tool".to_string();
+            self.fail(path, &["groups"], message, "one op for each group, or codes of your own");
+        }
+        for (name, x) in [("n", w.n), ("k", g.k)] {
+            let along = name == "n" || codes.layout != CodeLayout::Awq;
+            if along && x > 0 && x.saturating_mul(i64::from(codes.bits)) % 32 != 0 {
+                let message = format!("{name} = {x} codes of {} bits fill no words", codes.bits);
+                let help = "words have 32 bits: choose a multiple of 32";
+                self.fail(path, &[name], message, help);
+            }
         }
     }
 

@@ -293,6 +293,7 @@ fn prepare(
     };
     let input = |name: &String| inputs.get(name).ok_or_else(|| InterpError::Missing(name.clone()));
     let mut fields = Fields::default();
+    let mut order = Vec::new();
     match &step.form {
         Form::Blocks(source) => {
             let decl = program.params.iter().find(|t| t.name == *source);
@@ -319,6 +320,7 @@ fn prepare(
         Form::Parts(sources, form) => {
             let tensors = sources.iter().map(input).collect::<Result<Vec<_>>>()?;
             let open = form.open(&tensors).map_err(|e| InterpError::Parts(e.to_string()))?;
+            order.extend(open.order().iter().map(|k| Some(f64::from(*k))));
             for r in 0..copies * n {
                 open.row(r / n, r % n, &mut fields);
                 fields.codes.resize(padded, fields.zero - packing.zero);
@@ -335,6 +337,7 @@ fn prepare(
         (Part::Min, vec![groups, total], parts.min),
         (Part::Zeros, vec![groups, total], parts.zeros),
         (Part::RowZeros, vec![total, groups], parts.row_zeros),
+        (Part::Order, vec![order.len() as i64], order),
     ];
     for (part, shape, values) in parts {
         memory.insert(format!("{}.{}", step.name, part.name()), Cells::of(shape, values));

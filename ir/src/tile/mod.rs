@@ -107,6 +107,8 @@ pub enum Part {
     Zeros,
     /// The zeros as `[n, k/group]`: beside codes, which they are taken from.
     RowZeros,
+    /// `i32 [k]`: which k stands at each place of a packed row.
+    Order,
 }
 
 /// `prepare w.packed = pack(w)`: re-encodes a weight into the form an instruction row asks for.
@@ -463,6 +465,32 @@ impl Prepare {
                 }
             }
             Form::Parts(_, parts) => Some([parts.copies, parts.n, parts.k]),
+        }
+    }
+
+    /// Bytes of the weight packed, of so many copies, rows, elements.
+    pub fn bytes(&self, [copies, n, k]: [usize; 3]) -> Result<usize, PackError> {
+        let start = self.part(Part::Order, [copies, n, k])?;
+        let order = match &self.form {
+            Form::Parts(_, parts) if parts.ordered() => k.checked_mul(4),
+            Form::Parts(..) | Form::Blocks(_) => Some(0),
+        };
+        order.and_then(|order| start.checked_add(order)).ok_or(PackError::Overflow { n, k })
+    }
+
+    /// Where the first element of a part stands.
+    pub fn part(&self, part: Part, [copies, n, k]: [usize; 3]) -> Result<usize, PackError> {
+        let sizes = self.packing.sizes(n, k)?;
+        let missing = || PackError::Source {
+            name: self.name.clone(),
+            why: format!("the packing has no {}", part.name()),
+        };
+        match part {
+            Part::Codes => Ok(0),
+            Part::Scale => sizes.scale.ok_or_else(missing),
+            Part::Min => sizes.min.ok_or_else(missing),
+            Part::Zeros | Part::RowZeros => sizes.zeros.ok_or_else(missing),
+            Part::Order => sizes.bytes.checked_mul(copies).ok_or(PackError::Overflow { n, k }),
         }
     }
 

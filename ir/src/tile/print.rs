@@ -105,7 +105,8 @@ impl Stage {
 }
 
 impl Part {
-    pub const ALL: [Part; 5] = [Part::Codes, Part::Scale, Part::Min, Part::Zeros, Part::RowZeros];
+    pub const ALL: [Part; 6] =
+        [Part::Codes, Part::Scale, Part::Min, Part::Zeros, Part::RowZeros, Part::Order];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -114,6 +115,7 @@ impl Part {
             Part::Min => "min",
             Part::Zeros => "zeros",
             Part::RowZeros => "row_zeros",
+            Part::Order => "order",
         }
     }
 }

@@ -18,8 +18,8 @@ use kgen_ir::{
     extent::Dims,
     format::{self, Format, Role as Field},
     op::{
-        Attention, Code, Codes, Compute, Dim, Kind, KvLayout, Mask, Op, RowKind, RowTensor,
-        Segment, Storage, Zero,
+        Attention, Code, CodeLayout, Codes, Compute, Dim, Group, Kind, KvLayout, Mask, Op, RowKind,
+        RowTensor, Segment, Storage, Zero,
         tensors::{Role, TensorSpec},
     },
     tensor::Tensor,
@@ -96,6 +96,14 @@ impl Family {
                 Code::Int | Code::Uint | Code::Bipolar | Code::Ternary => true,
             },
         };
+        // Steps of activations in an order of the weight may lack their 127.
+        let ordered = |s: &Storage| match s {
+            Storage::Codes(c) => matches!(c.layout, CodeLayout::Gptq { act_order: true, .. }),
+            Storage::Plain(_) | Storage::Block(_) => false,
+        };
+        if g.compute != Compute::Dequant && g.w.iter().any(|w| ordered(&w.storage)) {
+            return false;
+        }
         let tables = matches!(g.compute, Compute::Lut(_)) && !matches!(g.a, Storage::Codes(_));
         let plain = g.prologue.is_none() && g.epilogue.is_none();
         let integers = matches!(self, Family::Integers | Family::OneHot | Family::Zeros);
@@ -214,6 +222,9 @@ impl Maker<'_> {
                 Ok(t)
             }
             Storage::Plain(dtype) => {
+                if let Some(made) = self.of_tool(&spec.name, *dtype, &shape) {
+                    return Ok(made);
+                }
                 if let Some(values) = self.indices(&spec.name) {
                     let count: usize = shape.iter().product();
                     if values.len() != count {
@@ -612,6 +623,38 @@ impl Maker<'_> {
             }
         }
         t
+    }
+
+    /// A tensor of a weight as GPTQ or AWQ store it.
+    fn of_tool(&mut self, name: &str, dtype: Dtype, shape: &[usize]) -> Option<Tensor> {
+        let Kind::MpGemm(g) = &self.op.kind else { return None };
+        let (base, part) = name.rsplit_once('.')?;
+        let weight = g.w.iter().find(|w| w.name == base)?;
+        let Storage::Codes(codes) = &weight.storage else { return None };
+        if codes.layout == CodeLayout::Rows {
+            return None;
+        }
+        let count: usize = shape.iter().product();
+        Some(match part {
+            "scales" => self.scales(codes, shape),
+            "g_idx" => {
+                let groups = match codes.group {
+                    Group::K(g) => count / usize::try_from(g).unwrap_or(1).max(1),
+                    Group::Row | Group::Tensor => 1,
+                };
+                // As many of each, in any order.
+                let mut values: Vec<f64> =
+                    (0..count).map(|k| (k * groups / count.max(1)) as f64).collect();
+                for i in (1..count).rev() {
+                    values.swap(i, self.random.below(i + 1));
+                }
+                Tensor::from_f64(dtype, shape, &values)
+            }
+            _ => {
+                let bytes = (0..count * 4).map(|_| self.random.bits() as u8).collect();
+                Tensor { dtype, shape: shape.to_vec(), bytes }
+            }
+        })
     }
 
     fn scales(&mut self, codes: &Codes, shape: &[usize]) -> Tensor {

@@ -6,7 +6,7 @@ use super::{Engine, EngineError, Options, Tensors, ask, sizes};
 use kgen_ir::{
     extent::Dims,
     format::Role,
-    op::{Attention, Codes, Dim, Kind, KvLayout, Mask, Op, Storage, Value, Zero},
+    op::{Attention, CodeLayout, Codes, Dim, Kind, KvLayout, Mask, Op, Storage, Value, Zero},
     tensor::Tensor,
 };
 
@@ -275,6 +275,9 @@ fn zero(q: &mut Question) {
             {
                 t.set(0, t.get(0) + 1.0);
             }
+        }
+        Storage::Codes(Codes { layout: CodeLayout::Gptq { .. } | CodeLayout::Awq, .. }) => {
+            flip(&mut q.inputs, &format!("{}.qzeros", w.name), 0);
         }
         Storage::Codes(Codes { zero: Some(Zero::Uint(_)), .. }) => {
             flip(&mut q.inputs, &format!("{}.zero", w.name), 0);

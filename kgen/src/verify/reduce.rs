@@ -3,7 +3,8 @@
 //! `heads = 32`, `kv.heads = 8` becomes 8 over 2 or 4 over 1; `n = 11008, k = 4096` in `q4_0` becomes 49 x 64.
 
 use kgen_ir::op::{
-    Attention, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op, Rows, Storage, Value, verify,
+    Attention, CodeLayout, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op, Rows, Storage,
+    Value, verify,
 };
 
 /// Different reduced ops, all valid; empty where nothing can be cut.
@@ -111,7 +112,8 @@ fn product(g: &MpGemm, n: i64, blocks: i64) -> MpGemm {
     let step = if unit < 32 { lcm(unit, 32) } else { unit };
     out.k = g.k.min(step * blocks);
     for w in &mut out.w {
-        w.n = w.n.min(n.max(1));
+        let unit = row_unit(&w.storage);
+        w.n = w.n.min(n.max(1).saturating_add(unit - 1) / unit * unit);
     }
     if let Some(grouped) = &mut out.grouped {
         grouped.groups = grouped.groups.min(3);
@@ -124,6 +126,14 @@ pub fn k_unit(g: &MpGemm) -> i64 {
     g.w.iter().fold(granule(&g.a), |unit, w| lcm(unit, granule(&w.storage)))
 }
 
+/// Rows that stand or fall together: what fills words of 32 bits.
+fn row_unit(storage: &Storage) -> i64 {
+    match storage {
+        Storage::Codes(codes) if codes.layout != CodeLayout::Rows => 32,
+        Storage::Plain(_) | Storage::Block(_) | Storage::Codes(_) => 1,
+    }
+}
+
 /// Elements that stand or fall together.
 fn granule(storage: &Storage) -> i64 {
     match storage {
@@ -131,6 +141,7 @@ fn granule(storage: &Storage) -> i64 {
         Storage::Block(format) => i64::try_from(format.block).unwrap_or(1).max(1),
         Storage::Codes(codes) => match codes.group {
             Group::K(g) => g.max(1),
+            Group::Tensor | Group::Row if codes.layout != CodeLayout::Rows => 32,
             Group::Tensor | Group::Row => 8,
         },
     }

@@ -66,6 +66,8 @@ impl Lower<'_> {
         match &tensor.store {
             Store::Strided => self.strided_ref(&tensor, at, guard),
             Store::Field(field) => self.field_ref(&tensor, *field, at, guard),
+            // Numbers one after the other, not a part of each group.
+            Store::Packed { part: Part::Order, .. } => self.strided_ref(&tensor, at, guard),
             Store::Packed { of, part } => self.packed_ref(&tensor, of, *part, at),
             Store::Blocks(f) => Err(self.no(format!("reading raw {} blocks", f.name))),
         }
@@ -193,7 +195,9 @@ impl Lower<'_> {
             }
             // The one group of a row.
             (Part::Codes, true) => (Operand::Imm(0), index),
-            (Part::Scale | Part::Min | Part::Zeros | Part::RowZeros, _) => (index, Operand::Imm(0)),
+            (Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order, _) => {
+                (index, Operand::Imm(0))
+            }
         };
         let group = self.int(IntOp::Mul, group, Operand::Imm(sizes.group as i64));
         let word = self.int(IntOp::Div, step, Operand::Imm(of.word() as i64));
@@ -541,12 +545,12 @@ impl Lower<'_> {
         }
         let (class, width) = match part {
             Part::Codes => (Class::Word, Width::W32),
-            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros => {
+            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order => {
                 let elem = match part {
                     Part::Scale => of.scale,
                     Part::Min => of.min,
                     Part::Zeros | Part::RowZeros => of.zeros,
-                    Part::Codes => None,
+                    Part::Codes | Part::Order => None,
                 };
                 self.lane_form(elem.unwrap_or(Dtype::F32))?
             }
@@ -565,7 +569,7 @@ impl Lower<'_> {
         let inside = if part == Part::Codes { self.code_place(&of, g.add)?.0 } else { 0 };
         let group = match part {
             Part::Codes => g.add / of.group,
-            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros => g.add,
+            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order => g.add,
         };
         let Operand::Imm(block_stride) = r.dims[0].step else {
             return Err(self.no("a packed weight of unknown size".into()));
@@ -649,7 +653,7 @@ fn row_bytes(r: &TileRef, len: usize) -> usize {
 fn by_rows(part: Part) -> bool {
     match part {
         Part::Codes | Part::RowZeros => true,
-        Part::Scale | Part::Min | Part::Zeros => false,
+        Part::Scale | Part::Min | Part::Zeros | Part::Order => false,
     }
 }
 

@@ -137,7 +137,10 @@ fn turns(t: &Tensor, at: &[Slice], step: i64, schedule: &Schedule) -> i64 {
             let bytes = elements / field.block * field.stride / 8;
             if bytes >= WORTH { schedule.prefetch as i64 } else { 0 }
         }
-        Store::Packed { part: Part::Scale | Part::Min | Part::Zeros | Part::RowZeros, .. }
+        Store::Packed {
+            part: Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order,
+            ..
+        }
         | Store::Strided
         | Store::Field(_)
         | Store::Blocks(_) => 0,

@@ -1,12 +1,13 @@
-//! Storage: `"f16"`, `"q4_0"`, `{ format = "uint4", group = 128, scale = "f16", zero = "uint4" }`.
+//! Storage: `"f16"`, `"q4_0"`, `{ format = "uint4", group = 128, scale = "f16", zero = "uint4" }`, and what tools write:
+//! `{ format = "gptq", bits = 4, group = 128, act_order = true }`, `{ format = "awq", group = 128 }`.
 
-use super::{dtype, float};
+use super::{dtype, flag, float};
 use crate::{
     diag::Diagnostic,
     dtype::Dtype,
     format::rows,
     op::{
-        Code, Codes, Group, Storage, Zero,
+        Code, CodeLayout, Codes, Group, Storage, Zero,
         reader::{Node, Reader, Table},
     },
 };
@@ -60,9 +61,10 @@ pub fn read<'a>(r: &mut Reader<'a>, node: &Node<'a>) -> Option<Storage> {
         return storage;
     }
     let name = r.str(node, "a format: a name, or a table such as `{ format = \"int4\", .. }`")?;
-    if code_name(name).is_some() {
+    if code_name(name).is_some() || matches!(name, "gptq" | "awq") {
         let message = format!("`{name}` says nothing about its scales");
-        let help = format!("as in `{{ format = \"{name}\", group = 32, scale = \"f16\" }}`");
+        let scale = if code_name(name).is_some() { ", scale = \"f16\"" } else { "" };
+        let help = format!("as in `{{ format = \"{name}\", group = 32{scale} }}`");
         r.mistake(&node.path, Diagnostic::new(node.span.clone(), message).help(help));
         return None;
     }
@@ -77,7 +79,7 @@ fn named<'a>(r: &mut Reader<'a>, node: &Node<'a>, name: &str) -> Option<Storage>
         return Some(Storage::Block(format));
     }
     let plain = Dtype::all().map(Dtype::name).filter(|n| plain(n).is_some());
-    let codes = ["int4", "int8", "uint4", "bipolar2", "ternary", "codebook4"];
+    let codes = ["int4", "int8", "uint4", "bipolar2", "ternary", "codebook4", "gptq", "awq"];
     let known: Vec<&str> = plain.chain(rows::FORMATS.iter().map(|f| f.name)).chain(codes).collect();
     r.unknown(node, "format", &known)
 }
@@ -86,6 +88,9 @@ fn named<'a>(r: &mut Reader<'a>, node: &Node<'a>, name: &str) -> Option<Storage>
 pub fn in_table<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> Option<Storage> {
     let node = t.need(r, "format", "as in `{ format = \"q4_0\" }`")?;
     let name = r.str(&node, "the name of a format in quotes")?;
+    if let "gptq" | "awq" = name {
+        return of_tool(r, t, name == "gptq");
+    }
     let Some((family, bits)) = code_name(name) else {
         let storage = named(r, &node, name);
         if storage.is_none() {
@@ -116,7 +121,40 @@ pub fn in_table<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> Option<Storage> {
             Code::Codebook(values.collect::<Option<_>>()?)
         }
     };
-    Some(Storage::Codes(Codes { code, bits, group: group?, scale: scale?, zero }))
+    let layout = CodeLayout::Rows;
+    Some(Storage::Codes(Codes { code, bits, group: group?, scale: scale?, zero, layout }))
+}
+
+/// `{ format = "gptq", bits = 4, group = 128, act_order = true }`, `{ format = "awq", group = 128 }`.
+fn of_tool<'a>(r: &mut Reader<'a>, t: &mut Table<'a>, gptq: bool) -> Option<Storage> {
+    let group = group(r, t);
+    let scale = match t.get(r, "scale") {
+        Some(node) => float(r, &node)?,
+        None => Dtype::F16,
+    };
+    let mut one_of = |r: &mut Reader<'a>, key, allowed: &[i64], default: i64| {
+        let Some(node) = t.get(r, key) else { return Some(default) };
+        let x = r.int(&node, "an integer")?;
+        if !allowed.contains(&x) {
+            let list: Vec<String> = allowed.iter().map(i64::to_string).collect();
+            let error = Diagnostic::new(node.span.clone(), format!("`{key}` cannot be {x}"))
+                .help(format!("it is one of {}", list.join(", ")));
+            r.mistake(&node.path, error);
+            return None;
+        }
+        Some(x)
+    };
+    let bits = one_of(r, "bits", if gptq { &[2, 3, 4, 8] } else { &[4] }, 4);
+    let layout = if gptq {
+        let version = one_of(r, "version", &[1, 2], 1);
+        let act_order = flag(r, t, "act_order");
+        CodeLayout::Gptq { act_order, less_one: version? == 1 }
+    } else {
+        CodeLayout::Awq
+    };
+    let bits = bits? as u8;
+    let zero = Some(Zero::Uint(bits));
+    Some(Storage::Codes(Codes { code: Code::Uint, bits, group: group?, scale, zero, layout }))
 }
 
 fn group<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> Option<Group> {

@@ -22,11 +22,10 @@ use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
     extent::Extent,
-    format::{
-        pack::Packing,
-        parts::{Layout, Parts},
+    format::{pack::Packing, parts::Parts},
+    op::{
+        self, Code, CodeLayout, Codes, Compute, Dim, Group, MpGemm, Storage, expr::Expr, tensors,
     },
-    op::{self, Code, Codes, Compute, Dim, Group, MpGemm, Storage, expr::Expr, tensors},
     tile::{
         Arg, Binary, Compare, Form, Kernel, Launch, Param, Part, Predicate, Prepare, Program, Role,
         Slice, Store, Tensor, Value, Variant,
@@ -102,7 +101,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     let k = g.k as usize;
     let (elem, given) = match &g.a {
         Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) => (*d, None),
-        Storage::Codes(Codes { code: Code::Int, bits: 8, group, scale, zero: None }) => {
+        Storage::Codes(Codes { code: Code::Int, bits: 8, group, scale, zero: None, .. }) => {
             (Dtype::F32, Some((*group, *scale)))
         }
         Storage::Plain(_) | Storage::Block(_) | Storage::Codes(_) => {
@@ -192,9 +191,9 @@ fn kind(
     choice: &Choice,
 ) -> Result<Kind> {
     let integer = match g.compute {
-        // What a prologue makes of int8 activations is not int8.
+        // What a prologue makes of int8 activations is not int8; nor is it what an order brings together.
         Compute::Auto | Compute::IntDot => {
-            !(matches!(g.a, Storage::Codes(_)) && g.prologue.is_some())
+            !(matches!(g.a, Storage::Codes(_)) && (g.prologue.is_some() || act_order(w)))
         }
         Compute::Dequant => false,
         Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane => {
@@ -228,12 +227,24 @@ fn kind(
                 return Err(choice
                     .unsupported("weights of a codebook", "int, uint, bipolar or ternary codes"));
             }
-            let layout = Layout::Codes(codes.clone());
             let copies = copies.unwrap_or(1);
-            let parts = Parts { layout, copies, n: w.n as usize, k: g.k as usize };
-            let name = |part: &str| format!("{}.{part}", w.name);
-            let zero = codes.zero.map(|_| name("zero"));
-            let sources = [name("codes"), name("scale")].into_iter().chain(zero).collect();
+            let codes = codes.clone();
+            let parts = match codes.layout {
+                CodeLayout::Rows if codes.zero.is_none() => &["codes", "scale"][..],
+                CodeLayout::Rows => &["codes", "scale", "zero"],
+                CodeLayout::Gptq { act_order: true, .. } => {
+                    if g.w.len() > 1 {
+                        return Err(choice.unsupported(
+                            "several weights, one of them in act-order",
+                            "an op for each: their activations stand in different orders",
+                        ));
+                    }
+                    &["qweight", "qzeros", "scales", "g_idx"]
+                }
+                CodeLayout::Gptq { .. } | CodeLayout::Awq => &["qweight", "qzeros", "scales"],
+            };
+            let sources = parts.iter().map(|part| format!("{}.{part}", w.name)).collect();
+            let parts = Parts { codes, copies, n: w.n as usize, k: g.k as usize };
             let packing = Packing::for_parts(&parts, lanes)?;
             (Form::Parts(sources, parts), packing)
         }
@@ -249,6 +260,16 @@ fn kind(
         packing: packing.clone(),
     });
     Ok(Kind::Codes { packing, integer })
+}
+
+/// Whether activations must be brought into the order of the weight.
+fn act_order(w: &op::Weight) -> bool {
+    match &w.storage {
+        Storage::Codes(codes) => {
+            matches!(codes.layout, CodeLayout::Gptq { act_order: true, .. })
+        }
+        Storage::Plain(_) | Storage::Block(_) => false,
+    }
 }
 
 fn tensor(name: &str, role: Role, elem: Dtype, shape: Vec<Extent>) -> Tensor {

@@ -2,15 +2,18 @@
 //!
 //! A prologue is a row operation, built as one: `a * rsqrt(mean(a * a) + 1e-5)`.
 
-use super::{Builder, Kind, Product, Result, launch, tensor};
+use super::{Builder, Kind, Product, Result, act_order, launch, tensor};
 use crate::build::rows;
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     format::pack::STEP,
     op::{Group, RowKind, RowOutput, RowTensor, Rows},
-    tile::{Arg, Binary, Launch, Param, Program, Role, Slice},
+    tile::{Arg, Binary, Launch, Param, Part, Program, Role, Slice, Store, Tensor},
 };
+
+/// Activations that a task brings into order.
+const CHUNK: usize = 512;
 
 impl Product<'_> {
     /// What must run before; `a` is then what it leaves.
@@ -29,6 +32,25 @@ impl Product<'_> {
         if let Some(value) = prologue {
             launches.push(self.prologue(value.clone(), program)?);
             self.given = None;
+        }
+        if let [w] = &self.op.w[..]
+            && act_order(w)
+        {
+            let packing = self.weights.iter().find_map(|w| match &w.kind {
+                Kind::Codes { packing, .. } => Some(packing.clone()),
+                Kind::Floats(_) => None,
+            });
+            if let Some(of) = packing {
+                let order = Tensor {
+                    name: format!("{}.packed.{}", w.name, Part::Order.name()),
+                    role: Role::Prepared,
+                    elem: Dtype::I32,
+                    shape: vec![self.k.into()],
+                    store: Store::Packed { of, part: Part::Order },
+                };
+                launches.push(self.order(order, program));
+                self.given = None;
+            }
         }
         Ok(launches)
     }
@@ -65,6 +87,34 @@ impl Product<'_> {
         program.kernels.push(kernel);
         program.buffers.push(wide.clone());
         self.a = wide;
+        launch
+    }
+
+    /// Activations in the order of the weight's elements, in the workspace.
+    fn order(&mut self, order: Tensor, program: &mut Program) -> Launch {
+        let ordered = tensor("ordered", Role::Workspace, self.a.elem, self.a.shape.clone());
+        let params = vec![self.a.clone(), order.clone(), ordered.clone()];
+        let mut b = Builder::new("order", params.into_iter().map(Param::Tensor).collect());
+        let some = self.k.min(CHUNK);
+        let parts = self.k.div_ceil(some);
+        b.tasks("t", self.m.clone() * parts, 1, |b| {
+            let i = b.scalar("i", Extent::from("t") / parts);
+            let lo = b.scalar("lo", Extent::from("t") % parts * some);
+            let hi = (lo.clone() + some).min(self.k);
+            b.for_each("p", (lo, hi, 1), &[], |b, _| {
+                let from = b.read("from", &order.name, vec!["p".into()]);
+                let row = Slice::range(i.clone(), 1);
+                let at = vec![row.clone(), Slice::range(from, 1)];
+                let x = b.load("x", &self.a.name, self.a.elem, at, false);
+                b.store("ordered", vec![row, Slice::range("p", 1)], x, false);
+                vec![]
+            });
+        });
+        let kernel = b.finish();
+        let launch = launch(&kernel);
+        program.kernels.push(kernel);
+        program.buffers.push(ordered.clone());
+        self.a = ordered;
         launch
     }
 
