@@ -849,12 +849,8 @@ impl Indices<'_> {
         if (0..end).contains(&value) {
             return Ok(());
         }
-        let demand = if at.iter().zip(self.shape).any(|(i, n)| i >= n) {
-            "it is not there".into()
-        } else {
-            format!("it must be in 0..{end}")
-        };
-        let (tensor, at) = (self.name.into(), at.to_vec());
+        let (tensor, at, demand) =
+            (self.name.into(), at.to_vec(), format!("it must be in 0..{end}"));
         Err(PlanError::Index { tensor, at, value, demand })
     }
 }

@@ -228,6 +228,30 @@ fn rings_and_copies_that_point_to_nowhere_are_told() {
     assert_eq!(said(&copies, &inputs, "kv.group", 0, 2.0), message);
 }
 
+#[test]
+fn what_no_kernel_computes_is_told() {
+    let head = "op = \"attention\"\nname = \"a\"\n\
+        q = { dtype = \"f32\", heads = 2, dim = 8, batch = \"b\" }\n\
+        kv = { dtype = \"f32\", heads = 1 }\nout = \"f32\"\n[[segment]]\nlen = \"n\"\n";
+    let target = kgen::compile::target("x86-64-v3/cranelift").unwrap();
+    let say = |rest: &str| kgen::compile::legal(&op(&format!("{head}{rest}")), target);
+    let mask = |what: &str| format!("{what} in the mask of segment `kv`");
+    for (rest, what) in [
+        ("mask = \"j / n < 3\"", mask("the divisor `n`, which is no constant up to 4194304")),
+        ("mask = \"i % j < 3\"", mask("the divisor `j`, which is no constant up to 4194304")),
+        ("mask = \"j % 0 == 0\"", mask("the divisor `0`, which is no constant up to 4194304")),
+        ("mask = \"i * j < n * i\"", mask("the product `i * j`, of which no factor is constant")),
+        ("mask = \"j * 9999999 % 2 == 0\"", mask("a number that grows fast with `j`")),
+        (
+            "weight = true\nlayout = { paged = 16 }",
+            "weights of keys that are not dense".to_string(),
+        ),
+        ("emit = { top_k = 4, as = \"hot\" }", "selections of keys (select, emit)".to_string()),
+    ] {
+        assert_eq!(say(rest).map_err(|u| u.what), Err(what), "{rest}");
+    }
+}
+
 /// splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
 struct Random(u64);
 

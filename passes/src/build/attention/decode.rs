@@ -161,8 +161,9 @@ fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, s
     let mut number = 0;
     for open in &opened {
         for (lo, hi) in mask::ranges(open, &pos, &heads.start) {
-            let (lo, hi) = if split { cut(s, open, item, lo, hi) } else { (lo, hi) };
-            state = range(b, s, open, (lo, hi), number, state, |b, tile, state| {
+            let part = split.then_some(item);
+            let bounds = bounds(b, s, open, (lo, hi), number, part);
+            state = range(b, open, bounds, number, state, |b, tile, state| {
                 step(b, s, q, &bias, &pos, tile, state)
             });
             number += 1;
@@ -205,32 +206,19 @@ pub(super) fn position(b: &mut Builder, item: &Item, opened: &[Open<'_>]) -> Ext
 }
 
 /// The keys of the item's part.
-pub(super) fn cut(
-    s: &Shape<'_>,
-    open: &Open<'_>,
-    item: &Item,
-    lo: Extent,
-    hi: Extent,
-) -> (Extent, Extent) {
+fn cut(s: &Shape<'_>, open: &Open<'_>, item: &Item, lo: Extent, hi: Extent) -> (Extent, Extent) {
     let part = item.part.clone() - open.part.clone();
     (lo.max(part.clone() * s.split), hi.min((part + 1) * s.split))
 }
 
-/// Whether tiles from `lo` on begin where the segment wants them to.
-pub(super) fn aligned(s: &Shape<'_>, open: &Open<'_>, lo: &Extent, split: bool) -> bool {
+/// Whether tiles of a range from `lo` on, cut into parts if `split`, begin where the segment wants them to.
+fn aligned(s: &Shape<'_>, open: &Open<'_>, lo: &Extent, split: bool) -> bool {
     match open.seg.walk {
         Walk::Rows | Walk::Gather if open.seg.spec.mask != Mask::Tree => true,
         Walk::Rows | Walk::Gather | Walk::Pages(_) => {
-            let start = |lo: &Extent| *lo == Extent::Lit(0);
-            let parts = s.split.is_multiple_of(open.seg.keys);
-            if split { parts && starts_at_part(lo) } else { start(lo) }
+            *lo == Extent::Lit(0) && (!split || s.split.is_multiple_of(open.seg.keys))
         }
     }
-}
-
-/// `max(0, part * split)`: where parts of a range from 0 begin.
-fn starts_at_part(lo: &Extent) -> bool {
-    matches!(lo, Extent::Bin(kgen_ir::extent::BinOp::Max, zero, _) if **zero == Extent::Lit(0))
 }
 
 /// Bounds of a range as scalars: its tiles from the first that begins inside, and the one that it begins in.
@@ -249,9 +237,13 @@ pub(super) fn bounds(
     open: &Open<'_>,
     (lo, hi): (Extent, Extent),
     number: usize,
-    split: bool,
+    part: Option<&Item>,
 ) -> Bounds {
-    let straight = aligned(s, open, &lo, split);
+    let straight = aligned(s, open, &lo, part.is_some());
+    let (lo, hi) = match part {
+        Some(item) => cut(s, open, item, lo, hi),
+        None => (lo, hi),
+    };
     let lo = b.scalar(&format!("lo{number}"), lo);
     let hi = b.scalar(&format!("hi{number}"), hi.max(lo.clone()));
     if straight {
@@ -270,15 +262,12 @@ pub(super) fn bounds(
 /// Walks a range of keys of a segment, tile by tile.
 fn range(
     b: &mut Builder,
-    s: &Shape<'_>,
     open: &Open<'_>,
-    keys: (Extent, Extent),
+    Bounds { lo, hi, head, main }: Bounds,
     number: usize,
     mut state: Vec<Value>,
     step: impl Fn(&mut Builder, &Tile<'_>, &[Value]) -> Vec<Value>,
 ) -> Vec<Value> {
-    let split = starts_at_part(&keys.0);
-    let Bounds { lo, hi, head, main } = bounds(b, s, open, keys, number, split);
     let size = open.seg.keys;
     let mut walk = |b: &mut Builder, var: &str, from: Extent, to: Extent, lo: Option<&Extent>| {
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];

@@ -5,7 +5,7 @@
 //! partial tile has a loop of its own here: the pass `peel` looks at the tiles of one loop, and these stand in two.
 
 use super::{
-    decode::{Bias, Bounds, Item, bounds, cut, items, position, queries, scratch, slopes, step},
+    decode::{Bias, Bounds, Item, bounds, items, position, queries, scratch, slopes, step},
     keys::{Open, Tile},
     *,
 };
@@ -74,8 +74,8 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
         let mut number = 0;
         for open in &mut opened {
             for (lo, hi) in mask::ranges(open, &pos, &Extent::Lit(0)) {
-                let keys = cut(s, open, &item, lo, hi);
-                let Bounds { lo, hi, head, main } = bounds(b, s, open, keys, number, true);
+                let Bounds { lo, hi, head, main } =
+                    bounds(b, s, open, (lo, hi), number, Some(&item));
                 let whole =
                     main.clone() + (hi.clone() - main.clone()) / open.seg.keys * open.seg.keys;
                 let whole = b.scalar(&format!("whole{number}"), whole);

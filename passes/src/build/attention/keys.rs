@@ -44,7 +44,10 @@ pub(super) fn segment<'a>(a: &'a Attention, spec: &'a Segment, choice: &Choice) 
         KvLayout::Dense => (Walk::Rows, keys),
         KvLayout::Ring { .. } => (Walk::Gather, keys),
         KvLayout::Paged(page) => {
-            let fits = (1..=keys / lanes).rev().map(|n| n * lanes).find(|t| page % *t as i64 == 0);
+            // Under ancestor bits tiles have one size.
+            let least = if spec.mask == Mask::Tree { keys / lanes } else { 1 };
+            let sizes = (least..=keys / lanes).map(|n| n * lanes);
+            let fits = sizes.rev().find(|t| page % *t as i64 == 0);
             fits.map_or((Walk::Gather, keys), |tile| (Walk::Pages(page), tile))
         }
     };

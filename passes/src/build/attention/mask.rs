@@ -59,8 +59,8 @@ pub(super) fn check(s: &Shape<'_>, choice: &Choice) -> Result<()> {
             return Err(choice.unsupported("the mask `tree` in vectors of this width", "`causal`"));
         }
         let Mask::Expr(e) = &seg.spec.mask else { continue };
-        let zero = Extent::Lit(0);
-        let view = View { i: &zero, head: &zero, j: &zero, keys: seg.keys, dim: 1 };
+        let [i, head, j] = ["i", "head", "j"].map(Extent::from);
+        let view = View { i: &i, head: &head, j: &j, keys: seg.keys, dim: 1 };
         condition(&mut b, &view, e, false).map_err(|what| {
             let what = format!("{what} in the mask of segment `{}`", seg.spec.name);
             choice.unsupported(what, "a mask of sums, comparisons and divisions by constants")
