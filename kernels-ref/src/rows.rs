@@ -178,6 +178,10 @@ fn row(op: &Rows, given: &Given, row: Option<usize>) -> Result<Vec<Vec<Value>>, 
             }
             if !indices.is_empty() {
                 let read = elements(name, indices, given, row);
+                if row.is_none() {
+                    // What depends on the row has no value without one.
+                    return read.ok();
+                }
                 return read.map_err(|e| problem.borrow_mut().get_or_insert(e).clone()).ok();
             }
             let one = |x: f64| vec![Value::exact(x)];

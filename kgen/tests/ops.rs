@@ -7,9 +7,7 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 /// Files that no CPU target lowers yet, each with a word of the reason.
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("hybrid_topk_decode", "emit"),
-    ("rmsnorm", "row operations"),
     ("squeezed_attention", "select"),
-    ("swiglu", "row operations"),
     ("ternary_lut_gemv", "way to compute"),
     ("w6a8_bitplane_gemm", "way to compute"),
 ];

@@ -10,6 +10,7 @@ activations, several weights side by side, experts, bias, residual, prologues an
 An op beyond this leaves no outputs and its reason in N/skipped.
 """
 
+import ast
 import json
 import pathlib
 import sys
@@ -278,33 +279,92 @@ def weight(t, name, form, k):
     return t[name].astype(np.float64)
 
 
-def expression(text, names):
-    """Elementwise along the last axis; reductions keep it, with size 1."""
-    words = {
+def functions():
+    return {
         "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "abs": np.abs,
         "rsqrt": lambda x: 1 / np.sqrt(x), "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
         "sum": lambda x: x.sum(-1, keepdims=True), "mean": lambda x: x.mean(-1, keepdims=True),
         "max": lambda x, y=None: x.max(-1, keepdims=True) if y is None else np.where(x > y, x, y),
         "min": lambda x, y=None: x.min(-1, keepdims=True) if y is None else np.where(x < y, x, y),
-        "argmax": lambda x: x.argmax(-1)[..., None].astype(np.float64),
+        "argmax": lambda x: x.argmax(-1)[..., None].astype(np.float64), "select": np.where,
+        "block": lambda x, y: x // np.maximum(y, 1),
     }
-    if any(c in text for c in "&|!"):
-        raise Skip("conditions")
-    return eval(text, {"__builtins__": {}}, words | names)
+
+
+class Names:
+    """What names and elements are: values in float64, or whole numbers inside brackets."""
+
+    def __init__(self, values, whole=None, element=None):
+        self.values, self.whole, self.element = values, whole or {}, element
+
+
+def expression(text, names):
+    """Elementwise along the last axis; reductions keep it, with size 1."""
+    names = names if isinstance(names, Names) else Names(names)
+    text = text.replace("&&", " and ").replace("||", " or ").replace("!=", "<>").replace("!", " not ")
+    return walk(ast.parse(text.replace("<>", "!=").strip(), mode="eval").body, names, False)
+
+
+def walk(node, names, index):
+    go = lambda n: walk(n, names, index)
+    if isinstance(node, ast.Constant):
+        return np.int64(node.value) if index else np.float64(node.value)
+    if isinstance(node, ast.Name):
+        return (names.whole if index else names.values)[node.id]
+    if isinstance(node, ast.Subscript):
+        list_ = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        found = names.element(node.value.id, [walk(n, names, True) for n in list_])
+        return found.astype(np.int64 if index else np.float64)
+    if isinstance(node, ast.UnaryOp):
+        return np.logical_not(go(node.operand)) if isinstance(node.op, ast.Not) else -go(node.operand)
+    if isinstance(node, ast.BoolOp):
+        parts = [go(n) for n in node.values]
+        return (np.logical_and if isinstance(node.op, ast.And) else np.logical_or).reduce(np.broadcast_arrays(*parts))
+    if isinstance(node, ast.Compare):
+        a, b = go(node.left), go(node.comparators[0])
+        return {ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater, ast.GtE: np.greater_equal,
+                ast.Eq: np.equal, ast.NotEq: np.not_equal}[type(node.ops[0])](a, b)
+    if isinstance(node, ast.Call):
+        return functions()[node.func.id](*[go(n) for n in node.args])
+    a, b, op = go(node.left), go(node.right), type(node.op)
+    if op in (ast.Div, ast.Mod) and index:
+        b = np.maximum(b, 1)
+        return a // b if op is ast.Div else a % b
+    return {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Mod: np.mod}[op](a, b)
 
 
 def rows(op, dims, t):
-    named, count = {}, None
-    for name, form in op["in"].items():
-        kind = form.get("kind", "matrix") if isinstance(form, dict) else "matrix"
-        x = t[name].astype(np.float64)
-        named[name] = x[:, None] if kind == "column" else x
-        count = x.shape[0] if kind in ("matrix", "column") else count
-    out = {}
+    width = op["width"]
+    kinds = {n: f.get("kind", "matrix") if isinstance(f, dict) else "matrix" for n, f in op["in"].items()}
+    count = dims["scalars"][op["rows"]] if isinstance(op["rows"], str) else op["rows"]
+    row, col = np.arange(count)[:, None], np.arange(width)[None, :]
+    shaped = {n: t[n][:, None] if k == "column" else t[n] for n, k in kinds.items() if k not in ("table", "list")}
+    values = {n: x.astype(np.float64) for n, x in shaped.items()} | {"row": row * 1.0, "col": col * 1.0}
+    whole = {n: x.astype(np.int64) for n, x in shaped.items() if x.dtype in (np.int32, np.int64)}
+    whole |= {n: np.int64(x) for n, x in dims["scalars"].items()} | {"row": row, "col": col}
+
+    def element(name, at):
+        if kinds[name] == "matrix":
+            return t[name][row, at[0]]
+        if kinds[name] == "table":
+            return t[name][at[0], at[1] if len(at) > 1 else col]
+        return np.atleast_2d(t[name][at[0]])
+
+    names, out = Names(values, whole, element), {}
+    for name, value in op.get("let", {}).items():
+        values[name] = expression(value, names)
     for name, form in op["out"].items():
         kind = form.get("kind", "matrix")
-        y = np.asarray(expression(form["value"], named), np.float64)
-        out[name] = np.broadcast_to(y, (count, op["width"] if kind == "matrix" else 1))
+        y = np.asarray(expression(form["value"], names), np.float64)
+        y = np.broadcast_to(y, (count if kind in ("matrix", "column") else 1, width if kind in ("matrix", "vector") else 1))
+        values[name] = y
+        if "at" in form:
+            tree = ast.parse(form["at"].replace("&&", " and ").replace("||", " or "), mode="eval").body
+            at = np.broadcast_to(walk(tree, names, True), (count, 1))[:, 0]
+            full = t[name].astype(np.float64).reshape(len(t[name]), -1).copy()
+            full[at[at >= 0]] = y[at >= 0]
+            y = full
+        out[name] = y
     return out
 
 

@@ -339,3 +339,98 @@ impl Check<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dtype::Dtype,
+        op::{Kind, read},
+    };
+
+    fn rows(text: &str) -> Rows {
+        let head = "op = \"rows\"\nname = \"t\"\nrows = \"m\"\nwidth = 4\n";
+        match read::read("t", &format!("{head}{text}")).unwrap_or_else(|e| panic!("{e}")).kind {
+            Kind::Rows(rows) => rows,
+            Kind::Attention(_) | Kind::MpGemm(_) => panic!("rows"),
+        }
+    }
+
+    fn told(text: &str, sizes: &[(&str, i64)], given: &[(&str, &[f64])]) -> String {
+        let mut dims = Dims::default();
+        dims.scalars.extend(sizes.iter().map(|(n, x)| (n.to_string(), *x)));
+        let tensor = |v: &[f64]| Tensor::from_f64(Dtype::I32, &[v.len()], v);
+        let tensors = given.iter().map(|(n, v)| (n.to_string(), tensor(v))).collect();
+        check(&rows(text), &dims, &tensors).map_or_else(|e| e.to_string(), |()| "right".into())
+    }
+
+    const TABLE: &str = "in = { id = { dtype = \"i32\", kind = \"column\" }, t = { dtype = \"f32\", kind = \"table\", rows = \"v\" } }
+        out = { y = { dtype = \"f32\", value = \"t[id]\" } }";
+    const CACHE: &str = "in = { x = \"f32\", slot = { dtype = \"i32\", kind = \"column\" } }
+        out = { k = { dtype = \"f16\", rows = \"n\", at = \"slot * 2 - 2\", value = \"x\" } }";
+    const WIDE: &str = "in = { id = { dtype = \"i32\", kind = \"column\" }, t = { dtype = \"f32\", kind = \"table\", rows = \"v\", width = \"w\" } }
+        out = { y = { dtype = \"f32\", value = \"t[id]\" }, z = { dtype = \"f32\", value = \"t[0, col + id]\" } }";
+
+    #[test]
+    fn ids_are_in_their_table() {
+        let sizes = [("m", 2), ("v", 5)];
+        assert_eq!(told(TABLE, &sizes, &[("id", &[0.0, 4.0])]), "right");
+        let wrong = "`t[id]` in row 1 asks for row 5 of `t`, which has 5";
+        assert_eq!(told(TABLE, &sizes, &[("id", &[0.0, 5.0])]), wrong);
+        let wrong = "`t[id]` in row 0 asks for row -1 of `t`, which has 5";
+        assert_eq!(told(TABLE, &sizes, &[("id", &[-1.0, 5.0])]), wrong);
+        let wrong = "`id` is missing, or has not the 2 elements that the op says";
+        assert_eq!(told(TABLE, &sizes, &[("id", &[0.0])]), wrong);
+        assert_eq!(told(TABLE, &sizes, &[]), wrong);
+        assert_eq!(
+            told(TABLE, &[("m", 2)], &[("id", &[0.0, 1.0])]),
+            "`symbol `v` has no value` has no value"
+        );
+        assert_eq!(told(TABLE, &[("m", 0), ("v", 0)], &[("id", &[])]), "right");
+    }
+
+    #[test]
+    fn elements_are_in_their_row() {
+        let sizes = |w| [("m", 1), ("v", 1), ("w", w)];
+        assert_eq!(told(WIDE, &sizes(6), &[("id", &[0.0])]), "right");
+        let wrong = "`t[id]` in row 0 asks for element 3 of `t`, which has 3";
+        assert_eq!(told(WIDE, &sizes(3), &[("id", &[0.0])]), wrong);
+        let alone = WIDE.replace("y = { dtype = \"f32\", value = \"t[id]\" }, ", "");
+        let wrong = "`t[0, col + id]` in row 0 asks for element 6 of `t`, which has 6";
+        assert_eq!(told(&alone, &sizes(6), &[("id", &[3.0])]), wrong);
+    }
+
+    #[test]
+    fn targets_are_different_rows() {
+        let sizes = [("m", 3), ("n", 5)];
+        assert_eq!(told(CACHE, &sizes, &[("slot", &[3.0, 0.0, 1.0])]), "right");
+        let wrong = "`slot * 2 - 2` in row 2 asks for row 6 of `k`, which has 5";
+        assert_eq!(told(CACHE, &sizes, &[("slot", &[3.0, 0.0, 4.0])]), wrong);
+        let wrong = "`k`: rows 0 and 2 of the op are both written to row 4";
+        assert_eq!(told(CACHE, &sizes, &[("slot", &[3.0, -8.0, 3.0])]), wrong);
+    }
+
+    #[test]
+    fn every_operator_counts() {
+        let value = |text: &str| {
+            let e = crate::op::expr::parse(text, crate::op::expr::Dialect::Index).unwrap().expr;
+            at_col(&e, 7)
+        };
+        let cases = [
+            ("-col / 2", -4),
+            ("-col % 4", 1),
+            ("col / 0 + col % 0", 7),
+            ("block(col, 3) * max(col, 9) - min(col, 2)", 16),
+            ("abs(3 - col)", 4),
+            ("select(col < 8 && !(col == 7) || col >= 9, 1, 2)", 2),
+            ("select(col <= 7 && col > 6 && col != 8, 1, 2)", 1),
+        ];
+        for (text, wanted) in cases {
+            assert_eq!(value(text), Ok(wanted), "{text}");
+        }
+        let over = IndexError::Overflow("col * 9007199254740992 * 9007199254740992".into());
+        assert_eq!(value("col * 9007199254740992 * 9007199254740992"), Err(over));
+        let no = at_col(&Expr::Number(0.5), 0).unwrap_err();
+        assert_eq!(no.to_string(), "`0.5` is no index");
+    }
+}

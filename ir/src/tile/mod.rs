@@ -339,6 +339,8 @@ pub enum Expr {
     Select(Value, Value, Value),
     /// Keeps the dimension, with size 1.
     Reduce(Reduce, Value, usize),
+    /// The bits of 16-bit floats, as i32.
+    Bits(Value),
     /// Along the last dimension, element i is that at `table[i]`: `permute(a, [1, 0, 3, 2])`.
     Permute(Value, Vec<usize>),
     /// To the result's element type: to a narrower float to nearest even; to an integer to nearest even,

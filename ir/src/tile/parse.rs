@@ -431,6 +431,7 @@ impl Reader {
                 l.expect(",")?;
                 Expr::Select(c, a, one(self, l)?)
             }
+            "bits" => Expr::Bits(one(self, l)?),
             "permute" => {
                 let a = one(self, l)?;
                 l.expect(",")?;

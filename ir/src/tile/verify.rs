@@ -396,6 +396,18 @@ impl Check<'_> {
                     ));
                 }
             }
+            Expr::Bits(a) => {
+                self.used(*a);
+                let from = self.ty(*a);
+                if !matches!(from.elem, Dtype::F16 | Dtype::BF16) {
+                    self.wrong(format!(
+                        "`{name}` takes the bits of {}, not of 16-bit floats",
+                        from.elem
+                    ));
+                }
+                shape_is(self, Some(from.shape));
+                elem_is(self, Dtype::I32);
+            }
             Expr::Permute(a, table) => {
                 self.used(*a);
                 let from = self.ty(*a);

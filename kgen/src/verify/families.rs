@@ -10,7 +10,7 @@
 //! | NaN and infinity where some rows read | which rows they reach: those that attend them, no others |
 
 use super::{
-    Tensors,
+    Tensors, indices,
     sizes::{Random, groups_of, lens, list, query_rows},
 };
 use kgen_ir::{
@@ -19,11 +19,12 @@ use kgen_ir::{
     format::{self, Format, Role as Field},
     op::{
         Attention, Code, CodeLayout, Codes, Compute, Dim, Group, Kind, KvLayout, Mask, Op, RowKind,
-        Segment, Storage, Zero,
+        RowTensor, Segment, Storage, Zero,
         tensors::{Role, TensorSpec},
     },
     tensor::Tensor,
 };
+use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -130,8 +131,8 @@ pub fn samples(op: &Op, inputs: &Tensors, seed: u64) -> Vec<(usize, usize)> {
             (size(name, 0..1), g.out_width())
         }
         Kind::Rows(r) => {
-            let full =
-                r.inputs.iter().find(|t| t.kind != RowKind::Vector && t.kind != RowKind::Scalar);
+            let each = |t: &&RowTensor| matches!(t.kind, RowKind::Matrix | RowKind::Column);
+            let full = r.inputs.iter().find(each);
             (full.map_or(0, |t| size(&t.name, 0..1)), r.width)
         }
     };
@@ -148,11 +149,15 @@ pub fn samples(op: &Op, inputs: &Tensors, seed: u64) -> Vec<(usize, usize)> {
 pub fn inputs(op: &Op, dims: &Dims, family: Family, seed: u64) -> Result<Tensors, String> {
     let mut random = Random::new(seed);
     let tensor_spoiled = random.below(3);
-    let mut maker = Maker { op, dims, family, random, pages: Vec::new(), tensor_spoiled };
+    let (pages, places) = (Vec::new(), BTreeMap::new());
+    let mut maker = Maker { op, dims, family, random, pages, places, tensor_spoiled };
     maker.deal_pages();
+    if let Kind::Rows(r) = &op.kind {
+        maker.places = indices::draw(r, dims, &mut maker.random)?;
+    }
     op.tensors()
         .iter()
-        .filter(|t| t.role == Role::In)
+        .filter(|t| t.role == Role::In || t.kept)
         .map(|t| maker.tensor(t).map(|made| (t.name.clone(), made)))
         .collect()
 }
@@ -174,6 +179,8 @@ struct Maker<'a> {
     random: Random,
     /// Of each segment and copy: its pages in order.
     pages: Vec<Vec<Vec<usize>>>,
+    /// Index tensors of row operations.
+    places: BTreeMap<String, Vec<f64>>,
     /// What is no number in [`Family::Broken`]: 0 queries, 1 keys, 2 values.
     tensor_spoiled: usize,
 }
@@ -311,7 +318,7 @@ impl Maker<'_> {
                     _ => None,
                 }
             }
-            Kind::Rows(_) => None,
+            Kind::Rows(_) => self.places.get(name).cloned(),
         }
     }
 

@@ -82,18 +82,10 @@ impl Builder {
         Extent::from(name)
     }
 
-    /// An integer from memory (i32 or i64).
-    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
-        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
-        Extent::from(name)
-    }
-
-    /// `body` where the condition holds.
-    pub fn when(&mut self, cond: Predicate, body: impl FnOnce(&mut Self)) {
-        self.blocks.push(vec![]);
-        body(self);
-        let then = self.blocks.pop().expect("pushed above");
-        self.push(Stmt::If(Box::new(If { cond, then, otherwise: vec![], yields: vec![] })));
+    /// Of 16-bit floats, as i32.
+    pub fn bits(&mut self, name: &str, a: Value) -> Value {
+        let shape = self.shape(a);
+        self.let_value(name, Dtype::I32, &shape, Expr::Bits(a))
     }
 
     pub fn permute(&mut self, name: &str, a: Value, table: Vec<usize>) -> Value {
@@ -232,6 +224,12 @@ impl Builder {
         otherwise(self);
         let otherwise = self.blocks.pop().expect("pushed above");
         self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
+    }
+
+    /// An integer from memory (i32 or i64).
+    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
+        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
+        Extent::from(name)
     }
 
     /// `body` gets the carried tiles, under their names, and gives the next ones.

@@ -230,10 +230,9 @@ impl Lower<'_> {
         let mut dims: Vec<_> = r.dims.iter().zip(at).collect();
         if let (Some((field, start)), Some((dim, coord))) = (&r.field, dims.last().copied()) {
             dims.pop();
-            match self.field_byte(*field, *start, *coord, dim.len)? {
-                Operand::Imm(byte) => offset += byte,
-                byte @ Operand::Reg(_) => base = self.int(IntOp::Add, base, byte),
-            }
+            let (byte, more) = self.field_byte(*field, *start, *coord, dim.len)?;
+            base = self.int(IntOp::Add, base, byte);
+            offset += more;
         }
         for (dim, coord) in dims {
             match dim.step {

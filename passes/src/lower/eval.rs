@@ -121,6 +121,7 @@ impl Lower<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Reduce(..)
+            | Expr::Bits(_)
             | Expr::Permute(..)
             | Expr::Convert(_)
             | Expr::Transpose(_) => None,
@@ -398,6 +399,12 @@ impl Lower<'_> {
                 Ok(self.v(class, Op::Select, &[c, a, b]))
             }
             Expr::Reduce(op, a, dim) => self.reduce(*op, *a, *dim, at, lanes),
+            Expr::Bits(a) => {
+                // The high half of a word reads as anything.
+                let word = self.operand(*a, at, lanes)?;
+                let low = self.word_const(0xffff);
+                Ok(self.v(Class::Word, Op::Word(WordOp::And), &[word, low]))
+            }
             Expr::Permute(a, table) => self.permute(*a, table, at, lanes),
             Expr::Convert(a) => self.convert(*a, self.elem(v), at, lanes),
             Expr::Transpose(a) => {

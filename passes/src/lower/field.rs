@@ -32,20 +32,21 @@ fn row_len(r: &TileRef) -> usize {
 }
 
 impl Lower<'_> {
-    /// Byte of a row where an element begins.
+    /// Byte of a row where an element begins: what only the running kernel knows, and what is added to it.
     pub(super) fn field_byte(
         &mut self,
         field: Field,
         start: Operand,
         coord: Coord,
         len: usize,
-    ) -> Result<Operand> {
+    ) -> Result<(Operand, i64)> {
         let known = i64::try_from(coord.add).unwrap_or(i64::MAX);
         match (start, coord.reg) {
             (Operand::Imm(start), None) => {
                 let at = usize::try_from(start.saturating_add(known)).ok();
                 let bit = at.and_then(|i| field.bit(i)).and_then(|b| i64::try_from(b / 8).ok());
-                bit.map(Operand::Imm).ok_or_else(|| self.no("a row beyond all memory".into()))
+                bit.map(|byte| (Operand::Imm(0), byte))
+                    .ok_or_else(|| self.no("a row beyond all memory".into()))
             }
             (start, reg) => {
                 let reg = reg.map_or(Operand::Imm(0), Operand::Reg);
@@ -54,12 +55,25 @@ impl Lower<'_> {
                         let step = Operand::Imm((field.step / 8) as i64);
                         let bytes = self.int(IntOp::Mul, reg, step);
                         let more = (field.at + coord.add * field.step) / 8;
-                        return Ok(self.int(IntOp::Add, bytes, Operand::Imm(more as i64)));
+                        return Ok((bytes, more as i64));
                     }
                     let bits = self.int(IntOp::Mul, reg, Operand::Imm(field.step as i64));
                     let more = Operand::Imm((field.at + coord.add * field.step) as i64);
                     let bit = self.int(IntOp::Add, bits, more);
-                    return Ok(self.int(IntOp::Div, bit, Operand::Imm(8)));
+                    return Ok((self.int(IntOp::Div, bit, Operand::Imm(8)), 0));
+                }
+                // A loop that always begins at a block adds whole blocks.
+                let at_block = start == Operand::Imm(0)
+                    && coord.span > 0
+                    && coord.span.is_multiple_of(field.block)
+                    && field.stride.is_multiple_of(8);
+                if at_block {
+                    let bytes = (field.stride / 8) as i64;
+                    let block = self.int(IntOp::Div, reg, Operand::Imm(field.block as i64));
+                    let bytes = self.int(IntOp::Mul, block, Operand::Imm(bytes));
+                    let bit = field.bit(coord.add).and_then(|b| i64::try_from(b / 8).ok());
+                    let more = bit.ok_or_else(|| self.no("a row beyond all memory".into()))?;
+                    return Ok((bytes, more));
                 }
                 // A loop that never leaves a block in a turn counts its blocks; what is added stays inside.
                 let inside = start == Operand::Imm(0)
@@ -67,24 +81,24 @@ impl Lower<'_> {
                     && field.block.is_multiple_of(coord.span)
                     && coord.add < coord.span;
                 let first = self.int(IntOp::Add, start, reg);
-                let (index, more) = if inside {
-                    (first, known)
+                let whole = [field.stride, field.step, field.at].iter().all(|x| x % 8 == 0);
+                let imm = |x: usize| Operand::Imm(x as i64);
+                let (index, more) = if inside && whole {
+                    (first, (coord.add * field.step + field.at) / 8)
                 } else {
                     (self.int(IntOp::Add, first, Operand::Imm(known)), 0)
                 };
-                let imm = |x: usize| Operand::Imm(x as i64);
                 let block = self.int(IntOp::Div, index, imm(field.block));
                 let place = self.int(IntOp::Rem, index, imm(field.block));
-                let place = self.int(IntOp::Add, place, Operand::Imm(more));
-                let whole = field.stride.is_multiple_of(8)
-                    && field.step.is_multiple_of(8)
-                    && field.at.is_multiple_of(8);
                 let unit = if whole { 8 } else { 1 };
                 let a = self.int(IntOp::Mul, block, imm(field.stride / unit));
                 let b = self.int(IntOp::Mul, place, imm(field.step / unit));
                 let sum = self.int(IntOp::Add, a, b);
+                if inside && whole {
+                    return Ok((sum, more as i64));
+                }
                 let sum = self.int(IntOp::Add, sum, imm(field.at / unit));
-                Ok(self.int(IntOp::Div, sum, imm(8 / unit)))
+                Ok((self.int(IntOp::Div, sum, imm(8 / unit)), 0))
             }
         }
     }
@@ -96,6 +110,11 @@ impl Lower<'_> {
             (Operand::Imm(start), None) => {
                 let first = start as usize + coord.add;
                 first % field.block + count <= field.block
+            }
+            (Operand::Imm(0), Some(_))
+                if coord.span > 0 && coord.span.is_multiple_of(field.block) =>
+            {
+                coord.add % field.block + count <= field.block
             }
             (Operand::Imm(start), Some(_)) => {
                 field.block.is_multiple_of(self.lanes)

@@ -48,6 +48,7 @@ pub fn operands(expr: &Expr) -> Vec<Value> {
         Expr::Unary(_, a)
         | Expr::Reduce(_, a, _)
         | Expr::Permute(a, _)
+        | Expr::Bits(a)
         | Expr::Convert(a)
         | Expr::Transpose(a) => {
             vec![*a]
@@ -69,6 +70,7 @@ pub fn rename(expr: &Expr, map: &BTreeMap<Value, Value>) -> Expr {
         Expr::Binary(op, a, b) => Expr::Binary(*op, m(a), m(b)),
         Expr::Select(c, a, b) => Expr::Select(m(c), m(a), m(b)),
         Expr::Reduce(op, a, d) => Expr::Reduce(*op, m(a), *d),
+        Expr::Bits(a) => Expr::Bits(m(a)),
         Expr::Permute(a, table) => Expr::Permute(m(a), table.clone()),
         Expr::Convert(a) => Expr::Convert(m(a)),
         Expr::Transpose(a) => Expr::Transpose(m(a)),

@@ -113,6 +113,7 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
                 | Expr::Reduce(..)
                 | Expr::Transpose(_)
                 | Expr::Permute(..)
+                | Expr::Bits(_)
                 | Expr::Convert(_) => false,
             };
             if !condition {

@@ -142,8 +142,7 @@ fn block(
                 let space = space(kernel, body, own, *value, expr, uses, choice, out);
                 let shape = &kernel.values[*value].ty.shape;
                 // Registers have no index that is known at run time only.
-                let column = shape.len() == 2 && shape[0] > 1 && shape[1] == 1;
-                let looked_up = column && uses.rows.contains(value);
+                let looked_up = shape.len() == 2 && shape[0] > 1 && uses.rows.contains(value);
                 let space = match space {
                     Space::Register if looked_up => Space::Scratch,
                     Space::Register | Space::Scratch | Space::Inline => space,
@@ -226,7 +225,7 @@ fn space(
             [(_, Kind::DotLeft | Kind::Stored)] if here_once => Space::Inline,
             _ => Space::Scratch,
         },
-        Expr::Convert(a) | Expr::Unary(_, a) | Expr::Permute(a, _) => {
+        Expr::Convert(a) | Expr::Unary(_, a) | Expr::Permute(a, _) | Expr::Bits(a) => {
             elementwise(kernel, ty, &[*a], narrow, here_once, readers, choice, placed)
         }
         Expr::Binary(_, a, b) => {
@@ -269,6 +268,7 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
                         | Expr::Unary(..)
                         | Expr::Binary(..)
                         | Expr::Select(..)
+                        | Expr::Bits(_)
                         | Expr::Convert(_) => {
                             open.push(*value);
                             let same = |o: &Value| {

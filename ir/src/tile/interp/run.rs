@@ -435,6 +435,14 @@ impl Run<'_> {
                 };
                 indices(&shape).map(fold).collect()
             }
+            Expr::Bits(a) => {
+                let from = self.kernel.values.get(*a).map_or(Dtype::F16, |d| d.ty.elem);
+                let bits = |x: &f64| {
+                    let bytes = Tensor::from_f64(from, &[1], &[*x]).bytes;
+                    bytes.iter().rev().fold(0.0, |a, byte| a * 256.0 + f64::from(*byte))
+                };
+                self.tile(*a)?.data.iter().map(bits).collect()
+            }
             Expr::Permute(a, table) => {
                 let a = self.tile(*a)?;
                 let taken = |mut i: Vec<usize>| {

@@ -57,11 +57,11 @@ pub(super) fn write<'a>(
         let rows = tensors::total(&target.rows);
         let mut failed = None;
         let is = |cmp, right: Extent| Predicate { left: place.clone(), cmp, right };
-        b.when(is(Compare::Ge, Extent::Lit(0)), |b| {
-            b.when(is(Compare::Lt, rows), |b| {
-                failed = r.outputs(b, &outs, Some(place.clone())).err();
-            });
-        });
+        let inside = |b: &mut Builder| {
+            let write = |b: &mut Builder| failed = r.outputs(b, &outs, Some(place.clone())).err();
+            b.choose(is(Compare::Lt, rows), write, |_| {});
+        };
+        b.choose(is(Compare::Ge, Extent::Lit(0)), inside, |_| {});
         if let Some(error) = failed {
             return Err(error);
         }
