@@ -111,8 +111,18 @@ pub fn key_unit(compute: Precision, stored: &Storage) -> f64 {
 }
 
 /// Elements of `a` that share a quantisation step: as many as share a scale of the weight, a power of two from 32 to
-/// 128. Fewer are allowed.
-pub fn step_group(w: &Storage) -> usize {
+/// 128. Fewer are allowed. `group_int` means as many as share a scale, however many.
+pub fn step_group(w: &Storage, compute: Compute) -> usize {
+    if compute == Compute::GroupInt {
+        return match w {
+            Storage::Block(format) => format.group().max(32),
+            Storage::Plain(_) => 32,
+            Storage::Codes(codes) => match codes.group {
+                Group::K(g) => usize::try_from(g).unwrap_or(32).max(32),
+                Group::Row | Group::Tensor => usize::MAX,
+            },
+        };
+    }
     match w {
         Storage::Block(format) if format.name.starts_with("tq") => 128,
         Storage::Plain(_) | Storage::Block(_) => 32,

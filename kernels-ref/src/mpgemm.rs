@@ -88,10 +88,11 @@ pub fn run(
             }
             let w_row = decoded.get(&which).map_or(&[][..], |(_, row)| row);
             let int8 = bound::int8_activations(op.compute, &op.a, &w.storage);
-            let step = int8.then(|| bound::step_group(&w.storage));
+            let step = int8.then(|| bound::step_group(&w.storage, op.compute));
             let sum = sum_of_products(a_row, w_row, step, orders[which].as_deref());
-            // Rounding to int8 may make NaN of an infinity, and an epilogue any number of that.
-            let lost = int8 && sum.tainted && op.epilogue.is_some();
+            // Rounding to int8 may make NaN of an infinity, and an epilogue or an integer output any number of that.
+            let number = op.epilogue.is_some() || !op.out.is_float();
+            let lost = int8 && sum.tainted && number;
             Ok(if lost { Value::of(0.0, f64::INFINITY).after(true) } else { sum })
         };
         let at = if own_bias.is_some() { g * n + column } else { column };
@@ -149,7 +150,7 @@ fn sum_of_products(a: &[Value], w: &[f64], int8: Option<usize>, order: Option<&[
     if let Some(step) = int8 {
         let place = |i: usize| order.and_then(|o| o.get(i)).map_or(i, |k| *k);
         for first in (0..k).step_by(step) {
-            let all = || (first..k.min(first + step)).map(place);
+            let all = || (first..k.min(first.saturating_add(step))).map(place);
             let max = all().fold(0f64, |x, i| x.max(a[i].y.abs() + a[i].e));
             e += max / 254.0 * all().map(|i| w.get(i).map_or(0.0, |w| w.abs())).sum::<f64>();
         }

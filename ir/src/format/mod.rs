@@ -211,7 +211,7 @@ const TRITS: u8 = 5;
 /// 256, it begins with the digit.
 fn trit(byte: u8, place: u8) -> i32 {
     let shifted = byte.wrapping_mul(3u8.wrapping_pow(place.into()));
-    i32::from(u16::from(shifted) * 3 >> 8)
+    i32::from((u16::from(shifted) * 3) >> 8)
 }
 
 /// The byte with another digit.

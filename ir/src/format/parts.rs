@@ -378,7 +378,9 @@ impl Open<'_> {
         }
         out.group = parts.group();
         out.zero = 0;
-        (out.scale.clear(), out.zeros.clear(), out.min.clear());
+        out.scale.clear();
+        out.zeros.clear();
+        out.min.clear();
         for g in 0..parts.k / out.group.max(1) {
             out.scale.push(self.scale.get(g * parts.n + n) as f32);
             let zero = self.zero.map_or(0, |t| match awq {
@@ -486,16 +488,15 @@ fn read_codes(lexer: &mut Lexer<'_>) -> Parsed<Codes> {
     };
     let scale = float(lexer)?;
     let zero = if lexer.eat_word("zero") {
-        match lexer.peek() {
-            crate::lex::Token::Word(w) if w.starts_with("uint") => {
-                let span = lexer.span();
-                let word = lexer.word("a type")?;
-                let bits = family(&word).map(|(_, bits)| bits);
-                Some(Zero::Uint(bits.ok_or_else(|| {
-                    Diagnostic::new(span, format!("`{word}` is no type of zero points"))
-                })?))
+        let span = lexer.span();
+        let word = lexer.word("a type of zero points")?;
+        match (family(&word), Dtype::parse(&word).filter(|d| d.is_float())) {
+            (Some((Code::Uint, bits)), _) => Some(Zero::Uint(bits)),
+            (_, Some(dtype)) => Some(Zero::Float(dtype)),
+            (_, None) => {
+                let message = format!("`{word}` is no type of zero points");
+                return Err(Diagnostic::new(span, message));
             }
-            _ => Some(Zero::Float(float(lexer)?)),
         }
     } else {
         None

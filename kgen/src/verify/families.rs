@@ -104,6 +104,10 @@ impl Family {
         if g.compute != Compute::Dequant && g.w.iter().any(|w| ordered(&w.storage)) {
             return false;
         }
+        // Whole numbers that do not fit are the nearest that do.
+        if g.out == Dtype::I8 {
+            return false;
+        }
         let tables = matches!(g.compute, Compute::Lut(_)) && !matches!(g.a, Storage::Codes(_));
         let plain = g.prologue.is_none() && g.epilogue.is_none();
         let integers = matches!(self, Family::Integers | Family::OneHot | Family::Zeros);

@@ -1,6 +1,6 @@
 //! Reads `op = "mpgemm"`: one activation, one or more weights.
 
-use super::{dim, flag, float, need_int, storage};
+use super::{dim, dtype, flag, need_int, storage};
 use crate::{
     diag::Diagnostic,
     dtype::Dtype,
@@ -31,7 +31,9 @@ pub fn read<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> MpGemm {
     let a = a.and_then(|node| storage::read(r, &node)).unwrap_or(Storage::Plain(Dtype::F32));
     let w = weights(r, t);
     let out = t.need(r, "out", "the type of the result: `out = \"f16\"`");
-    let out = out.and_then(|node| float(r, &node)).unwrap_or(Dtype::F32);
+    // i8: the epilogue says what a code is worth.
+    let number = |d: Dtype| d.is_float() || d == Dtype::I8;
+    let out = out.and_then(|node| dtype(r, &node, number)).unwrap_or(Dtype::F32);
     let (bias, residual) = (flag(r, t, "bias"), flag(r, t, "residual"));
     let expr = |r: &mut Reader<'a>, t: &mut Table<'a>, key| {
         t.get(r, key).and_then(|node| r.expr(&node, Dialect::Row))

@@ -78,8 +78,11 @@ impl Tile<'_> {
     fn integer_group(&self, b: &mut Builder, acc: Value) -> Value {
         let steps = self.packing.group / self.product.step;
         let own = self.packing.zeros.is_some() || self.packing.min.is_some();
-        if steps == 1 {
-            let (dot, total, sx) = self.integer_step(b, &self.place(true, None));
+        if self.product.share == self.packing.group {
+            let (dot, total, sx) = match steps {
+                1 => self.integer_step(b, &self.place(true, None)),
+                _ => self.whole_group(b, steps),
+            };
             let f = match self.packing.zeros {
                 None => dot,
                 Some(elem) => {
@@ -135,36 +138,69 @@ impl Tile<'_> {
         b.binary("centred", Binary::Add, f, off)
     }
 
-    /// Product of bytes over one step of activations, the sum of their codes, their scale.
-    fn integer_step(&self, b: &mut Builder, place: &Extent) -> (Value, Value, Value) {
+    /// Bytes of a step of activations and of weights, and the sum of the former.
+    fn bytes(&self, b: &mut Builder, place: &Extent) -> (Value, Value, Value) {
         let step = self.product.step;
         let from = place.clone() * step;
         let w0 = self.codes(b, &from, step);
         let w = b.convert("wb", w0, Dtype::U8);
         let rows = self.activation_rows();
-        let at = vec![Slice::point(place.clone()), rows.clone(), Slice::range(0, 1)];
-        let along = vec![Slice::point(place.clone()), rows, Slice::range(0, step)];
+        let along = vec![Slice::point(place.clone()), rows.clone(), Slice::range(0, step)];
         let x = b.load("x", "aq", Dtype::I8, along, false);
-        let z = b.load("z", "az", Dtype::I32, at.clone(), false);
+        let at = vec![Slice::point(place.clone()), rows, Slice::range(0, 1)];
+        (x, w, b.load("z", "az", Dtype::I32, at, false))
+    }
+
+    /// What products begin with, for the sums of the bytes of the activations.
+    fn start(&self, b: &mut Builder, z: Value) -> Option<Value> {
         let less = -self.packing.zero;
-        let start = if less == 0 || self.packing.min.is_some() {
-            None
-        } else {
-            let z = match self.product.times == less {
-                true => z,
-                false => {
-                    let factor = b.fill(f64::from(less), Dtype::I32, &[1, 1]);
-                    b.binary("zz", Binary::Mul, z, factor)
-                }
-            };
-            let wide = b.fill(0.0, Dtype::I32, &[self.tokens, self.weight.rows]);
-            Some(b.binary("start", Binary::Add, z, wide))
+        if less == 0 || self.packing.min.is_some() {
+            return None;
+        }
+        let z = match self.product.times == less {
+            true => z,
+            false => {
+                let factor = b.fill(f64::from(less), Dtype::I32, &[1, 1]);
+                b.binary("zz", Binary::Mul, z, factor)
+            }
         };
+        let wide = b.fill(0.0, Dtype::I32, &[self.tokens, self.weight.rows]);
+        Some(b.binary("start", Binary::Add, z, wide))
+    }
+
+    fn activation_scale(&self, b: &mut Builder, place: &Extent) -> Value {
+        let at = vec![Slice::point(place.clone()), self.activation_rows(), Slice::range(0, 1)];
+        b.load("sx", "as", Dtype::F32, at, false)
+    }
+
+    /// Product of bytes over one step of activations, the sum of their codes, their scale.
+    fn integer_step(&self, b: &mut Builder, place: &Extent) -> (Value, Value, Value) {
+        let (x, w, z) = self.bytes(b, place);
+        let start = self.start(b, z);
         let dot = b.dot("d", x, w, true, start);
         let f = b.convert("f", dot, Dtype::F32);
         let total = b.convert("total", z, Dtype::F32);
-        let sx = b.load("sx", "as", Dtype::F32, at, false);
-        (f, total, sx)
+        (f, total, self.activation_scale(b, place))
+    }
+
+    /// The same over all steps of a group, which share their scale: integers to the end.
+    fn whole_group(&self, b: &mut Builder, steps: usize) -> (Value, Value, Value) {
+        let part = b.fill(0.0, Dtype::I32, &[self.tokens, self.weight.rows]);
+        let none = b.fill(0.0, Dtype::I32, &[self.tokens, 1]);
+        let turns = (Extent::Lit(0), Extent::from(steps), 1);
+        let sums = b.for_each("s", turns, &[("part", part), ("whole", none)], |b, sums| {
+            let (x, w, z) = self.bytes(b, &self.place(true, Some("s")));
+            let dot = b.dot("d", x, w, true, Some(sums[0]));
+            vec![dot, b.binary("all", Binary::Add, sums[1], z)]
+        });
+        let dot = match self.start(b, sums[1]) {
+            Some(start) => b.binary("centred", Binary::Add, sums[0], start),
+            None => sums[0],
+        };
+        let f = b.convert("f", dot, Dtype::F32);
+        let total = b.convert("total", sums[1], Dtype::F32);
+        let first = Extent::from("g") * steps;
+        (f, total, self.activation_scale(b, &first))
     }
 
     fn float_group(&self, b: &mut Builder, acc: Value) -> Value {

@@ -35,6 +35,9 @@ use std::{cell::RefCell, collections::BTreeSet};
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
+/// Products of bytes whose sum is sure to be an i32.
+const WHOLE: usize = 1 << 16;
+
 /// Activation rows of a tile for few of them.
 const FEW: usize = 2;
 
@@ -54,9 +57,11 @@ struct Product<'a> {
     experts: Experts,
     /// Activation rows of a tile.
     tokens: usize,
-    /// Activations that share a step when rounded, and how many such steps a row has.
+    /// Activations that a turn multiplies, and how many such steps a row has.
     step: usize,
     steps: usize,
+    /// Activations that share a scale when rounded: a step, or as many as share a scale of the weight.
+    share: usize,
     /// `az` is the sum of a step's codes times this.
     times: i32,
     weights: Vec<Weight>,
@@ -109,6 +114,9 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
             return Err(choice.unsupported("activations of this type", instead));
         }
     };
+    if !matches!(g.out, Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::I8) {
+        return Err(choice.unsupported(format!("out of {}", g.out), "f32, f16, bf16 or i8"));
+    }
     let groups = g.grouped.as_ref().map(|x| x.groups as usize);
     let experts = match (groups, &g.m) {
         (None, _) => Experts::None,
@@ -153,6 +161,23 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         Some(_) | None => 1,
     };
     let integer = packings().next().is_some();
+    // Scales that stay the same over a group of the weight: its sums are integers to the end.
+    let groups: BTreeSet<usize> = packings().map(|p| p.group).collect();
+    let same = match given {
+        Some((Group::Row | Group::Tensor, _)) => true,
+        Some((Group::K(g), _)) => groups.iter().all(|group| g as usize % group == 0),
+        None => g.compute == Compute::GroupInt,
+    };
+    let share = match groups.first() {
+        Some(&group) if groups.len() == 1 && group <= WHOLE && same => group,
+        Some(_) | None => step,
+    };
+    if g.compute == Compute::GroupInt && groups.iter().any(|g| *g != share) {
+        return Err(choice.unsupported(
+            "`group_int` where scales of weights and activations change at different places",
+            "`compute = \"int_dot\"`",
+        ));
+    }
     let bytes = packings().count() == weights.len() && experts == Experts::None;
     let mut product = Product {
         op: g,
@@ -165,6 +190,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         tokens: choice.schedule.tokens,
         step,
         steps: widest / step,
+        share,
         times,
         weights,
         failed: RefCell::new(None),
@@ -192,11 +218,11 @@ fn kind(
 ) -> Result<Kind> {
     let integer = match g.compute {
         // What a prologue makes of int8 activations is not int8; nor is it what an order brings together.
-        Compute::Auto | Compute::IntDot => {
+        Compute::Auto | Compute::IntDot | Compute::GroupInt => {
             !(matches!(g.a, Storage::Codes(_)) && (g.prologue.is_some() || act_order(w)))
         }
         Compute::Dequant => false,
-        Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane => {
+        Compute::Lut(_) | Compute::Bitplane => {
             return Err(
                 choice.unsupported("this way to compute", "`compute = \"int_dot\"` or \"dequant\"")
             );

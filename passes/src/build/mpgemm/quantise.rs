@@ -1,4 +1,4 @@
-//! Activations to int8: one scale and one sum a step.
+//! Activations to int8: one scale and one sum a step; scales may be the same for several.
 //!
 //! ```text
 //! as = max |a| / 127      aq = round(a / as)      az = times * sum(aq)
@@ -89,29 +89,69 @@ impl Product<'_> {
         if let Some(given) = self.given {
             return self.copy(b, given, i, guard);
         }
-        let steps = Extent::from(self.steps);
-        b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
-            let s = Extent::from("s");
+        let load = |b: &mut Builder, s: &Extent| {
             let along = Slice::range(s.clone() * self.step, self.step);
             let at = vec![Slice::range(i.clone(), 1), along];
             let x0 = b.load("x0", &self.a.name, self.a.elem, at, guard);
-            let x = b.convert("x", x0, Dtype::F32);
+            b.convert("x", x0, Dtype::F32)
+        };
+        // The largest, and NaN if one is no number.
+        let look = |b: &mut Builder, x: Value| {
             let size = b.unary("size", Unary::Abs, x);
             let largest = b.reduce("largest", Reduce::Max, size, 1);
             let trouble0 = b.binary("trouble0", Binary::Sub, x, x);
-            let trouble = b.reduce("trouble", Reduce::Sum, trouble0, 1);
-            let zero = b.fill(0.0, Dtype::F32, &[1, 1]);
-            let one = b.fill(1.0, Dtype::F32, &[1, 1]);
+            (largest, b.reduce("trouble", Reduce::Sum, trouble0, 1))
+        };
+        let round = |b: &mut Builder, x: Value, range: Value| {
             let most = b.fill(127.0, Dtype::F32, &[1, 1]);
-            let nothing = b.binary("nothing", Binary::Cmp(Compare::Eq), largest, zero);
-            let range = b.select("range", nothing, one, largest);
             let unit = b.binary("unit", Binary::Div, x, range);
             let scaled = b.binary("scaled", Binary::Mul, unit, most);
-            let q = b.convert("q", scaled, Dtype::I8);
-            let scale0 = b.binary("scale0", Binary::Div, range, most);
-            let scale = b.binary("scale", Binary::Add, scale0, trouble);
-            self.summed(b, q, scale, i, s);
+            b.convert("q", scaled, Dtype::I8)
+        };
+        let turns = self.share / self.step;
+        if turns == 1 {
+            let steps = Extent::from(self.steps);
+            b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
+                let s = Extent::from("s");
+                let x = load(b, &s);
+                let (largest, trouble) = look(b, x);
+                let (range, scale) = range_and_scale(b, largest, trouble);
+                let q = round(b, x, range);
+                self.summed(b, q, scale, i, s);
+                vec![]
+            });
+            return;
+        }
+        let shares = Extent::from(self.steps / turns);
+        b.for_each("h", (Extent::Lit(0), shares, 1), &[], |b, _| {
+            let s = Extent::from("h") * turns + Extent::from("s");
+            let all = (Extent::Lit(0), Extent::from(turns), 1);
+            let none = b.fill(0.0, Dtype::F32, &[1, 1]);
+            let both = b.for_each("s", all.clone(), &[("most", none), ("bad", none)], |b, sums| {
+                let x = load(b, &s);
+                let (largest, trouble) = look(b, x);
+                let most = b.binary("larger", Binary::Max, sums[0], largest);
+                vec![most, b.binary("worse", Binary::Add, sums[1], trouble)]
+            });
+            let (range, scale) = range_and_scale(b, both[0], both[1]);
+            b.for_each("s", all, &[], |b, _| {
+                let x = load(b, &s);
+                let q = round(b, x, range);
+                self.summed(b, q, scale, i, s.clone());
+                vec![]
+            });
             vec![]
         });
     }
+}
+
+/// What 127 stands for, 1 where all are 0; and the scale, NaN in trouble.
+fn range_and_scale(b: &mut Builder, largest: Value, trouble: Value) -> (Value, Value) {
+    let zero = b.fill(0.0, Dtype::F32, &[1, 1]);
+    let one = b.fill(1.0, Dtype::F32, &[1, 1]);
+    let most = b.fill(127.0, Dtype::F32, &[1, 1]);
+    let nothing = b.binary("nothing", Binary::Cmp(Compare::Eq), largest, zero);
+    let range = b.select("range", nothing, one, largest);
+    let scale0 = b.binary("scale0", Binary::Div, range, most);
+    (range, b.binary("scale", Binary::Add, scale0, trouble))
 }
