@@ -6,7 +6,7 @@ use kgen_ir::{
     op::{
         Attention, Bound, Code, Codes, Compute, Dim, Emit, Group, Grouped, Heads, IndexHead, Kind,
         Kv, KvLayout, Mask, MpGemm, Op, Precision, Query, Ranked, RowKind, RowOutput, RowTensor,
-        Rows, Segment, Select, Shared, Storage, Value, Weight, Zero,
+        Rows, Segment, Select, Shared, Storage, Target, Value, Weight, Zero,
         expr::{self, Dialect, Expr},
         print::print,
         read::read,
@@ -441,19 +441,41 @@ fn row_op() -> impl Strategy<Value = Op> {
                     tensor("g", RowKind::Vector),
                     tensor("c", RowKind::Column),
                     tensor("s", RowKind::Scalar),
+                    RowTensor { name: "id".into(), dtype: Dtype::I32, kind: RowKind::Column },
+                    tensor(
+                        "table",
+                        RowKind::Table {
+                            rows: Dim::Sym("vocab".into()),
+                            width: Dim::Const(width + 1),
+                        },
+                    ),
+                    tensor("list", RowKind::List(Dim::Const(7))),
                 ],
+                lets: vec![("twice".into(), parse("x * 2"))],
                 outputs: vec![
                     RowOutput {
                         name: "y".into(),
                         dtype,
                         kind: RowKind::Matrix,
                         value: parse(value),
+                        at: None,
                     },
                     RowOutput {
                         name: "best".into(),
                         dtype: Dtype::I32,
                         kind: RowKind::Column,
                         value: parse("argmax(y)"),
+                        at: None,
+                    },
+                    RowOutput {
+                        name: "cache".into(),
+                        dtype,
+                        kind: RowKind::Matrix,
+                        value: parse("twice + table[id] * list[col % 7]"),
+                        at: Some(Target {
+                            rows: Dim::Sym("slots".into()),
+                            at: expr::parse("id * 16 + row % 16", Dialect::Index).unwrap().expr,
+                        }),
                     },
                 ],
             }),

@@ -114,6 +114,7 @@ pub fn key_unit(compute: Precision, stored: &Storage) -> f64 {
 /// 128. Fewer are allowed.
 pub fn step_group(w: &Storage) -> usize {
     match w {
+        Storage::Block(format) if format.name.starts_with("tq") => 128,
         Storage::Plain(_) | Storage::Block(_) => 32,
         Storage::Codes(codes) => match codes.group {
             Group::K(g) if g % 128 == 0 => 128,

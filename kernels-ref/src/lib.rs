@@ -10,6 +10,7 @@ pub mod bound;
 pub mod compare;
 pub mod inputs;
 pub mod mpgemm;
+pub mod place;
 pub mod quant;
 pub mod rows;
 pub mod value;

@@ -87,7 +87,10 @@ pub fn run(
             }
             let w_row = decoded.get(&which).map_or(&[][..], |(_, row)| row);
             let int8 = bound::int8_activations(op.compute, &op.a, &w.storage);
-            Ok(sum_of_products(a_row, w_row, int8.then(|| bound::step_group(&w.storage))))
+            let sum = sum_of_products(a_row, w_row, int8.then(|| bound::step_group(&w.storage)));
+            // Rounding to int8 may make NaN of an infinity, and an epilogue any number of that.
+            let lost = int8 && sum.tainted && op.epilogue.is_some();
+            Ok(if lost { Value::of(0.0, f64::INFINITY).after(true) } else { sum })
         };
         let at = if own_bias.is_some() { g * n + column } else { column };
         let added = [bias.map(|t| t.get(at)), residual.map(|t| t.get(row * n + column))];

@@ -42,8 +42,14 @@ pub enum Block {
     Q4_0,
     Q4_1,
     Q5_0,
+    Q5_1,
+    Q2K,
+    Q3K,
     Q4K,
+    Q5K,
     Q6K,
+    TQ1_0,
+    TQ2_0,
 }
 
 /// Name, type, elements of a block, bytes of a block.
@@ -55,8 +61,14 @@ const BLOCKS: &[(&str, Block, usize, usize)] = &[
     ("q4_0", Block::Q4_0, 32, 18),
     ("q4_1", Block::Q4_1, 32, 20),
     ("q5_0", Block::Q5_0, 32, 22),
+    ("q5_1", Block::Q5_1, 32, 24),
+    ("q2_k", Block::Q2K, 256, 84),
+    ("q3_k", Block::Q3K, 256, 110),
     ("q4_k", Block::Q4K, 256, 144),
+    ("q5_k", Block::Q5K, 256, 176),
     ("q6_k", Block::Q6K, 256, 210),
+    ("tq1_0", Block::TQ1_0, 256, 54),
+    ("tq2_0", Block::TQ2_0, 256, 66),
 ];
 
 impl Block {
@@ -93,12 +105,47 @@ impl Block {
                 let fifth = (b[2 + e / 8] >> (e % 8)) & 1;
                 half_at(0) * (f64::from(nibble(&b[6..], e) + 16 * fifth) - 16.0)
             })),
+            // d, m, 32 fifth bits, nibbles.
+            Block::Q5_1 => out.extend((0..32).map(|e| {
+                let fifth = (b[4 + e / 8] >> (e % 8)) & 1;
+                half_at(0) * f64::from(nibble(&b[8..], e) + 16 * fifth) + half_at(2)
+            })),
+            // 16 bytes of a scale (low) and a min (high) for 16 elements each, 64 bytes of 2-bit codes, d, dmin; each 32
+            // bytes of codes hold four runs of 32 elements.
+            Block::Q2K => out.extend((0..256).map(|e| {
+                let (part, run, l) = (e / 128, e % 128 / 32, e % 32);
+                let code = (b[16 + 32 * part + l] >> (2 * run)) & 3;
+                let both = b[e / 16];
+                half_at(80) * f64::from(both & 15) * f64::from(code)
+                    - half_at(82) * f64::from(both >> 4)
+            })),
+            // 32 bytes of third bits, 64 bytes of low bit pairs as in q2_k, 12 bytes of sixteen 6-bit scales, d. Bit j of
+            // byte l of the third bits belongs to element 32 j + l; a code without it counts 4 less.
+            Block::Q3K => out.extend((0..256).map(|e| {
+                let (part, run, l) = (e / 128, e % 128 / 32, e % 32);
+                let low = (b[32 + 32 * part + l] >> (2 * run)) & 3;
+                let third = (b[l] >> (e / 32)) & 1;
+                let code = f64::from(low) - if third == 1 { 0.0 } else { 4.0 };
+                let s = e / 16;
+                let nib = if s < 8 { b[96 + s] & 15 } else { b[96 + s - 8] >> 4 };
+                let top = (b[104 + s % 4] >> (2 * (s / 4))) & 3;
+                half_at(108) * (f64::from(nib + 16 * top) - 32.0) * code
+            })),
             // d, dmin, 12 bytes of eight 6-bit scales and mins, 128 bytes: 32 of them hold two sub-blocks of 32.
             Block::Q4K => out.extend((0..256).map(|e| {
                 let sub = e / 32;
                 let (scale, min) = six_bits(&b[4..16], sub);
                 let byte = b[16 + sub / 2 * 32 + e % 32];
                 let code = if sub % 2 == 0 { byte & 15 } else { byte >> 4 };
+                half_at(0) * f64::from(scale) * f64::from(code) - half_at(2) * f64::from(min)
+            })),
+            // As q4_k, with 32 bytes of fifth bits before the nibbles: bit j of byte l belongs to element 32 j + l.
+            Block::Q5K => out.extend((0..256).map(|e| {
+                let sub = e / 32;
+                let (scale, min) = six_bits(&b[4..16], sub);
+                let byte = b[48 + sub / 2 * 32 + e % 32];
+                let low = if sub % 2 == 0 { byte & 15 } else { byte >> 4 };
+                let code = low + 16 * ((b[16 + e % 32] >> sub) & 1);
                 half_at(0) * f64::from(scale) * f64::from(code) - half_at(2) * f64::from(min)
             })),
             // 128 bytes of low nibbles, 64 of upper bit pairs, 16 signed scales, d; in halves of 128 elements.
@@ -110,8 +157,32 @@ impl Block {
                 let scale = f64::from(b[192 + e / 16] as i8);
                 half_at(208) * scale * (f64::from(low + 16 * high) - 32.0)
             })),
+            // 48 bytes of five digits of base 3, then 4 bytes of four, d. Digit n of the first 32 bytes belongs to elements
+            // 32 n .., of the next 16 bytes to 160 + 16 n .., of the last 4 to 240 + 4 n ..
+            Block::TQ1_0 => out.extend((0..256).map(|e| {
+                let (byte, place) = match e {
+                    0..160 => (e % 32, e / 32),
+                    160..240 => (32 + (e - 160) % 16, (e - 160) / 16),
+                    _ => (48 + (e - 240) % 4, (e - 240) / 4),
+                };
+                half_at(52) * (base3(b[byte], place) - 1.0)
+            })),
+            // 64 bytes of 2-bit codes as in q2_k, d.
+            Block::TQ2_0 => out.extend((0..256).map(|e| {
+                let (part, run, l) = (e / 128, e % 128 / 32, e % 32);
+                half_at(64) * (f64::from((b[32 * part + l] >> (2 * run)) & 3) - 1.0)
+            })),
         }
     }
+}
+
+/// The first digit of base 3 of a fraction of 256, after `shift` digits.
+fn base3(byte: u8, shift: usize) -> f64 {
+    let mut rest = f64::from(byte);
+    for _ in 0..shift {
+        rest = (rest * 3.0) % 256.0;
+    }
+    (rest * 3.0 / 256.0).floor()
 }
 
 /// Code `e` of 32: nibbles, low halves first.

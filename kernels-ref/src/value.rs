@@ -188,6 +188,7 @@ fn pair(func: Func, a: Value, b: Value) -> Value {
         | Func::Abs
         | Func::Sin
         | Func::Cos
+        | Func::F16Bits
         | Func::Select => {
             let y = (a.y / b.y).floor();
             Value::of(y, if a.e + b.e > 0.0 { 1.0 } else { 0.0 })
@@ -239,9 +240,20 @@ fn call(func: Func, a: Value) -> Value {
         }
         Func::Sin => Value::rounded(a.y.sin(), a.e.min(2.0) + C2 * U32 * (1.0 + a.y.abs())),
         Func::Cos => Value::rounded(a.y.cos(), a.e.min(2.0) + C2 * U32 * (1.0 + a.y.abs())),
+        Func::F16Bits => {
+            let y = half(a.y);
+            let reach = (half(a.y - a.e) - y).abs().max((half(a.y + a.e) - y).abs());
+            Value::of(y, reach)
+        }
         // Of more arguments.
         Func::Block | Func::Max | Func::Min | Func::Select => a,
     }
+}
+
+/// The bits of the nearest f16 as a number; of what is none, those of a quiet NaN.
+fn half(x: f64) -> f64 {
+    let stored = kgen_ir::tensor::Tensor::from_f64(Dtype::F16, &[1], &[x]);
+    stored.bytes.iter().rev().fold(0.0, |bits, byte| bits * 256.0 + f64::from(*byte))
 }
 
 /// How far a rising function moves over the error of its argument.

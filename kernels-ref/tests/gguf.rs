@@ -15,7 +15,7 @@ fn blocks_decode_as_gguf_does() {
     let run = Command::new(&python).arg(script).output().unwrap();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let text = String::from_utf8(run.stdout).unwrap();
-    assert_eq!(text.lines().count(), 48);
+    assert_eq!(text.lines().count(), 96);
     for line in text.lines() {
         let words: Vec<&str> = line.split(' ').collect();
         let byte = |i| u8::from_str_radix(&words[1][i..i + 2], 16).unwrap();

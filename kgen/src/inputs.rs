@@ -6,7 +6,7 @@ use kgen_ir::{
     extent::{Dims, Extent},
     format::Format,
     op::{
-        Kind, Op, Storage,
+        Kind, Op, Storage, indices,
         tensors::{Role, TensorSpec},
     },
     tensor::Tensor,
@@ -70,7 +70,7 @@ pub fn complete(
     let mut out = BTreeMap::new();
     // Codes, indices and page tables, as cases of `verify` have them; drawn only where one is asked for.
     let mut drawn = None;
-    for spec in op.tensors().into_iter().filter(|t| t.role == Role::In) {
+    for spec in op.tensors().into_iter().filter(|t| t.role == Role::In || t.kept) {
         let mut shape = Vec::new();
         for e in spec.stored_shape() {
             let size =
@@ -83,12 +83,12 @@ pub fn complete(
         let tensor = match given.get(&spec.name) {
             // Codes of 8 bits are bytes, with or without sign.
             Some(t)
-                if t.dtype == Dtype::I8
-                    && spec.dtype == Dtype::U8
+                if matches!(t.dtype, Dtype::I8 | Dtype::U8)
+                    && matches!(spec.dtype, Dtype::I8 | Dtype::U8)
                     && matches!(spec.storage, Storage::Codes(_))
                     && t.shape == shape =>
             {
-                Tensor { dtype: Dtype::U8, ..t.clone() }
+                Tensor { dtype: spec.dtype, ..t.clone() }
             }
             Some(t) if t.dtype != spec.dtype || t.shape != shape => {
                 return Err(Error::Input(format!(
@@ -115,6 +115,9 @@ pub fn complete(
             },
         };
         out.insert(spec.name, tensor);
+    }
+    if let Kind::Rows(rows) = &op.kind {
+        indices::check(rows, dims, &out).map_err(|e| Error::Input(e.to_string()))?;
     }
     Ok(out)
 }

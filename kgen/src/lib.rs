@@ -12,6 +12,7 @@ mod error;
 pub mod foreign;
 pub mod header;
 pub mod inputs;
+pub mod kernels;
 pub mod sweep;
 pub mod tune;
 pub mod verify;

@@ -67,9 +67,26 @@ fn five_mistakes_are_five_carets() {
 
 #[test]
 fn what_is_not_supported_yet_says_so() {
-    let output = kgen(&["compile", "ops/rmsnorm.toml", "--target", "host"]);
+    let output = kgen(&["compile", "ops/ternary_lut_gemv.toml", "--target", "host"]);
     assert_eq!(code(&output), 4, "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("instead: "));
+}
+
+#[test]
+fn an_id_outside_of_its_table_is_told_before_the_run() {
+    use kgen_ir::{dtype::Dtype, tensor::Tensor};
+    let dir = folder("ids");
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = dir.join("ids.safetensors");
+    let ids = Tensor::from_f64(Dtype::I32, &[2], &[3.0, 50.0]);
+    kgen_runtime::files::safetensors::write(&file, &[("id".to_string(), ids)].into()).unwrap();
+    let inputs = ["--inputs", file.to_str().unwrap()];
+    let sizes = ["--set", "m=2", "--set", "vocab=50"];
+    let output = kgen(&[&["run", "ops/embedding.toml"][..], &sizes, &inputs].concat());
+    assert_eq!(code(&output), 3, "{output:?}");
+    let told = "`table[id]` in row 1 asks for row 50 of `table`, which has 50";
+    let report = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(report.contains(told), "{report}");
 }
 
 #[test]
@@ -238,6 +255,7 @@ fn help_is_short() {
         "compile",
         "check",
         "run",
+        "decode",
         "verify",
         "bench",
         "tune",

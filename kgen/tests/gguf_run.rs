@@ -16,7 +16,14 @@ const WEIGHTS: &[(&str, &str, bool)] = &[
     ("Q8_0", "q8_0", true),
     ("Q4_0", "q4_0", true),
     ("Q4_1", "q4_1", true),
+    ("Q5_0", "q5_0", true),
+    ("Q5_1", "q5_1", true),
+    ("Q2_K", "q2_k", true),
+    ("Q3_K", "q3_k", true),
     ("Q4_K", "q4_k", true),
+    ("Q5_K", "q5_k", true),
+    ("TQ1_0", "tq1_0", true),
+    ("TQ2_0", "tq2_0", true),
     ("Q6_K", "q6_k", true),
 ];
 

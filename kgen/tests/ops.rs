@@ -8,9 +8,7 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("hybrid_topk_decode", "emit"),
     ("moe_gemm", "epilogue"),
-    ("rmsnorm", "row operations"),
     ("squeezed_attention", "select"),
-    ("swiglu", "row operations"),
     ("ternary_lut_gemv", "activations"),
     ("w6a8_bitplane_gemm", "activations"),
 ];

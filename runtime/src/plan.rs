@@ -374,12 +374,16 @@ impl Plan {
 
     /// Whether a weight of this shape is what a prepare step makes.
     fn packed_as(&self, p: &Prepare, shape: &[usize]) -> bool {
-        match &p.form {
-            Form::Blocks(source) => self.shape(source) == Some(shape),
-            Form::Parts(_, parts) => {
-                shape == [parts.copies, parts.n, parts.k]
-                    || parts.copies == 1 && shape == [parts.n, parts.k]
+        // One copy is as good as none.
+        fn sizes(shape: &[usize]) -> &[usize] {
+            match shape {
+                [1, rest @ ..] if rest.len() == 2 => rest,
+                _ => shape,
             }
+        }
+        match &p.form {
+            Form::Blocks(source) => self.shape(source).map(sizes) == Some(sizes(shape)),
+            Form::Parts(_, parts) => sizes(shape) == sizes(&[parts.copies, parts.n, parts.k]),
         }
     }
 

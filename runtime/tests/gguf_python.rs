@@ -61,7 +61,9 @@ fn check(python: &str, folder: &Path, rows: usize, k: usize) {
         }
         checked.push(t.name.to_owned());
     }
-    for name in ["F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q4_K", "Q6_K"] {
+    let formats = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "TQ1_0", "TQ2_0"];
+    let levels = ["Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K"];
+    for name in ["F32", "F16", "BF16"].into_iter().chain(formats).chain(levels) {
         assert!(checked.iter().any(|c| c == name), "{name} was not there");
     }
     println!("checked {} of [{rows}, {k}]", checked.join(" "));

@@ -2,4 +2,6 @@
 
 pub mod machine_programs;
 pub mod machine_run;
+pub mod models;
 pub mod mutate;
+pub mod reference_kernels;

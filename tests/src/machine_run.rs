@@ -52,7 +52,7 @@ pub fn run(
     for t in program.params.iter().filter(|t| t.store == Store::Strided) {
         let (shape, strides, bytes) = dense(t, dims)?;
         let content = match (t.role, inputs.get(&t.name)) {
-            (Role::Out, _) => vec![POISON; bytes],
+            (Role::Out, None) => vec![POISON; bytes],
             (_, Some(given)) if given.shape == shape && given.dtype == t.elem => {
                 given.bytes.clone()
             }

@@ -158,7 +158,9 @@ fn exact(program: &Program, e: &Example, expected: &Expected) -> Outputs {
     let rounds = matches!(&e.op.kind, Kind::MpGemm(g) if g.compute != Compute::Dequant);
     let values =
         interp(program, &e.dims, &e.inputs, Mode::Exact).map_err(|e| No::Failed(e.to_string()))?;
-    for (name, wanted) in expected.iter().filter(|_| !rounds) {
+    // Integers round in f64, too.
+    let whole = |name: &str| e.op.tensors().iter().any(|t| t.name == name && !t.dtype.is_float());
+    for (name, wanted) in expected.iter().filter(|(name, _)| !rounds && !whole(name)) {
         let list = values.get(name).ok_or_else(|| No::Failed(format!("no `{name}`")))?;
         for (i, (x, y)) in list.iter().zip(&wanted.values).enumerate() {
             let near = (x - y).abs() <= EXACT * wanted.bounds[i];
@@ -308,8 +310,11 @@ fn reference(e: &Example) -> Result<Expected, No> {
     if all.values().all(|o| o.values.is_empty()) {
         return Ok(all);
     }
-    let first =
-        kgen_kernels_ref::run_samples(&e.op, &e.dims, &e.inputs, &[(0, 0)]).map_err(failed)?;
+    let first = match kgen_kernels_ref::run_samples(&e.op, &e.dims, &e.inputs, &[(0, 0)]) {
+        // No rows, in an op that updates tensors in place.
+        Err(kgen_kernels_ref::RefError::Sample { rows: 0, .. }) => return Ok(all),
+        first => first.map_err(failed)?,
+    };
     for (name, some) in &first {
         for (at, y) in some.at.iter().flatten().zip(&some.values) {
             let whole = all[name].values[*at];

@@ -19,6 +19,17 @@ const MORE: &[(&str, &str)] = &[
     ("softcap", "softcap = 3.0\nlse = true\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n"),
     ("alibi", "alibi = true\nlse = true\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n"),
     ("sink", "sink_logit = true\nlse = true\n[[segment]]\nlen = \"n\"\nmask = { window = 7 }\n"),
+    ("weights", "lse = true\n[[segment]]\nlen = \"n[b]\"\nweight = true\nmask = \"causal\"\n"),
+    ("weighted", "sink_logit = true\n[[segment]]\nlen = \"n\"\nweight = true\n"),
+    (
+        "tree",
+        "lse = true\n[[segment]]\nname = \"a\"\nlen = \"p\"\n[[segment]]\nname = \"b\"\nlen = \"n\"\nmask = \"tree\"\n",
+    ),
+    (
+        "expression",
+        "lse = true\n[[segment]]\nlen = \"n\"\nmask = \"j <= i && (i - j) % 3 == 0 || block(j, 5) < head && !(j == p)\"\n\
+         [[segment]]\nname = \"b\"\nlen = \"p\"\nmask = \"abs(i - j) / 2 <= max(j - 7, -1 + 4 % 3)\"\n",
+    ),
     (
         "heads",
         "lse = true\n[[segment]]\nname = \"a\"\nheads = [1]\nlen = \"n\"\n[[segment]]\nname = \"b\"\nheads = \"rest\"\n\
@@ -73,6 +84,21 @@ const ROWS: &[(&str, &str)] = &[
     ("first", "{ dtype = \"f32\", kind = \"column\", value = \"argmax(x)\" }"),
 ];
 
+/// Elements by index, and rows written by index.
+const INDEXED: &[&str] = &[
+    "name = \"halves\"\nwidth = 32\nin = { x = \"f32\", pos = { dtype = \"i32\", kind = \"column\" }, f = { dtype = \"f32\", \
+     kind = \"list\", len = 4 } }\nlet = { a = \"pos * f[col % 4]\" }\nout = { y = { dtype = \"f32\", value = \"x * cos(a) + \
+     select(col % 8 < 4, -1, 1) * x[col / 8 * 8 + (col + 4) % 8] * sin(a)\" } }\n",
+    "name = \"rows_of_a_table\"\nwidth = 24\nin = { id = { dtype = \"i64\", kind = \"column\" }, table = { dtype = \"f16\", \
+     kind = \"table\", rows = \"vocab\" } }\nout = { y = { dtype = \"f32\", value = \"table[id] + table[id, 0] * col\" } }\n",
+    "name = \"pages\"\nwidth = 24\nin = { k = \"f32\", seq = { dtype = \"i32\", kind = \"column\" }, pos = { dtype = \"i32\", \
+     kind = \"column\" }, block = { dtype = \"i32\", kind = \"table\", rows = \"b\", width = \"pages\" } }\nout = { c = { dtype = \
+     \"f32\", rows = \"slots\", at = \"block[seq, pos / 4] * 4 + pos % 4\", value = \"k * 2\" }, y = { dtype = \"f32\", value = \
+     \"select(!(k < 0) && row != 1 || col >= 5, k, k % 3)\" } }\n",
+    "name = \"ring\"\nwidth = 24\nin = { k = \"f32\", pos = { dtype = \"i32\", kind = \"column\" } }\nout = { c = { dtype = \"f32\", \
+     rows = \"slots\", at = \"select(pos > 20, -1, min(pos, 4) + max(pos - 4, 0) % 12)\", value = \"k\" } }\n",
+];
+
 /// Sums of some hundred products in f64 differ by their order; the exponentials by the accuracy of the library.
 const TOLERANCE: f64 = 1e-11;
 
@@ -120,6 +146,10 @@ fn ops() -> Vec<kgen_ir::op::Op> {
              out = {{ y = {out} }}\n"
         );
         ops.push(kgen_ir::op::read::read(name, &text).unwrap_or_else(|e| panic!("{e}")));
+    }
+    for text in INDEXED {
+        let op = kgen_ir::op::read::read("rows", &format!("op = \"rows\"\nrows = \"m\"\n{text}"));
+        ops.push(op.unwrap_or_else(|e| panic!("{e}")));
     }
     ops
 }

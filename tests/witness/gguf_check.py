@@ -15,7 +15,7 @@ from gguf import quants
 ROWS, K = (int(x) for x in sys.argv[2:])
 # Offsets of the f16 factors of a block, for the types that the package cannot make.
 RANDOM = {"Q2_K": (80, 82), "Q3_K": (108,), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208,)}
-MADE = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "BF16"]
+MADE = ["Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "TQ1_0", "TQ2_0", "BF16"]
 
 
 def random_blocks(rng, name):

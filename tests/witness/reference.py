@@ -3,12 +3,14 @@
 usage: reference.py FOLDER     each FOLDER/N holds op.toml, dims.json, inputs.safetensors; writes N/NAME.f64
 
 Attention over plain floats: several segments, heads by list and `rest`, dense, packed ragged, paged and ring keys,
-shared copies, the masks that are predicates on positions, scale, softcap, ALiBi, sink, log-sum-exp, v as a prefix of k.
+shared copies, masks on positions, by expressions and by ancestor bits, scale, softcap, ALiBi, sink, weights of keys,
+log-sum-exp, v as a prefix of k.
 Products: plain floats and GGUF blocks (decoded by the package gguf), several weights side by side, experts, bias,
 residual, prologues and epilogues. Row operations.
 An op beyond this leaves no outputs and its reason in N/skipped.
 """
 
+import ast
 import json
 import pathlib
 import sys
@@ -16,8 +18,8 @@ import tomllib
 
 import numpy as np
 
-PLAIN = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "I64": np.int64, "U8": np.uint8, "F64": np.float64}
-GGUF = {"q4_0", "q4_1", "q5_0", "q8_0", "q4_k", "q6_k"}
+PLAIN = {"F32": np.float32, "F16": np.float16, "I32": np.int32, "I64": np.int64, "U32": np.uint32, "U8": np.uint8, "F64": np.float64}
+GGUF = {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "tq1_0", "tq2_0"}
 
 
 class Skip(Exception):
@@ -56,8 +58,9 @@ class Segment:
 
     def __init__(self, s, op, tensors, dims, batch, heads):
         self.name, self.heads, self.mask = s.get("name", "kv"), heads, s.get("mask")
-        if "select" in s or "emit" in s or s.get("weight"):
-            raise Skip("selections and weights")
+        if "select" in s or "emit" in s:
+            raise Skip("selections")
+        self.weighted = s.get("weight", False)
         self.t = lambda part: tensors.get(f"{self.name}.{part}")
         self.layout, self.shared = s.get("layout", "dense"), s.get("shared")
         self.len = size(s.get("len", 1), dims, max(batch, dims["scalars"].get(self.shared, 1)))
@@ -69,6 +72,12 @@ class Segment:
             return b
         group = self.t("group")
         return 0 if group is None else int(group[b])
+
+    def weight(self, b):
+        """Logarithms of the weights of the keys, numbered copy after copy."""
+        c = self.copy(b)
+        flat = self.t("weight").reshape(-1).astype(np.float64)
+        return flat[sum(self.len[:c]) :][: self.len[c]]
 
     def keys(self, b):
         """Of a sequence: places of its keys, their number (those that a ring has lost, too), k [len, heads, dim], v."""
@@ -106,7 +115,22 @@ class Segment:
         return held, n, k, (k[..., : self.prefix] if self.prefix else take("v"))
 
 
-def visible(mask, i, j):
+def sees(text, names):
+    """A condition of integers."""
+    words = {"block": lambda x, size: x // size, "max": max, "min": min, "abs": abs}
+    text = text.replace("!=", "<>").replace("!", " not ").replace("<>", "!=")
+    text = text.replace("&&", " and ").replace("||", " or ").replace("/", "//")
+    return bool(eval(text, {"__builtins__": {}}, words | names))
+
+
+def visible(segment, i, j, own, head, row, dims):
+    mask = segment.mask
+    if mask == "tree":
+        bits = segment.t("tree")[row]
+        return np.array([bool(int(bits[t // 32]) >> (int(t) % 32) & 1) for t in own], bool)
+    if isinstance(mask, str) and mask not in ("none", "causal"):
+        names = dims["scalars"] | {"i": int(i), "head": head}
+        return np.array([sees(mask, names | {"j": int(x)}) for x in j], bool)
     if mask is None or mask == "none":
         return np.ones(j.shape, bool)
     if mask == "causal":
@@ -143,18 +167,21 @@ def attention(op, dims, t):
         for head in range(qh):
             kv = head // (qh // kvh)
             own = [s for s in segments if kv in s.heads]
-            ks, vs, places, total = [], [], [], 0
+            ks, vs, places, held_by, weights, total = [], [], [], [], [], 0
             for s in own:
                 held, n, k, v = s.keys(b)
                 at = s.heads.index(kv)
                 ks.append(k[:, at])
                 vs.append(v[:, at])
                 places.append(total + held)
+                held_by.append(held)
+                weights.append(s.weight(b)[held] if s.weighted else np.zeros(len(held)))
                 total += n
             x = q[rows].astype(np.float64)[:, head]
             for i, row in enumerate(x):
                 pos = total - len(x) + i
-                seen = [visible(s.mask, pos, j) for s, j in zip(own, places)]
+                at = t["q.indptr"][b] + i if ragged else (b, i)
+                seen = [visible(s, pos, j, h, head, at, dims) for s, j, h in zip(own, places, held_by)]
                 seen = np.concatenate(seen) if seen else np.zeros(0, bool)
                 j = np.concatenate(places) if places else np.zeros(0)
                 keys = np.concatenate(ks)[seen] if ks else np.zeros((0, dim))
@@ -164,11 +191,12 @@ def attention(op, dims, t):
                     score = op["softcap"] * np.tanh(score / op["softcap"])
                 if op.get("alibi"):
                     score = score + float(t["alibi"][head]) * (j[seen] - pos)
+                score = score + (np.concatenate(weights)[seen] if weights else 0)
                 every = score
                 if op.get("sink_logit"):
                     every = np.append(score, float(t["sink_logit"][head]))
-                if len(score) == 0:
-                    # A row without keys, whatever the sink.
+                if np.all(score == -np.inf):
+                    # A row without keys, or of keys that weigh nothing, whatever the sink.
                     y, l = np.zeros(v_dim), -np.inf
                 else:
                     m = every.max()
@@ -197,33 +225,92 @@ def weight(t, name, form):
     return t[name].astype(np.float64)
 
 
-def expression(text, names):
-    """Elementwise along the last axis; reductions keep it, with size 1."""
-    words = {
+def functions():
+    return {
         "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "abs": np.abs,
         "rsqrt": lambda x: 1 / np.sqrt(x), "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
         "sum": lambda x: x.sum(-1, keepdims=True), "mean": lambda x: x.mean(-1, keepdims=True),
         "max": lambda x, y=None: x.max(-1, keepdims=True) if y is None else np.where(x > y, x, y),
         "min": lambda x, y=None: x.min(-1, keepdims=True) if y is None else np.where(x < y, x, y),
-        "argmax": lambda x: x.argmax(-1)[..., None].astype(np.float64),
+        "argmax": lambda x: x.argmax(-1)[..., None].astype(np.float64), "select": np.where,
+        "block": lambda x, y: x // np.maximum(y, 1),
     }
-    if any(c in text for c in "&|!"):
-        raise Skip("conditions")
-    return eval(text, {"__builtins__": {}}, words | names)
+
+
+class Names:
+    """What names and elements are: values in float64, or whole numbers inside brackets."""
+
+    def __init__(self, values, whole=None, element=None):
+        self.values, self.whole, self.element = values, whole or {}, element
+
+
+def expression(text, names):
+    """Elementwise along the last axis; reductions keep it, with size 1."""
+    names = names if isinstance(names, Names) else Names(names)
+    text = text.replace("&&", " and ").replace("||", " or ").replace("!=", "<>").replace("!", " not ")
+    return walk(ast.parse(text.replace("<>", "!=").strip(), mode="eval").body, names, False)
+
+
+def walk(node, names, index):
+    go = lambda n: walk(n, names, index)
+    if isinstance(node, ast.Constant):
+        return np.int64(node.value) if index else np.float64(node.value)
+    if isinstance(node, ast.Name):
+        return (names.whole if index else names.values)[node.id]
+    if isinstance(node, ast.Subscript):
+        list_ = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        found = names.element(node.value.id, [walk(n, names, True) for n in list_])
+        return found.astype(np.int64 if index else np.float64)
+    if isinstance(node, ast.UnaryOp):
+        return np.logical_not(go(node.operand)) if isinstance(node.op, ast.Not) else -go(node.operand)
+    if isinstance(node, ast.BoolOp):
+        parts = [go(n) for n in node.values]
+        return (np.logical_and if isinstance(node.op, ast.And) else np.logical_or).reduce(np.broadcast_arrays(*parts))
+    if isinstance(node, ast.Compare):
+        a, b = go(node.left), go(node.comparators[0])
+        return {ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater, ast.GtE: np.greater_equal,
+                ast.Eq: np.equal, ast.NotEq: np.not_equal}[type(node.ops[0])](a, b)
+    if isinstance(node, ast.Call):
+        return functions()[node.func.id](*[go(n) for n in node.args])
+    a, b, op = go(node.left), go(node.right), type(node.op)
+    if op in (ast.Div, ast.Mod) and index:
+        b = np.maximum(b, 1)
+        return a // b if op is ast.Div else a % b
+    return {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Mod: np.mod}[op](a, b)
 
 
 def rows(op, dims, t):
-    named, count = {}, None
-    for name, form in op["in"].items():
-        kind = form.get("kind", "matrix") if isinstance(form, dict) else "matrix"
-        x = t[name].astype(np.float64)
-        named[name] = x[:, None] if kind == "column" else x
-        count = x.shape[0] if kind in ("matrix", "column") else count
-    out = {}
+    width = op["width"]
+    kinds = {n: f.get("kind", "matrix") if isinstance(f, dict) else "matrix" for n, f in op["in"].items()}
+    count = dims["scalars"][op["rows"]] if isinstance(op["rows"], str) else op["rows"]
+    row, col = np.arange(count)[:, None], np.arange(width)[None, :]
+    shaped = {n: t[n][:, None] if k == "column" else t[n] for n, k in kinds.items() if k not in ("table", "list")}
+    values = {n: x.astype(np.float64) for n, x in shaped.items()} | {"row": row * 1.0, "col": col * 1.0}
+    whole = {n: x.astype(np.int64) for n, x in shaped.items() if x.dtype in (np.int32, np.int64)}
+    whole |= {n: np.int64(x) for n, x in dims["scalars"].items()} | {"row": row, "col": col}
+
+    def element(name, at):
+        if kinds[name] == "matrix":
+            return t[name][row, at[0]]
+        if kinds[name] == "table":
+            return t[name][at[0], at[1] if len(at) > 1 else col]
+        return np.atleast_2d(t[name][at[0]])
+
+    names, out = Names(values, whole, element), {}
+    for name, value in op.get("let", {}).items():
+        values[name] = expression(value, names)
     for name, form in op["out"].items():
         kind = form.get("kind", "matrix")
-        y = np.asarray(expression(form["value"], named), np.float64)
-        out[name] = np.broadcast_to(y, (count, op["width"] if kind == "matrix" else 1))
+        y = np.asarray(expression(form["value"], names), np.float64)
+        y = np.broadcast_to(y, (count if kind in ("matrix", "column") else 1, width if kind in ("matrix", "vector") else 1))
+        values[name] = y
+        if "at" in form:
+            tree = ast.parse(form["at"].replace("&&", " and ").replace("||", " or "), mode="eval").body
+            at = np.broadcast_to(walk(tree, names, True), (count, 1))[:, 0]
+            full = t[name].astype(np.float64).reshape(len(t[name]), -1).copy()
+            full[at[at >= 0]] = y[at >= 0]
+            y = full
+        out[name] = y
     return out
 
 

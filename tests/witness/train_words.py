@@ -7,8 +7,9 @@ Vocabulary: the 256 bytes, merges of byte pairs learned here, one token that beg
 Made with Python 3.11, torch 2.15.0, numpy 2.4.6, gguf 0.19.0. The seed says every draw; other versions of torch, or
 another CPU, round otherwise, and give a model as good but not the same bytes.
 
-Half of the loss is taken with weights rounded to blocks of Q4_0 and pulls both outputs together: a model this small
-has no redundancy by itself, and its rounded forms would be other models.
+Weights are trained to bear being rounded to blocks of Q4_0: half of the loss is taken with rounded ones, both outputs
+are pulled together, also on texts of pieces that do not belong together, and later the weights to what they round to.
+A model this small has no redundancy by itself, and its rounded forms would be other models.
 """
 
 import collections
@@ -25,7 +26,7 @@ import torch.nn.functional as F
 COMMIT = "885369b"
 TEXTS = ["ARCHITECTURE.md", "README.md", "LICENSE-APACHE", "LICENSE-MIT", "CHANGELOG.md"]
 SEED = 20
-STEPS = int(sys.argv[2]) if len(sys.argv) > 2 else 2400
+STEPS = int(sys.argv[2]) if len(sys.argv) > 2 else 2200
 
 VOCABULARY = 512
 LAYERS, WIDTH, HEADS, KV_HEADS, HIDDEN = 3, 96, 6, 2, 256
@@ -160,6 +161,14 @@ def train(ids, bos):
         count = BATCH * CONTEXT // length // 2
         starts = torch.randint(0, len(ids) - length, (count,)).tolist()
         rows = torch.stack([ids[s : s + length] for s in starts])
+        # Every other row is of pieces from anywhere.
+        for row in rows[::2]:
+            at = 0
+            while at < length:
+                size = min(int(torch.randint(4, 40, ())), length - at)
+                start = int(torch.randint(0, len(ids) - size, ()))
+                row[at : at + size] = ids[start : start + size]
+                at += size
         given = torch.cat((torch.full((count, 1), bos), rows[:, :-1]), 1)
         wanted = rows.flatten()
         full = forward(p, given).flatten(0, 1)
@@ -167,10 +176,14 @@ def train(ids, bos):
         loss = F.cross_entropy(full, wanted) + F.cross_entropy(coarse, wanted)
         apart = F.kl_div(F.log_softmax(coarse, -1), F.log_softmax(full, -1), log_target=True, reduction="batchmean")
         adam.zero_grad()
-        (loss + 4 * apart).backward()
+        (loss + 8 * apart).backward()
         torch.nn.utils.clip_grad_norm_(p.values(), 1.0)
         adam.step()
         schedule.step()
+        if step > STEPS // 2:
+            with torch.no_grad():
+                for w in matrices:
+                    w += 0.01 * (blocks(w) - w)
         if step % 100 == 0 or step == STEPS - 1:
             print(f"step {step}: loss {loss.item() / 2:.4f}, apart {apart.item():.5f}", flush=True)
     return {name: w.detach().numpy() for name, w in p.items()}

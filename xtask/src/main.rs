@@ -3,6 +3,7 @@
 //! ```text
 //! cargo xtask must-show spine [--full]    every promise of the spine: kept or not
 //! cargo xtask must-show native            the same for the native emitter
+//! cargo xtask must-show dense             the same for the dense operators
 //! cargo xtask lines                       lines of code per crate, and the longest file
 //! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
 //! cargo xtask bless                       accepts what filetests, reports and goldens now come to
@@ -13,6 +14,7 @@
 //! ```
 
 mod costs;
+mod dense;
 mod fuzz;
 mod lines;
 mod must_show;
@@ -25,7 +27,7 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask must-show spine|native [--full] | lines | bless | sample | mutants | costs | \
+const USAGE: &str = "usage: cargo xtask must-show spine|native|dense [--full] | lines | bless | sample | mutants | costs | \
                      probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         ["must-show", "spine"] => must_show::show(&root(), spine::POINTS, false),
         ["must-show", "spine", "--full"] => must_show::show(&root(), spine::POINTS, true),
         ["must-show", "native"] => must_show::show(&root(), native::POINTS, false),
+        ["must-show", "dense"] => must_show::show(&root(), dense::POINTS, false),
         ["lines"] => match lines::count(&root()) {
             Ok(count) => {
                 print!("{count}");

@@ -1,4 +1,4 @@
-//! Rounds floats to blocks of a format whose scales have one level: `q4_0`, `q4_1`, `q8_0`, floats.
+//! Rounds floats to blocks of a format whose scales have one level: `q4_0`, `q4_1`, `q8_0`, `tq2_0`, floats.
 //!
 //! The scale is chosen as ggml's reference quantisation chooses it, so that both give the same bytes.
 
@@ -72,6 +72,8 @@ fn range(elem: FieldElem, zero: i32) -> Option<(i32, i32)> {
     match elem {
         FieldElem::Uint(bits) => Some((-zero, (1 << bits) - 1 - zero)),
         FieldElem::Int(bits) => Some((1 - (1 << (bits - 1)), (1 << (bits - 1)) - 1)),
+        // `zero` is the code of 0.
+        FieldElem::Ternary | FieldElem::Trit => Some((-1, 1)),
         FieldElem::Float(_) | FieldElem::Biased(..) => None,
     }
 }
@@ -85,7 +87,11 @@ fn step(values: &[f32], least: i32, most: i32) -> f32 {
 /// ggml rounds signed codes half away from zero, unsigned ones by adding zero point and a half before it cuts.
 fn nearest(x: f32, zero: i32, elem: FieldElem) -> f32 {
     match elem {
-        FieldElem::Int(_) | FieldElem::Float(_) | FieldElem::Biased(..) => x.round() + zero as f32,
+        FieldElem::Int(_)
+        | FieldElem::Float(_)
+        | FieldElem::Biased(..)
+        | FieldElem::Ternary
+        | FieldElem::Trit => x.round() + zero as f32,
         FieldElem::Uint(_) => (x + (zero as f32 + 0.5)).floor(),
     }
 }
@@ -93,7 +99,11 @@ fn nearest(x: f32, zero: i32, elem: FieldElem) -> f32 {
 fn float_field(field: &Field, x: f32) -> u32 {
     match field.elem {
         FieldElem::Float(dtype) => float_bits(dtype, x).unwrap_or(0),
-        FieldElem::Uint(_) | FieldElem::Int(_) | FieldElem::Biased(..) => 0,
+        FieldElem::Uint(_)
+        | FieldElem::Int(_)
+        | FieldElem::Biased(..)
+        | FieldElem::Ternary
+        | FieldElem::Trit => 0,
     }
 }
 

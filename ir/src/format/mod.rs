@@ -64,6 +64,10 @@ pub enum FieldElem {
     Int(u8),
     /// So many bits, unsigned, less this number.
     Biased(u8, i32),
+    /// Two bits, of which encoders write 0, 1, 2.
+    Ternary,
+    /// A digit of base 3: its slices name bytes, and `to` its place among the five of a byte.
+    Trit,
 }
 
 /// Where some bits of the elements of a field stand: bits `[to, to + bits)` of element
@@ -127,13 +131,16 @@ impl FieldElem {
             FieldElem::Uint(bits) | FieldElem::Int(bits) | FieldElem::Biased(bits, _) => {
                 bits.into()
             }
+            FieldElem::Ternary | FieldElem::Trit => 2,
         }
     }
 
     /// The integer that these bits mean; of a float, the bits themselves.
     fn integer(self, bits: u32) -> i32 {
         match self {
-            FieldElem::Float(_) | FieldElem::Uint(_) => bits as i32,
+            FieldElem::Float(_) | FieldElem::Uint(_) | FieldElem::Ternary | FieldElem::Trit => {
+                bits as i32
+            }
             FieldElem::Int(width) => {
                 let unused = 32 - u32::from(width);
                 (bits << unused) as i32 >> unused
@@ -145,9 +152,11 @@ impl FieldElem {
     fn value(self, bits: u32) -> f32 {
         match self {
             FieldElem::Float(dtype) => float(dtype, bits),
-            FieldElem::Uint(_) | FieldElem::Int(_) | FieldElem::Biased(..) => {
-                self.integer(bits) as f32
-            }
+            FieldElem::Uint(_)
+            | FieldElem::Int(_)
+            | FieldElem::Biased(..)
+            | FieldElem::Ternary
+            | FieldElem::Trit => self.integer(bits) as f32,
         }
     }
 }
@@ -157,6 +166,16 @@ impl Field {
     fn read(&self, block: &[u8], out: &mut Vec<i32>) {
         out.clear();
         out.resize(self.count, 0);
+        if self.elem == FieldElem::Trit {
+            for s in self.slices {
+                s.each(&mut |element, at| {
+                    if let (Some(x), Some(byte)) = (out.get_mut(element), block.get(at / 8)) {
+                        *x = trit(*byte, s.to);
+                    }
+                });
+            }
+            return;
+        }
         for s in self.slices {
             gather(s, s.loops, s.byte * 8 + s.bit, s.first, block, out);
         }
@@ -165,6 +184,14 @@ impl Field {
     /// The inverse of `read`; bits of other fields stay.
     fn write(&self, elements: &[u32], block: &mut [u8]) {
         for s in self.slices {
+            if self.elem == FieldElem::Trit {
+                s.each(&mut |element, at| {
+                    if let (Some(x), Some(byte)) = (elements.get(element), block.get_mut(at / 8)) {
+                        *byte = with_trit(*byte, s.to, *x);
+                    }
+                });
+                continue;
+            }
             s.each(&mut |element, at| {
                 for b in 0..usize::from(s.bits) {
                     let bit = elements.get(element).map_or(0, |e| e >> (usize::from(s.to) + b) & 1);
@@ -175,6 +202,23 @@ impl Field {
             });
         }
     }
+}
+
+/// Digits of base 3 in a byte.
+const TRITS: u8 = 5;
+
+/// Digit `place` of a byte, which is 256 / 243 of the number of its digits, rounded up: times 3 to the place, modulo
+/// 256, it begins with the digit.
+fn trit(byte: u8, place: u8) -> i32 {
+    let shifted = byte.wrapping_mul(3u8.wrapping_pow(place.into()));
+    i32::from(u16::from(shifted) * 3 >> 8)
+}
+
+/// The byte with another digit.
+fn with_trit(byte: u8, place: u8, x: u32) -> u8 {
+    let digit = |i| if i == place { x.min(2) } else { trit(byte, i) as u32 };
+    let number = (0..TRITS).fold(0, |n, i| n * 3 + digit(i));
+    (number * 256).div_ceil(243) as u8
 }
 
 impl Slice {

@@ -127,7 +127,8 @@ impl Packing {
         let code = format.field(Role::Code).map_or(FieldElem::Float(Dtype::F32), |f| f.elem);
         let elem = match code {
             FieldElem::Float(dtype) => dtype,
-            FieldElem::Uint(4) => Dtype::Code(4),
+            FieldElem::Ternary | FieldElem::Trit => Dtype::Code(2),
+            FieldElem::Uint(bits @ 1..=4) => Dtype::Code(bits.next_power_of_two()),
             FieldElem::Uint(_) | FieldElem::Int(_) | FieldElem::Biased(..) => Dtype::U8,
         };
         Packing {
@@ -139,6 +140,11 @@ impl Packing {
             zeros: None,
             zero: zero(format),
         }
+    }
+
+    /// Bytes without levels: what the codes of a step are unpacked to.
+    pub fn bytes_of(lanes: usize, group: usize) -> Packing {
+        Packing { elem: Dtype::U8, lanes, group, scale: None, min: None, zeros: None, zero: 0 }
     }
 
     /// What is wrong with it, if anything.
@@ -173,9 +179,6 @@ impl Packing {
                 self.elem
             ));
         };
-        if self.scale.is_none() {
-            return Err("codes need a scale".into());
-        }
         if !self.group.is_multiple_of(QUAD * fields) {
             let of = QUAD * fields;
             return Err(format!("a group of {} is no multiple of the {of} in a word", self.group));
@@ -536,7 +539,8 @@ fn zero(format: &Format) -> i32 {
     match format.field(Role::Code).map(|f| f.elem) {
         Some(FieldElem::Int(bits)) => zero + (1 << (bits - 1)),
         Some(FieldElem::Biased(_, bias)) => zero + bias,
-        Some(FieldElem::Uint(_) | FieldElem::Float(_)) | None => zero,
+        Some(FieldElem::Uint(_) | FieldElem::Float(_) | FieldElem::Ternary | FieldElem::Trit)
+        | None => zero,
     }
 }
 

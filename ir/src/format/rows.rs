@@ -22,9 +22,35 @@ pub const FORMATS: &[Format] = &[
             at(6, 4, 0, &[Loop(16, 8, 1), Loop(2, 4, 16)]),
         ]},
     ]},
+    Format { name: "q5_1", gguf: Some(7), block: 32, bytes: 24, value: Value::Affine { zero: 0 }, fields: &[
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
+        Field { role: Min,        elem: Float(F16), count: 1,   slices: F16_AT_2 },
+        Field { role: Code,       elem: Uint(5),    count: 32,  slices: &[
+            at(4, 1, 4, &[Loop(32, 1, 1)]),
+            at(8, 4, 0, &[Loop(16, 8, 1), Loop(2, 4, 16)]),
+        ]},
+    ]},
     Format { name: "q8_0", gguf: Some(8), block: 32, bytes: 34, value: Value::Affine { zero: 0 }, fields: &[
         Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
         Field { role: Code,       elem: Int(8),     count: 32,  slices: &[at(2, 8, 0, &[Loop(32, 8, 1)])] },
+    ]},
+    Format { name: "q2_k", gguf: Some(10), block: 256, bytes: 84, value: Value::TwoLevel { zero: 0 }, fields: &[
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: &[at(80, 16, 0, &[])] },
+        Field { role: Min,        elem: Float(F16), count: 1,   slices: &[at(82, 16, 0, &[])] },
+        Field { role: InnerScale, elem: Uint(4),    count: 16,  slices: &[at(0, 4, 0, &[Loop(16, 8, 1)])] },
+        Field { role: InnerMin,   elem: Uint(4),    count: 16,  slices: &[high(4, at(0, 4, 0, &[Loop(16, 8, 1)]))] },
+        Field { role: Code,       elem: Uint(2),    count: 256, slices: &[at(16, 2, 0, &[Loop(32, 8, 1), Loop(4, 2, 32), Loop(2, 256, 128)])] },
+    ]},
+    Format { name: "q3_k", gguf: Some(11), block: 256, bytes: 110, value: Value::TwoLevel { zero: 4 }, fields: &[
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: &[at(108, 16, 0, &[])] },
+        Field { role: InnerScale, elem: Biased(6, 32), count: 16, slices: &[
+            at(96,  4, 0, &[Loop(8, 8, 1), Loop(2, 4, 8)]),
+            at(104, 2, 4, &[Loop(4, 8, 1), Loop(4, 2, 4)]),
+        ]},
+        Field { role: Code,       elem: Uint(3),    count: 256, slices: &[
+            at(32, 2, 0, &[Loop(32, 8, 1), Loop(4, 2, 32), Loop(2, 256, 128)]),
+            at(0,  1, 2, &[Loop(32, 8, 1), Loop(8, 1, 32)]),
+        ]},
     ]},
     Format { name: "q4_k", gguf: Some(12), block: 256, bytes: 144, value: Value::TwoLevel { zero: 0 }, fields: &[
         Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
@@ -33,6 +59,16 @@ pub const FORMATS: &[Format] = &[
         Field { role: InnerMin,   elem: Uint(6),    count: 8,   slices: K_MINS },
         Field { role: Code,       elem: Uint(4),    count: 256, slices: &[at(16, 4, 0, &[Loop(32, 8, 1), Loop(2, 4, 32), Loop(4, 256, 64)])] },
     ]},
+    Format { name: "q5_k", gguf: Some(13), block: 256, bytes: 176, value: Value::TwoLevel { zero: 0 }, fields: &[
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
+        Field { role: Min,        elem: Float(F16), count: 1,   slices: F16_AT_2 },
+        Field { role: InnerScale, elem: Uint(6),    count: 8,   slices: K_SCALES },
+        Field { role: InnerMin,   elem: Uint(6),    count: 8,   slices: K_MINS },
+        Field { role: Code,       elem: Uint(5),    count: 256, slices: &[
+            at(16, 1, 4, &[Loop(32, 8, 1), Loop(8, 1, 32)]),
+            at(48, 4, 0, &[Loop(32, 8, 1), Loop(2, 4, 32), Loop(4, 256, 64)]),
+        ]},
+    ]},
     Format { name: "q6_k", gguf: Some(14), block: 256, bytes: 210, value: Value::TwoLevel { zero: 32 }, fields: &[
         Field { role: Scale,      elem: Float(F16), count: 1,   slices: &[at(208, 16, 0, &[])] },
         Field { role: InnerScale, elem: Int(8),     count: 16,  slices: &[at(192, 8, 0, &[Loop(16, 8, 1)])] },
@@ -40,6 +76,22 @@ pub const FORMATS: &[Format] = &[
             at(0,   4, 0, &[Loop(32, 8, 1), Loop(2, 256, 32), Loop(2, 4, 64), Loop(2, 512, 128)]),
             at(128, 2, 4, &[Loop(32, 8, 1), Loop(4, 2, 32), Loop(2, 256, 128)]),
         ]},
+    ]},
+    // Five digits of base 3 a byte, as the fraction of 256 that they are of 243; the last four bytes hold four.
+    Format { name: "tq1_0", gguf: Some(34), block: 256, bytes: 54, value: Value::Affine { zero: 1 }, fields: &[
+        Field { role: Code,       elem: Trit,       count: 256, slices: &[
+            from(0,   digit(0,  0, &[Loop(32, 8, 1)])), from(32,  digit(0,  1, &[Loop(32, 8, 1)])), from(64,  digit(0,  2, &[Loop(32, 8, 1)])),
+            from(96,  digit(0,  3, &[Loop(32, 8, 1)])), from(128, digit(0,  4, &[Loop(32, 8, 1)])),
+            from(160, digit(32, 0, &[Loop(16, 8, 1)])), from(176, digit(32, 1, &[Loop(16, 8, 1)])), from(192, digit(32, 2, &[Loop(16, 8, 1)])),
+            from(208, digit(32, 3, &[Loop(16, 8, 1)])), from(224, digit(32, 4, &[Loop(16, 8, 1)])),
+            from(240, digit(48, 0, &[Loop(4, 8, 1)])),  from(244, digit(48, 1, &[Loop(4, 8, 1)])),
+            from(248, digit(48, 2, &[Loop(4, 8, 1)])),  from(252, digit(48, 3, &[Loop(4, 8, 1)])),
+        ]},
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: &[at(52, 16, 0, &[])] },
+    ]},
+    Format { name: "tq2_0", gguf: Some(35), block: 256, bytes: 66, value: Value::Affine { zero: 1 }, fields: &[
+        Field { role: Code,       elem: Ternary,    count: 256, slices: &[at(0, 2, 0, &[Loop(32, 8, 1), Loop(4, 2, 32), Loop(2, 256, 128)])] },
+        Field { role: Scale,      elem: Float(F16), count: 1,   slices: &[at(64, 16, 0, &[])] },
     ]},
 ];
 
@@ -72,6 +124,11 @@ const fn at(byte: usize, bits: u8, to: u8, loops: &'static [Loop]) -> Slice {
     Slice { byte, bit: 0, bits, to, first: 0, loops }
 }
 
+/// Digit `place` of base 3 of each byte from `byte` on.
+const fn digit(byte: usize, place: u8, loops: &'static [Loop]) -> Slice {
+    Slice { byte, bit: 0, bits: 8, to: place, first: 0, loops }
+}
+
 /// As `slice`, so many bits higher in the byte.
 const fn high(bit: usize, slice: Slice) -> Slice {
     Slice { bit, ..slice }
@@ -96,45 +153,3 @@ pub fn find(name: &str) -> Option<&'static Format> {
 pub fn by_gguf(number: u32) -> Option<&'static Format> {
     all().find(|f| f.gguf == Some(number))
 }
-
-/// Rows that wait for a decode in the reference: moved into [`FORMATS`], they are formats.
-#[cfg(test)]
-#[rustfmt::skip] // one field a line
-pub(super) const LATER: &[Format] = &[
-    Format { name: "q5_1", gguf: Some(7), block: 32, bytes: 24, value: Value::Affine { zero: 0 }, fields: &[
-        Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
-        Field { role: Min,        elem: Float(F16), count: 1,   slices: F16_AT_2 },
-        Field { role: Code,       elem: Uint(5),    count: 32,  slices: &[
-            at(4, 1, 4, &[Loop(32, 1, 1)]),
-            at(8, 4, 0, &[Loop(16, 8, 1), Loop(2, 4, 16)]),
-        ]},
-    ]},
-    Format { name: "q2_k", gguf: Some(10), block: 256, bytes: 84, value: Value::TwoLevel { zero: 0 }, fields: &[
-        Field { role: Scale,      elem: Float(F16), count: 1,   slices: &[at(80, 16, 0, &[])] },
-        Field { role: Min,        elem: Float(F16), count: 1,   slices: &[at(82, 16, 0, &[])] },
-        Field { role: InnerScale, elem: Uint(4),    count: 16,  slices: &[at(0, 4, 0, &[Loop(16, 8, 1)])] },
-        Field { role: InnerMin,   elem: Uint(4),    count: 16,  slices: &[high(4, at(0, 4, 0, &[Loop(16, 8, 1)]))] },
-        Field { role: Code,       elem: Uint(2),    count: 256, slices: &[at(16, 2, 0, &[Loop(32, 8, 1), Loop(4, 2, 32), Loop(2, 256, 128)])] },
-    ]},
-    Format { name: "q3_k", gguf: Some(11), block: 256, bytes: 110, value: Value::TwoLevel { zero: 4 }, fields: &[
-        Field { role: Scale,      elem: Float(F16), count: 1,   slices: &[at(108, 16, 0, &[])] },
-        Field { role: InnerScale, elem: Biased(6, 32), count: 16, slices: &[
-            at(96,  4, 0, &[Loop(8, 8, 1), Loop(2, 4, 8)]),
-            at(104, 2, 4, &[Loop(4, 8, 1), Loop(4, 2, 4)]),
-        ]},
-        Field { role: Code,       elem: Uint(3),    count: 256, slices: &[
-            at(32, 2, 0, &[Loop(32, 8, 1), Loop(4, 2, 32), Loop(2, 256, 128)]),
-            at(0,  1, 2, &[Loop(32, 8, 1), Loop(8, 1, 32)]),
-        ]},
-    ]},
-    Format { name: "q5_k", gguf: Some(13), block: 256, bytes: 176, value: Value::TwoLevel { zero: 0 }, fields: &[
-        Field { role: Scale,      elem: Float(F16), count: 1,   slices: F16_AT_0 },
-        Field { role: Min,        elem: Float(F16), count: 1,   slices: F16_AT_2 },
-        Field { role: InnerScale, elem: Uint(6),    count: 8,   slices: K_SCALES },
-        Field { role: InnerMin,   elem: Uint(6),    count: 8,   slices: K_MINS },
-        Field { role: Code,       elem: Uint(5),    count: 256, slices: &[
-            at(16, 1, 4, &[Loop(32, 8, 1), Loop(8, 1, 32)]),
-            at(48, 4, 0, &[Loop(32, 8, 1), Loop(2, 4, 32), Loop(4, 256, 64)]),
-        ]},
-    ]},
-];

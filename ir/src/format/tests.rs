@@ -2,9 +2,13 @@ use super::*;
 
 #[test]
 fn every_bit_of_a_block_belongs_to_one_element_of_one_field() {
-    for format in rows::all().chain(rows::LATER) {
+    for format in rows::all() {
         let mut owners = vec![0; format.bytes * 8];
         for field in format.fields {
+            if field.elem == FieldElem::Trit {
+                trits(field, &mut owners);
+                continue;
+            }
             let width = field.elem.bits() as usize;
             let mut filled = vec![0; field.count * width];
             for s in field.slices {
@@ -19,6 +23,23 @@ fn every_bit_of_a_block_belongs_to_one_element_of_one_field() {
             assert_eq!(format.block % field.count, 0);
         }
         assert!(owners.iter().all(|&n| n == 1), "{}: {owners:?}", format.name);
+    }
+}
+
+/// Each element is one digit; a byte of five digits, or of the first four, is one owner of its bits.
+fn trits(field: &Field, owners: &mut [i32]) {
+    let (mut elements, mut digits) = (vec![0; field.count], vec![0u32; owners.len() / 8]);
+    for s in field.slices {
+        s.each(&mut |element, at| {
+            elements[element] += 1;
+            assert_eq!(digits[at / 8] >> s.to & 1, 0);
+            digits[at / 8] |= 1 << s.to;
+        });
+    }
+    assert!(elements.iter().all(|&n| n == 1), "{elements:?}");
+    for (byte, digits) in digits.iter().enumerate().filter(|(_, d)| **d != 0) {
+        assert!([0b11111, 0b1111].contains(digits));
+        owners[byte * 8..][..8].iter_mut().for_each(|o| *o += 1);
     }
 }
 
@@ -39,8 +60,10 @@ fn numbers_and_sizes_are_those_of_gguf() {
         ("q2_k", 10, 256, 84),
         ("q3_k", 11, 256, 110),
         ("q5_k", 13, 256, 176),
+        ("tq1_0", 34, 256, 54),
+        ("tq2_0", 35, 256, 66),
     ];
-    for f in rows::all().chain(rows::LATER) {
+    for f in rows::all() {
         let (_, number, block, bytes) = *known.iter().find(|k| k.0 == f.name).unwrap();
         assert_eq!((f.gguf, f.block, f.bytes), (Some(number), block, bytes), "{}", f.name);
     }
@@ -162,7 +185,7 @@ fn rows_are_whole_blocks() {
 #[test]
 fn q3_k_by_hand() {
     // Scale 9 of 16: low bits in byte 97's upper nibble, high bits in bits 4 and 5 of byte 105; less 32.
-    let q3_k = rows::LATER.iter().find(|f| f.name == "q3_k").unwrap();
+    let q3_k = rows::find("q3_k").unwrap();
     let mut block = vec![0; 110];
     block[108..].copy_from_slice(&[0x00, 0x3c]);
     block[97] = 0xa0;
@@ -176,13 +199,44 @@ fn q3_k_by_hand() {
 }
 
 #[test]
+fn tq1_0_by_hand() {
+    // Digits 2 1 0 2 1 are 2*81 + 1*27 + 0*9 + 2*3 + 1 = 196; 196 * 256 / 243 is 206.5.
+    let mut block = vec![0; 54];
+    block[0] = 207;
+    block[52..].copy_from_slice(&[0x00, 0x3c]);
+    let values = rows::find("tq1_0").unwrap().decode(&block).unwrap();
+    assert_eq!([0, 32, 64, 96, 128].map(|e| values[e]), [1.0, 0.0, -1.0, 1.0, 0.0]);
+    assert_eq!((values[1], values[160], values[255]), (-1.0, -1.0, -1.0));
+    for (byte, place, x) in [(207, 2, 1), (0, 4, 2), (255, 0, 0)] {
+        let changed = with_trit(byte, place, x);
+        for i in 0..TRITS {
+            assert_eq!(trit(changed, i), if i == place { x as i32 } else { trit(byte, i) });
+        }
+    }
+}
+
+#[test]
+fn tq2_0_by_hand() {
+    // Byte 33 holds elements 129, 161, 193, 225 from its low bits on.
+    let mut block = vec![0x55; 66];
+    block[33] = 0b10_01_00_10;
+    block[64..].copy_from_slice(&[0x00, 0x38]);
+    let values = rows::find("tq2_0").unwrap().decode(&block).unwrap();
+    assert_eq!([129, 161, 193, 225].map(|e| values[e]), [0.5, -0.5, 0.0, 0.5]);
+    assert_eq!(values[0], 0.0);
+}
+
+#[test]
 fn what_is_written_is_read() {
     let mut next = random::numbers(7);
     for format in rows::all() {
         for field in format.fields {
-            let mask = ((1u64 << field.elem.bits()) - 1) as u32;
+            let most = match field.elem {
+                FieldElem::Trit => 2,
+                _ => (1u64 << field.elem.bits()) - 1,
+            };
             let elements: Vec<u32> =
-                (0..field.count).map(|_| (next() >> 20) as u32 & mask).collect();
+                (0..field.count).map(|_| ((next() >> 20) % (most + 1)) as u32).collect();
             let mut block = format.random_block(&mut next);
             let before = block.clone();
             field.write(&elements, &mut block);

@@ -68,6 +68,8 @@ pub enum Func {
     Abs,
     Sin,
     Cos,
+    /// The bits of a number as f16, an integer: scales inside blocks of bytes.
+    F16Bits,
     /// `select(condition, a, b)`: a where the condition holds, b elsewhere.
     Select,
 }
@@ -128,6 +130,7 @@ const FUNCS: &[(Func, &str, usize, &[Dialect])] = &[
     (Func::Abs, "abs", 1, EVERYWHERE),
     (Func::Sin, "sin", 1, ROW),
     (Func::Cos, "cos", 1, ROW),
+    (Func::F16Bits, "f16bits", 1, ROW),
     (Func::Select, "select", 3, &[Dialect::Row, Dialect::Index]),
 ];
 

@@ -4,6 +4,7 @@
 //! constants, strings are run-time symbols, `"n[b]"` is ragged.
 
 pub mod expr;
+pub mod indices;
 pub mod print;
 pub mod read;
 pub mod reader;
@@ -331,6 +332,8 @@ pub struct Rows {
     pub rows: Dim,
     pub width: i64,
     pub inputs: Vec<RowTensor>,
+    /// `let`: names of values that are not stored, each over those above it.
+    pub lets: Vec<(String, Expr)>,
     pub outputs: Vec<RowOutput>,
 }
 
@@ -341,7 +344,7 @@ pub struct RowTensor {
     pub kind: RowKind,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum RowKind {
     /// `[rows, width]`.
     Matrix,
@@ -351,6 +354,10 @@ pub enum RowKind {
     Column,
     /// One number.
     Scalar,
+    /// `[rows, width]` of its own, read by index: `table[id]`, `table[id, col % 64]`. An input only.
+    Table { rows: Dim, width: Dim },
+    /// `[len]`, read by index: `freq[col % 64]`. An input only.
+    List(Dim),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -359,4 +366,20 @@ pub struct RowOutput {
     pub dtype: Dtype,
     pub kind: RowKind,
     pub value: Expr,
+    /// Rows are written where this says, the others stay as they are.
+    pub at: Option<Target>,
+}
+
+/// `rows = "slots", at = "slot"`: row i of the op becomes row `at` of a tensor of so many; none where that is negative.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    pub rows: Dim,
+    /// Of the dialect [`expr::Dialect::Index`].
+    pub at: Expr,
+}
+
+impl Rows {
+    pub fn input(&self, name: &str) -> Option<&RowTensor> {
+        self.inputs.iter().find(|t| t.name == name)
+    }
 }

@@ -338,24 +338,48 @@ impl Printer {
     fn rows(&mut self, rows: &Rows) {
         self.line("rows", dim(&rows.rows));
         self.line("width", rows.width);
-        let kind = |kind| match kind {
-            RowKind::Matrix => None,
-            RowKind::Vector => Some("kind = \"vector\"".to_string()),
-            RowKind::Column => Some("kind = \"column\"".to_string()),
-            RowKind::Scalar => Some("kind = \"scalar\"".to_string()),
+        let own = |d: &Dim| *d != Dim::Const(rows.width);
+        let kind = |kind: &RowKind| match kind {
+            RowKind::Matrix => vec![],
+            RowKind::Vector => vec!["kind = \"vector\"".to_string()],
+            RowKind::Column => vec!["kind = \"column\"".to_string()],
+            RowKind::Scalar => vec!["kind = \"scalar\"".to_string()],
+            RowKind::Table { rows, width } => {
+                let mut keys =
+                    vec!["kind = \"table\"".to_string(), format!("rows = {}", dim(rows))];
+                if own(width) {
+                    keys.push(format!("width = {}", dim(width)));
+                }
+                keys
+            }
+            RowKind::List(len) => {
+                vec!["kind = \"list\"".to_string(), format!("len = {}", dim(len))]
+            }
         };
         self.0.push_str("\n[in]\n");
         for t in &rows.inputs {
             let dtype = text(t.dtype.name());
-            match kind(t.kind) {
-                None => self.line(&t.name, dtype),
-                Some(kind) => self.line(&t.name, table([format!("dtype = {dtype}"), kind])),
+            let kind = kind(&t.kind);
+            if kind.is_empty() {
+                self.line(&t.name, dtype);
+            } else {
+                self.line(&t.name, table([format!("dtype = {dtype}")].into_iter().chain(kind)));
             }
+        }
+        if !rows.lets.is_empty() {
+            self.0.push_str("\n[let]\n");
+        }
+        for (name, value) in &rows.lets {
+            self.line(name, text(&value.to_string()));
         }
         self.0.push_str("\n[out]\n");
         for t in &rows.outputs {
             let mut keys = vec![format!("dtype = {}", text(t.dtype.name()))];
-            keys.extend(kind(t.kind));
+            keys.extend(kind(&t.kind));
+            if let Some(target) = &t.at {
+                keys.push(format!("rows = {}", dim(&target.rows)));
+                keys.push(format!("at = {}", text(&target.at.to_string())));
+            }
             keys.push(format!("value = {}", text(&t.value.to_string())));
             self.line(&t.name, table(keys));
         }

@@ -8,8 +8,8 @@
 //! Sizes that only a tensor's own shape tells are symbols named after it: `kv.pages`, `kv.max_pages`, `kv.max_ranges`.
 
 use super::{
-    Attention, Codes, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op, RowKind, Rows, Segment,
-    Select, Shared, Storage, Value, Zero,
+    Attention, Code, Codes, Dim, Group, Heads, Kind, KvLayout, Mask, MpGemm, Op, RowKind, Rows,
+    Segment, Select, Shared, Storage, Value, Zero,
 };
 use crate::{
     artifact::check::Check,
@@ -29,13 +29,15 @@ pub enum Role {
 pub struct TensorSpec {
     pub name: String,
     pub role: Role,
-    /// Of the elements in memory: `u8` for blocks and packed codes.
+    /// Of the elements in memory: `u8` for blocks and packed codes, `i8` for int8.
     pub dtype: Dtype,
     pub storage: Storage,
     /// Logical, in elements.
     pub shape: Vec<Extent>,
     /// `u8` shape in memory, where elements are packed into bytes.
     pub bytes: Option<Vec<Extent>>,
+    /// An output whose elements stay as they are where nothing is written.
+    pub kept: bool,
     /// What it is for, in a few words.
     pub why: &'static str,
 }
@@ -72,7 +74,7 @@ impl Op {
                 }
             }
             Kind::MpGemm(g) => out.rows(&g.m),
-            Kind::Rows(rows) => out.dim(&rows.rows),
+            Kind::Rows(rows) => out.row_op(rows),
         }
         for bound in &self.bounds {
             out.name(&bound.symbol);
@@ -172,6 +174,23 @@ impl Symbols {
         }
     }
 
+    fn row_op(&mut self, rows: &Rows) {
+        self.dim(&rows.rows);
+        for t in &rows.inputs {
+            match &t.kind {
+                RowKind::Matrix | RowKind::Vector | RowKind::Column | RowKind::Scalar => {}
+                RowKind::Table { rows, width } => {
+                    self.dim(rows);
+                    self.dim(width);
+                }
+                RowKind::List(len) => self.dim(len),
+            }
+        }
+        for target in rows.outputs.iter().filter_map(|t| t.at.as_ref()) {
+            self.dim(&target.rows);
+        }
+    }
+
     /// Sizes that only the shapes of a segment's tensors tell.
     fn own_sizes(&mut self, s: &Segment) {
         match s.layout {
@@ -209,7 +228,7 @@ impl Symbols {
 }
 
 /// The size along a packed dimension.
-fn total(dim: &Dim) -> Extent {
+pub fn total(dim: &Dim) -> Extent {
     match dim {
         Dim::Const(x) => Extent::Lit(*x),
         Dim::Sym(s) => Extent::Sym(s.clone()),
@@ -218,7 +237,7 @@ fn total(dim: &Dim) -> Extent {
 }
 
 /// The largest size.
-fn longest(dim: &Dim) -> Extent {
+pub fn longest(dim: &Dim) -> Extent {
     match dim {
         Dim::Const(_) | Dim::Sym(_) => total(dim),
         Dim::Ragged { symbol, .. } => Extent::Ragged(RaggedOp::Max, symbol.clone()),
@@ -231,7 +250,17 @@ struct List(Vec<TensorSpec>);
 impl List {
     fn plain(&mut self, name: String, dtype: Dtype, shape: Vec<Extent>, why: &'static str) {
         let storage = Storage::Plain(dtype);
-        self.0.push(TensorSpec { name, role: Role::In, dtype, storage, shape, bytes: None, why });
+        let role = Role::In;
+        self.0.push(TensorSpec {
+            name,
+            role,
+            dtype,
+            storage,
+            shape,
+            bytes: None,
+            kept: false,
+            why,
+        });
     }
 
     fn out(&mut self, name: &str, dtype: Dtype, shape: Vec<Extent>, why: &'static str) {
@@ -252,13 +281,15 @@ impl List {
     ) {
         let with = |last: i64| lead.iter().cloned().chain([Extent::Lit(last)]).collect::<Vec<_>>();
         let push = |list: &mut Self, name: String, bytes: i64| {
+            let signed = matches!(storage, Storage::Codes(Codes { code: Code::Int, bits: 8, .. }));
             list.0.push(TensorSpec {
                 name,
                 role: Role::In,
-                dtype: Dtype::U8,
+                dtype: if signed { Dtype::I8 } else { Dtype::U8 },
                 storage: storage.clone(),
                 shape: with(width),
                 bytes: Some(with(bytes)),
+                kept: false,
                 why,
             });
         };
@@ -302,6 +333,7 @@ impl List {
                     storage: Storage::Plain(Dtype::U8),
                     shape,
                     bytes: Some(bytes),
+                    kept: false,
                     why: "zero points of the codes, packed along the last dimension",
                 });
             }
@@ -494,16 +526,25 @@ impl MpGemm {
 
 fn of_rows(rows: &Rows, list: &mut List) {
     let m = total(&rows.rows);
-    let shape = |kind| match kind {
+    let shape = |kind: &RowKind, m: &Extent| match kind {
         RowKind::Matrix => vec![m.clone(), rows.width.into()],
         RowKind::Vector => vec![rows.width.into()],
         RowKind::Column => vec![m.clone()],
         RowKind::Scalar => vec![Extent::Lit(1)],
+        RowKind::Table { rows, width } => vec![total(rows), total(width)],
+        RowKind::List(len) => vec![total(len)],
     };
     for t in &rows.inputs {
-        list.plain(t.name.clone(), t.dtype, shape(t.kind), "an input");
+        list.plain(t.name.clone(), t.dtype, shape(&t.kind, &m), "an input");
     }
     for t in &rows.outputs {
-        list.out(&t.name, t.dtype, shape(t.kind), "a result");
+        let Some(target) = &t.at else {
+            list.out(&t.name, t.dtype, shape(&t.kind, &m), "a result");
+            continue;
+        };
+        list.out(&t.name, t.dtype, shape(&t.kind, &total(&target.rows)), "updated in place");
+        if let Some(last) = list.0.last_mut() {
+            last.kept = true;
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! Checks of what an op means: heads divide, names are known, blocks fit. Each mistake has its place and a way out.
 
+mod rows;
+
 use super::{
     Attention, Code, Dim, Group, Heads, IndexHead, Kind, KvLayout, Mask, MpGemm, Op, Ranked,
-    RowKind, Rows, Segment, Select, Shared, Storage, Value, expr::Expr, reader::Places,
+    Segment, Select, Shared, Storage, Value, expr::Expr, reader::Places,
 };
 use crate::diag::{self, Diagnostic};
 
@@ -95,6 +97,13 @@ impl Checker<'_> {
                     used.extend(e.names().into_iter().map(String::from));
                 }
             }
+        }
+        if let Kind::Rows(rows) = &self.op.kind {
+            let indices = rows.outputs.iter().filter_map(|t| t.at.as_ref()).map(|t| &t.at);
+            for e in rows.lets.iter().map(|l| &l.1).chain(rows.outputs.iter().map(|t| &t.value)) {
+                used.extend(e.names().into_iter().map(String::from));
+            }
+            used.extend(indices.flat_map(|e| e.names()).map(String::from));
         }
         for b in &self.op.bounds {
             let path = format!("dims.{}", b.symbol);
@@ -550,87 +559,4 @@ impl Checker<'_> {
             self.fail("epilogue", &["n", "w"], message, "give each the same `n`");
         }
     }
-
-    fn rows(&mut self, rows: &Rows) {
-        self.size("rows", "`rows`", &rows.rows);
-        self.in_range("width", "`width`", rows.width, 1, MAX_SIZE);
-        if let Dim::Ragged { symbol, over } = &rows.rows {
-            let message = "rows cannot be ragged".to_string();
-            let help = format!("give the total: `rows = \"{symbol}\"`, not one for each of {over}");
-            self.fail("rows", &[], message, help);
-        }
-        if rows.outputs.is_empty() {
-            let message = "nothing is computed".to_string();
-            self.fail("out", &["in"], message, "add an output with a `value`");
-        }
-        let mut known: Vec<(&str, RowKind)> =
-            rows.inputs.iter().map(|t| (t.name.as_str(), t.kind)).collect();
-        for out in &rows.outputs {
-            let path = format!("out.{}.value", out.name);
-            let names: Vec<&str> = known.iter().map(|k| k.0).collect();
-            self.names(&path, &out.value, &names, "inputs, and outputs above");
-            match row_kind(&out.value, &known) {
-                Err(()) => {
-                    let message = "only what runs along the row can be reduced".to_string();
-                    let help = "matrices and vectors have many numbers a row, columns have one";
-                    self.fail(&path, &["in"], message, help);
-                }
-                Ok(kind) if join(kind, out.kind) != out.kind => {
-                    let message = format!(
-                        "the value is a {}, but `{}` is a {}",
-                        word(kind),
-                        out.name,
-                        word(out.kind)
-                    );
-                    let help = format!("reduce it, or say `kind = \"{}\"`", word(kind));
-                    self.fail(&path, &["in", &format!("out.{}", out.name)], message, help);
-                }
-                Ok(_) => {}
-            }
-            known.push((&out.name, out.kind));
-        }
-    }
-}
-
-fn word(kind: RowKind) -> &'static str {
-    match kind {
-        RowKind::Matrix => "matrix",
-        RowKind::Vector => "vector",
-        RowKind::Column => "column",
-        RowKind::Scalar => "scalar",
-    }
-}
-
-/// The kind that both fit into.
-fn join(a: RowKind, b: RowKind) -> RowKind {
-    match (a, b) {
-        (RowKind::Scalar, x) | (x, RowKind::Scalar) => x,
-        (RowKind::Vector, RowKind::Vector) => RowKind::Vector,
-        (RowKind::Column, RowKind::Column) => RowKind::Column,
-        (RowKind::Matrix, _)
-        | (_, RowKind::Matrix)
-        | (RowKind::Vector, RowKind::Column)
-        | (RowKind::Column, RowKind::Vector) => RowKind::Matrix,
-    }
-}
-
-/// Which kind of tensor holds the value; unknown names count as scalars, they are told elsewhere.
-fn row_kind(e: &Expr, known: &[(&str, RowKind)]) -> Result<RowKind, ()> {
-    Ok(match e {
-        Expr::Number(_) => RowKind::Scalar,
-        Expr::Name(name) => {
-            known.iter().find(|(n, _)| n == name).map_or(RowKind::Scalar, |(_, kind)| *kind)
-        }
-        Expr::At(..) => RowKind::Matrix,
-        Expr::Unary(_, a) => row_kind(a, known)?,
-        Expr::Binary(_, a, b) => join(row_kind(a, known)?, row_kind(b, known)?),
-        Expr::Call(_, args) => {
-            args.iter().try_fold(RowKind::Scalar, |kind, a| Ok(join(kind, row_kind(a, known)?)))?
-        }
-        Expr::Reduce(_, a) => match row_kind(a, known)? {
-            RowKind::Matrix => RowKind::Column,
-            RowKind::Vector => RowKind::Scalar,
-            RowKind::Column | RowKind::Scalar => return Err(()),
-        },
-    })
 }

@@ -132,7 +132,9 @@ pub fn interp_with(
             stride = stride.saturating_mul(*size);
         }
         let mut cells = Cells::new(&t.name, shape, limits)?;
-        if t.role == Role::In && matches!(t.store, Store::Strided) {
+        // An output that is given is updated in place.
+        let given = t.role == Role::In || (t.role == Role::Out && inputs.contains_key(&t.name));
+        if given && matches!(t.store, Store::Strided) {
             let input = inputs.get(&t.name).ok_or_else(|| InterpError::Missing(t.name.clone()))?;
             if input.shape.iter().map(|s| *s as i64).ne(cells.shape.iter().copied()) {
                 let (wanted, found) = (cells.shape, input.shape.clone());

@@ -317,7 +317,8 @@ pub enum Expr {
         dim: usize,
         start: Extent,
     },
-    /// With `guard`, elements outside the tensor are zero; without, the program claims there are none.
+    /// With `guard`, elements outside the tensor are zero; without, the program claims there are none. The tile may have
+    /// dimensions of 1 before those of the slices.
     Load {
         tensor: String,
         at: Vec<Slice>,
@@ -336,6 +337,10 @@ pub enum Expr {
     Select(Value, Value, Value),
     /// Keeps the dimension, with size 1.
     Reduce(Reduce, Value, usize),
+    /// The bits of 16-bit floats, as i32.
+    Bits(Value),
+    /// Along the last dimension, element i is that at `table[i]`: `permute(a, [1, 0, 3, 2])`.
+    Permute(Value, Vec<usize>),
     /// To the result's element type: to a narrower float to nearest even; to an integer to nearest even,
     /// saturating, NaN to 0; between integers the value, which must fit.
     Convert(Value),

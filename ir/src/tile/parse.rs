@@ -431,6 +431,21 @@ impl Reader {
                 l.expect(",")?;
                 Expr::Select(c, a, one(self, l)?)
             }
+            "bits" => Expr::Bits(one(self, l)?),
+            "permute" => {
+                let a = one(self, l)?;
+                l.expect(",")?;
+                l.expect("[")?;
+                let mut table = Vec::new();
+                while !l.is("]") {
+                    if !table.is_empty() {
+                        l.expect(",")?;
+                    }
+                    table.push(small(l, "a place")?);
+                }
+                l.expect("]")?;
+                Expr::Permute(a, table)
+            }
             "convert" => Expr::Convert(one(self, l)?),
             "transpose" => Expr::Transpose(one(self, l)?),
             other => {

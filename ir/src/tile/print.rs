@@ -446,6 +446,11 @@ pub fn expr_text(k: &Kernel, expr: &Expr) -> String {
         }
         Expr::Select(c, a, b) => format!("select({}, {}, {})", name(c), name(a), name(b)),
         Expr::Reduce(op, a, dim) => format!("{}({}, {dim})", op.name(), name(a)),
+        Expr::Bits(a) => format!("bits({})", name(a)),
+        Expr::Permute(a, table) => {
+            let table: Vec<String> = table.iter().map(ToString::to_string).collect();
+            format!("permute({}, [{}])", name(a), table.join(", "))
+        }
         Expr::Convert(a) => format!("convert({})", name(a)),
         Expr::Transpose(a) => format!("transpose({})", name(a)),
     }
@@ -642,6 +647,8 @@ work p: f32[n], out o: f32[n], splits: i64) stage placed {
             (Expr::Select(a, c, d), "select(a, c, d)"),
             (Expr::Reduce(Reduce::Sum, a, 1), "reduce_sum(a, 1)"),
             (Expr::Reduce(Reduce::Max, a, 0), "reduce_max(a, 0)"),
+            (Expr::Bits(a), "bits(a)"),
+            (Expr::Permute(a, vec![1, 0]), "permute(a, [1, 0])"),
             (Expr::Convert(a), "convert(a)"),
             (Expr::Transpose(a), "transpose(a)"),
             (Expr::Unary(Unary::Exp2, a), "exp2(a)"),

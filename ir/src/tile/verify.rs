@@ -206,7 +206,12 @@ impl Check<'_> {
             ));
         }
         let lens: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
-        if let Some(shape) = shape.filter(|s| *s != lens) {
+        // A load may have dimensions of 1 before those of the tensor.
+        let ones = |s: &[usize]| {
+            let more = s.len().saturating_sub(lens.len());
+            !write && s.iter().take(more).all(|x| *x == 1) && s.get(more..) == Some(&lens[..])
+        };
+        if let Some(shape) = shape.filter(|s| *s != lens && !ones(s)) {
             self.wrong(format!("a tile of `{tensor}` is {lens:?}, not {shape:?}"));
         }
         if elem.is_some_and(|e| e != t.elem) {
@@ -390,6 +395,31 @@ impl Check<'_> {
                         tc.elem, ta.elem, tb.elem
                     ));
                 }
+            }
+            Expr::Bits(a) => {
+                self.used(*a);
+                let from = self.ty(*a);
+                if !matches!(from.elem, Dtype::F16 | Dtype::BF16) {
+                    self.wrong(format!(
+                        "`{name}` takes the bits of {}, not of 16-bit floats",
+                        from.elem
+                    ));
+                }
+                shape_is(self, Some(from.shape));
+                elem_is(self, Dtype::I32);
+            }
+            Expr::Permute(a, table) => {
+                self.used(*a);
+                let from = self.ty(*a);
+                let mut shape = from.shape.clone();
+                if let Some(last) = shape.last_mut() {
+                    if table.iter().any(|place| place >= last) {
+                        self.wrong(format!("`{name}` takes an element that is not there"));
+                    }
+                    *last = table.len();
+                }
+                shape_is(self, Some(shape));
+                elem_is(self, from.elem);
             }
             Expr::Reduce(_, a, dim) => {
                 self.used(*a);

@@ -10,7 +10,7 @@
 //! | NaN and infinity where some rows read | which rows they reach: those that attend them, no others |
 
 use super::{
-    Tensors,
+    Tensors, indices,
     sizes::{Random, groups_of, lens, list, query_rows},
 };
 use kgen_ir::{
@@ -18,12 +18,13 @@ use kgen_ir::{
     extent::Dims,
     format::{self, Format, Role as Field},
     op::{
-        Attention, Code, Codes, Compute, Dim, Kind, KvLayout, Mask, Op, RowKind, Segment, Storage,
-        Zero,
+        Attention, Code, Codes, Compute, Dim, Kind, KvLayout, Mask, Op, RowKind, RowTensor,
+        Segment, Storage, Zero,
         tensors::{Role, TensorSpec},
     },
     tensor::Tensor,
 };
+use std::collections::BTreeMap;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -118,8 +119,8 @@ pub fn samples(op: &Op, inputs: &Tensors, seed: u64) -> Vec<(usize, usize)> {
             (size(name, 0..1), g.out_width())
         }
         Kind::Rows(r) => {
-            let full =
-                r.inputs.iter().find(|t| t.kind != RowKind::Vector && t.kind != RowKind::Scalar);
+            let each = |t: &&RowTensor| matches!(t.kind, RowKind::Matrix | RowKind::Column);
+            let full = r.inputs.iter().find(each);
             (full.map_or(0, |t| size(&t.name, 0..1)), r.width)
         }
     };
@@ -136,11 +137,15 @@ pub fn samples(op: &Op, inputs: &Tensors, seed: u64) -> Vec<(usize, usize)> {
 pub fn inputs(op: &Op, dims: &Dims, family: Family, seed: u64) -> Result<Tensors, String> {
     let mut random = Random::new(seed);
     let tensor_spoiled = random.below(3);
-    let mut maker = Maker { op, dims, family, random, pages: Vec::new(), tensor_spoiled };
+    let (pages, places) = (Vec::new(), BTreeMap::new());
+    let mut maker = Maker { op, dims, family, random, pages, places, tensor_spoiled };
     maker.deal_pages();
+    if let Kind::Rows(r) = &op.kind {
+        maker.places = indices::draw(r, dims, &mut maker.random)?;
+    }
     op.tensors()
         .iter()
-        .filter(|t| t.role == Role::In)
+        .filter(|t| t.role == Role::In || t.kept)
         .map(|t| maker.tensor(t).map(|made| (t.name.clone(), made)))
         .collect()
 }
@@ -162,6 +167,8 @@ struct Maker<'a> {
     random: Random,
     /// Of each segment and copy: its pages in order.
     pages: Vec<Vec<Vec<usize>>>,
+    /// Index tensors of row operations.
+    places: BTreeMap<String, Vec<f64>>,
     /// What is no number in [`Family::Broken`]: 0 queries, 1 keys, 2 values.
     tensor_spoiled: usize,
 }
@@ -197,7 +204,7 @@ impl Maker<'_> {
             .collect::<Result<Vec<usize>, String>>()?;
         match &spec.storage {
             Storage::Block(format) => self.blocks(format, shape),
-            Storage::Codes(codes) => Ok(self.codes(codes, shape)),
+            Storage::Codes(codes) => Ok(self.codes(codes, spec.dtype, shape)),
             Storage::Plain(Dtype::U32) => {
                 let mut t = Tensor::zeros(Dtype::U32, &shape);
                 for bytes in t.bytes.chunks_mut(8) {
@@ -296,7 +303,7 @@ impl Maker<'_> {
                     _ => None,
                 }
             }
-            Kind::Rows(_) => None,
+            Kind::Rows(_) => self.places.get(name).cloned(),
         }
     }
 
@@ -585,8 +592,8 @@ impl Maker<'_> {
         Ok(t)
     }
 
-    fn codes(&mut self, codes: &Codes, shape: Vec<usize>) -> Tensor {
-        let mut t = Tensor::zeros(Dtype::U8, &shape);
+    fn codes(&mut self, codes: &Codes, dtype: Dtype, shape: Vec<usize>) -> Tensor {
+        let mut t = Tensor::zeros(dtype, &shape);
         let row = shape.last().copied().unwrap_or(1).max(1);
         let bits = usize::from(codes.bits.clamp(1, 8));
         for bytes in t.bytes.chunks_exact_mut(row) {
@@ -647,6 +654,11 @@ const LEVELS: f64 = 10.0;
 fn integer_of(format: &Format, e: usize, random: &mut Random) -> f32 {
     let Some(code) = format.field(Field::Code) else { return 0.0 };
     let ends = match (format.value, code.elem.bits()) {
+        (format::Value::Affine { .. }, _)
+            if matches!(code.elem, format::FieldElem::Ternary | format::FieldElem::Trit) =>
+        {
+            (-1.0, 1.0)
+        }
         (format::Value::Affine { zero }, bits @ 1..=8) => {
             let zero = if zero == 0 && format.field(Field::Min).is_none() {
                 1 << (bits - 1)

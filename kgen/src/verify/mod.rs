@@ -8,6 +8,7 @@
 //! samples. A failure is shrunk to a small case that fails too. [`mutants`] tells whether all this would notice.
 
 mod families;
+mod indices;
 pub mod mutants;
 mod reduce;
 mod shrink;

@@ -9,7 +9,7 @@ use kgen_ir::op::{
 /// Different reduced ops, all valid; empty where nothing can be cut.
 pub fn variants(op: &Op, edges: &[i64]) -> Vec<Op> {
     let t = edges.iter().copied().min().unwrap_or(16).clamp(1, 64);
-    let kinds: Vec<Kind> = match &op.kind {
+    let mut kinds: Vec<Kind> = match &op.kind {
         Kind::Attention(a) => {
             [1, 2].into_iter().map(|h| Kind::Attention(attention(a, h, t))).collect()
         }
@@ -22,6 +22,17 @@ pub fn variants(op: &Op, edges: &[i64]) -> Vec<Op> {
             .map(|width| Kind::Rows(Rows { width: width.min(r.width), ..r.clone() }))
             .collect(),
     };
+    if let Kind::Rows(r) = &op.kind
+        && !kinds.iter().any(|kind| valid(&Op { kind: kind.clone(), ..op.clone() }))
+    {
+        // Indices want whole heads: the width, halved as often as that can be.
+        let halves = (0..40).map(|n| r.width >> n).take_while(|w| *w > 0);
+        let ops = halves.map(|width| Kind::Rows(Rows { width, ..r.clone() }));
+        let fit = ops.filter(|kind| valid(&Op { kind: kind.clone(), ..op.clone() }));
+        kinds = fit.collect();
+        kinds.reverse();
+        kinds.truncate(2);
+    }
     let mut out: Vec<Op> = Vec::new();
     for kind in kinds {
         let candidate = Op { kind, ..op.clone() };

@@ -137,6 +137,9 @@ pub fn allowed(op: &Op, dims: &Dims) -> bool {
 /// Sets what follows from the other sizes: a copy where sequences read one, the length of ragged lists, the number of
 /// pages.
 pub fn finish(op: &Op, dims: &mut Dims) {
+    if let Kind::Rows(r) = &op.kind {
+        super::indices::grow(r, dims);
+    }
     if let Kind::Attention(a) = &op.kind
         && batch(a, dims) > 0
     {

@@ -44,6 +44,10 @@ impl Builder {
         });
     }
 
+    pub fn scratch_tensor(&mut self, tensor: Tensor) {
+        self.kernel.scratch.push(tensor);
+    }
+
     fn push(&mut self, stmt: Stmt) {
         self.blocks.last_mut().expect("a block is open").push(stmt);
     }
@@ -78,10 +82,18 @@ impl Builder {
         Extent::from(name)
     }
 
-    /// An integer from memory.
-    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
-        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
-        Extent::from(name)
+    /// Of 16-bit floats, as i32.
+    pub fn bits(&mut self, name: &str, a: Value) -> Value {
+        let shape = self.shape(a);
+        self.let_value(name, Dtype::I32, &shape, Expr::Bits(a))
+    }
+
+    pub fn permute(&mut self, name: &str, a: Value, table: Vec<usize>) -> Value {
+        let (elem, mut shape) = (self.elem(a), self.shape(a));
+        if let Some(last) = shape.last_mut() {
+            *last = table.len();
+        }
+        self.let_value(name, elem, &shape, Expr::Permute(a, table))
     }
 
     pub fn fill(&mut self, x: f64, elem: Dtype, shape: &[usize]) -> Value {
@@ -101,6 +113,22 @@ impl Builder {
         guard: bool,
     ) -> Value {
         let shape: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
+        self.let_value(name, elem, &shape, Expr::Load { tensor: tensor.into(), at, guard })
+    }
+
+    /// As `load`, as a matrix: a row of elements has a first dimension of 1.
+    pub fn load_row(
+        &mut self,
+        name: &str,
+        tensor: &str,
+        elem: Dtype,
+        at: Vec<Slice>,
+        guard: bool,
+    ) -> Value {
+        let mut shape: Vec<usize> = at.iter().filter_map(|s| s.len).collect();
+        if shape.len() < 2 {
+            shape.insert(0, 1);
+        }
         self.let_value(name, elem, &shape, Expr::Load { tensor: tensor.into(), at, guard })
     }
 
@@ -196,6 +224,12 @@ impl Builder {
         otherwise(self);
         let otherwise = self.blocks.pop().expect("pushed above");
         self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
+    }
+
+    /// An integer from memory (i32 or i64).
+    pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
+        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
+        Extent::from(name)
     }
 
     /// `body` gets the carried tiles, under their names, and gives the next ones.

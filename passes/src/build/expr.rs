@@ -284,6 +284,10 @@ impl Writer<'_, '_> {
                     return Ok(Term::Int(abs, 0, hi.max(-lo)));
                 }
                 let x = self.float(a);
+                if func == Func::F16Bits {
+                    let half = self.b.convert("half", x, Dtype::F16);
+                    return Ok(Term::Int(self.b.bits("bits", half), 0, u16::MAX.into()));
+                }
                 Ok(Term::Float(self.function(func, x)))
             }
             (_, _) => Err(self.choice.unsupported("a function of these arguments", "another one")),
@@ -321,8 +325,8 @@ impl Writer<'_, '_> {
             Func::Abs => self.unary("abs", Unary::Abs, x),
             Func::Sin => self.unary("sin", Unary::Sin, x),
             Func::Cos => self.unary("cos", Unary::Cos, x),
-            // Of more arguments: seen to before.
-            Func::Block | Func::Max | Func::Min | Func::Select => x,
+            // Of more arguments, or integers: seen to before.
+            Func::Block | Func::Max | Func::Min | Func::Select | Func::F16Bits => x,
         }
     }
 
@@ -426,7 +430,7 @@ fn known(func: Func) -> Option<fn(f64) -> f64> {
         Func::Abs => Some(f64::abs),
         Func::Sin => Some(f64::sin),
         Func::Cos => Some(f64::cos),
-        Func::Block | Func::Max | Func::Min | Func::Select => None,
+        Func::Block | Func::Max | Func::Min | Func::Select | Func::F16Bits => None,
     }
 }
 
@@ -535,6 +539,12 @@ mod tests {
                 } else {
                     3.0
                 }
+            }),
+            ("f16bits(x) + f16bits(-1)", |x, _| {
+                let [low, high] = Tensor::from_f64(Dtype::F16, &[1], &[x]).bytes[..] else {
+                    return x;
+                };
+                f64::from(u16::from_le_bytes([low, high])) + f64::from(0xbc00u16)
             }),
             ("2 * log(10) % 3 + exp(1)", |_, _| (2.0 * 10f64.ln()).rem_euclid(3.0) + 1f64.exp()),
         ];

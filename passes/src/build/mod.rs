@@ -2,9 +2,9 @@
 
 mod attention;
 mod builder;
-#[allow(dead_code, reason = "used by the row operations and products to come")]
 mod expr;
 mod mpgemm;
+mod rows;
 
 use crate::Choice;
 use kgen_ir::{
@@ -26,9 +26,7 @@ pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
     match &op.kind {
         Kind::Attention(a) => attention::build(a, program, choice),
         Kind::MpGemm(g) => mpgemm::build(g, program, choice),
-        Kind::Rows(_) => {
-            Err(choice.unsupported("row operations", "them beside the kernel, in the engine"))
-        }
+        Kind::Rows(r) => rows::build(r, program, choice),
     }
 }
 

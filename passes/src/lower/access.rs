@@ -75,11 +75,7 @@ impl Lower<'_> {
         let Some(bytes) = tensor.elem.bytes() else {
             return Err(self.no(format!("addressing elements of {}", tensor.elem)));
         };
-        let scratch = self.scratch_tensors.get(&tensor.name).copied();
-        let (start, offset) = match scratch {
-            Some(at) => (self.scratch_base(), at as i32),
-            None => (self.arg(Slot::Pointer(tensor.name.clone())), 0),
-        };
+        let (start, offset) = self.start_of(tensor);
         let mut address = Operand::Reg(start);
         let mut dims = Vec::new();
         for (d, slice) in at.iter().enumerate() {
@@ -140,6 +136,14 @@ impl Lower<'_> {
         Ok(TileRef { base, offset: 0, elem: tensor.elem, dims, packed: None, field, ahead: None })
     }
 
+    /// Where a tensor begins: address and bytes behind it.
+    fn start_of(&mut self, tensor: &Tensor) -> (Reg, i32) {
+        match self.scratch_tensors.get(&tensor.name).copied() {
+            Some(at) => (self.scratch_base(), at as i32),
+            None => (self.arg(Slot::Pointer(tensor.name.clone())), 0),
+        }
+    }
+
     /// Bytes between neighbours along dimension `d`: an argument for the caller's tensors, dense otherwise.
     fn stride(&mut self, tensor: &Tensor, d: usize, bytes: usize) -> Result<Operand> {
         if d + 1 == tensor.shape.len() {
@@ -173,7 +177,8 @@ impl Lower<'_> {
         };
         let (n, g) = if by_rows(part) { (first, second) } else { (second, first) };
         let sizes = of.sizes(of.lanes, k as usize).map_err(|e| self.no(e.to_string()))?;
-        let base = Operand::Reg(self.arg(Slot::Pointer(tensor.name.clone())));
+        let (start, offset) = self.start_of(tensor);
+        let base = Operand::Reg(start);
         let row = self.extent(&n.start)?;
         let block = self.int(IntOp::Div, row, Operand::Imm(of.lanes as i64));
         let block = self.int(IntOp::Mul, block, Operand::Imm(sizes.block as i64));
@@ -204,8 +209,8 @@ impl Lower<'_> {
             .collect();
         Ok(TileRef {
             base: self.as_reg(address),
-            // The argument points to the part's first element inside the packed buffer.
-            offset: 0,
+            // An argument points to the part's first element inside the packed buffer.
+            offset,
             elem: tensor.elem,
             dims,
             packed: Some((of.clone(), part)),
@@ -531,13 +536,11 @@ impl Lower<'_> {
     /// Lanes of packed weights are rows. Codes come as the word that holds `at`'s k (see [`Packing`]).
     fn load_packed(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
         let (of, part) = r.packed.clone().expect("the caller checked");
-        let (n, g) = if by_rows(part) { (at[0], at[1]) } else { (at[1], at[0]) };
-        let along_n = lanes == LaneDim::Dim(if by_rows(part) { 0 } else { 1 });
-        if !along_n || n.reg.is_some() || g.reg.is_some() {
+        if lanes != LaneDim::Dim(if by_rows(part) { 0 } else { 1 }) {
             return Err(self.no("a packed weight read across its packing".into()));
         }
-        let (class, width, inside) = match part {
-            Part::Codes => (Class::Word, Width::W32, self.code_place(&of, g.add)?.0),
+        let (class, width) = match part {
+            Part::Codes => (Class::Word, Width::W32),
             Part::Scale | Part::Min | Part::Zeros | Part::RowZeros => {
                 let elem = match part {
                     Part::Scale => of.scale,
@@ -545,10 +548,21 @@ impl Lower<'_> {
                     Part::Zeros | Part::RowZeros => of.zeros,
                     Part::Codes => None,
                 };
-                let (class, width) = self.lane_form(elem.unwrap_or(Dtype::F32))?;
-                (class, width, 0)
+                self.lane_form(elem.unwrap_or(Dtype::F32))?
             }
         };
+        let mem = self.packed_mem(r, at)?;
+        Ok(self.inst(class, Op::Load(width), &[], Some(mem)))
+    }
+
+    /// Where the lanes of a vector of a packed weight begin.
+    pub(super) fn packed_mem(&mut self, r: &TileRef, at: &[Coord]) -> Result<Mem> {
+        let (of, part) = r.packed.clone().expect("the caller checked");
+        let (n, g) = if by_rows(part) { (at[0], at[1]) } else { (at[1], at[0]) };
+        if n.reg.is_some() || g.reg.is_some() {
+            return Err(self.no("a packed weight at a place of a loop".into()));
+        }
+        let inside = if part == Part::Codes { self.code_place(&of, g.add)?.0 } else { 0 };
         let group = match part {
             Part::Codes => g.add / of.group,
             Part::Scale | Part::Min | Part::Zeros | Part::RowZeros => g.add,
@@ -564,7 +578,7 @@ impl Lower<'_> {
         let Ok(offset) = i32::try_from(offset) else {
             return Err(self.no("a packed tile of more than 2 GiB".into()));
         };
-        Ok(self.inst(class, Op::Load(width), &[], Some(Mem { base: r.base, offset })))
+        Ok(Mem { base: r.base, offset })
     }
 
     /// Where element `k` of a lane stands in its group: byte of the lane's word (lane 0), first bit in the word.

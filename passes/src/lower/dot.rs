@@ -11,8 +11,8 @@ use super::{Coord, Lower, Place, Result, access::TileRef};
 use kgen_ir::{
     dtype::Dtype,
     layout::{Layout, convert::convert},
-    machine::{Class, DotOp, FloatOp, Op, Operand, Reg, ShiftOp, WordOp},
-    tile::{Expr, LaneDim, Part, Value},
+    machine::{Class, DotOp, FloatOp, Op, Operand, Reg},
+    tile::{Expr, LaneDim, Value},
 };
 
 /// A block of the product in registers.
@@ -591,6 +591,9 @@ impl Lower<'_> {
         let bits = of.elem.bits() as i64;
         let fields = 8 / of.elem.bits() as usize;
         let quads = dot.k / 4;
+        if fields == 1 {
+            return self.bytes(dot, &r, &x, accs);
+        }
         for first in (0..quads).step_by(fields) {
             // The activations of a word's fields stay, the words pass by: fewer registers than the other way round.
             let fields = fields.min(quads - first);
@@ -619,37 +622,31 @@ impl Lower<'_> {
         Ok(accs)
     }
 
-    /// The packed codes behind `v`, seen through conversions.
-    fn codes_ref(&self, v: Value) -> Option<TileRef> {
-        match self.places.get(&v) {
-            Some(Place::Inline(Some(r))) => {
-                matches!(r.packed, Some((_, Part::Codes))).then(|| r.clone())
+    /// The product of codes that are bytes: a row of them stays in registers, activations pass by.
+    fn bytes(
+        &mut self,
+        dot: Dot,
+        codes: &TileRef,
+        x: &TileRef,
+        mut accs: Vec<Reg>,
+    ) -> Result<Vec<Reg>> {
+        let per_row = dot.n.div_ceil(self.lanes);
+        for quad in 0..dot.k / 4 {
+            let k = Coord::from(quad * 4);
+            let mut b = Vec::new();
+            for j in 0..per_row {
+                let at = [Coord::from(j * self.lanes), k];
+                b.push(self.load_vec(codes, &at, LaneDim::Dim(0))?);
             }
-            Some(Place::Inline(None)) => match self.exprs.get(&v) {
-                Some(Expr::Convert(a)) => self.codes_ref(*a),
-                _ => None,
-            },
-            Some(Place::Regs(_) | Place::Scratch(_)) | None => None,
+            for (row, accs) in accs.chunks_mut(per_row).enumerate() {
+                let mem = self.address(x, &[Coord::from(row), k])?;
+                let splat = Op::Splat(kgen_ir::machine::Width::W32);
+                let a = self.inst(Class::Word, splat, &[], Some(mem));
+                for (acc, b) in accs.iter_mut().zip(&b) {
+                    *acc = self.v(Class::Word, Op::Dot(DotOp::U8S8), &[*b, a, *acc]);
+                }
+            }
         }
-    }
-
-    /// Bit field `[shift, shift + bits)` of each byte.
-    fn field(&mut self, word: Reg, shift: i64, bits: i64) -> Reg {
-        if bits == 8 {
-            return word;
-        }
-        let word = if shift == 0 {
-            word
-        } else {
-            self.inst(
-                Class::Word,
-                Op::Shift(ShiftOp::Right),
-                &[Operand::Reg(word), Operand::Imm(shift)],
-                None,
-            )
-        };
-        let mask = ((1u32 << bits) - 1) * 0x0101_0101;
-        let mask = self.word_const(mask as i32);
-        self.v(Class::Word, Op::Word(WordOp::And), &[word, mask])
+        Ok(accs)
     }
 }

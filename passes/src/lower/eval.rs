@@ -7,7 +7,7 @@ use super::{
 use kgen_ir::{
     dtype::Dtype,
     machine::{Class, Cvt, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, ShiftOp, Width, WordOp},
-    tile::{Binary, Expr, LaneDim, Part, Reduce, Space, Unary, Value},
+    tile::{Binary, Compare, Expr, LaneDim, Part, Reduce, Space, Unary, Value},
 };
 
 /// Where an operand of that shape is read under broadcasting, and how its lanes run.
@@ -109,6 +109,9 @@ impl Lower<'_> {
             Expr::Load { tensor, at, guard } => {
                 let mut r = self.tile_ref(tensor, at, *guard)?;
                 r.ahead = self.take_hint(tensor, &r).map(Box::new);
+                let one = TileDim { len: 1, step: Operand::Imm(0), guard: None };
+                let more = self.shape(v).len().saturating_sub(r.dims.len());
+                r.dims.splice(0..0, vec![one; more]);
                 Some(r)
             }
             Expr::Fill(_)
@@ -118,6 +121,8 @@ impl Lower<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Reduce(..)
+            | Expr::Bits(_)
+            | Expr::Permute(..)
             | Expr::Convert(_)
             | Expr::Transpose(_) => None,
         };
@@ -227,6 +232,9 @@ impl Lower<'_> {
 
     /// Writes a value to a tile of a tensor.
     pub(super) fn store_tile(&mut self, r: &TileRef, v: Value) -> Result<()> {
+        if r.packed.is_some() {
+            return self.store_packed(r, v);
+        }
         if let Some(from) = self.transposed(v) {
             return self.store_transposed(r, v, from);
         }
@@ -391,6 +399,13 @@ impl Lower<'_> {
                 Ok(self.v(class, Op::Select, &[c, a, b]))
             }
             Expr::Reduce(op, a, dim) => self.reduce(*op, *a, *dim, at, lanes),
+            Expr::Bits(a) => {
+                // The high half of a word reads as anything.
+                let word = self.operand(*a, at, lanes)?;
+                let low = self.word_const(0xffff);
+                Ok(self.v(Class::Word, Op::Word(WordOp::And), &[word, low]))
+            }
+            Expr::Permute(a, table) => self.permute(*a, table, at, lanes),
             Expr::Convert(a) => self.convert(*a, self.elem(v), at, lanes),
             Expr::Transpose(a) => {
                 let lanes = match lanes {
@@ -400,6 +415,56 @@ impl Lower<'_> {
                 self.vec(*a, &[at[1], at[0]], lanes)
             }
         }
+    }
+
+    /// Lanes from as many vectors of `a` as the table names, two at first, then one more at a time.
+    fn permute(&mut self, a: Value, table: &[usize], at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+        let Some((last, outer)) = at.split_last() else {
+            return Err(self.no("elements of a tile without dimensions, by their places".into()));
+        };
+        let from = |column: usize| [outer, &[Coord::from(column)]].concat();
+        let place = |i: usize| table.get(last.add + i).or(table.last()).copied().unwrap_or(0);
+        if last.reg.is_some() {
+            return Err(self.no("elements by places that a loop says".into()));
+        }
+        let along = match lanes {
+            LaneDim::Splat => return self.operand(a, &from(place(0)), lanes),
+            LaneDim::Dim(d) => d == outer.len(),
+        };
+        if !along {
+            return Err(self.no("elements by their places, across the lanes".into()));
+        }
+        let width = self.lanes;
+        let mut blocks: Vec<usize> = (0..width).map(|i| place(i) / width).collect();
+        blocks.sort_unstable();
+        blocks.dedup();
+        let mut sources = Vec::new();
+        for block in &blocks {
+            sources.push(self.operand(a, &from(block * width), lanes)?);
+        }
+        let Some(first) = sources.first().copied() else {
+            return Err(self.no("a vector without lanes".into()));
+        };
+        let class = self.out.regs[first].class;
+        let second = sources.get(1).copied().unwrap_or(first);
+        // Lanes of vectors that come later are filled in then.
+        let start = (0..width).map(|i| match blocks.iter().position(|b| *b == place(i) / width) {
+            Some(0) => place(i) % width,
+            Some(1) => width + place(i) % width,
+            Some(_) | None => i,
+        });
+        let start: Vec<u8> = start.map(|lane| lane as u8).collect();
+        let same =
+            sources.len() == 1 && start.iter().enumerate().all(|(i, t)| i == usize::from(*t));
+        let mut out =
+            if same { first } else { self.v(class, Op::Shuffle(start), &[first, second]) };
+        for (block, source) in blocks.iter().zip(&sources).skip(2) {
+            let step = (0..width)
+                .map(|i| if place(i) / width == *block { width + place(i) % width } else { i });
+            let step = step.map(|lane| lane as u8).collect();
+            out = self.v(class, Op::Shuffle(step), &[out, *source]);
+        }
+        Ok(out)
     }
 
     fn unary(&mut self, op: Unary, x: Reg) -> Result<Reg> {
@@ -570,18 +635,41 @@ impl Lower<'_> {
                 let _ = f;
                 Ok(x)
             }
-            (Dtype::F32, Dtype::I8) => {
-                // Saturating; a NaN becomes 0, as the tile level says.
-                let same = self.v(Class::Mask, Op::FloatCmp(kgen_ir::tile::Compare::Eq), &[x, x]);
-                let nought = self.float_const(0.0);
-                let clean = self.v(Class::Float, Op::Select, &[same, x, nought]);
-                let (lo, hi) = (self.float_const(-128.0), self.float_const(127.0));
-                let up = self.v(Class::Float, Op::Float(FloatOp::Max), &[clean, lo]);
-                let inside = self.v(Class::Float, Op::Float(FloatOp::Min), &[up, hi]);
-                Ok(self.v(Class::Word, Op::Cvt(Cvt::IntFromFloat), &[inside]))
+            (Dtype::F32, Dtype::I8) => Ok(self.saturated(x, -128.0, 127.0)),
+            (Dtype::F32, Dtype::U8) => Ok(self.saturated(x, 0.0, 255.0)),
+            (Dtype::F32, Dtype::I16) => Ok(self.saturated(x, -32768.0, 32767.0)),
+            (Dtype::F32, Dtype::U16) => Ok(self.saturated(x, 0.0, 65535.0)),
+            (Dtype::F32, Dtype::I32) => {
+                // The conversion gives the least integer for all that does not fit.
+                let (least, above) =
+                    (self.float_const(-2147483648.0), self.float_const(2147483648.0));
+                let whole = self.saturated(x, f32::NEG_INFINITY, f32::INFINITY);
+                let low = self.v(Class::Mask, Op::FloatCmp(Compare::Le), &[x, least]);
+                let high = self.v(Class::Mask, Op::FloatCmp(Compare::Ge), &[x, above]);
+                let (bottom, top) = (self.word_const(i32::MIN), self.word_const(i32::MAX));
+                let up = self.v(Class::Word, Op::Select, &[low, bottom, whole]);
+                Ok(self.v(Class::Word, Op::Select, &[high, top, up]))
+            }
+            // What fits, as the tile level says.
+            (f, Dtype::I8 | Dtype::U8 | Dtype::I16 | Dtype::U16) if small => {
+                let _ = f;
+                Ok(x)
             }
             _ => Err(self.no(format!("converting {from} to {to}"))),
         }
+    }
+
+    /// To the nearest integer in these limits; a NaN becomes 0, as the tile level says.
+    fn saturated(&mut self, x: Reg, lo: f32, hi: f32) -> Reg {
+        let same = self.v(Class::Mask, Op::FloatCmp(Compare::Eq), &[x, x]);
+        let nought = self.float_const(0.0);
+        let mut inside = self.v(Class::Float, Op::Select, &[same, x, nought]);
+        if lo.is_finite() {
+            let (lo, hi) = (self.float_const(lo), self.float_const(hi));
+            let up = self.v(Class::Float, Op::Float(FloatOp::Max), &[inside, lo]);
+            inside = self.v(Class::Float, Op::Float(FloatOp::Min), &[up, hi]);
+        }
+        self.v(Class::Word, Op::Cvt(Cvt::IntFromFloat), &[inside])
     }
 
     /// f16 elements come from memory as floats, where the target has an instruction for that.

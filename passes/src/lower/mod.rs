@@ -9,6 +9,7 @@ pub(crate) mod dot;
 mod eval;
 mod field;
 mod rows;
+mod unpack;
 
 use crate::Choice;
 use access::TileRef;
@@ -17,7 +18,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::{BinOp, Extent},
     machine::{self, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
-    tile::{Compare, Expr, For, Kernel, Param, Program, Role, Share, Space, Stmt, Value},
+    tile::{Compare, Expr, For, Kernel, Param, Program, Role, Share, Space, Stmt, Store, Value},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,9 +64,15 @@ pub fn lower(
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
     for t in &kernel.scratch {
-        let count: i64 = t.shape.iter().filter_map(Extent::as_lit).product();
-        // Whole vectors may be read and written behind the last element.
-        let bytes = count as usize * t.elem.bytes().unwrap_or(1) + lanes * 4;
+        let shape: Vec<usize> =
+            t.shape.iter().filter_map(|e| e.as_lit()?.try_into().ok()).collect();
+        let bytes = match (&t.store, &shape[..]) {
+            (Store::Packed { of, .. }, [n, k]) => {
+                of.bytes(*n, *k).map_err(|e| l.no(e.to_string()))?
+            }
+            // Whole vectors may be read and written behind the last element.
+            _ => shape.iter().product::<usize>() * t.elem.bytes().unwrap_or(1) + lanes * 4,
+        };
         let at = l.scratch_bytes(bytes);
         l.scratch_tensors.insert(t.name.clone(), at);
     }

@@ -135,6 +135,8 @@ impl Fold<'_> {
             | Expr::Binary(..)
             | Expr::Select(..)
             | Expr::Reduce(..)
+            | Expr::Bits(_)
+            | Expr::Permute(..)
             | Expr::Convert(_)
             | Expr::Transpose(_)) => other,
         }
@@ -163,6 +165,8 @@ impl Fold<'_> {
             | Expr::Unary(..)
             | Expr::Binary(..)
             | Expr::Select(..)
+            | Expr::Bits(_)
+            | Expr::Permute(..)
             | Expr::Reduce(..)
             | Expr::Transpose(_) => None,
         }?;

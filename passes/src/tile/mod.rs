@@ -45,7 +45,12 @@ pub fn operands(expr: &Expr) -> Vec<Value> {
     match expr {
         Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => vec![],
         Expr::Dot { a, b, acc, .. } => [*a, *b].into_iter().chain(*acc).collect(),
-        Expr::Unary(_, a) | Expr::Reduce(_, a, _) | Expr::Convert(a) | Expr::Transpose(a) => {
+        Expr::Unary(_, a)
+        | Expr::Reduce(_, a, _)
+        | Expr::Permute(a, _)
+        | Expr::Bits(a)
+        | Expr::Convert(a)
+        | Expr::Transpose(a) => {
             vec![*a]
         }
         Expr::Binary(_, a, b) => vec![*a, *b],
@@ -65,6 +70,8 @@ pub fn rename(expr: &Expr, map: &BTreeMap<Value, Value>) -> Expr {
         Expr::Binary(op, a, b) => Expr::Binary(*op, m(a), m(b)),
         Expr::Select(c, a, b) => Expr::Select(m(c), m(a), m(b)),
         Expr::Reduce(op, a, d) => Expr::Reduce(*op, m(a), *d),
+        Expr::Bits(a) => Expr::Bits(m(a)),
+        Expr::Permute(a, table) => Expr::Permute(m(a), table.clone()),
         Expr::Convert(a) => Expr::Convert(m(a)),
         Expr::Transpose(a) => Expr::Transpose(m(a)),
     }

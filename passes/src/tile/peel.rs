@@ -112,6 +112,8 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
                 | Expr::Binary(..)
                 | Expr::Reduce(..)
                 | Expr::Transpose(_)
+                | Expr::Permute(..)
+                | Expr::Bits(_)
                 | Expr::Convert(_) => false,
             };
             if !condition {

@@ -142,8 +142,7 @@ fn block(
                 let space = space(kernel, body, own, *value, expr, uses, choice, out);
                 let shape = &kernel.values[*value].ty.shape;
                 // Registers have no index that is known at run time only.
-                let column = shape.len() == 2 && shape[0] > 1 && shape[1] == 1;
-                let looked_up = column && uses.rows.contains(value);
+                let looked_up = shape.len() == 2 && shape[0] > 1 && uses.rows.contains(value);
                 let space = match space {
                     Space::Register if looked_up => Space::Scratch,
                     Space::Register | Space::Scratch | Space::Inline => space,
@@ -180,13 +179,14 @@ fn block(
     }
 }
 
-/// Registers for what fits a third of them, scratch for the rest.
+/// Registers for what fits half of them, scratch for the rest.
 fn kept(ty: &Type, choice: &Choice) -> Space {
-    if vectors(ty, choice.target.lanes) <= choice.target.vectors / 2 {
-        Space::Register
-    } else {
-        Space::Scratch
-    }
+    let most = match ty.elem {
+        // Sums of a product of bytes: nothing is kept beside them but a row of codes and some activations.
+        Dtype::I32 => choice.target.vectors.saturating_sub(8).max(choice.target.vectors / 2),
+        _ => choice.target.vectors / 2,
+    };
+    if vectors(ty, choice.target.lanes) <= most { Space::Register } else { Space::Scratch }
 }
 
 /// Vector registers a tile fills.
@@ -215,7 +215,7 @@ fn space(
     match expr {
         Expr::Fill(_) | Expr::Iota { .. } => Space::Inline,
         Expr::Load { tensor, .. } => {
-            let frozen = (!stores_to(body, tensor) || read_before(body, value, tensor))
+            let frozen = (!stores_to(body, tensor) || read_before(kernel, body, value))
                 && kernel.tensor(tensor).is_some_and(|t| !matches!(t.role, Role::Out));
             if narrow || (frozen && here_once) { Space::Inline } else { kept(ty, choice) }
         }
@@ -225,7 +225,7 @@ fn space(
             [(_, Kind::DotLeft | Kind::Stored)] if here_once => Space::Inline,
             _ => Space::Scratch,
         },
-        Expr::Convert(a) | Expr::Unary(_, a) => {
+        Expr::Convert(a) | Expr::Unary(_, a) | Expr::Permute(a, _) | Expr::Bits(a) => {
             elementwise(kernel, ty, &[*a], narrow, here_once, readers, choice, placed)
         }
         Expr::Binary(_, a, b) => {
@@ -237,24 +237,53 @@ fn space(
     }
 }
 
-/// Has everything that depends on the loaded `value` been computed before `body` stores to `tensor`? What is kept may
-/// depend on it, what is computed at its use is followed to there.
-fn read_before(body: &[Stmt], value: Value, tensor: &str) -> bool {
+/// Has everything that depends on the loaded `value` been computed before `body` stores to its tensor? What is kept may
+/// depend on it, what is computed at its use is followed to there. A store to the very tile that was loaded may read it
+/// too, element by element.
+fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
+    let shape = |v: Value| &kernel.values[v].ty.shape;
+    let mut place = None;
     let mut open = vec![value];
+    // Those of them whose elements depend on the same element of the load.
+    let mut aligned = vec![value];
     let mut written = false;
     for stmt in body {
-        let stores = stores_to(std::slice::from_ref(stmt), tensor);
+        let stores = place.is_some_and(|(t, _)| stores_to(std::slice::from_ref(stmt), t));
         match stmt {
+            Stmt::Let { value: v, expr: Expr::Load { tensor, at, .. } } if *v == value => {
+                place = Some((tensor, at));
+            }
             Stmt::Let { value, expr } => {
-                if operands(expr).iter().any(|o| open.contains(o)) {
+                let from = operands(expr);
+                if from.iter().any(|o| open.contains(o)) {
                     if written {
                         return false;
                     }
-                    if !matches!(expr, Expr::Dot { .. } | Expr::Reduce(..)) {
-                        open.push(*value);
+                    match expr {
+                        Expr::Dot { .. } | Expr::Reduce(..) => {}
+                        Expr::Transpose(_) | Expr::Permute(..) => open.push(*value),
+                        Expr::Fill(_)
+                        | Expr::Iota { .. }
+                        | Expr::Load { .. }
+                        | Expr::Unary(..)
+                        | Expr::Binary(..)
+                        | Expr::Select(..)
+                        | Expr::Bits(_)
+                        | Expr::Convert(_) => {
+                            open.push(*value);
+                            let same = |o: &Value| {
+                                !open.contains(o)
+                                    || aligned.contains(o) && shape(*o) == shape(*value)
+                            };
+                            if from.iter().all(same) {
+                                aligned.push(*value);
+                            }
+                        }
                     }
                 }
             }
+            Stmt::Store { tensor, at, value, .. }
+                if !written && aligned.contains(value) && place == Some((tensor, at)) => {}
             other => {
                 if (written || stores) && open.iter().any(|v| reads(other, *v)) {
                     return false;

@@ -4,7 +4,7 @@ use super::{
     Error, KernelSource,
     model::{Model, shape},
     ops,
-    step::{From, Maker, Now, Rows, Size, Step, operands},
+    step::{Maker, Now, Rows, Size, Start, Step, operands},
 };
 use crate::{buffer::Buffer, files::gguf::Gguf, pool::Workers};
 use kgen_ir::{dtype::Dtype, format::Format};
@@ -13,21 +13,36 @@ use std::sync::Arc;
 /// Rows that go through the steps at once while a prompt is read.
 const BATCH: usize = 64;
 
-/// Elements of keys and values as they are kept.
-const CACHE: Dtype = Dtype::F16;
-
 const EACH: &[(&str, Size)] = &[("m", Size::Rows)];
 const LAST: &[(&str, Size)] = &[("m", Size::One)];
 const KEYS: &[(&str, Size)] = &[("m", Size::Rows), ("n", Size::Seen)];
+
+/// What keeps the keys and values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KvCache {
+    /// Room for so many tokens in all.
+    pub tokens: usize,
+    /// f16, f32 or bf16.
+    pub elem: Dtype,
+}
+
+impl KvCache {
+    pub fn f16(tokens: usize) -> KvCache {
+        KvCache { tokens, elem: Dtype::F16 }
+    }
+}
 
 /// A model ready to decode one sequence.
 pub struct Decoder {
     gguf: Arc<Gguf>,
     model: Model,
-    steps: Vec<Step>,
+    /// For every row.
+    layers: Vec<Step>,
+    /// For the row whose next token is asked for.
+    head: Vec<Step>,
     memory: Vec<Rows>,
-    /// Tokens that the cache has room for, and those that it holds.
-    capacity: usize,
+    cache: KvCache,
+    /// Tokens that it holds.
     position: usize,
     /// How the rows of the embedding come in, if not by a step.
     embedding: Option<&'static Format>,
@@ -40,30 +55,27 @@ const FREQUENCIES: usize = 2;
 const LOGITS: usize = 3;
 const NEXT: usize = 4;
 const X: usize = 5;
-const H: usize = 6;
-const Q: usize = 7;
-const K: usize = 8;
-const TURNED: usize = 9;
-const O: usize = 10;
-const GATE: usize = 11;
-const UP: usize = 12;
+const SUM: usize = 6;
+const H: usize = 7;
+const Q: usize = 8;
+const K: usize = 9;
+const TURNED: usize = 10;
+const BIASED: usize = 11;
+const O: usize = 12;
 const ACTED: usize = 13;
-const DELTA: usize = 14;
-const SUM: usize = 15;
-const BIASED: usize = 16;
-const CACHES: usize = 17;
+const CACHES: usize = 14;
 
 impl Decoder {
-    /// Compiles and plans every step. `capacity` tokens can be fed in all.
+    /// Compiles and plans every step.
     pub fn new(
         gguf: &Arc<Gguf>,
         source: &dyn KernelSource,
         workers: &dyn Workers,
-        capacity: usize,
+        cache: KvCache,
     ) -> Result<Decoder, Error> {
         let model = Model::open(gguf)?;
-        if capacity > model.context {
-            let (wanted, most) = (capacity, model.context);
+        if cache.tokens > model.context {
+            let (wanted, most) = (cache.tokens, model.context);
             let why = "the model was trained for (`context_length`)";
             return Err(Error::Context { wanted, most, why });
         }
@@ -73,14 +85,18 @@ impl Decoder {
         }
         let coded = embedding.format.filter(|f| plain(f).is_none());
         let maker = Maker { gguf, source, workers: workers.count() };
-        let steps = Build { maker, model: &model, x: X, spare: SUM, steps: vec![] }.all()?;
-        let memory = memory(&model, capacity)?;
+        let mut build =
+            Build { maker, model: &model, cache: cache.elem, x: X, spare: SUM, steps: vec![] };
+        let layers = build.layers()?;
+        let head = build.head()?;
+        let memory = memory(&model, cache)?;
         Ok(Decoder {
             gguf: Arc::clone(gguf),
             model,
-            steps,
+            layers,
+            head,
             memory,
-            capacity,
+            cache,
             position: 0,
             embedding: coded,
         })
@@ -109,20 +125,26 @@ impl Decoder {
         if let Some(&token) = tokens.iter().find(|t| **t as usize >= vocabulary) {
             return Err(Error::Token { token, vocabulary });
         }
-        if tokens.len() > self.capacity - self.position {
+        if tokens.len() > self.cache.tokens - self.position {
             let wanted = self.position.saturating_add(tokens.len());
             let why = "this decoder has room for";
-            return Err(Error::Context { wanted, most: self.capacity, why });
+            return Err(Error::Context { wanted, most: self.cache.tokens, why });
         }
-        for part in tokens.chunks(BATCH) {
+        let mut parts = tokens.chunks(BATCH);
+        while let Some(part) = parts.next() {
             let now = Now { rows: part.len(), position: self.position };
             self.put(IDS, part.iter().map(|t| t.to_le_bytes()));
             self.put(POSITIONS, (now.position..).take(now.rows).map(|p| (p as i32).to_le_bytes()));
             if let Some(format) = self.embedding {
                 self.look_up(part, format)?;
             }
-            for step in &mut self.steps {
+            for step in &mut self.layers {
                 step.run(now, &mut self.memory, workers)?;
+            }
+            if parts.len() == 0 {
+                for step in &mut self.head {
+                    step.run(now, &mut self.memory, workers)?;
+                }
             }
             self.position += part.len();
         }
@@ -171,12 +193,11 @@ fn plain(format: &Format) -> Option<Dtype> {
     if format.block == 1 { Dtype::parse(format.name) } else { None }
 }
 
-fn memory(model: &Model, capacity: usize) -> Result<Vec<Rows>, Error> {
-    let batch = BATCH.min(capacity.max(1));
+fn memory(model: &Model, cache: KvCache) -> Result<Vec<Rows>, Error> {
+    let batch = BATCH.min(cache.tokens.max(1));
     let Model { heads, kv_heads, key_dim, value_dim, .. } = *model;
     let f32 = 4;
     let wide = |a: usize, b: usize| a.saturating_mul(b).saturating_mul(f32);
-    let hidden = wide(model.hidden, 1);
     let mut sizes = vec![(0, 0); CACHES];
     for (place, row) in [
         (IDS, f32),
@@ -187,10 +208,7 @@ fn memory(model: &Model, capacity: usize) -> Result<Vec<Rows>, Error> {
         (K, wide(kv_heads, key_dim)),
         (TURNED, wide(heads, key_dim)),
         (O, wide(heads, value_dim)),
-        (GATE, hidden),
-        (UP, hidden),
-        (ACTED, hidden),
-        (DELTA, wide(model.width, 1)),
+        (ACTED, wide(model.hidden, 1)),
         (SUM, wide(model.width, 1)),
         (BIASED, wide(heads, key_dim).max(wide(kv_heads, key_dim.max(value_dim)))),
     ] {
@@ -200,9 +218,9 @@ fn memory(model: &Model, capacity: usize) -> Result<Vec<Rows>, Error> {
     sizes[LOGITS] = (1, wide(model.vocabulary, 1));
     sizes[NEXT] = (1, f32);
     for _ in 0..model.layers {
-        let f16 = CACHE.bytes().unwrap_or(2);
+        let elem = cache.elem.bytes().unwrap_or(f32);
         for dim in [key_dim, value_dim] {
-            sizes.push((capacity, kv_heads.saturating_mul(dim).saturating_mul(f16)));
+            sizes.push((cache.tokens, kv_heads.saturating_mul(dim).saturating_mul(elem)));
         }
     }
     let mut out = Vec::with_capacity(sizes.len());
@@ -222,6 +240,7 @@ fn memory(model: &Model, capacity: usize) -> Result<Vec<Rows>, Error> {
 struct Build<'a> {
     maker: Maker<'a>,
     model: &'a Model,
+    cache: Dtype,
     /// Where the state of each row is, and where the next sum goes.
     x: usize,
     spare: usize,
@@ -229,7 +248,8 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    fn all(mut self) -> Result<Vec<Step>, Error> {
+    /// From tokens to the state of their rows.
+    fn layers(&mut self) -> Result<Vec<Step>, Error> {
         let m = self.model;
         let embedding = self.maker.gguf.tensor("token_embd.weight")?;
         if let Some(dtype) = embedding.format.and_then(plain) {
@@ -241,17 +261,23 @@ impl Build<'_> {
             self.attention(layer)?;
             self.feed_forward(layer)?;
         }
+        Ok(std::mem::take(&mut self.steps))
+    }
+
+    /// From the state of the last row to the likeliest token.
+    fn head(&mut self) -> Result<Vec<Step>, Error> {
+        let m = self.model;
         let norm = self.norm_text("output_norm.weight")?;
         let weights = [("g", "output_norm.weight")];
-        let from = operands(&[("x", self.x, From::Last), ("y", H, From::First)]);
+        let from = operands(&[("x", self.x, Start::Last), ("y", H, Start::First)]);
         self.steps.push(self.maker.step("output_norm", &norm, LAST, &weights, from)?);
         // A model may give its embedding both uses.
         let tied = !self.has("output.weight");
         let output = if tied { "token_embd.weight" } else { "output.weight" };
-        self.product(output, (H, LOGITS, From::First), [m.vocabulary, m.width], Dtype::F32, LAST)?;
+        self.product(output, (H, LOGITS, Start::First), [m.vocabulary, m.width], Dtype::F32, LAST)?;
         let list = [("x", LOGITS), ("id", NEXT)];
         self.push("argmax", &ops::argmax(m.vocabulary), LAST, &[], &list)?;
-        Ok(self.steps)
+        Ok(std::mem::take(&mut self.steps))
     }
 
     fn attention(&mut self, layer: usize) -> Result<(), Error> {
@@ -260,40 +286,36 @@ impl Build<'_> {
         let (keys, values) = (CACHES + 2 * layer, CACHES + 2 * layer + 1);
         let (q, k, v) = (m.heads * m.key_dim, m.kv_heads * m.key_dim, m.kv_heads * m.value_dim);
         self.norm(&name("norm"), self.x, H)?;
-        let turned = self.biased(&name("q"), Q, From::First, q, Dtype::F32)?;
+        let turned = self.biased(&name("q"), Q, Start::First, q, Dtype::F32)?;
         let rope = ops::rope(m.heads, m.key_dim, &m.rope, Dtype::F32);
         let list = [("pos", POSITIONS), ("freq", FREQUENCIES), ("x", turned), ("y", TURNED)];
         self.push(&name("q rope"), &rope, EACH, &[], &list)?;
         // Keys and values are written where the cache keeps them.
-        let turned = self.biased(&name("k"), K, From::First, k, Dtype::F32)?;
-        let rope = ops::rope(m.kv_heads, m.key_dim, &m.rope, CACHE);
+        let turned = self.biased(&name("k"), K, Start::First, k, Dtype::F32)?;
+        let rope = ops::rope(m.kv_heads, m.key_dim, &m.rope, self.cache);
         let list = [("pos", POSITIONS), ("freq", FREQUENCIES), ("x", turned)];
-        let mut list = list.map(|(n, rows)| (n, rows, From::First)).to_vec();
-        list.push(("y", keys, From::Position));
+        let mut list = list.map(|(n, rows)| (n, rows, Start::First)).to_vec();
+        list.push(("y", keys, Start::Position));
         let step = self.maker.step(&name("k rope"), &rope, EACH, &[], operands(&list))?;
         self.steps.push(step);
-        self.biased(&name("v"), values, From::Position, v, CACHE)?;
-        let text = ops::attention(m, CACHE);
+        self.biased(&name("v"), values, Start::Position, v, self.cache)?;
+        let text = ops::attention(m, self.cache);
         let list = [("q", TURNED), ("kv.k", keys), ("kv.v", values), ("o", O)];
         self.push(&name("heads"), &text, KEYS, &[], &list)?;
-        let shape = [m.width, m.heads * m.value_dim];
-        self.product(&name("output.weight"), (O, DELTA, From::First), shape, Dtype::F32, EACH)?;
-        self.add(&name("residual"))
+        self.add(&name("output.weight"), O, m.heads * m.value_dim)
     }
 
     fn feed_forward(&mut self, layer: usize) -> Result<(), Error> {
         let m = self.model;
         let name = |part: &str| format!("blk.{layer}.ffn_{part}");
         self.norm(&name("norm"), self.x, H)?;
-        for (part, to) in [("gate.weight", GATE), ("up.weight", UP)] {
-            let shape = [m.hidden, m.width];
-            self.product(&name(part), (H, to, From::First), shape, Dtype::F32, EACH)?;
-        }
-        let list = [("g", GATE), ("u", UP), ("y", ACTED)];
-        self.push(&name("swiglu"), &ops::swiglu(m.hidden), EACH, &[], &list)?;
-        let shape = [m.width, m.hidden];
-        self.product(&name("down.weight"), (ACTED, DELTA, From::First), shape, Dtype::F32, EACH)?;
-        self.add(&name("residual"))
+        let (gate, up) = (name("gate.weight"), name("up.weight"));
+        let shape = [m.hidden, m.width];
+        let text =
+            ops::gated(shape[0], shape[1], self.matrix(&gate, shape)?, self.matrix(&up, shape)?);
+        let weights = [("gate", gate.as_str()), ("up", up.as_str())];
+        self.push(&name("gate and up"), &text, EACH, &weights, &[("a", H), ("out", ACTED)])?;
+        self.add(&name("down.weight"), ACTED, m.hidden)
     }
 
     fn has(&self, tensor: &str) -> bool {
@@ -309,7 +331,7 @@ impl Build<'_> {
         weights: &[(&str, &str)],
         list: &[(&'static str, usize)],
     ) -> Result<(), Error> {
-        let list: Vec<_> = list.iter().map(|(n, rows)| (*n, *rows, From::First)).collect();
+        let list: Vec<_> = list.iter().map(|(n, rows)| (*n, *rows, Start::First)).collect();
         self.steps.push(self.maker.step(name, text, sizes, weights, operands(&list))?);
         Ok(())
     }
@@ -335,21 +357,26 @@ impl Build<'_> {
         self.push(name, &text, EACH, &[("g", &gain)], &[("x", x), ("y", y)])
     }
 
+    /// The format of a matrix of the file.
+    fn matrix(&self, name: &str, [n, k]: [usize; 2]) -> Result<&'static str, Error> {
+        let tensor = self.maker.gguf.tensor(name)?;
+        if tensor.dims != [n, k] {
+            return Err(shape(tensor, &format!("[{n}, {k}]")));
+        }
+        Ok(tensor.format.map_or("", |f| f.name))
+    }
+
     /// `to = from * weight`; of `to` from which row on.
     fn product(
         &mut self,
         weight: &str,
-        (from, to, row): (usize, usize, From),
+        (from, to, row): (usize, usize, Start),
         [n, k]: [usize; 2],
         out: Dtype,
         sizes: &'static [(&'static str, Size)],
     ) -> Result<(), Error> {
-        let tensor = self.maker.gguf.tensor(weight)?;
-        if tensor.dims != [n, k] {
-            return Err(shape(tensor, &format!("[{n}, {k}]")));
-        }
-        let text = ops::product(n, k, tensor.format.map_or("", |f| f.name), out);
-        let list = operands(&[("a", from, From::First), ("out", to, row)]);
+        let text = ops::product(n, k, self.matrix(weight, [n, k])?, out, false);
+        let list = operands(&[("a", from, Start::First), ("out", to, row)]);
         self.steps.push(self.maker.step(weight, &text, sizes, &[("w", weight)], list)?);
         Ok(())
     }
@@ -359,7 +386,7 @@ impl Build<'_> {
         &mut self,
         name: &str,
         to: usize,
-        row: From,
+        row: Start,
         n: usize,
         out: Dtype,
     ) -> Result<usize, Error> {
@@ -370,19 +397,20 @@ impl Build<'_> {
             return Ok(to);
         }
         // Into memory between, unless the result goes to the cache.
-        let (first, last) = if row == From::Position { (BIASED, to) } else { (to, BIASED) };
-        self.product(&weight, (H, first, From::First), [n, k], Dtype::F32, EACH)?;
+        let (first, last) = if row == Start::Position { (BIASED, to) } else { (to, BIASED) };
+        self.product(&weight, (H, first, Start::First), [n, k], Dtype::F32, EACH)?;
         let text = ops::bias(n, self.vector(&bias, n)?, out);
-        let list = operands(&[("x", first, From::First), ("y", last, row)]);
+        let list = operands(&[("x", first, Start::First), ("y", last, row)]);
         self.steps.push(self.maker.step(&bias, &text, EACH, &[("b", &bias)], list)?);
         Ok(last)
     }
 
     /// The state of a row and what a part adds become the new state.
-    fn add(&mut self, name: &str) -> Result<(), Error> {
-        let text = ops::residual(self.model.width);
-        let list = [("x", self.x), ("d", DELTA), ("y", self.spare)];
-        self.push(name, &text, EACH, &[], &list)?;
+    fn add(&mut self, weight: &str, from: usize, k: usize) -> Result<(), Error> {
+        let n = self.model.width;
+        let text = ops::product(n, k, self.matrix(weight, [n, k])?, Dtype::F32, true);
+        let list = [("a", from), ("residual", self.x), ("out", self.spare)];
+        self.push(weight, &text, EACH, &[("w", weight)], &list)?;
         std::mem::swap(&mut self.x, &mut self.spare);
         Ok(())
     }

@@ -5,11 +5,11 @@
 //! let gguf = Arc::new(Gguf::open(path)?);
 //! let tokenizer = Tokenizer::open(&gguf)?;
 //! let prompt = tokenizer.encode("The heap")?;
-//! let mut decoder = Decoder::new(&gguf, &kernels, workers, prompt.len() + 64)?;
-//! let mut token = decoder.feed(&prompt)?;           // the likeliest token behind the prompt
+//! let mut decoder = Decoder::new(&gguf, &kernels, &pool, KvCache::f16(prompt.len() + 64))?;
+//! let mut token = decoder.feed(&prompt, &pool)?;    // the likeliest token behind the prompt
 //! while !tokenizer.is_end(token) {
 //!     print!("{}", tokenizer.decode(&[token]));
-//!     token = decoder.feed(&[token])?;
+//!     token = decoder.feed(&[token], &pool)?;
 //! }
 //! ```
 
@@ -20,7 +20,7 @@ mod ops;
 mod step;
 mod tokenizer;
 
-pub use decoder::Decoder;
+pub use decoder::{Decoder, KvCache};
 pub use model::{Model, Pairs, Rope};
 pub use tokenizer::Tokenizer;
 

@@ -88,6 +88,9 @@ impl Model {
             }
         };
         let value_dim = keys.size_if(&key("attention.value_length"))?.unwrap_or(key_dim);
+        for (dim, part) in [(key_dim, "q"), (value_dim, "output")] {
+            head_sizes(gguf, part, heads, dim)?;
+        }
         let epsilon = key("attention.layer_norm_rms_epsilon");
         // Every layer normalises twice and the file says by what, or it is another network.
         let epsilon = keys.number(&epsilon)?.ok_or_else(|| keys.missing(&epsilon))?;
@@ -126,6 +129,15 @@ fn kv_heads(keys: &Keys<'_>, key: &str, heads: usize) -> Result<usize, Error> {
         Some(_) | None => {
             Err(keys.wrong(key, "kgen needs as many in every layer, and at least one"))
         }
+    }
+}
+
+/// Whether the first layer has heads of this size: what the metadata say may be anything.
+fn head_sizes(gguf: &Gguf, part: &str, heads: usize, dim: usize) -> Result<(), Error> {
+    let tensor = gguf.tensor(&format!("blk.0.attn_{part}.weight"))?;
+    match heads.checked_mul(dim) {
+        Some(size) if tensor.dims.contains(&size) => Ok(()),
+        Some(_) | None => Err(shape(tensor, &format!("{heads} heads of {dim}"))),
     }
 }
 

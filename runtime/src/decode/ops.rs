@@ -23,11 +23,20 @@ pub fn norm(width: usize, epsilon: f64, gain: Dtype) -> String {
     )
 }
 
-/// `w` is the name of a storage format.
-pub fn product(n: usize, k: usize, w: &str, out: Dtype) -> String {
+/// `w` is the name of a storage format; with `residual`, what is added to the result.
+pub fn product(n: usize, k: usize, w: &str, out: Dtype, residual: bool) -> String {
     format!(
         "op = \"mpgemm\"\nname = \"product\"\nm = \"m\"\nn = {n}\nk = {k}\na = \"f32\"\nw = \"{w}\"\n\
-         out = \"{out}\"\n"
+         out = \"{out}\"\nresidual = {residual}\n"
+    )
+}
+
+/// The gate of the feed-forward part and what it lets through, by weights of two formats.
+pub fn gated(n: usize, k: usize, gate: &str, up: &str) -> String {
+    format!(
+        "op = \"mpgemm\"\nname = \"gated\"\nm = \"m\"\nn = {n}\nk = {k}\na = \"f32\"\n\
+         w = [{{ name = \"gate\", format = \"{gate}\" }}, {{ name = \"up\", format = \"{up}\" }}]\n\
+         out = \"f32\"\nepilogue = \"gate * sigmoid(gate) * up\"\n"
     )
 }
 
@@ -56,22 +65,22 @@ pub fn rope(heads: usize, dim: usize, rope: &Rope, out: Dtype) -> String {
             format!("col % {dim} < {pairs}"),
         ),
     };
-    let value = if turned == dim {
-        format!("x * cos(a) + select({first}, -1, 1) * x[{other}] * sin(a)")
+    let (value, pair) = if turned == dim {
+        (format!("x * cos(a) + select({first}, -1, 1) * x[{other}] * sin(a)"), pair)
     } else {
         let inside = format!("col % {dim} < {turned}");
-        format!(
+        let value = format!(
             "select({inside}, x * cos(a) + select({first}, -1, 1) * x[select({inside}, {other}, col)] * sin(a), x)"
-        )
+        );
+        (value, format!("min({pair}, {})", pairs - 1))
     };
     format!(
         "op = \"rows\"\nname = \"rope\"\nrows = \"m\"\nwidth = {}\n\
          in = {{ x = \"f32\", pos = {{ dtype = \"i32\", kind = \"column\" }}, \
          freq = {{ dtype = \"f32\", kind = \"list\", len = {pairs} }} }}\n\
-         let = {{ a = \"pos * freq[min({pair}, {})]\" }}\n\
+         let = {{ a = \"pos * freq[{pair}]\" }}\n\
          out = {{ y = {{ dtype = \"{out}\", value = \"{value}\" }} }}\n",
         heads * dim,
-        pairs - 1,
     )
 }
 
@@ -85,26 +94,54 @@ pub fn attention(model: &Model, cache: Dtype) -> String {
     )
 }
 
-/// The gate of the feed-forward part.
-pub fn swiglu(width: usize) -> String {
-    format!(
-        "op = \"rows\"\nname = \"swiglu\"\nrows = \"m\"\nwidth = {width}\nin = {{ g = \"f32\", u = \"f32\" }}\n\
-         out = {{ y = {{ dtype = \"f32\", value = \"g * sigmoid(g) * u\" }} }}\n"
-    )
-}
-
-/// What a part of a layer adds.
-pub fn residual(width: usize) -> String {
-    format!(
-        "op = \"rows\"\nname = \"residual\"\nrows = \"m\"\nwidth = {width}\nin = {{ x = \"f32\", d = \"f32\" }}\n\
-         out = {{ y = {{ dtype = \"f32\", value = \"x + d\" }} }}\n"
-    )
-}
-
 /// The likeliest token.
 pub fn argmax(width: usize) -> String {
     format!(
         "op = \"rows\"\nname = \"argmax\"\nrows = \"m\"\nwidth = {width}\nin = {{ x = \"f32\" }}\n\
          out = {{ id = {{ dtype = \"i32\", kind = \"column\", value = \"argmax(x)\" }} }}\n"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kgen_ir::op::read::read;
+
+    #[test]
+    fn every_step_is_an_op_file() {
+        let turns = |pairs, dims: usize| Rope { pairs, dims, frequencies: vec![1.0; dims / 2] };
+        let model = Model {
+            layers: 1,
+            width: 96,
+            heads: 6,
+            kv_heads: 2,
+            key_dim: 16,
+            value_dim: 24,
+            hidden: 256,
+            vocabulary: 512,
+            context: 256,
+            epsilon: f64::from(1e-5f32),
+            rope: turns(Pairs::Neighbours, 16),
+        };
+        let mut texts = vec![
+            embedding(512, 96, Dtype::F16),
+            product(32, 96, "q4_0", Dtype::F16, false),
+            product(96, 256, "f16", Dtype::F32, true),
+            gated(256, 96, "q8_0", "f32"),
+            bias(32, Dtype::F32, Dtype::F16),
+            attention(&model, Dtype::F16),
+            argmax(512),
+        ];
+        for epsilon in [model.epsilon, 1e-6, 1.0, 0.0, 1e-30] {
+            texts.push(norm(96, epsilon, Dtype::F32));
+        }
+        for pairs in [Pairs::Neighbours, Pairs::Halves] {
+            for dims in [16, 12, 2] {
+                texts.push(rope(6, 16, &turns(pairs, dims), Dtype::F32));
+            }
+        }
+        for text in texts {
+            read("op", &text).unwrap_or_else(|mistakes| panic!("{text}\n{mistakes}"));
+        }
+    }
 }

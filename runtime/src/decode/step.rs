@@ -32,7 +32,7 @@ pub struct Rows {
 
 /// From which row on an op works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum Start {
     First,
     /// The last row of this run.
     Last,
@@ -46,7 +46,7 @@ pub struct Operand {
     pub name: &'static str,
     /// Its place in the decoder's memory.
     pub rows: usize,
-    pub from: From,
+    pub from: Start,
 }
 
 /// Sizes of this run.
@@ -173,15 +173,15 @@ impl Step {
             self.plan.update(&self.dims)?;
         }
         for operand in &self.operands {
-            if !changed && operand.from == From::First {
+            if !changed && operand.from == Start::First {
                 continue;
             }
             let Some((dtype, shape)) = parameter(&self.plan, operand.name) else { continue };
             let Some(Rows { memory, row }) = memory.get_mut(operand.rows) else { continue };
             let skipped = match operand.from {
-                From::First => 0,
-                From::Last => now.rows.saturating_sub(1),
-                From::Position => now.position,
+                Start::First => 0,
+                Start::Last => now.rows.saturating_sub(1),
+                Start::Position => now.position,
             };
             let bytes =
                 memory.bytes_mut().get_mut(skipped.saturating_mul(*row)..).unwrap_or(&mut []);
@@ -214,6 +214,6 @@ impl Step {
 }
 
 /// The rows of a step by name.
-pub fn operands(list: &[(&'static str, usize, From)]) -> Vec<Operand> {
+pub fn operands(list: &[(&'static str, usize, Start)]) -> Vec<Operand> {
     list.iter().map(|&(name, rows, from)| Operand { name, rows, from }).collect()
 }

@@ -235,8 +235,10 @@ impl Run<'_> {
         if cells.shape.len() != at.len() {
             return Err(InterpError::Tile(tensor.into(), "has another number of dimensions"));
         }
+        let more = shape.len().saturating_sub(at.iter().filter(|s| s.len.is_some()).count());
         for index in indices(shape) {
-            let mut inner = index.iter();
+            // Dimensions of 1 that the tensor does not have come first.
+            let mut inner = index.iter().skip(more);
             let mut flat = Some(0i64);
             for (((slice, start), size), said) in
                 at.iter().zip(&starts).zip(&cells.shape).zip(&said)
@@ -433,6 +435,24 @@ impl Run<'_> {
                 };
                 indices(&shape).map(fold).collect()
             }
+            Expr::Bits(a) => {
+                let from = self.kernel.values.get(*a).map_or(Dtype::F16, |d| d.ty.elem);
+                let bits = |x: &f64| {
+                    let bytes = Tensor::from_f64(from, &[1], &[*x]).bytes;
+                    bytes.iter().rev().fold(0.0, |a, byte| a * 256.0 + f64::from(*byte))
+                };
+                self.tile(*a)?.data.iter().map(bits).collect()
+            }
+            Expr::Permute(a, table) => {
+                let a = self.tile(*a)?;
+                let taken = |mut i: Vec<usize>| {
+                    if let Some(last) = i.last_mut() {
+                        *last = table.get(*last).copied().unwrap_or(usize::MAX);
+                    }
+                    a.at(&i)
+                };
+                indices(&shape).map(taken).collect()
+            }
             Expr::Convert(a) => {
                 let from = self.kernel.values.get(*a).map(|d| d.ty.elem.is_float());
                 let range = integers(ty.elem);
@@ -544,9 +564,10 @@ fn round(x: f64, elem: Dtype) -> f64 {
 impl Tile {
     /// Under broadcasting; an index that is not there reads as NaN, which no right program does.
     fn at(&self, index: &[usize]) -> f64 {
-        let flat =
-            self.shape.iter().zip(index).fold(0, |a, (s, i)| a * s + if *s == 1 { 0 } else { *i });
-        self.data.get(flat).copied().unwrap_or(f64::NAN)
+        let flat = self.shape.iter().zip(index).try_fold(0usize, |a, (s, i)| {
+            a.checked_mul(*s)?.checked_add(if *s == 1 { 0 } else { *i })
+        });
+        flat.and_then(|f| self.data.get(f)).copied().unwrap_or(f64::NAN)
     }
 
     fn rounded(self, elem: Dtype) -> Tile {

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod compile;
 mod completions;
+mod decode;
 mod doctor;
 mod explain;
 mod opt;
@@ -51,6 +52,7 @@ enum Command {
     Compile(compile::Args),
     Check(check::Args),
     Run(run::Args),
+    Decode(decode::Args),
     Bench(bench::Args),
     Verify(verify::Args),
     Tune(tune::Args),
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args, cli.format),
         Command::Bench(args) => bench::run(args, cli.format, caching),
         Command::Run(args) => run::run(args, cli.format, caching),
+        Command::Decode(args) => decode::run(args, cli.format, caching),
         Command::Explain(args) => explain::run(args),
         Command::Tune(args) => tune::run(args, cli.format),
         Command::Why(args) => why::run(args, cli.format),

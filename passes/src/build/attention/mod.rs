@@ -34,8 +34,12 @@ use kgen_ir::{
 /// Below every score: a state that has seen nothing. Finite, so that differences of two such are no NaN.
 const LOWEST: f64 = -3.0e38;
 
-/// Query heads of one task: more leave too few tasks and too much code.
-const GROUP: i64 = 64;
+/// Query heads of one task where their number can be divided so: that many keep the multipliers busy while a key is
+/// read, and more leave fewer tasks and larger states.
+const GROUP: std::ops::RangeInclusive<i64> = 8..=16;
+
+/// Query heads of one task at most.
+const WHOLE: i64 = 64;
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
@@ -80,11 +84,7 @@ impl Shape<'_> {
 
     /// Most parts of a sequence.
     fn parts(&self) -> Extent {
-        self.most_parts(&|s| longest(&s.spec.len).ceil_div(self.split.max(1)))
-    }
-
-    /// Parts of the class that has most of them.
-    fn most_parts(&self, of: &dyn Fn(&Seg<'_>) -> Extent) -> Extent {
+        let of = |s: &Seg<'_>| longest(&s.spec.len).ceil_div(self.split.max(1));
         let one = |c: &Class| {
             let parts = c.segments.iter().map(|s| of(&self.segments[*s]));
             parts.reduce(|a, b| a + b).unwrap_or(Extent::Lit(0))
@@ -95,7 +95,8 @@ impl Shape<'_> {
     /// States of parts, at most.
     fn slots(&self) -> Extent {
         let Some(m) = &self.m else { return self.rows.clone() * self.parts() };
-        let all = self.most_parts(&|s| match (&s.spec.len, &s.spec.shared) {
+        // Of which heads most parts come may differ from sequence to sequence.
+        let all = self.segments.iter().map(|s| match (&s.spec.len, &s.spec.shared) {
             // Each length is rounded up once.
             (Dim::Ragged { symbol, .. }, Shared::No) => {
                 Extent::Ragged(RaggedOp::Sum, symbol.clone()) / self.split.max(1)
@@ -103,7 +104,7 @@ impl Shape<'_> {
             }
             (len, _) => longest(len).ceil_div(self.split.max(1)) * self.batch.clone(),
         });
-        m.clone() * all
+        m.clone() * all.reduce(|a, b| a + b).unwrap_or(Extent::Lit(0))
     }
 }
 
@@ -250,8 +251,16 @@ fn shape<'a>(a: &'a Attention, choice: &Choice) -> Result<Shape<'a>> {
     }
     let whole = a.q.heads / a.kv.heads;
     // Values that one head hides and another sees may be NaN: such heads have tasks of their own.
-    let most = if a.segments.iter().any(|s| mask::by_head(&s.mask)) { 1 } else { GROUP };
-    let group = (1..=whole.min(most)).rev().find(|g| whole % g == 0).unwrap_or(1);
+    let alone = a.segments.iter().any(|s| mask::by_head(&s.mask));
+    let divides = |g: &i64| whole % g == 0;
+    let group = match whole {
+        _ if alone => 1,
+        small if small <= *GROUP.end() => small,
+        _ => match GROUP.rev().find(divides) {
+            Some(group) => group,
+            None => (1..=whole.min(WHOLE)).rev().find(divides).unwrap_or(1),
+        },
+    };
     Ok(Shape {
         a,
         batch,

@@ -63,6 +63,9 @@ impl Plan {
         let plan = Plan { positions, width, panels, lanes: target.lanes, rows };
         let m = longest(&s.a.q.len);
         let least = Extent::from(width.div_ceil(s.group).max(2));
+        if m.as_lit().zip(least.as_lit()).is_some_and(|(m, least)| m < least) {
+            return None;
+        }
         let mut when = vec![Predicate { left: m, cmp: Compare::Ge, right: least }];
         if !s.a.deterministic {
             let tasks = s.batch.clone() * plan.blocks(s) * s.a.kv.heads * s.blocks * 2;

@@ -17,7 +17,7 @@ use kgen_ir::{
 
 /// Activation rows times rows of a packed weight.
 pub(super) struct Tile<'a> {
-    pub product: &'a Product,
+    pub product: &'a Product<'a>,
     pub weight: &'a Weight,
     pub packing: &'a Packing,
     pub i: &'a Extent,
@@ -142,8 +142,9 @@ impl Tile<'_> {
         let w0 = self.codes(b, &from, step);
         let w = b.convert("wb", w0, Dtype::U8);
         let rows = self.activation_rows();
-        let at = vec![rows.clone(), Slice::range(place.clone(), 1)];
-        let x = b.load("x", "aq", Dtype::I8, vec![rows, Slice::range(from, step)], false);
+        let at = vec![Slice::point(place.clone()), rows.clone(), Slice::range(0, 1)];
+        let along = vec![Slice::point(place.clone()), rows, Slice::range(0, step)];
+        let x = b.load("x", "aq", Dtype::I8, along, false);
         let z = b.load("z", "az", Dtype::I32, at.clone(), false);
         let less = -self.packing.zero;
         let start = if less == 0 || self.packing.min.is_some() {
@@ -221,7 +222,8 @@ impl Tile<'_> {
         }
         let at = vec![self.activation_rows(), Slice::range(from, step)];
         let ragged = !self.product.k.is_multiple_of(self.packing.group);
-        let x0 = b.load("x0", "a", self.product.a, at, ragged);
+        let a = &self.product.a;
+        let x0 = b.load("x0", &a.name, a.elem, at, ragged);
         let x = b.convert("x", x0, Dtype::F32);
         let dot = b.dot("d", x, w, true, acc);
         let total = match self.packing.min {

@@ -1,4 +1,4 @@
-//! Low-bit matrix products: `out[m, n] = sum_k a[m, k] * w[n, k]`.
+//! Low-bit matrix products: `out[m, n] = epilogue(sum_k prologue(a)[m, k] * w[n, k])`.
 //!
 //! | weights | way | per group of k |
 //! | --- | --- | --- |
@@ -7,13 +7,17 @@
 //! | floats | multiply-add along k | - |
 //!
 //! One row of activations is prepared by every worker for itself; more rows by a launch of their own. Groups of more
-//! than [`STEP`](kgen_ir::format::pack::STEP) codes are walked in steps, whose sums meet before the scale.
+//! than [`STEP`](kgen_ir::format::pack::STEP) codes are walked in steps, whose sums meet before the scale. Weights that
+//! an epilogue combines are multiplied by the same task, others by tasks of their own in the same launch.
 
+mod blocked;
 mod groups;
 mod quantise;
+mod rows;
 
-use super::builder::Builder;
+use super::{builder::Builder, expr};
 use crate::Choice;
+use blocked::Block;
 use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
@@ -22,35 +26,54 @@ use kgen_ir::{
         pack::Packing,
         parts::{Layout, Parts},
     },
-    op::{self, Code, Compute, Dim, MpGemm, Storage},
+    op::{self, Code, Codes, Compute, Dim, Group, MpGemm, Storage, expr::Expr, tensors},
     tile::{
-        Arg, Compare, Form, Kernel, Launch, Param, Part, Predicate, Prepare, Program, Role, Slice,
-        Store, Tensor, Value, Variant,
+        Arg, Binary, Compare, Form, Kernel, Launch, Param, Part, Predicate, Prepare, Program, Role,
+        Slice, Store, Tensor, Value, Variant,
     },
 };
-use std::collections::BTreeSet;
+use std::{cell::RefCell, collections::BTreeSet};
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
 /// Activation rows of a tile for few of them.
 const FEW: usize = 2;
 
+/// Activation rows for which unpacking the codes first pays.
+const SHARED: usize = 12;
+
 #[derive(Clone)]
-struct Product {
+struct Product<'a> {
+    op: &'a MpGemm,
+    choice: &'a Choice,
     m: Extent,
     k: usize,
-    a: Dtype,
-    out: Dtype,
+    /// Activations as floats: of the caller, or what a launch before made of them.
+    a: Tensor,
+    /// Activations of the caller that are int8 already: who shares their scales, of which type those are.
+    given: Option<(Group, Dtype)>,
+    experts: Experts,
     /// Activation rows of a tile.
     tokens: usize,
-    /// Tasks a worker takes at a time.
-    chunk: usize,
     /// Activations that share a step when rounded, and how many such steps a row has.
     step: usize,
     steps: usize,
     /// `az` is the sum of a step's codes times this.
     times: i32,
     weights: Vec<Weight>,
+    /// Why an expression cannot be built.
+    failed: RefCell<Option<Unsupported>>,
+}
+
+/// Which copy of a weight an activation row meets.
+#[derive(Clone, Copy, PartialEq)]
+enum Experts {
+    /// There is one.
+    None,
+    /// Rows of a copy follow each other, from `a.indptr` on.
+    Sorted(usize),
+    /// `group` says it for each row.
+    Each(usize),
 }
 
 #[derive(Clone)]
@@ -75,32 +98,29 @@ enum Kind {
 }
 
 pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result<Program> {
-    let no = |what: &str| choice.unsupported(what, "a product without it, then the rest apart");
-    if g.bias || g.residual || g.prologue.is_some() || g.epilogue.is_some() {
-        return Err(no("bias, residual, prologue and epilogue"));
-    }
-    if g.grouped.is_some() {
-        return Err(no("grouped rows"));
-    }
-    let m = match &g.m {
-        Dim::Const(x) => Extent::Lit(*x),
-        Dim::Sym(s) => Extent::Sym(s.clone()),
-        Dim::Ragged { .. } => return Err(no("ragged rows")),
-    };
-    let a = match g.a {
-        Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) => d,
+    let m = tensors::total(&g.m);
+    let k = g.k as usize;
+    let (elem, given) = match &g.a {
+        Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) => (*d, None),
+        Storage::Codes(Codes { code: Code::Int, bits: 8, group, scale, zero: None }) => {
+            (Dtype::F32, Some((*group, *scale)))
+        }
         Storage::Plain(_) | Storage::Block(_) | Storage::Codes(_) => {
-            return Err(choice.unsupported("activations of this type", "f32, f16 or bf16"));
+            let instead = "f32, f16, bf16, or int8 codes without zero points";
+            return Err(choice.unsupported("activations of this type", instead));
         }
     };
-    if !matches!(g.out, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
-        return Err(choice.unsupported(format!("out of {}", g.out), "f32, f16 or bf16"));
-    }
+    let groups = g.grouped.as_ref().map(|x| x.groups as usize);
+    let experts = match (groups, &g.m) {
+        (None, _) => Experts::None,
+        (Some(groups), Dim::Ragged { .. }) => Experts::Sorted(groups),
+        (Some(groups), Dim::Const(_) | Dim::Sym(_)) => Experts::Each(groups),
+    };
     let mut weights = Vec::new();
     let mut first = 0;
     for w in &g.w {
         let n = w.n as usize;
-        let kind = kind(g, w, &mut program, choice)?;
+        let kind = kind(g, w, groups, &mut program, choice)?;
         // As many blocks of lanes as divide the rows evenly.
         let lanes = choice.target.lanes;
         let blocks = n.div_ceil(lanes);
@@ -115,8 +135,16 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
             Kind::Codes { .. } | Kind::Floats(_) => None,
         })
     };
-    let k = g.k as usize;
-    let step = packings().map(Packing::step).min().unwrap_or(1);
+    let mut step = packings().map(Packing::step).min().unwrap_or(1);
+    if let Some((Group::K(g), _)) = given
+        && packings().next().is_some()
+    {
+        step = step.min(1 << g.trailing_zeros().min(16));
+        if !step.is_multiple_of(choice.target.lanes) {
+            let what = format!("groups of {g} activations in {} lanes", choice.target.lanes);
+            return Err(choice.unsupported(what, "groups of 32, 64 or 128, or `per = \"token\"`"));
+        }
+    }
     let widest = packings().map(|p| k.next_multiple_of(p.group)).max().unwrap_or(k);
     // With one zero point for all, the sums are stored as products begin with them.
     let zeros: BTreeSet<Option<i32>> =
@@ -126,30 +154,48 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         Some(_) | None => 1,
     };
     let integer = packings().next().is_some();
-    let product = Product {
+    let bytes = packings().count() == weights.len() && experts == Experts::None;
+    let mut product = Product {
+        op: g,
+        choice,
+        a: tensor("a", Role::In, elem, vec![m.clone(), k.into()]),
         m,
         k,
-        a,
-        out: g.out,
+        given,
+        experts,
         tokens: choice.schedule.tokens,
-        chunk: choice.schedule.chunk,
         step,
         steps: widest / step,
         times,
         weights,
+        failed: RefCell::new(None),
     };
+    let before = product.before(&mut program)?;
     if integer {
-        product.rounded(&mut program)
+        let block = bytes.then(|| Block::of(&product.weights, choice.target)).flatten();
+        product.rounded(before, block, &mut program);
     } else {
-        product.plain(&mut program)
+        product.plain(before, &mut program);
     }
-    Ok(program)
+    match product.failed.take() {
+        Some(error) => Err(error),
+        None => Ok(program),
+    }
 }
 
 /// How a weight is read; one of codes is packed first.
-fn kind(g: &MpGemm, w: &op::Weight, program: &mut Program, choice: &Choice) -> Result<Kind> {
+fn kind(
+    g: &MpGemm,
+    w: &op::Weight,
+    copies: Option<usize>,
+    program: &mut Program,
+    choice: &Choice,
+) -> Result<Kind> {
     let integer = match g.compute {
-        Compute::Auto | Compute::IntDot => true,
+        // What a prologue makes of int8 activations is not int8.
+        Compute::Auto | Compute::IntDot => {
+            !(matches!(g.a, Storage::Codes(_)) && g.prologue.is_some())
+        }
         Compute::Dequant => false,
         Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane => {
             return Err(
@@ -183,7 +229,8 @@ fn kind(g: &MpGemm, w: &op::Weight, program: &mut Program, choice: &Choice) -> R
                     .unsupported("weights of a codebook", "int, uint, bipolar or ternary codes"));
             }
             let layout = Layout::Codes(codes.clone());
-            let parts = Parts { layout, copies: 1, n: w.n as usize, k: g.k as usize };
+            let copies = copies.unwrap_or(1);
+            let parts = Parts { layout, copies, n: w.n as usize, k: g.k as usize };
             let name = |part: &str| format!("{}.{part}", w.name);
             let zero = codes.zero.map(|_| name("zero"));
             let sources = [name("codes"), name("scale")].into_iter().chain(zero).collect();
@@ -218,141 +265,311 @@ fn launch(kernel: &Kernel) -> Launch {
     Launch { kernel: kernel.name.clone(), args: args.collect() }
 }
 
-/// Emits the loops around a tile: calls back with the first activation row and how many.
-type Around<'a> = dyn Fn(&mut Builder, &mut dyn FnMut(&mut Builder, &Extent, usize)) + 'a;
+fn name_of(e: &Expr) -> Option<&str> {
+    match e {
+        Expr::Name(name) => Some(name),
+        Expr::Number(_)
+        | Expr::Unary(..)
+        | Expr::Binary(..)
+        | Expr::Call(..)
+        | Expr::Reduce(..)
+        | Expr::At(..) => None,
+    }
+}
 
-impl Product {
+/// Where a task stands.
+struct Place {
+    /// The copy of the weights.
+    expert: Extent,
+    /// First of its columns of a weight.
+    column: Extent,
+}
+
+impl<'a> Product<'a> {
     /// Weights that are read as floats: one launch.
-    fn plain(&self, program: &mut Program) {
-        let mut b = self.kernel("product", vec![self.activations()]);
-        self.tasks(&mut b, &|b, body| self.over_tokens(b, body));
+    fn plain(&self, mut launches: Vec<Launch>, program: &mut Program) {
+        let mut b = self.kernel("product", vec![self.a.clone()]);
+        self.tasks(&mut b, false);
         let kernel = b.finish();
-        let launches = vec![launch(&kernel)];
+        launches.push(launch(&kernel));
         program.variants.push(Variant { name: "all".into(), when: vec![], launches });
         program.kernels.push(kernel);
     }
 
     /// Some weights are multiplied as bytes: activations are rounded first.
-    fn rounded(&self, program: &mut Program) {
+    fn rounded(&self, before: Vec<Launch>, block: Option<Block>, program: &mut Program) {
         let also = |w: &Weight| match w.kind {
             Kind::Floats(_) => true,
             Kind::Codes { integer, .. } => !integer,
         };
-        let a: Vec<Tensor> =
-            self.weights.iter().any(also).then(|| self.activations()).into_iter().collect();
-        // One row: every worker rounds the activations for itself, so no barrier is needed.
-        let mut b = self.kernel("product_one", vec![self.activations()]);
-        b.scratch("aq", Dtype::I8, &[1, self.steps * self.step]);
-        b.scratch("as", Dtype::F32, &[1, self.steps]);
-        b.scratch("az", Dtype::I32, &[1, self.steps]);
-        self.quantise(&mut b, &Extent::Lit(0));
-        self.tasks(&mut b, &|b, body| body(b, &Extent::Lit(0), 1));
-        let one = b.finish();
-        // Many rows: rounded once, into the workspace.
-        let work = |name: &str, elem, width: usize| {
-            tensor(name, Role::Workspace, elem, vec![self.m.clone(), Extent::from(width)])
-        };
-        let rounded = [
-            work("aq", Dtype::I8, self.steps * self.step),
-            work("as", Dtype::F32, self.steps),
-            work("az", Dtype::I32, self.steps),
-        ];
-        program.buffers = rounded.to_vec();
-        let params = [vec![self.activations()], rounded.to_vec()].concat();
-        let mut b = Builder::new("quantise", params.into_iter().map(Param::Tensor).collect());
-        b.tasks("i", self.m.clone(), 1, |b| self.quantise(b, &Extent::from("i")));
-        let quantise = b.finish();
-        let product = |name: &str, of: &Product| {
-            let mut b = of.kernel(name, rounded.iter().cloned().chain(a.clone()).collect());
-            of.tasks(&mut b, &|b, body| of.over_tokens(b, body));
-            b.finish()
-        };
-        let many = product("product", self);
+        let floats = self.weights.iter().any(also).then(|| self.a.clone());
+        let sources = self.sources();
         let when = |cmp, right: usize| {
             vec![Predicate { left: self.m.clone(), cmp, right: Extent::from(right) }]
         };
-        let launches = vec![launch(&one)];
-        program.variants.push(Variant { name: "one".into(), when: when(Compare::Eq, 1), launches });
-        if self.tokens > FEW {
+        let then = |list: &[&Kernel]| {
+            before.iter().cloned().chain(list.iter().map(|k| launch(k))).collect::<Vec<_>>()
+        };
+        if self.experts == Experts::None {
+            // One row: every worker rounds the activations for itself, so no barrier is needed.
+            let mut first = sources.clone();
+            first.extend(floats.clone().filter(|a| first.iter().all(|t| t.name != a.name)));
+            let mut b = self.kernel("product_one", first);
+            b.scratch("aq", Dtype::I8, &[self.steps, 1, self.step]);
+            b.scratch("as", Dtype::F32, &[self.steps, 1, 1]);
+            b.scratch("az", Dtype::I32, &[self.steps, 1, 1]);
+            self.quantise(&mut b, &Extent::Lit(0), false);
+            self.tasks(&mut b, true);
+            let one = b.finish();
+            let (name, when) = ("one".into(), when(Compare::Eq, 1));
+            program.variants.push(Variant { name, when, launches: then(&[&one]) });
+            program.kernels.push(one);
+        }
+        // Many rows: rounded once, into the workspace.
+        // Whole tiles of them.
+        let whole = block.map_or(1, |b| b.tokens);
+        let rows = self.m.clone().ceil_div(whole) * whole;
+        let work = |name: &str, elem, width: usize| {
+            let shape = vec![self.steps.into(), rows.clone(), Extent::from(width)];
+            tensor(name, Role::Workspace, elem, shape)
+        };
+        let rounded = [
+            work("aq", Dtype::I8, self.step),
+            work("as", Dtype::F32, 1),
+            work("az", Dtype::I32, 1),
+        ];
+        program.buffers.extend(rounded.iter().cloned());
+        let params = [sources, rounded.to_vec()].concat();
+        let mut b = Builder::new("quantise", params.into_iter().map(Param::Tensor).collect());
+        b.tasks("i", rows.clone(), 1, |b| self.quantise(b, &Extent::from("i"), whole > 1));
+        let quantise = b.finish();
+        let product = |name: &str, of: &Product<'_>| {
+            let mut b = of.kernel(name, rounded.iter().cloned().chain(floats.clone()).collect());
+            of.tasks(&mut b, false);
+            b.finish()
+        };
+        let many = product("product", self);
+        if self.tokens > FEW && self.experts == Experts::None {
             // Fewer rows than the tile of many: pairs, so that the codes are unpacked for half of them only.
             let few = product("product_few", &Product { tokens: FEW, ..self.clone() });
-            let launches = vec![launch(&quantise), launch(&few)];
-            let when = when(Compare::Lt, self.tokens);
-            program.variants.push(Variant { name: "few".into(), when, launches });
+            let (name, when) = ("few".into(), when(Compare::Lt, self.tokens));
+            program.variants.push(Variant { name, when, launches: then(&[&quantise, &few]) });
             program.kernels.push(few);
         }
-        let launches = vec![launch(&quantise), launch(&many)];
+        if let Some(block) = block {
+            let mut b = self.kernel("product_block", rounded.to_vec());
+            self.in_blocks(&mut b, block);
+            let kernel = b.finish();
+            let (name, when) = ("block".into(), when(Compare::Ge, SHARED));
+            program.variants.push(Variant { name, when, launches: then(&[&quantise, &kernel]) });
+            program.kernels.push(kernel);
+        }
+        let launches = then(&[&quantise, &many]);
         program.variants.push(Variant { name: "many".into(), when: vec![], launches });
-        program.kernels.extend([one, quantise, many]);
+        program.kernels.extend([quantise, many]);
     }
 
-    fn activations(&self) -> Tensor {
-        tensor("a", Role::In, self.a, vec![self.m.clone(), self.k.into()])
-    }
-
-    /// A kernel on `first`, the weights, and `out`.
+    /// A kernel on `first`, the weights, what an epilogue reads, and `out`.
     fn kernel(&self, name: &str, first: Vec<Tensor>) -> Builder {
         let mut list = first;
-        list.extend(self.weights.iter().flat_map(|w| w.tensors(self.k)));
-        for w in &self.weights {
+        let groups = match self.experts {
+            Experts::None => None,
+            Experts::Sorted(groups) => {
+                list.push(tensor("a.indptr", Role::In, Dtype::I32, vec![(groups + 1).into()]));
+                Some(groups)
+            }
+            Experts::Each(groups) => {
+                list.push(tensor("group", Role::In, Dtype::I32, vec![self.m.clone()]));
+                Some(groups)
+            }
+        };
+        list.extend(self.weights.iter().flat_map(|w| w.tensors(self.k, groups)));
+        let n = Extent::from(self.op.out_width());
+        if self.op.bias {
+            let shape = groups.map(Extent::from).into_iter().chain([n.clone()]).collect();
+            list.push(tensor("bias", Role::In, Dtype::F32, shape));
+        }
+        if self.op.residual {
+            list.push(tensor("residual", Role::In, self.op.out, vec![self.m.clone(), n]));
+        }
+        for unit in self.units() {
             // What ends with the columns of a weight guards those of the next.
-            let shape = vec![self.m.clone(), (w.first + w.n).into()];
-            list.push(tensor(&self.columns_of(w), Role::Out, self.out, shape));
+            let shape = vec![self.m.clone(), (unit[0].first + unit[0].n).into()];
+            list.push(tensor(&self.columns_of(unit), Role::Out, self.op.out, shape));
         }
         Builder::new(name, list.into_iter().map(Param::Tensor).collect())
     }
 
-    /// `out`, as far as the columns of `w`.
-    fn columns_of(&self, w: &Weight) -> String {
-        if self.weights.len() == 1 { "out".into() } else { format!("out.{}", w.name) }
+    /// Weights whose products one task needs.
+    fn units(&self) -> std::slice::Chunks<'_, Weight> {
+        let together = if self.op.epilogue.is_some() { self.weights.len() } else { 1 };
+        self.weights.chunks(together.max(1))
     }
 
-    /// Tasks of row tiles for every weight.
-    fn tasks(&self, b: &mut Builder, around: &Around<'_>) {
-        for w in &self.weights {
-            b.tasks("t", Extent::from(w.n.div_ceil(w.rows)), self.chunk, |b| {
-                around(b, &mut |b, i, tokens| {
-                    let row = Extent::from("t") * w.rows;
-                    let sum = self.sum(b, w, i, tokens, &row);
-                    let y = b.convert("y", sum, self.out);
-                    let columns = Slice::range(row + w.first, w.rows);
-                    let at = vec![Slice::range(i.clone(), tokens), columns];
-                    b.store(&self.columns_of(w), at, y, !w.n.is_multiple_of(w.rows));
-                });
-            });
+    /// `out`, as far as the columns of a unit.
+    fn columns_of(&self, unit: &[Weight]) -> String {
+        match unit.len() == self.weights.len() {
+            true => "out".into(),
+            false => format!("out.{}", unit[0].name),
         }
     }
 
-    /// All activation rows: tiles of `tokens`, then single ones.
-    fn over_tokens(&self, b: &mut Builder, body: &mut dyn FnMut(&mut Builder, &Extent, usize)) {
-        let whole = b.scalar("whole", self.m.clone() / self.tokens * self.tokens);
+    /// Tasks of row tiles for every weight; `one`: there is one activation row.
+    fn tasks(&self, b: &mut Builder, one: bool) {
+        let chunk = self.choice.schedule.chunk;
+        for unit in self.units() {
+            let (rows, tiles) = (unit[0].rows, unit[0].n.div_ceil(unit[0].rows));
+            let column = |tile: Extent| tile * rows;
+            match self.experts {
+                Experts::None => b.tasks("t", tiles.into(), chunk, |b| {
+                    let place = Place { expert: Extent::Lit(0), column: column("t".into()) };
+                    if one {
+                        self.tile(b, unit, &place, &Extent::Lit(0), 1);
+                    } else {
+                        let all = (Extent::Lit(0), self.m.clone());
+                        self.over_tokens(b, all, &|b, i, tokens| {
+                            self.tile(b, unit, &place, i, tokens);
+                        });
+                    }
+                }),
+                Experts::Sorted(groups) => b.tasks("t", (tiles * groups).into(), chunk, |b| {
+                    let expert = b.scalar("expert", Extent::from("t") / tiles);
+                    let tile = b.scalar("tile", Extent::from("t") % tiles);
+                    let lo = b.read("first", "a.indptr", vec![expert.clone()]);
+                    let hi = b.read("end", "a.indptr", vec![expert.clone() + 1i64]);
+                    // Whatever the list says, rows that are not there are not touched.
+                    let lo = b.scalar("lo", lo.max(0).min(self.m.clone()));
+                    let hi = b.scalar("hi", hi.max(lo.clone()).min(self.m.clone()));
+                    let place = Place { expert, column: column(tile) };
+                    self.over_tokens(b, (lo, hi), &|b, i, tokens| {
+                        self.tile(b, unit, &place, i, tokens);
+                    });
+                }),
+                Experts::Each(groups) => b.tasks("t", tiles.into(), chunk, |b| {
+                    b.for_each("r", (Extent::Lit(0), self.m.clone(), 1), &[], |b, _| {
+                        let r = Extent::from("r");
+                        let said = b.read("said", "group", vec![r.clone()]);
+                        let most = groups.saturating_sub(1);
+                        let expert = b.scalar("expert", said.max(0).min(most));
+                        let place = Place { expert, column: column("t".into()) };
+                        self.tile(b, unit, &place, &r, 1);
+                        vec![]
+                    });
+                }),
+            }
+        }
+    }
+
+    /// Activation rows from `lo` to `hi`: tiles of `tokens`, then single ones.
+    fn over_tokens(
+        &self,
+        b: &mut Builder,
+        (lo, hi): (Extent, Extent),
+        body: &dyn Fn(&mut Builder, &Extent, usize),
+    ) {
+        let mut start = lo.clone();
         if self.tokens > 1 {
-            b.for_each("i", (Extent::Lit(0), whole.clone(), self.tokens), &[], |b, _| {
+            let whole = (hi.clone() - lo.clone()) / self.tokens * self.tokens;
+            start = b.scalar("whole", lo.clone() + whole);
+            b.for_each("i", (lo, start.clone(), self.tokens), &[], |b, _| {
                 body(b, &Extent::from("i"), self.tokens);
                 vec![]
             });
         }
-        let lo = if self.tokens > 1 { whole } else { Extent::Lit(0) };
-        b.for_each("r", (lo, self.m.clone(), 1), &[], |b, _| {
+        b.for_each("r", (start, hi, 1), &[], |b, _| {
             body(b, &Extent::from("r"), 1);
             vec![]
         });
     }
 
-    /// The product of `tokens` activation rows from `i` on and the rows of a task from `row` on.
-    fn sum(&self, b: &mut Builder, w: &Weight, i: &Extent, tokens: usize, row: &Extent) -> Value {
+    /// The products of a unit for `tokens` activation rows from `i` on, and what becomes of them.
+    fn tile(&self, b: &mut Builder, unit: &[Weight], place: &Place, i: &Extent, tokens: usize) {
+        let sums: Vec<Value> = unit.iter().map(|w| self.sum(b, w, i, tokens, place)).collect();
+        let guard = !unit[0].n.is_multiple_of(unit[0].rows);
+        self.give(b, unit, place, i, &sums, guard);
+    }
+
+    /// Writes what becomes of the products of a unit, `[tokens, rows]` each, for the activation rows from `i` on.
+    fn give(
+        &self,
+        b: &mut Builder,
+        unit: &[Weight],
+        place: &Place,
+        i: &Extent,
+        sums: &[Value],
+        guard: bool,
+    ) {
+        let [tokens, rows] = b.shape(sums[0])[..] else { return };
+        let columns = Slice::range(place.column.clone() + unit[0].first, rows);
+        let at = vec![Slice::range(i.clone(), tokens), columns.clone()];
+        let bias = |b: &mut Builder| {
+            let expert =
+                (self.experts != Experts::None).then(|| Slice::range(place.expert.clone(), 1));
+            let at = expert.into_iter().chain([columns.clone()]).collect();
+            b.load_row("bias", "bias", Dtype::F32, at, guard)
+        };
+        let residual = |b: &mut Builder| {
+            let x = b.load("residual", "residual", self.op.out, at.clone(), guard);
+            b.convert("residual_f", x, Dtype::F32)
+        };
+        let y = match &self.op.epilogue {
+            Some(e) => {
+                let mut leaf = |b: &mut Builder, e: &Expr| match name_of(e) {
+                    Some("bias") if self.op.bias => Ok(bias(b)),
+                    Some("residual") if self.op.residual => Ok(residual(b)),
+                    Some("x") if sums.len() == 1 => Ok(sums[0]),
+                    name => {
+                        let at = unit.iter().position(|w| Some(w.name.as_str()) == name);
+                        let no = || self.choice.unsupported("this epilogue", "a launch of its own");
+                        at.map(|at| sums[at]).ok_or_else(no)
+                    }
+                };
+                match expr::tile(b, e, &[tokens, rows], self.choice, &mut leaf) {
+                    Ok(y) => y,
+                    Err(error) => {
+                        self.failed.replace(Some(error));
+                        return;
+                    }
+                }
+            }
+            None => {
+                let mut y = sums[0];
+                if self.op.bias {
+                    let bias = bias(b);
+                    y = b.binary("biased", Binary::Add, y, bias);
+                }
+                if self.op.residual {
+                    let residual = residual(b);
+                    y = b.binary("joined", Binary::Add, y, residual);
+                }
+                y
+            }
+        };
+        let y = b.convert("y", y, self.op.out);
+        b.store(&self.columns_of(unit), at, y, guard);
+    }
+
+    /// The product of `tokens` activation rows from `i` on and the rows of a task.
+    fn sum(&self, b: &mut Builder, w: &Weight, i: &Extent, tokens: usize, place: &Place) -> Value {
         match &w.kind {
             Kind::Codes { packing, integer } => {
-                groups::Tile { product: self, weight: w, packing, i, tokens, row }.sum(b, *integer)
+                // Each copy begins with a block of lanes.
+                let padded = w.n.next_multiple_of(packing.lanes);
+                let row = place.expert.clone() * padded + place.column.clone();
+                let tile = groups::Tile { product: self, weight: w, packing, i, tokens, row: &row };
+                tile.sum(b, *integer)
             }
             Kind::Floats(elem) => {
                 let along = Slice::range(0, self.k);
                 let at = vec![Slice::range(i.clone(), tokens), along.clone()];
-                let x0 = b.load("x0", "a", self.a, at, false);
+                let x0 = b.load("x0", &self.a.name, self.a.elem, at, false);
                 let x = b.convert("x", x0, Dtype::F32);
-                let rows = Slice::range(row.clone(), w.rows);
+                let rows = Slice::range(place.column.clone(), w.rows);
                 let guard = !w.n.is_multiple_of(w.rows);
-                let w0 = b.load("w0", &w.name, *elem, vec![rows, along], guard);
+                let expert =
+                    (self.experts != Experts::None).then(|| Slice::point(place.expert.clone()));
+                let at = expert.into_iter().chain([rows, along]).collect();
+                let w0 = b.load("w0", &w.name, *elem, at, guard);
                 let wf = b.convert("wf", w0, Dtype::F32);
                 b.dot("d", x, wf, true, None)
             }
@@ -362,15 +579,15 @@ impl Product {
 
 impl Weight {
     /// What a kernel reads of it.
-    fn tensors(&self, k: usize) -> Vec<Tensor> {
+    fn tensors(&self, k: usize, copies: Option<usize>) -> Vec<Tensor> {
         let (packing, integer) = match &self.kind {
             Kind::Floats(elem) => {
-                let shape = vec![self.n.into(), k.into()];
+                let shape = copies.into_iter().chain([self.n, k]).map(Extent::from).collect();
                 return vec![tensor(&self.name, Role::In, *elem, shape)];
             }
             Kind::Codes { packing, integer } => (packing, *integer),
         };
-        let rows = self.n.next_multiple_of(packing.lanes);
+        let rows = self.n.next_multiple_of(packing.lanes) * copies.unwrap_or(1);
         let groups = k.div_ceil(packing.group);
         let part = |part: Part, elem: Dtype, shape: [usize; 2]| Tensor {
             name: self.part(part),

@@ -4,23 +4,97 @@
 //! as = max |a| / 127      aq = round(a / as)      az = times * sum(aq)
 //! ```
 
-use super::{Builder, Product};
+use super::{Builder, Product, tensor};
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
-    tile::{Binary, Compare, Reduce, Slice, Unary},
+    op::Group,
+    tile::{Binary, Compare, Reduce, Role, Slice, Tensor, Unary, Value},
 };
 
-impl Product {
-    /// Row `i` of the activations. A NaN or an infinity makes the scale of its step NaN, and so every result of its
-    /// row. Behind the last activation stand zeros.
-    pub(super) fn quantise(&self, b: &mut Builder, i: &Extent) {
+impl Product<'_> {
+    /// What `quantise` reads.
+    pub(super) fn sources(&self) -> Vec<Tensor> {
+        match self.given {
+            None => vec![self.a.clone()],
+            Some((group, scale)) => self.given_tensors(group, scale).to_vec(),
+        }
+    }
+
+    /// Int8 activations of the caller, and their scales.
+    pub(super) fn given_tensors(&self, group: Group, scale: Dtype) -> [Tensor; 2] {
+        let shape = match group {
+            Group::Tensor => vec![Extent::Lit(1)],
+            Group::Row => vec![self.m.clone()],
+            Group::K(g) => vec![self.m.clone(), Extent::from(self.k) / g],
+        };
+        [
+            tensor("a.codes", Role::In, Dtype::I8, vec![self.m.clone(), self.k.into()]),
+            tensor("a.scale", Role::In, scale, shape),
+        ]
+    }
+
+    /// The scale of the activations of row `i` from `k` on, as one number.
+    pub(super) fn given_scale(
+        &self,
+        b: &mut Builder,
+        (group, elem): (Group, Dtype),
+        i: &Extent,
+        k: Extent,
+    ) -> Value {
+        let row = Slice::range(i.clone(), 1);
+        let at = match group {
+            Group::Tensor => vec![Slice::range(0, 1)],
+            Group::Row => vec![row],
+            // Behind the last activation any scale will do.
+            Group::K(g) => vec![row, Slice::range((k / g).min(self.k as i64 / g - 1), 1)],
+        };
+        let x = b.load_row("given", "a.scale", elem, at, false);
+        b.convert("given_f", x, Dtype::F32)
+    }
+
+    /// Int8 activations as they are given: padded, with their sums.
+    fn copy(&self, b: &mut Builder, given: (Group, Dtype), i: &Extent, guard: bool) {
         let steps = Extent::from(self.steps);
         b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
             let s = Extent::from("s");
             let along = Slice::range(s.clone() * self.step, self.step);
             let at = vec![Slice::range(i.clone(), 1), along];
-            let x0 = b.load("x0", "a", self.a, at.clone(), self.steps * self.step != self.k);
+            let q = b.load("q", "a.codes", Dtype::I8, at, guard);
+            let row = if guard { i.clone().min(self.m.clone() - 1) } else { i.clone() };
+            let scale = self.given_scale(b, given, &row, s.clone() * self.step);
+            self.summed(b, q, scale, i, s);
+            vec![]
+        });
+    }
+
+    /// Writes the codes of step `s`, their scale and their sum.
+    fn summed(&self, b: &mut Builder, q: Value, scale: Value, i: &Extent, s: Extent) {
+        let place = |width: usize| {
+            vec![Slice::point(s.clone()), Slice::range(i.clone(), 1), Slice::range(0, width)]
+        };
+        b.store("aq", place(self.step), q, false);
+        let wide = b.convert("wide", q, Dtype::I32);
+        let sum = b.reduce("sum", Reduce::Sum, wide, 1);
+        let factor = b.fill(f64::from(self.times), Dtype::I32, &[1, 1]);
+        let z = b.binary("z", Binary::Mul, sum, factor);
+        b.store("as", place(1), scale, false);
+        b.store("az", place(1), z, false);
+    }
+
+    /// Row `i` of the activations. A NaN or an infinity makes the scale of its step NaN, and so every result of its
+    /// row. Behind the last activation stand zeros, and, where there are `more` rows than `a` has, in those.
+    pub(super) fn quantise(&self, b: &mut Builder, i: &Extent, more: bool) {
+        let guard = more || self.steps * self.step != self.k;
+        if let Some(given) = self.given {
+            return self.copy(b, given, i, guard);
+        }
+        let steps = Extent::from(self.steps);
+        b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
+            let s = Extent::from("s");
+            let along = Slice::range(s.clone() * self.step, self.step);
+            let at = vec![Slice::range(i.clone(), 1), along];
+            let x0 = b.load("x0", &self.a.name, self.a.elem, at, guard);
             let x = b.convert("x", x0, Dtype::F32);
             let size = b.unary("size", Unary::Abs, x);
             let largest = b.reduce("largest", Reduce::Max, size, 1);
@@ -34,16 +108,9 @@ impl Product {
             let unit = b.binary("unit", Binary::Div, x, range);
             let scaled = b.binary("scaled", Binary::Mul, unit, most);
             let q = b.convert("q", scaled, Dtype::I8);
-            b.store("aq", at, q, false);
-            let wide = b.convert("wide", q, Dtype::I32);
-            let sum = b.reduce("sum", Reduce::Sum, wide, 1);
-            let factor = b.fill(f64::from(self.times), Dtype::I32, &[1, 1]);
-            let z = b.binary("z", Binary::Mul, sum, factor);
             let scale0 = b.binary("scale0", Binary::Div, range, most);
             let scale = b.binary("scale", Binary::Add, scale0, trouble);
-            let place = vec![Slice::range(i.clone(), 1), Slice::range(s, 1)];
-            b.store("as", place.clone(), scale, false);
-            b.store("az", place, z, false);
+            self.summed(b, q, scale, i, s);
             vec![]
         });
     }

@@ -19,6 +19,8 @@ pub struct Split {
     digits: usize,
     /// A space goes with the digits behind it.
     space_digits: bool,
+    /// Digits are cut out first: white space before them ends there, as at the end of the text.
+    digits_first: bool,
     /// Ends of lines go with the signs before them, and end the white space they stand in.
     lines: bool,
 }
@@ -33,16 +35,24 @@ pub struct Way {
     pub bos: bool,
 }
 
-const GPT2: Split =
-    Split { any_case: false, lead: false, digits: usize::MAX, space_digits: true, lines: false };
+const GPT2: Split = Split {
+    any_case: false,
+    lead: false,
+    digits: usize::MAX,
+    space_digits: true,
+    digits_first: false,
+    lines: false,
+};
+const SMOLLM: Split = Split { digits: 1, space_digits: false, digits_first: true, ..GPT2 };
 const LLAMA3: Split =
-    Split { any_case: true, lead: true, digits: 3, space_digits: false, lines: true };
+    Split { any_case: true, lead: true, digits: 3, space_digits: false, lines: true, ..GPT2 };
 const QWEN2: Split = Split { digits: 1, ..LLAMA3 };
 
 /// Values of `tokenizer.ggml.pre`. Source: `llama-vocab.cpp` of llama.cpp.
 #[rustfmt::skip] // one per row
 const WAYS: &[(&str, Way)] = &[
     ("gpt-2",     Way { split: GPT2,   whole: false, bos: false }),
+    ("smollm",    Way { split: SMOLLM, whole: false, bos: false }),
     ("llama-bpe", Way { split: LLAMA3, whole: true,  bos: true }),
     ("llama3",    Way { split: LLAMA3, whole: true,  bos: true }),
     ("llama-v3",  Way { split: LLAMA3, whole: true,  bos: true }),
@@ -129,7 +139,9 @@ impl Split {
             return line + 1;
         }
         let last = white.chars().next_back().map_or(0, char::len_utf8);
-        if all == text.len() || all == last { all } else { all - last }
+        let behind = text.get(all..).and_then(|rest| rest.chars().next());
+        let ends = behind.is_none_or(|c| self.digits_first && c.is_numeric());
+        if ends || all == last { all } else { all - last }
     }
 }
 
@@ -183,6 +195,7 @@ mod tests {
             ("llama-bpe", "\tx\t\ty", "\tx|\t|\ty"),
             ("gpt-2", "\tx\t\ty", "\t|x|\t|\t|y"),
             ("gpt-2", "½ ²", "½| ²"),
+            ("smollm", "a  2024 b'll  c", "a|  |2|0|2|4| b|'ll| | c"),
             ("gpt-2", " ", " "),
             ("gpt-2", "", ""),
             ("llama-bpe", "a\u{a0}b\u{3000}!", "a|\u{a0}b|\u{3000}|!"),

@@ -136,8 +136,7 @@ fn what_is_wrong_names_its_key() {
     let text = |x: &str| Some(Value::Text(x.into()));
     let list = |x: &[i32]| Some(Value::Array(Array::from(x)));
     let many = "`rwkv` is a way kgen does not know; it knows gpt2 and llama";
-    let split =
-        "`x` is a split kgen does not know; it knows gpt-2, llama-bpe, llama3, llama-v3, qwen2";
+    let split = "`x` is a split kgen does not know; it knows gpt-2, smollm, llama-bpe, llama3, llama-v3, qwen2";
     let bos = "tokenizer.ggml.bos_token_id";
     let add = "tokenizer.ggml.add_bos_token";
     let cases: Vec<(Pairs, String)> = vec![
@@ -186,7 +185,7 @@ fn what_is_wrong_names_its_key() {
         ),
         (
             changed(piece_keys(), &[(SCORES, None)]),
-            format!("the file has no key `{SCORES}`; did you mean `{TOKENS}`?"),
+            format!("the file has no key `{SCORES}`; did you mean `{MODEL}`?"),
         ),
         (
             changed(piece_keys(), &[(SCORES, Some(Value::Array(Array::from(&[1f32][..]))))]),

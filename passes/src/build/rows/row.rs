@@ -1,0 +1,794 @@
+//! One row: what does not change along it first, reductions walk by walk, then what is written.
+
+use super::{
+    Make, Result,
+    cols::{Cols, Piece, Walk},
+};
+use crate::build::{builder::Builder, expr};
+use kgen_ir::{
+    dtype::Dtype,
+    extent::{BinOp, Extent},
+    op::{
+        RowKind, RowOutput, RowTensor, Target,
+        expr::{self as words, Expr, Func, Reduce},
+        indices, tensors,
+    },
+    tile::{self, Binary, Compare, Predicate, Slice, Unary, Value},
+};
+
+/// Vectors of a tile; fewer where functions have sequences, which fill the registers.
+const VECTORS: usize = 4;
+const VECTORS_OF_SEQUENCES: usize = 2;
+
+/// All outputs of a row (`None`: of what is the same for each).
+pub(super) fn write<'a>(
+    make: &Make<'a>,
+    b: &mut Builder,
+    row: Option<Extent>,
+    outs: &[&'a RowOutput],
+) -> Result<()> {
+    let values: Vec<&'a Expr> = outs.iter().map(|o| &o.value).collect();
+    let mut needed = make.needed(&values);
+    needed.extend(outs.iter().map(|o| o.name.clone()));
+    let mut r = Row { make, row, needed, known: vec![], places: vec![] };
+    r.locate(b, outs)?;
+    let reductions = make.reductions(&values);
+    let walks = reductions.iter().map(|(_, _, level)| level + 1).max().unwrap_or(0);
+    for walk in 0..walks {
+        r.settle(b, walk)?;
+        let now: Vec<_> = reductions.iter().filter(|x| x.2 == walk).map(|x| (x.0, x.1)).collect();
+        r.reduce(b, &now)?;
+    }
+    r.settle(b, walks)?;
+    // What goes to the same rows is written together.
+    let mut groups: Vec<(Option<&Target>, Vec<&RowOutput>)> = Vec::new();
+    for out in outs {
+        match groups.iter_mut().find(|g| g.0 == out.at.as_ref()) {
+            Some(group) => group.1.push(out),
+            None => groups.push((out.at.as_ref(), vec![out])),
+        }
+    }
+    for (target, outs) in groups {
+        let Some(target) = target else {
+            r.outputs(b, &outs, r.row.clone())?;
+            continue;
+        };
+        let place = r.uniform(b, &target.at)?;
+        let rows = tensors::total(&target.rows);
+        let mut failed = None;
+        let is = |cmp, right: Extent| Predicate { left: place.clone(), cmp, right };
+        let inside = |b: &mut Builder| {
+            let write = |b: &mut Builder| failed = r.outputs(b, &outs, Some(place.clone())).err();
+            b.choose(is(Compare::Lt, rows), write, |_| {});
+        };
+        b.choose(is(Compare::Ge, Extent::Lit(0)), inside, |_| {});
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+struct Row<'m, 'a> {
+    make: &'m Make<'a>,
+    row: Option<Extent>,
+    /// Names of what is needed.
+    needed: Vec<String>,
+    /// Values of one element: names and reductions.
+    known: Vec<(Expr, Value)>,
+    /// Indices that only a call tells.
+    places: Vec<(Expr, Extent)>,
+}
+
+/// A tile of the row, with what was computed for it.
+struct Tile<'w> {
+    cols: Cols,
+    /// The indices whose windows `cols` has.
+    sites: &'w [Expr],
+    known: Vec<(String, Value)>,
+}
+
+/// What an index is of: a part that a call tells, and one that follows `col`.
+fn split(e: &Expr) -> Option<(Option<Expr>, Option<Expr>)> {
+    if !indices::uses_col(e) {
+        return Some((Some(e.clone()), None));
+    }
+    if !indices::uses_call(e) {
+        return Some((None, Some(e.clone())));
+    }
+    let Expr::Binary(op @ (words::Binary::Add | words::Binary::Sub), a, b) = e else { return None };
+    let (a, b) = (split(a)?, split(b)?);
+    let join = |a: Option<Expr>, b: Option<Expr>| match (a, b) {
+        (Some(a), Some(b)) => Some(Expr::Binary(*op, Box::new(a), Box::new(b))),
+        (None, Some(b)) if *op == words::Binary::Sub => {
+            Some(Expr::Unary(words::Unary::Neg, Box::new(b)))
+        }
+        (a, b) => a.or(b),
+    };
+    Some((join(a.0, b.0), join(a.1, b.1)))
+}
+
+impl<'m, 'a> Row<'m, 'a> {
+    // Indices.
+
+    /// Reads what indices need, once for the row.
+    fn locate(&mut self, b: &mut Builder, outs: &[&RowOutput]) -> Result<()> {
+        let make = self.make;
+        let defs = make.order.iter().filter(|n| self.needed.iter().any(|m| m == *n));
+        let defs: Vec<&Expr> = defs.filter_map(|n| make.defs.get(n)).map(|d| d.value).collect();
+        for e in defs.into_iter().chain(outs.iter().map(|o| &o.value)) {
+            for (_, list) in indices::sites(e) {
+                for e in list {
+                    let Some((call, _)) = split(e) else {
+                        let what =
+                            format!("the index `{e}`, which mixes `col` with what a call tells");
+                        return Err(make.no(what, "a sum of both, or two indices of a table"));
+                    };
+                    if let Some(call) = call {
+                        self.uniform(b, &call)?;
+                    }
+                }
+            }
+        }
+        for target in outs.iter().filter_map(|o| o.at.as_ref()) {
+            self.uniform(b, &target.at)?;
+        }
+        Ok(())
+    }
+
+    /// The value of an index that is the same along the row.
+    fn uniform(&mut self, b: &mut Builder, e: &Expr) -> Result<Extent> {
+        if let Some((_, found)) = self.places.iter().find(|(known, _)| known == e) {
+            return Ok(found.clone());
+        }
+        let value = self.integer(b, e)?;
+        let value = match value {
+            Extent::Bin(..) => {
+                let name = format!("row.at{}", self.places.len());
+                b.scalar(&name, value)
+            }
+            Extent::Lit(_) | Extent::Sym(_) | Extent::Cores | Extent::Ragged(..) => value,
+        };
+        self.places.push((e.clone(), value.clone()));
+        Ok(value)
+    }
+
+    fn integer(&mut self, b: &mut Builder, e: &Expr) -> Result<Extent> {
+        let no = |what: String| self.make.no(what, "an index of integers");
+        Ok(match e {
+            Expr::Number(x) => Extent::Lit(*x as i64),
+            Expr::Name(n) if n == "row" => self.row()?,
+            Expr::Name(n) => match self.make.rows.input(n) {
+                Some(t) => {
+                    let at = if t.kind == RowKind::Column { self.row()? } else { Extent::Lit(0) };
+                    self.read(b, t, vec![at])
+                }
+                None => Extent::from(n.as_str()),
+            },
+            Expr::At(n, list) => {
+                let Some(t) = self.make.rows.input(n) else { return Err(no(format!("`{e}`"))) };
+                let sizes = self.sizes(t);
+                let mut at = match t.kind {
+                    RowKind::Matrix => vec![self.row()?],
+                    RowKind::Vector
+                    | RowKind::Column
+                    | RowKind::Scalar
+                    | RowKind::Table { .. }
+                    | RowKind::List(_) => vec![],
+                };
+                let lead = at.len();
+                for (e, size) in list.iter().zip(&sizes[lead..]) {
+                    let place = self.uniform(b, e)?;
+                    at.push(inside(place, size));
+                }
+                self.read(b, t, at)
+            }
+            Expr::Unary(words::Unary::Neg, a) => Extent::Lit(0) - self.uniform(b, a)?,
+            Expr::Unary(words::Unary::Not, a) => Extent::Lit(1) - self.uniform(b, a)?,
+            Expr::Binary(op, x, y) => {
+                let (x, y) = (self.uniform(b, x)?, self.uniform(b, y)?);
+                match op {
+                    words::Binary::Add => x + y,
+                    words::Binary::Sub => x - y,
+                    words::Binary::Mul | words::Binary::And => x * y,
+                    words::Binary::Div => x / divisor(y),
+                    words::Binary::Rem => x % divisor(y),
+                    words::Binary::Or => x.max(y),
+                    words::Binary::Lt => truth(y - x),
+                    words::Binary::Le => truth(y - x + 1i64),
+                    words::Binary::Gt => truth(x - y),
+                    words::Binary::Ge => truth(x - y + 1i64),
+                    words::Binary::Eq => truth(y.clone() - x.clone() + 1i64) * truth(x - y + 1i64),
+                    words::Binary::Ne => truth(y.clone() - x.clone()).max(truth(x - y)),
+                }
+            }
+            Expr::Call(func, args) => {
+                let args = args.iter().map(|a| self.uniform(b, a)).collect::<Result<Vec<_>>>()?;
+                match (func, &args[..]) {
+                    (Func::Max, [x, y]) => x.clone().max(y.clone()),
+                    (Func::Min, [x, y]) => x.clone().min(y.clone()),
+                    (Func::Block, [x, y]) => x.clone() / divisor(y.clone()),
+                    (Func::Abs, [x]) => x.clone().max(Extent::Lit(0) - x.clone()),
+                    (Func::Select, [c, x, y]) => c.clone() * (x.clone() - y.clone()) + y.clone(),
+                    (_, _) => return Err(no(format!("`{e}`"))),
+                }
+            }
+            Expr::Reduce(..) => return Err(no(format!("`{e}`"))),
+        })
+    }
+
+    fn row(&self) -> Result<Extent> {
+        let missing =
+            || self.make.no("what differs from row to row in a vector", "a matrix or a column");
+        self.row.clone().ok_or_else(missing)
+    }
+
+    fn read(&mut self, b: &mut Builder, t: &RowTensor, at: Vec<Extent>) -> Extent {
+        b.read(&format!("row.at{}", self.places.len()), &t.name, at)
+    }
+
+    fn sizes(&self, t: &RowTensor) -> Vec<Extent> {
+        let (rows, width) =
+            (tensors::total(&self.make.rows.rows), Extent::Lit(self.make.rows.width));
+        match &t.kind {
+            RowKind::Matrix => vec![rows, width],
+            RowKind::Vector => vec![width],
+            RowKind::Column => vec![rows],
+            RowKind::Scalar => vec![Extent::Lit(1)],
+            RowKind::Table { rows, width } => vec![tensors::total(rows), tensors::total(width)],
+            RowKind::List(len) => vec![tensors::total(len)],
+        }
+    }
+
+    // Values.
+
+    /// Values of one element that are known after so many walks.
+    fn settle(&mut self, b: &mut Builder, walks: usize) -> Result<()> {
+        let make = self.make;
+        for name in &make.order {
+            let Some(def) = make.defs.get(name) else { continue };
+            let named = Expr::Name((*name).into());
+            let later = def.varies.col || def.level > walks;
+            let done = self.known.iter().any(|(e, _)| *e == named);
+            if later
+                || done
+                || !self.needed.iter().any(|n| n == name)
+                || (def.varies.row && self.row.is_none())
+            {
+                continue;
+            }
+            let v = self.evaluate(b, &mut None, def.value)?;
+            let v = self.fit(b, v, def.stored)?;
+            self.known.push((named, v));
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, b: &mut Builder, tile: &mut Option<Tile>, e: &Expr) -> Result<Value> {
+        let choice = self.make.choice;
+        expr::value(b, e, 1, choice, &mut |b, e| self.leaf(b, tile, e))
+    }
+
+    /// As the type of an output, rounded and saturated; as it is without one.
+    fn fit(&mut self, b: &mut Builder, v: Value, stored: Option<Dtype>) -> Result<Value> {
+        let Some(to) = stored else { return Ok(v) };
+        let ends = match to {
+            Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::I32 => None,
+            Dtype::I8 => Some((-128.0, 127.0)),
+            Dtype::U8 => Some((0.0, 255.0)),
+            Dtype::I16 => Some((-32768.0, 32767.0)),
+            Dtype::U16 => Some((0.0, 65535.0)),
+            Dtype::E4M3 | Dtype::E5M2 | Dtype::U32 | Dtype::I64 | Dtype::Code(_) | Dtype::Bool => {
+                let instead = "f32, f16, bf16, i8, u8, i16, u16 or i32";
+                return Err(self.make.no(format!("rows of {to}"), instead));
+            }
+        };
+        let whole = b.elem(v) == Dtype::I32;
+        match ends {
+            Some((lo, hi)) if whole => {
+                let lo = b.fill(lo, Dtype::I32, &[1]);
+                let hi = b.fill(hi, Dtype::I32, &[1]);
+                let up = b.binary("up", Binary::Max, v, lo);
+                let v = b.binary("fit", Binary::Min, up, hi);
+                Ok(b.convert("out", v, to))
+            }
+            Some(_) | None if whole && to != Dtype::I32 => {
+                let v = b.convert("f", v, Dtype::F32);
+                Ok(b.convert("out", v, to))
+            }
+            Some(_) | None => Ok(b.convert("out", v, to)),
+        }
+    }
+
+    fn leaf(&mut self, b: &mut Builder, tile: &mut Option<Tile>, e: &Expr) -> Result<Value> {
+        if let Some((_, v)) = self.known.iter().find(|(known, _)| known == e) {
+            return Ok(*v);
+        }
+        match e {
+            Expr::Name(name) => self.name(b, tile, name),
+            Expr::At(name, list) => self.element(b, tile, name, list),
+            Expr::Number(_)
+            | Expr::Unary(..)
+            | Expr::Binary(..)
+            | Expr::Call(..)
+            | Expr::Reduce(..) => {
+                Err(self.make.no(format!("`{e}` before it is known"), "another op"))
+            }
+        }
+    }
+
+    fn name(&mut self, b: &mut Builder, tile: &mut Option<Tile>, name: &str) -> Result<Value> {
+        let alone = || self.make.no(format!("`{name}` for a whole row"), "a reduction of it");
+        if name == "row" {
+            let row = self.row()?;
+            return Ok(b.iota(&[1], 0, row));
+        }
+        if name == "col" {
+            let cols = &tile.as_ref().ok_or_else(alone)?.cols;
+            return Ok(b.iota(&[cols.len], 0, cols.start.clone()));
+        }
+        if let Some(t) = self.make.rows.input(name) {
+            let along = || {
+                let cols = &tile.as_ref().ok_or_else(alone)?.cols;
+                Ok((Slice::range(cols.start.clone(), cols.len), cols.left.is_some()))
+            };
+            let (at, guard) = match &t.kind {
+                RowKind::Matrix => {
+                    let (slice, guard) = along()?;
+                    (vec![Slice::point(self.row()?), slice], guard)
+                }
+                RowKind::Vector => {
+                    let (slice, guard) = along()?;
+                    (vec![slice], guard)
+                }
+                RowKind::Column => (vec![Slice::range(self.row()?, 1)], false),
+                RowKind::Scalar => (vec![Slice::range(0i64, 1)], false),
+                RowKind::Table { .. } | RowKind::List(_) => return Err(alone()),
+            };
+            return Ok(b.load(name, name, t.dtype, at, guard));
+        }
+        let def = self.make.defs.get(name).ok_or_else(alone)?;
+        if let Some(tile) = tile
+            && let Some((_, v)) = tile.known.iter().find(|(n, _)| n == name)
+        {
+            return Ok(*v);
+        }
+        let (value, stored) = (def.value, def.stored);
+        let v = self.evaluate(b, tile, value)?;
+        let v = self.fit(b, v, stored)?;
+        if let Some(tile) = tile {
+            tile.known.push((name.into(), v));
+        }
+        Ok(v)
+    }
+
+    /// `name[list]`.
+    fn element(
+        &mut self,
+        b: &mut Builder,
+        tile: &mut Option<Tile>,
+        name: &str,
+        list: &[Expr],
+    ) -> Result<Value> {
+        let no = |make: &Make| make.no(format!("`{name}` by index here"), "an input");
+        let Some(t) = self.make.rows.input(name) else { return Err(no(self.make)) };
+        let sizes = self.sizes(t);
+        let (Some(size), Some(last)) = (sizes.last(), list.last()) else {
+            return Err(no(self.make));
+        };
+        let mut at = match &t.kind {
+            RowKind::Matrix => vec![Slice::point(self.row()?)],
+            RowKind::Table { .. } => {
+                let place = self.uniform(b, &list[0])?;
+                vec![Slice::point(inside(place, &sizes[0]))]
+            }
+            RowKind::Vector | RowKind::Column | RowKind::Scalar | RowKind::List(_) => vec![],
+        };
+        if matches!(t.kind, RowKind::Table { .. }) && list.len() == 1 {
+            let cols = &tile.as_ref().ok_or_else(|| no(self.make))?.cols;
+            at.push(Slice::range(cols.start.clone(), cols.len));
+            // A table may be wider than the op, so that no guard of the tensor ends the row.
+            let guard = cols.left.is_some() || size.as_lit().is_none();
+            return Ok(b.load(name, name, t.dtype, at, guard));
+        }
+        let Some((call, follows)) = split(last) else { return Err(no(self.make)) };
+        let Some(follows) = follows else {
+            let place = self.uniform(b, last)?;
+            at.push(Slice::range(inside(place, size), 1));
+            return Ok(b.load(name, name, t.dtype, at, false));
+        };
+        let moved = call.map(|e| self.uniform(b, &e)).transpose()?;
+        let Some(tile) = tile else { return Err(no(self.make)) };
+        let site = tile.sites.iter().position(|e| *e == follows);
+        let window = site.and_then(|s| tile.cols.windows.get(s)).cloned();
+        let (base, table) = window.ok_or_else(|| no(self.make))?;
+        // What a call tells is checked before the launch; the kernel itself keeps to the tensor.
+        let guard = moved.is_some() || size.as_lit().is_none();
+        let base = match moved {
+            Some(moved) => (base + moved).max(0),
+            None => base,
+        };
+        let span = table.iter().max().map_or(1, |m| m + 1);
+        let same = table.iter().all(|t| *t == 0);
+        let in_order = table.iter().enumerate().all(|(i, t)| i == *t);
+        at.push(Slice::range(base, if same { 1 } else { span }));
+        let v = b.load(name, name, t.dtype, at, guard);
+        if same || in_order {
+            return Ok(v);
+        }
+        // Lanes are whole words.
+        let wide = if t.dtype.is_float() { Dtype::F32 } else { Dtype::I32 };
+        let v = b.convert("window", v, wide);
+        Ok(b.permute("chosen", v, table))
+    }
+
+    // Walks.
+
+    /// Indices that follow `col` in what is computed element by element.
+    fn sites(&self, values: &[&Expr]) -> Vec<Expr> {
+        let mut out: Vec<Expr> = Vec::new();
+        let mut seen: Vec<String> = Vec::new();
+        let mut left: Vec<&Expr> = values.to_vec();
+        while let Some(e) = left.pop() {
+            match e {
+                Expr::Number(_) | Expr::Reduce(..) => {}
+                Expr::Name(name) => {
+                    let def = self.make.defs.get(name.as_str());
+                    if let Some(def) = def.filter(|d| d.varies.col && !seen.contains(name)) {
+                        seen.push(name.clone());
+                        left.push(def.value);
+                    }
+                }
+                Expr::Unary(_, a) => left.push(a),
+                Expr::Binary(_, a, b) => left.extend([&**a, &**b]),
+                Expr::Call(_, args) => left.extend(args),
+                Expr::At(_, list) => {
+                    let last = list.last().and_then(split).and_then(|(_, follows)| follows);
+                    if let Some(e) = last.filter(|e| !out.contains(e)) {
+                        out.push(e);
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn walk(&self, values: &[&Expr], sites: &[Expr]) -> Result<Walk> {
+        let lanes = self.make.choice.target.lanes;
+        let width = usize::try_from(self.make.rows.width).unwrap_or(usize::MAX);
+        let mut sequences = false;
+        let needed = self.make.needed(values);
+        let defs = needed.iter().filter_map(|n| self.make.defs.get(n.as_str())).map(|d| d.value);
+        for e in defs.chain(values.iter().copied()) {
+            e.visit(&mut |e| {
+                sequences |= matches!(
+                    e,
+                    Expr::Call(
+                        Func::Exp | Func::Log | Func::Tanh | Func::Sigmoid | Func::Sin | Func::Cos,
+                        _
+                    )
+                );
+            });
+        }
+        let most = if !sites.is_empty() {
+            1
+        } else if sequences {
+            VECTORS_OF_SEQUENCES
+        } else {
+            VECTORS
+        };
+        let vectors = (width / lanes).clamp(1, most);
+        let instead = "halves, pairs or groups of a power of two";
+        Walk::new(width, vectors * lanes, lanes, sites).map_err(|what| self.make.no(what, instead))
+    }
+
+    /// Calls `body` for every whole tile, which takes and gives what is carried from one to the next.
+    fn tiles(
+        &mut self,
+        b: &mut Builder,
+        walk: &Walk,
+        sites: &[Expr],
+        carried: Vec<(&'static str, Value)>,
+        body: &mut Body<'_, 'm, 'a>,
+    ) -> Result<Vec<Value>> {
+        let names: Vec<&'static str> = carried.iter().map(|c| c.0).collect();
+        let again = |values: &[Value]| -> Vec<(&'static str, Value)> {
+            names.iter().copied().zip(values.iter().copied()).collect()
+        };
+        let zero = Extent::Lit(0);
+        let mut state: Vec<Value> = carried.iter().map(|c| c.1).collect();
+        if walk.repeats > 1 {
+            let step = walk.period * walk.tile;
+            let hi = Extent::from(walk.repeats * step);
+            let mut failed = None;
+            state = b.for_each("col.o", (zero.clone(), hi, step), &again(&state), |b, params| {
+                let o = Extent::from("col.o");
+                let done = self.pieces(b, walk, &walk.inner, sites, &o, again(params), body);
+                done.unwrap_or_else(|e| {
+                    failed = Some(e);
+                    params.to_vec()
+                })
+            });
+            if let Some(error) = failed {
+                return Err(error);
+            }
+        } else {
+            state = self.pieces(b, walk, &walk.inner, sites, &zero, again(&state), body)?;
+        }
+        self.pieces(b, walk, &walk.rest, sites, &zero, again(&state), body)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a walk, its place, and what it carries")]
+    fn pieces(
+        &mut self,
+        b: &mut Builder,
+        walk: &Walk,
+        pieces: &[Piece],
+        sites: &[Expr],
+        o: &Extent,
+        carried: Vec<(&'static str, Value)>,
+        body: &mut Body<'_, 'm, 'a>,
+    ) -> Result<Vec<Value>> {
+        let names: Vec<&'static str> = carried.iter().map(|c| c.0).collect();
+        let mut state: Vec<Value> = carried.into_iter().map(|c| c.1).collect();
+        for piece in pieces {
+            let at = |c: &Extent| Some(Tile { cols: walk.cols(piece, c, o), sites, known: vec![] });
+            let first = Extent::from(piece.first * walk.tile);
+            if piece.count == 1 {
+                state = body(self, b, &mut at(&first), &state)?;
+                continue;
+            }
+            let hi = Extent::from((piece.first + piece.count) * walk.tile);
+            let inits: Vec<(&str, Value)> =
+                names.iter().copied().zip(state.iter().copied()).collect();
+            let mut failed = None;
+            state = b.for_each("col.c", (first, hi, walk.tile), &inits, |b, params| {
+                let done = body(self, b, &mut at(&Extent::from("col.c")), params);
+                done.unwrap_or_else(|e| {
+                    failed = Some(e);
+                    params.to_vec()
+                })
+            });
+            if let Some(error) = failed {
+                return Err(error);
+            }
+        }
+        Ok(state)
+    }
+
+    // Reductions.
+
+    /// One walk for all that are known then.
+    fn reduce(&mut self, b: &mut Builder, list: &[(Reduce, &Expr)]) -> Result<()> {
+        if list.is_empty() {
+            return Ok(());
+        }
+        let values: Vec<&Expr> = list.iter().map(|(_, e)| *e).collect();
+        let sites = self.sites(&values);
+        let walk = self.walk(&values, &sites)?;
+        let mut parts: Vec<Vec<Value>> = vec![vec![]; list.len()];
+        if walk.repeats * walk.inner.len() > 0 {
+            let inits: Vec<Vec<(&str, Value)>> =
+                list.iter().map(|(op, _)| init(b, *op, walk.tile)).collect();
+            let carried = inits.concat();
+            let ends = self.tiles(b, &walk, &sites, carried, &mut |r, b, tile, state| {
+                let mut next = Vec::new();
+                let mut at = 0;
+                for ((op, e), own) in list.iter().zip(&inits) {
+                    let v = r.whole(b, tile, e)?;
+                    let col = tile.as_ref().map(|t| t.cols.start.clone());
+                    let col = col.unwrap_or(Extent::Lit(0));
+                    next.extend(step(b, *op, &state[at..at + own.len()], v, col));
+                    at += own.len();
+                }
+                Ok(next)
+            })?;
+            let mut at = 0;
+            for (nth, (op, _)) in list.iter().enumerate() {
+                let own = inits[nth].len();
+                parts[nth] = end(b, *op, &ends[at..at + own]);
+                at += own;
+            }
+        }
+        if let Some(cols) = walk.tail() {
+            let (start, len, left) = (cols.start.clone(), cols.len, cols.left);
+            let mut tile = Some(Tile { cols, sites: &sites, known: vec![] });
+            for (nth, (op, e)) in list.iter().enumerate() {
+                let v = self.whole(b, &mut tile, e)?;
+                let v = match left {
+                    None => v,
+                    Some(left) => {
+                        let i = b.iota(&[len], 0, Extent::Lit(-(left as i64)));
+                        let zero = b.fill(0.0, Dtype::I32, &[1]);
+                        let there = b.binary("there", Binary::Cmp(Compare::Lt), i, zero);
+                        let none = b.fill(neutral(*op), Dtype::F32, &[1]);
+                        b.select("v", there, v, none)
+                    }
+                };
+                let first: Vec<Value> = init(b, *op, len).into_iter().map(|i| i.1).collect();
+                let last = step(b, *op, &first, v, start.clone());
+                let last = end(b, *op, &last);
+                parts[nth] =
+                    if parts[nth].is_empty() { last } else { both(b, *op, &parts[nth], &last) };
+            }
+        }
+        for ((op, e), part) in list.iter().zip(parts) {
+            let width = self.make.rows.width as f64;
+            let v = result(b, *op, &part, width);
+            self.known.push((Expr::Reduce(*op, Box::new((*e).clone())), v));
+        }
+        Ok(())
+    }
+
+    /// The value in every lane of the tile, as f32.
+    fn whole(&mut self, b: &mut Builder, tile: &mut Option<Tile>, e: &Expr) -> Result<Value> {
+        let len = tile.as_ref().map_or(1, |t| t.cols.len);
+        let choice = self.make.choice;
+        expr::tile(b, e, &[len], choice, &mut |b, e| self.leaf(b, tile, e))
+    }
+
+    // Outputs.
+
+    fn outputs(&mut self, b: &mut Builder, outs: &[&RowOutput], row: Option<Extent>) -> Result<()> {
+        let at_row = || row.clone().map(Slice::point);
+        for out in outs.iter().filter(|o| matches!(o.kind, RowKind::Column | RowKind::Scalar)) {
+            let named = Expr::Name(out.name.clone());
+            let v = self.leaf(b, &mut None, &named)?;
+            let start = if out.kind == RowKind::Column { row.clone() } else { None };
+            let at = vec![Slice::range(start.unwrap_or(Extent::Lit(0)), 1)];
+            b.store(&out.name, at, v, false);
+        }
+        let wide = |o: &&&RowOutput| matches!(o.kind, RowKind::Matrix | RowKind::Vector);
+        let wide: Vec<&RowOutput> = outs.iter().filter(wide).copied().collect();
+        if wide.is_empty() {
+            return Ok(());
+        }
+        let values: Vec<&Expr> = wide.iter().map(|o| &o.value).collect();
+        let sites = self.sites(&values);
+        let walk = self.walk(&values, &sites)?;
+        let mut body = |r: &mut Self, b: &mut Builder, tile: &mut Option<Tile>, _: &[Value]| {
+            for out in &wide {
+                let v = r.leaf(b, tile, &Expr::Name(out.name.clone()))?;
+                let Some(Tile { cols, .. }) = tile else { continue };
+                let v = expr::spread(b, v, &[cols.len]);
+                let columns = Slice::range(cols.start.clone(), cols.len);
+                let lead = if out.kind == RowKind::Matrix { at_row() } else { None };
+                let at = lead.into_iter().chain([columns]).collect();
+                b.store(&out.name, at, v, cols.left.is_some());
+            }
+            Ok(vec![])
+        };
+        self.tiles(b, &walk, &sites, vec![], &mut body)?;
+        if let Some(cols) = walk.tail() {
+            body(self, b, &mut Some(Tile { cols, sites: &sites, known: vec![] }), &[])?;
+        }
+        Ok(())
+    }
+}
+
+/// What happens to a tile, with what is carried.
+type Body<'b, 'm, 'a> = dyn FnMut(&mut Row<'m, 'a>, &mut Builder, &mut Option<Tile>, &[Value]) -> Result<Vec<Value>>
+    + 'b;
+
+/// Within the tensor, whatever the index: [`indices::check`] tells where it is not.
+fn inside(place: Extent, size: &Extent) -> Extent {
+    match (place.as_lit(), size.as_lit()) {
+        (Some(_), Some(_)) => place,
+        (_, _) => place.min(size.clone() - 1i64).max(0),
+    }
+}
+
+/// At least 1.
+fn divisor(y: Extent) -> Extent {
+    Extent::bin(BinOp::Max, y, Extent::Lit(1))
+}
+
+/// 1 where `x` is positive, 0 elsewhere.
+fn truth(x: Extent) -> Extent {
+    x.max(0).min(1)
+}
+
+/// What a reduction starts from: of argmax, the largest value and its place.
+fn init(b: &mut Builder, op: Reduce, len: usize) -> Vec<(&'static str, Value)> {
+    let mut fill = |x: f64| b.fill(x, Dtype::F32, &[len]);
+    match op {
+        Reduce::Sum | Reduce::Mean => vec![("total", fill(0.0))],
+        Reduce::Max | Reduce::Min => vec![("most", fill(f64::NEG_INFINITY))],
+        Reduce::Argmax => {
+            let most = fill(f64::NEG_INFINITY);
+            let first = b.iota(&[len], 0, Extent::Lit(0));
+            vec![("most", most), ("place", b.convert("place", first, Dtype::F32))]
+        }
+    }
+}
+
+/// What an element that is not there counts as.
+fn neutral(op: Reduce) -> f64 {
+    match op {
+        Reduce::Sum | Reduce::Mean => 0.0,
+        Reduce::Max | Reduce::Argmax => f64::NEG_INFINITY,
+        Reduce::Min => f64::INFINITY,
+    }
+}
+
+/// The larger one of each lane; a NaN stays.
+fn larger(b: &mut Builder, most: Value, v: Value) -> Value {
+    let larger = b.binary("larger", Binary::Max, most, v);
+    let number = b.binary("number", Binary::Cmp(Compare::Eq), most, most);
+    b.select("most", number, larger, most)
+}
+
+fn step(b: &mut Builder, op: Reduce, state: &[Value], v: Value, col: Extent) -> Vec<Value> {
+    match (op, state) {
+        (Reduce::Sum | Reduce::Mean, [total]) => vec![b.binary("total", Binary::Add, *total, v)],
+        (Reduce::Max, [most]) => vec![larger(b, *most, v)],
+        (Reduce::Min, [most]) => {
+            let back = b.unary("back", Unary::Neg, v);
+            vec![larger(b, *most, back)]
+        }
+        (Reduce::Argmax, [most, place]) => {
+            let better = b.binary("better", Binary::Cmp(Compare::Gt), v, *most);
+            let len = b.shape(v).first().copied().unwrap_or(1);
+            let here = b.iota(&[len], 0, col);
+            let here = b.convert("here", here, Dtype::F32);
+            vec![b.select("most", better, v, *most), b.select("place", better, here, *place)]
+        }
+        (_, _) => state.to_vec(),
+    }
+}
+
+/// Across the lanes.
+fn end(b: &mut Builder, op: Reduce, state: &[Value]) -> Vec<Value> {
+    let zero = b.fill(0.0, Dtype::F32, &[1]);
+    match (op, state) {
+        (Reduce::Sum | Reduce::Mean, [total]) => {
+            vec![b.reduce("total", tile::Reduce::Sum, *total, 0)]
+        }
+        (Reduce::Max | Reduce::Min, [most]) => {
+            let top = b.reduce("top", tile::Reduce::Max, *most, 0);
+            // A maximum over lanes may lose a NaN; a sum of nothing else keeps it.
+            let number = b.binary("number", Binary::Cmp(Compare::Eq), *most, *most);
+            let lost = b.select("lost", number, zero, *most);
+            let lost = b.reduce("lost", tile::Reduce::Sum, lost, 0);
+            vec![b.binary("most", Binary::Add, top, lost)]
+        }
+        (Reduce::Argmax, [most, place]) => {
+            let top = b.reduce("top", tile::Reduce::Max, *most, 0);
+            // The least place of those that have it.
+            let is = b.binary("is", Binary::Cmp(Compare::Eq), *most, top);
+            let back = b.unary("back", Unary::Neg, *place);
+            let none = b.fill(f64::NEG_INFINITY, Dtype::F32, &[1]);
+            let back = b.select("back", is, back, none);
+            let back = b.reduce("back", tile::Reduce::Max, back, 0);
+            vec![top, b.unary("place", Unary::Neg, back)]
+        }
+        (_, _) => state.to_vec(),
+    }
+}
+
+/// Of two parts of a row, the first of which comes first.
+fn both(b: &mut Builder, op: Reduce, x: &[Value], y: &[Value]) -> Vec<Value> {
+    match (op, x, y) {
+        (Reduce::Sum | Reduce::Mean, [x], [y]) => vec![b.binary("total", Binary::Add, *x, *y)],
+        (Reduce::Max | Reduce::Min, [x], [y]) => vec![larger(b, *x, *y)],
+        (Reduce::Argmax, [most, place], [other, there]) => {
+            let better = b.binary("better", Binary::Cmp(Compare::Gt), *other, *most);
+            let top = b.select("most", better, *other, *most);
+            vec![top, b.select("place", better, *there, *place)]
+        }
+        (_, _, _) => x.to_vec(),
+    }
+}
+
+fn result(b: &mut Builder, op: Reduce, x: &[Value], width: f64) -> Value {
+    match (op, x) {
+        (Reduce::Mean, [total]) => {
+            let width = b.fill(width, Dtype::F32, &[1]);
+            b.binary("mean", Binary::Div, *total, width)
+        }
+        (Reduce::Min, [most]) => b.unary("min", Unary::Neg, *most),
+        (Reduce::Argmax, [_, place]) => b.convert("place", *place, Dtype::I32),
+        (_, [x, ..]) => *x,
+        (_, []) => b.fill(0.0, Dtype::F32, &[1]),
+    }
+}
