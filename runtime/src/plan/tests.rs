@@ -566,6 +566,15 @@ fn manifests_made_in_memory_are_held_to_the_same() {
     refused(&|m| m.kernels[1].name = "sum".into(), "kernel `sum`: this name stands twice");
     refused(&|m| m.kernels[0].file = "other".into(), "damaged artifact: file `other` is missing");
     refused(&|m| m.params[0].shape = vec!["n".into(); 17], "tensor `x`: more than 16 dimensions");
+    let field = kgen_ir::tile::field::Field { block: 1, stride: 8, at: 0, step: 8 };
+    refused(
+        &|m| {
+            if let kgen_ir::tile::Param::Tensor(t) = &mut m.kernels[1].params[0] {
+                (t.store, t.elem) = (Store::Field(field), Dtype::I8);
+            }
+        },
+        &format!("{at}: `x` has no field like the kernel's `x`"),
+    );
     let packing = artifact(("", ""), "good").manifest.prepares[0].packing.clone();
     refused(
         &|m| {

@@ -328,7 +328,7 @@ impl Run<'_> {
                 out.push(0.0);
                 continue;
             }
-            let Some(bit) = of.field.bit(last) else { return wrong("ends beyond all memory") };
+            let Some(bit) = of.field.bit(last) else { return wrong("is no field of this tensor") };
             let mut read = |i: usize| {
                 let (index, size) = (i as i64, row);
                 if index >= size {

@@ -195,3 +195,53 @@ fn rounded_sums_round_each_partial() {
     let rounded = Options { mode: Mode::Rounded, ..EXACT };
     assert_eq!(with(&program(body), &rounded).unwrap()[0], 2048.0);
 }
+
+/// A kernel whose parameter is a field of the bytes 0x21, 0x43, 0x00, 0x3c (1 as f16).
+fn field(param: &str, body: &str) -> std::result::Result<Vec<f64>, InterpError> {
+    let text = format!(
+        "program p(x: u8[2, 2]) -> (o: f32[m]) symbols m {{
+           kernel main({param}, out o: f32[m]) {{ {body} }}
+           variant all {{ launch main({arg}, o) }} }}",
+        arg = if param.starts_with("f: u8") { "o" } else { "x" }
+    );
+    let program = parse(&text).unwrap_or_else(|e| panic!("{e:?}: {text}"));
+    let dims = Dims { scalars: BTreeMap::from([("m".into(), 4)]), cores: 1, ..Dims::default() };
+    let x = Tensor { dtype: Dtype::U8, shape: vec![2, 2], bytes: vec![0x21, 0x43, 0x00, 0x3c] };
+    let inputs = BTreeMap::from([("x".into(), x)]);
+    let mut out = interp_with(&program, &dims, &inputs, &EXACT).map_err(|e| match e {
+        InterpError::At { error, .. } => *error,
+        other => other,
+    })?;
+    Ok(out.remove("o").unwrap_or_default())
+}
+
+#[test]
+fn fields_of_bytes_are_elements() {
+    let codes = "f: u4[2, 4] field(block 4 stride 16 at 0 step 4)";
+    let read = |row: usize| {
+        format!(
+            "tasks t in 0..1 static {{ a = load(f[{row}, 0:4]) : u4[4]
+             b = convert(a) : f32[4] store(o[0:4], b) }}"
+        )
+    };
+    assert_eq!(field(codes, &read(0)), Ok(vec![1.0, 2.0, 3.0, 4.0]));
+    let shared = "f: f16[2, 4] field(block 4 stride 16 at 0 step 0)";
+    let scales = read(1).replace("u4", "f16");
+    assert_eq!(field(shared, &scales), Ok(vec![1.0; 4]));
+    // Beyond the rows: zeros under a guard, else an error.
+    let outside = InterpError::Outside { tensor: "f".into(), index: 2, size: 2 };
+    assert_eq!(field(codes, &read(2)), Err(outside));
+    let guarded = read(2).replace(") : u4", ") guard : u4");
+    assert_eq!(field(codes, &guarded), Ok(vec![0.0; 4]));
+    // More blocks than a row has bytes.
+    let long = InterpError::Outside { tensor: "f".into(), index: 2, size: 2 };
+    assert_eq!(field("f: u4[2, 4] field(block 1 stride 8 at 0 step 4)", &read(0)), Err(long));
+    let wrong = |what| Err(InterpError::Tile("f".into(), what));
+    // `o` holds floats.
+    let floats = "f: u8[4] field(block 4 stride 16 at 0 step 4)";
+    let row = read(0).replace("f[0, 0:4]", "f[0:4]").replace("u4", "u8");
+    assert_eq!(field(floats, &row), wrong("is no field of this tensor"));
+    let other = "f: u4[2, 2, 4] field(block 4 stride 16 at 0 step 4)";
+    let deep = read(0).replace("f[0,", "f[0, 0, 0,");
+    assert_eq!(field(other, &deep), wrong("has another number of dimensions"));
+}
