@@ -651,7 +651,8 @@ fn convert(cvt: Cvt, x: u32) -> u32 {
     }
 }
 
-/// The angle that a sine is taken of.
+/// The angle that a sine is taken of: nothing of what has no place after the point, NaN of an infinity.
+#[expect(clippy::eq_op, reason = "0, or the NaN that the CPU makes of an infinity")]
 fn turn(a: f32) -> f64 {
     f64::from(if a.abs() < 16_777_216.0 { a } else { a - a })
 }

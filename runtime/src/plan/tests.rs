@@ -573,7 +573,7 @@ fn manifests_made_in_memory_are_held_to_the_same() {
                 (t.store, t.elem) = (Store::Field(field), Dtype::I8);
             }
         },
-        &format!("{at}: `x` has no field like the kernel's `x`"),
+        "variant `all`, launch of `add`: `x` has no field like the kernel's `x`",
     );
     let packing = artifact(("", ""), "good").manifest.prepares[0].packing.clone();
     refused(

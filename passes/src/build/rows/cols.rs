@@ -114,6 +114,10 @@ impl Walk {
     /// Runs of tiles that read alike.
     fn pieces(&self, from: usize, to: usize) -> Vec<Piece> {
         let mut out: Vec<Piece> = Vec::new();
+        if self.windows.is_empty() && from < to {
+            // Without an index tiles do not differ, however many there are.
+            return vec![Piece { first: from, count: to - from, steps: vec![] }];
+        }
         for k in from..to {
             if let Some(last) = out.last_mut()
                 && let Some(steps) = self.apart(k - 1, k)
