@@ -64,6 +64,9 @@ class Segment:
         self.t = lambda part: tensors.get(f"{self.name}.{part}")
         self.layout, self.shared = s.get("layout", "dense"), s.get("shared")
         self.len = size(s.get("len", 1), dims, max(batch, dims["scalars"].get(self.shared, 1)))
+        forms = [s.get(x, op["kv"].get(x, op["kv"].get("dtype"))) for x in ("k", "v")]
+        if any(not isinstance(form, str) or form in GGUF for form in forms):
+            raise Skip("keys and values of codes")
         v = op["kv"].get("v", op["kv"].get("dtype"))
         self.prefix = int(v[4:-1]) if isinstance(v, str) and v.startswith("k[") else None
 
@@ -283,6 +286,7 @@ def functions():
     return {
         "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "abs": np.abs,
         "rsqrt": lambda x: 1 / np.sqrt(x), "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "f16bits": lambda x: np.asarray(x, np.float64).astype(np.float16).view(np.uint16).astype(np.float64),
         "sum": lambda x: x.sum(-1, keepdims=True), "mean": lambda x: x.mean(-1, keepdims=True),
         "max": lambda x, y=None: x.max(-1, keepdims=True) if y is None else np.where(x > y, x, y),
         "min": lambda x, y=None: x.min(-1, keepdims=True) if y is None else np.where(x < y, x, y),
@@ -361,7 +365,7 @@ def rows(op, dims, t):
         if "at" in form:
             tree = ast.parse(form["at"].replace("&&", " and ").replace("||", " or "), mode="eval").body
             at = np.broadcast_to(walk(tree, names, True), (count, 1))[:, 0]
-            full = t[name].astype(np.float64).reshape(len(t[name]), -1).copy()
+            full = t[name].astype(np.float64).reshape(len(t[name]), int(np.prod(t[name].shape[1:]))).copy()
             full[at[at >= 0]] = y[at >= 0]
             y = full
         out[name] = y

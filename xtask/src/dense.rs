@@ -1,6 +1,6 @@
 //! What the dense operators promise: everything that an engine needs on the CPU, and the first tokens of a model.
 
-use crate::must_show::{How, Point, Ran, Verdict, listed, succeeded};
+use crate::must_show::{How, Point, Ran, Verdict, agreed, listed, one_test, succeeded, told};
 
 #[rustfmt::skip] // commands are long
 pub const POINTS: &[Point] = &[
@@ -9,6 +9,66 @@ pub const POINTS: &[Point] = &[
         how: How::Run {
             command: "cargo test --release -q -p kgen-compiler --test ops -- --nocapture",
             judge: listed,
+        },
+    },
+    Point {
+        name: "300 drawn attention ops mean what the reference says, or are declined for a reason of the list",
+        how: How::Run {
+            command: "env KGEN_DRAWN=11,300 cargo test --release -q -p kgen-tests --test attention drawn_ops -- --nocapture",
+            judge: drawn,
+        },
+    },
+    Point {
+        name: "deterministic = batch: bits over batches of 1, 3, 8 and 1, 2, 4 threads",
+        how: How::Run {
+            command: "cargo test --release -q -p kgen-tests --test attention a_sequence_has_the_same_bits -- --nocapture",
+            judge: table,
+        },
+    },
+    Point {
+        name: "numpy and ONNX Runtime agree with the reference",
+        how: How::Run {
+            command: "cargo test -q -p kgen-tests --test witness -- --nocapture",
+            judge: agreed,
+        },
+    },
+    Point {
+        name: "every mutant is caught",
+        how: How::Run { command: "cargo xtask mutants", judge: one_test },
+    },
+    Point {
+        name: "why: a decode of 8K keys",
+        how: How::Run {
+            command: "cargo run --release -q -p kgen-compiler -- why ops/flash_decode.toml --set n=8192",
+            judge: chosen,
+        },
+    },
+    Point {
+        name: "why: a prompt",
+        how: How::Run {
+            command: "cargo run --release -q -p kgen-compiler -- why ops/flash_prefill.toml",
+            judge: chosen,
+        },
+    },
+    Point {
+        name: "why: a product of 128 rows",
+        how: How::Run {
+            command: "cargo run --release -q -p kgen-compiler -- why ops/w4a16_gemm.toml --set m=128",
+            judge: chosen,
+        },
+    },
+    Point {
+        name: "time beside the read roof: 4-bit weights with zero points, one row and 128",
+        how: How::Run {
+            command: "cargo run --release -q -p kgen-compiler -- bench ops/w4a16_gemm.toml --set m=1,128",
+            judge: told,
+        },
+    },
+    Point {
+        name: "time beside the read roof: decode of 8K keys in q8_0 and int4",
+        how: How::Run {
+            command: "cargo run --release -q -p kgen-compiler -- bench ops/quantised_decode.toml --set n=8192",
+            judge: told,
         },
     },
     Point {
@@ -26,6 +86,33 @@ pub const POINTS: &[Point] = &[
         },
     },
 ];
+
+/// How many of the drawn ops passed.
+fn drawn(ran: &Ran) -> Verdict {
+    one_test(ran)?;
+    let line = ran.out.lines().find(|l| l.contains(" ops passed; declined "));
+    line.map(str::to_owned).ok_or_else(|| "no count of drawn ops".into())
+}
+
+/// The lines before the result of the test.
+fn table(ran: &Ran) -> Verdict {
+    one_test(ran)?;
+    let rest = ["", "running 1 test", "."];
+    let told = ran.out.lines().map(str::trim);
+    let told = told.filter(|l| !rest.contains(l) && !l.starts_with("test result"));
+    Ok(told.map(|l| format!("\n           {l}")).collect())
+}
+
+/// What runs, of all candidates.
+fn chosen(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    let (chosen, other): (Vec<&str>, Vec<&str>) =
+        ran.out.lines().partition(|l| l.starts_with("* "));
+    match chosen.is_empty() {
+        false => Ok(format!("{}; {} others", chosen.join("; "), other.len())),
+        true => Err("nothing is chosen".into()),
+    }
+}
 
 /// A line for each form of the model.
 fn witnessed(ran: &Ran) -> Verdict {

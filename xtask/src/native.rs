@@ -78,6 +78,13 @@ pub const POINTS: &[Point] = &[
         },
     },
     Point {
+        name: "time beside the read roof: products in groups of 128 with zero points, one row and 128",
+        how: How::Run {
+            command: "cargo run --release -q -p kgen-compiler -- bench ops/w4a16_gemm.toml --set m=1,128",
+            judge: told,
+        },
+    },
+    Point {
         name: "time beside the read roof: W8A8 product",
         how: How::Run {
             command: "cargo run --release -q -p kgen-compiler -- bench ops/w8a8_gemv.toml --set m=1",
