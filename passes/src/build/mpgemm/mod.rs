@@ -44,6 +44,9 @@ const FEW: usize = 2;
 /// Activation rows for which unpacking the codes first pays.
 const SHARED: usize = 12;
 
+/// Steps for which it pays: shorter ones lose more to their scales and to sums in scratch (a fifth, in groups of 32).
+const LONG: usize = 64;
+
 #[derive(Clone)]
 struct Product<'a> {
     op: &'a MpGemm,
@@ -178,7 +181,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
             "`compute = \"int_dot\"`",
         ));
     }
-    let bytes = packings().count() == weights.len() && experts == Experts::None;
+    let bytes = packings().count() == weights.len() && experts == Experts::None && step >= LONG;
     let mut product = Product {
         op: g,
         choice,
