@@ -15,11 +15,12 @@ const CRATES: &[(&str, &[&str])] = &[
     ("kgen-ir", &[]),
     ("kgen-passes", &["kgen-ir"]),
     ("kgen-codegen", &["kgen-ir", "kgen-passes"]),
-    ("kgen-runtime", &["kgen-ir"]),
+    ("kgen-sim", &["kgen-ir"]),
+    ("kgen-runtime", &["kgen-ir", "kgen-sim"]),
     ("kgen-kernels-ref", &["kgen-ir"]),
     (
         "kgen-compiler",
-        &["kgen-codegen", "kgen-ir", "kgen-kernels-ref", "kgen-passes", "kgen-runtime"],
+        &["kgen-codegen", "kgen-ir", "kgen-kernels-ref", "kgen-passes", "kgen-runtime", "kgen-sim"],
     ),
     ("kgen-benches", &["kgen-codegen", "kgen-compiler", "kgen-ir", "kgen-passes", "kgen-runtime"]),
     ("xtask", &["kgen-runtime"]),
@@ -32,12 +33,13 @@ const CRATES: &[(&str, &[&str])] = &[
             "kgen-kernels-ref",
             "kgen-passes",
             "kgen-runtime",
+            "kgen-sim",
         ],
     ),
 ];
 
 /// The folders below `kgen/`.
-const BELOW: &[&str] = &["ir/", "passes/", "codegen/", "runtime/", "kernels-ref/"];
+const BELOW: &[&str] = &["ir/", "passes/", "codegen/", "sim/", "runtime/", "kernels-ref/"];
 
 /// The files that may say `unsafe`, with the reason.
 const UNSAFE: &[(&str, &str)] = &[

@@ -1,0 +1,3 @@
+//! PTX as its specification means it: warps in lockstep, every access checked.
+
+pub mod matrix;
