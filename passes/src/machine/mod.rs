@@ -1,9 +1,11 @@
 //! Machine passes: each a function from kernel to kernel, in one file.
 
+mod check;
 mod expand;
 mod order;
 mod share;
 
+pub use check::check;
 pub use expand::expand;
 pub use order::order;
 pub use share::share;
@@ -23,3 +25,10 @@ pub const PIPELINE: &[Pass] = &[
     Pass { name: "share",  about: "what is computed twice is computed once, outside loops",  run: share }, // after expand: sequences share their steps
     Pass { name: "order",  about: "where too many registers live at once, another order",    run: order }, // last: it counts what is left
 ];
+
+/// On request, behind all others: they would take what it checks for something to simplify.
+pub const CHECK: Pass = Pass {
+    name: "check",
+    about: "an access outside of what was given is told, and not done",
+    run: check,
+};
