@@ -8,7 +8,7 @@ use crate::{
 use kgen_ir::{artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor};
 use kgen_passes::Schedule;
 use kgen_runtime::{
-    buffer::Buffer,
+    buffer::{Buffer, Guard, Side},
     cache::Cache,
     driver::{Driver, native::Native},
     module::Module,
@@ -35,6 +35,7 @@ pub struct Cpu {
     pub target: &'static Target,
     pub schedule: Schedule,
     pub accesses: Accesses,
+    pub guard: Guard,
     /// Where compiled artifacts are kept; `None`: nowhere.
     pub cache: Option<Cache>,
     pool: Pool,
@@ -47,7 +48,8 @@ impl Cpu {
         let threads = threads.unwrap_or_else(kgen_runtime::device::cores);
         let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
         let (schedule, accesses) = (Schedule::default_for(target), Accesses::Trusted);
-        Ok(Cpu { target, schedule, accesses, cache: None, pool })
+        let guard = Guard::Canaries;
+        Ok(Cpu { target, schedule, accesses, guard, cache: None, pool })
     }
 
     /// The same workers for code of another target, which this CPU must be able to run.
@@ -91,7 +93,11 @@ impl Cpu {
             };
             let packed = step.pack(&manifest.params, &|name| inputs.get(name));
             let packed = packed.map_err(|e| wrong(e.to_string()))?;
-            let mut buffer = Buffer::zeroed(packed.len()).map_err(|e| wrong(e.to_string()))?;
+            let buffer = match self.guard {
+                Guard::Canaries => Buffer::zeroed(packed.len()),
+                Guard::Fences => Buffer::fenced(packed.len(), Side::Behind),
+            };
+            let mut buffer = buffer.map_err(|e| wrong(e.to_string()))?;
             buffer.bytes_mut().copy_from_slice(&packed);
             // As the parameter has it: one copy is none.
             let shape = if shape[0] == 1 { &shape[1..] } else { &shape[..] };
@@ -114,7 +120,8 @@ impl Cpu {
         let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
         let mut dims = dims.clone();
         dims.cores = self.pool.count() as i64;
-        Session::new(module, &dims, &rest, &prepared).map_err(|e| Error::Input(e.to_string()))
+        Session::new(module, &dims, &rest, &prepared, self.guard)
+            .map_err(|e| Error::Input(e.to_string()))
     }
 
     /// One run on tensors of the op.

@@ -26,6 +26,10 @@ pub struct Args {
     /// Kernels check every access to memory; one outside fails the case and says where it was
     #[arg(long)]
     checked: bool,
+    /// Tensors and workspace stand at pages that nothing may touch: an access outside ends the process, and --checked
+    /// tells where it was
+    #[arg(long)]
+    fenced: bool,
 }
 
 pub fn run(args: &Args, format: Format) -> Answer {
@@ -38,6 +42,9 @@ pub fn run(args: &Args, format: Format) -> Answer {
     }
     if args.checked {
         cpu.accesses = kgen::compile::Accesses::Checked;
+    }
+    if args.fenced {
+        cpu.guard = kgen_runtime::buffer::Guard::Fences;
     }
     let bar = crate::progress::bar("op files", args.ops.len());
     let (mut mistakes, mut failed, mut passed, mut unsupported) = (0, false, false, false);
