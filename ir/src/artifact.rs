@@ -102,7 +102,23 @@ pub struct KernelEntry {
     pub scratch: usize,
     /// Task counters of a launch.
     pub counters: usize,
+    /// On a device that runs blocks of threads: what one is. The arguments are then the slots, 64 bits each, and behind
+    /// them the number of workers.
+    pub block: Option<Block>,
 }
+
+/// A block of threads; a launch has as many as it takes for all workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    pub threads: usize,
+    /// Workers that a block's threads are.
+    pub workers: usize,
+    /// Bytes of memory that its threads share.
+    pub shared: usize,
+}
+
+/// Threads of a block at most.
+pub const MAX_THREADS: usize = 1 << 12;
 
 /// What the results may be relied upon to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -83,6 +83,7 @@ fn sample() -> Artifact {
             ],
             scratch: 128,
             counters: 1,
+            block: None,
         }],
         variants: vec![Variant {
             name: "all".into(),
