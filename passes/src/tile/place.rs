@@ -151,7 +151,11 @@ fn block(
             }
             Stmt::For(f) => {
                 for c in &f.carried {
-                    let kept = kept(&kernel.values[c.param].ty, choice);
+                    let ty = &kernel.values[c.param].ty;
+                    let kept = match sums_of_halves(kernel, &f.body, c.yielded) {
+                        true => sums(ty, choice),
+                        false => kept(ty, choice),
+                    };
                     out.insert(c.param, kept);
                     out.insert(c.result, kept);
                 }
@@ -181,12 +185,29 @@ fn block(
 
 /// Registers for what fits half of them, scratch for the rest.
 fn kept(ty: &Type, choice: &Choice) -> Space {
-    let most = match ty.elem {
-        // Sums of a product of bytes: nothing is kept beside them but a row of codes and some activations.
-        Dtype::I32 => choice.target.vectors.saturating_sub(8).max(choice.target.vectors / 2),
-        _ => choice.target.vectors / 2,
-    };
+    match ty.elem {
+        // Sums of a product of bytes.
+        Dtype::I32 => sums(ty, choice),
+        _ if vectors(ty, choice.target.lanes) <= choice.target.vectors / 2 => Space::Register,
+        _ => Space::Scratch,
+    }
+}
+
+/// More of them for sums of a product: nothing is kept beside them but a row of codes and some activations.
+fn sums(ty: &Type, choice: &Choice) -> Space {
+    let most = choice.target.vectors.saturating_sub(8).max(choice.target.vectors / 2);
     if vectors(ty, choice.target.lanes) <= most { Space::Register } else { Space::Scratch }
+}
+
+/// Is it, in `body`, a product of halves, whose sums alone fill registers?
+fn sums_of_halves(kernel: &Kernel, body: &[Stmt], v: Value) -> bool {
+    body.iter()
+        .any(|s| matches!(s, Stmt::Let { value, expr } if *value == v && of_halves(kernel, expr)))
+}
+
+fn of_halves(kernel: &Kernel, expr: &Expr) -> bool {
+    let half = |v: &Value| kernel.values[*v].ty.elem == Dtype::BF16;
+    matches!(expr, Expr::Dot { a, b, .. } if half(a) && half(b))
 }
 
 /// Vector registers a tile fills.
@@ -219,6 +240,7 @@ fn space(
                 && kernel.tensor(tensor).is_some_and(|t| !matches!(t.role, Role::Out));
             if narrow || (frozen && here_once) { Space::Inline } else { kept(ty, choice) }
         }
+        Expr::Dot { .. } if of_halves(kernel, expr) => sums(ty, choice),
         Expr::Dot { .. } | Expr::Reduce(..) => kept(ty, choice),
         Expr::Transpose(_) => match &readers[..] {
             // Read element by element, or turned on the way to memory.

@@ -122,7 +122,7 @@ impl Product<'_> {
                 row: row.clone(),
                 first: first.clone(),
             }),
-            Kind::Floats(_) => None,
+            Kind::Floats(_) | Kind::Pairs(_) => None,
         };
         unit.iter().filter_map(one).collect()
     }
