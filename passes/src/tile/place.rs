@@ -150,11 +150,16 @@ fn block(
                 out.insert(*value, space);
             }
             Stmt::For(f) => {
+                let beside = integer_sums(kernel, &f.body, choice);
                 for c in &f.carried {
                     let ty = &kernel.values[c.param].ty;
-                    let kept = match sums_of_halves(kernel, &f.body, c.yielded) {
-                        true => sums(ty, choice),
-                        false => kept(ty, choice),
+                    let kept = if sums_of_halves(kernel, &f.body, c.yielded) {
+                        sums(ty, choice)
+                    } else if ty.elem == Dtype::F32 && beside > 0 {
+                        // What such a product is added to waits in memory if both do not fit.
+                        fits(ty, choice.target.vectors.saturating_sub(BESIDE + beside), choice)
+                    } else {
+                        kept(ty, choice)
                     };
                     out.insert(c.param, kept);
                     out.insert(c.result, kept);
@@ -188,15 +193,41 @@ fn kept(ty: &Type, choice: &Choice) -> Space {
     match ty.elem {
         // Sums of a product of bytes.
         Dtype::I32 => sums(ty, choice),
-        _ if vectors(ty, choice.target.lanes) <= choice.target.vectors / 2 => Space::Register,
-        _ => Space::Scratch,
+        _ => fits(ty, choice.target.vectors / 2, choice),
     }
 }
 
+/// Registers for at most so many vectors.
+fn fits(ty: &Type, most: usize, choice: &Choice) -> Space {
+    if vectors(ty, choice.target.lanes) <= most { Space::Register } else { Space::Scratch }
+}
+
+/// Registers beside the sums of a product: for a row of codes, some activations, what is computed of them.
+const BESIDE: usize = 8;
+
 /// More of them for sums of a product: nothing is kept beside them but a row of codes and some activations.
 fn sums(ty: &Type, choice: &Choice) -> Space {
-    let most = choice.target.vectors.saturating_sub(8).max(choice.target.vectors / 2);
-    if vectors(ty, choice.target.lanes) <= most { Space::Register } else { Space::Scratch }
+    let most = choice.target.vectors.saturating_sub(BESIDE).max(choice.target.vectors / 2);
+    fits(ty, most, choice)
+}
+
+/// Vectors of the largest product of bytes in `body`.
+fn integer_sums(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> usize {
+    let of = |s: &Stmt| match s {
+        Stmt::Let { value, expr: Expr::Dot { .. } } => {
+            let ty = &kernel.values[*value].ty;
+            if ty.elem == Dtype::I32 { vectors(ty, choice.target.lanes) } else { 0 }
+        }
+        Stmt::For(f) => integer_sums(kernel, &f.body, choice),
+        Stmt::If(_)
+        | Stmt::Let { .. }
+        | Stmt::Tasks { .. }
+        | Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Store { .. }
+        | Stmt::Prefetch { .. } => 0,
+    };
+    body.iter().map(of).max().unwrap_or(0)
 }
 
 /// Is it, in `body`, a product of halves, whose sums alone fill registers?
