@@ -16,7 +16,7 @@ use kgen_ir::{
     extent::Extent,
     format::pack::Packing,
     target::Target,
-    tile::{Binary, Part, Role, Slice, Store, Tensor, Unary, Value},
+    tile::{Binary, Compare, Part, Predicate, Role, Slice, Store, Tensor, Unary, Value},
 };
 
 /// Elements of k that a turn of the innermost loop multiplies: long enough to hide its jump, short enough to compile
@@ -97,10 +97,18 @@ impl Product<'_> {
                     let all = self.inside(unit, block, &row, &first);
                     all.iter().for_each(|x| x.rows(b, &share));
                     let place = Place { expert: Extent::Lit(0), column: row };
-                    block.each_tile(b, "y", &share, |b, tile| {
+                    let give = |b: &mut Builder, tile: &Extent, guard: bool| {
                         let sums: Vec<Value> = all.iter().map(|x| x.sum(b, tile)).collect();
-                        self.give(b, unit, &place, &(first.clone() + tile.clone()), &sums, true);
-                    });
+                        self.give(b, unit, &place, &(first.clone() + tile.clone()), &sums, guard);
+                    };
+                    // Whole tiles, then the one that goes over the last activation row.
+                    let ragged = !unit[0].n.is_multiple_of(block.rows);
+                    let there = self.m.clone() - first.clone();
+                    let whole = there.min(share.clone()) / block.tokens * block.tokens;
+                    let whole = b.scalar("full", whole);
+                    block.each_tile(b, "y", &whole, |b, tile| give(b, tile, ragged));
+                    let over = Predicate { left: whole.clone(), cmp: Compare::Lt, right: share };
+                    b.choose(over, |b| give(b, &whole, true), |_| {});
                     vec![]
                 });
             });
@@ -123,7 +131,7 @@ impl Product<'_> {
                 row: row.clone(),
                 first: first.clone(),
             }),
-            Kind::Floats(_) => None,
+            Kind::Floats(_) | Kind::Pairs(_) => None,
         };
         unit.iter().filter_map(one).collect()
     }

@@ -20,7 +20,7 @@ impl Product<'_> {
     pub(super) fn before(&mut self, program: &mut Program) -> Result<Vec<Launch>> {
         let mut launches = Vec::new();
         let floats = self.weights.iter().any(|w| match w.kind {
-            Kind::Floats(_) => true,
+            Kind::Floats(_) | Kind::Pairs(_) => true,
             Kind::Codes { integer, .. } => !integer,
         });
         let prologue = self.op.prologue.as_ref();
@@ -38,7 +38,7 @@ impl Product<'_> {
         {
             let packing = self.weights.iter().find_map(|w| match &w.kind {
                 Kind::Codes { packing, .. } => Some(packing.clone()),
-                Kind::Floats(_) => None,
+                Kind::Floats(_) | Kind::Pairs(_) => None,
             });
             if let Some(of) = packing {
                 let order = Tensor {
