@@ -80,6 +80,8 @@ fn sample() -> Artifact {
                 Slot::Extent(Extent::parse("max_of(k) * cores").unwrap()),
                 Slot::Counter(0),
                 Slot::Scratch,
+                Slot::End("x".into()),
+                Slot::Report,
             ],
             scratch: 128,
             counters: 1,
