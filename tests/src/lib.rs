@@ -1,5 +1,6 @@
 //! What several tests share; the tests stand in `tests/tests/`.
 
+pub mod draw;
 pub mod machine_programs;
 pub mod machine_run;
 pub mod models;
