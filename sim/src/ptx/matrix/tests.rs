@@ -148,13 +148,12 @@ fn range(name: &str) -> std::ops::Range<i64> {
 fn fill(types: &str, registers: usize, place: impl Fn(usize, usize) -> i64) -> Vec<[u32; 32]> {
     let mut all = vec![[0u32; 32]; registers];
     let (bits, _) = encode(types, 0);
-    for i in 0..32 * registers / bits {
-        for lane in 0..32 {
-            let (_, code) = encode(types, place(lane, i));
-            all[i * bits / 32][lane] |= (code as u32) << (i * bits % 32);
-            if bits == 64 {
-                all[2 * i + 1][lane] = (code >> 32) as u32;
-            }
+    for at in 0..32 * (32 * registers / bits) {
+        let (i, lane) = (at / 32, at % 32);
+        let (_, code) = encode(types, place(lane, i));
+        all[i * bits / 32][lane] |= (code as u32) << (i * bits % 32);
+        if bits == 64 {
+            all[2 * i + 1][lane] = (code >> 32) as u32;
         }
     }
     all
