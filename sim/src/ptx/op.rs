@@ -257,7 +257,8 @@ pub struct WarpMatrix {
     pub a: Vec<Slot>,
     pub b: Vec<Slot>,
     pub c: Vec<Slot>,
-    pub metadata: Option<(Slot, u32)>,
+    /// Registers of 64 bits, of f64 products.
+    pub wide: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -270,6 +271,8 @@ pub struct GroupMatrix {
     pub b: Slot,
     /// Is D added to?
     pub keep: Predicate,
+    pub negate: [bool; 2],
+    pub trans: [bool; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -280,7 +283,7 @@ pub enum Op {
     F3 { f: F3, d: Slot, a: Slot, b: Slot, c: Slot },
     Bfi { d: Slot, a: Slot, b: Slot, c: Slot, e: Slot, bits: u32 },
     Lop3 { d: Slot, p: u32, table: u8, a: Slot, b: Slot, c: Slot, logic: Option<(Logic, Predicate)> },
-    Carry { d: Slot, a: Slot, b: Slot, c: Option<Slot>, high: bool, bits: u32, minus: bool, takes: bool, gives: bool },
+    Carry { d: Slot, a: Slot, b: Slot, bits: u32, minus: bool, takes: bool, gives: bool },
     Float { f: Float, d: Slot, a: Slot, b: Slot, c: Slot },
     Convert { cvt: Cvt, d: Slot, a: Slot },
     /// Two values into halves, or two halves into values: `cvt.rn.f16x2.f32`.

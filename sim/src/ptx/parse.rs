@@ -374,7 +374,6 @@ impl<'a> Parser<'a> {
                 name,
                 space,
                 align,
-                element,
                 size,
                 external,
                 bytes: initial,

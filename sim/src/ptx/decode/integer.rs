@@ -77,8 +77,6 @@ impl<'a> Decoder<'a> {
                     d: self.result(&parts, 0)?,
                     a,
                     b,
-                    c: None,
-                    high: false,
                     bits,
                     minus: main.starts_with("sub"),
                     takes: main.ends_with('c'),

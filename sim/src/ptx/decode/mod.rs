@@ -12,7 +12,7 @@ mod warp;
 
 use super::{
     Error,
-    float::{Format, Round},
+    float::Format,
     lex::Literal,
     op::{
         ALWAYS, AddressSpace, Instruction, Kernel, Op, Predicate, SINK, Slot, Special, TRUE, Type,
@@ -28,8 +28,8 @@ const LONGEST: usize = 1 << 20;
 
 pub fn kernel(module: &Text<'_>, function: &Function<'_>) -> Result<Kernel, Error> {
     let mut decoder = Decoder::new(module, function)?;
-    for (i, variable) in module.variables.iter().enumerate() {
-        decoder.module_variable(variable, i)?;
+    for variable in &module.variables {
+        decoder.module_variable(variable)?;
     }
     decoder.body(function, None)?;
     decoder.finish(function)
@@ -40,7 +40,7 @@ pub fn kernel(module: &Text<'_>, function: &Function<'_>) -> Result<Kernel, Erro
 enum Binding {
     Register { slot: Slot, bits: u32 },
     Predicate(u32),
-    /// An offset in its space; `index` numbers memory of the module.
+    /// An offset in its space.
     Variable { space: Space, offset: u32 },
     Global,
 }
@@ -117,11 +117,6 @@ impl<'a> Parts<'a, '_> {
 
     fn kind(&mut self) -> Result<Type, Error> {
         self.take_kind().ok_or_else(|| self.error(format!("`{}` has no type", self.text.name)))
-    }
-
-    fn round(&mut self) -> Option<Round> {
-        let at = self.parts.iter().position(|p| Round::parse(p).is_some())?;
-        Round::parse(self.parts.remove(at))
     }
 
     /// All modifiers were understood, and so many operands are there.
@@ -218,7 +213,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    fn module_variable(&mut self, variable: &Variable<'a>, _index: usize) -> Result<(), Error> {
+    fn module_variable(&mut self, variable: &Variable<'a>) -> Result<(), Error> {
         let binding = match variable.space {
             Space::Shared => self.shared(variable)?,
             Space::Global | Space::Const => Binding::Global,

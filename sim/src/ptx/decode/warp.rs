@@ -3,7 +3,10 @@
 use super::{Decoder, Parts};
 use crate::ptx::{
     Error,
-    op::{ALWAYS, AddressSpace, AtomicOp, BarrierKind, Fence, Op, SINK, Shuffle, Type, Vote},
+    matrix,
+    op::{
+        ALWAYS, AddressSpace, AtomicOp, BarrierKind, Fence, GroupMatrix, Op, SINK, Shuffle, Type, Vote, WarpMatrix,
+    },
     text::Operand,
 };
 
@@ -215,8 +218,80 @@ impl<'a> Decoder<'a> {
         }))
     }
 
-    fn matrix(&mut self, _main: &str, parts: Parts<'a, '_>) -> Result<Op, Error> {
-        let _ = matches!(parts.operand(0)?, Operand::Sink);
-        Err(parts.unsupported(format!("the instruction `{}`", parts.text.name)))
+    fn matrix(&mut self, main: &str, parts: Parts<'a, '_>) -> Result<Op, Error> {
+        if main == "wgmma" {
+            return self.group_matrix(parts);
+        }
+        let name = parts.text.name;
+        let mma = matrix::Mma::parse(name).map_err(|e| parts.unsupported(e))?;
+        let n = parts.text.operands.len();
+        if n != 4 {
+            return Err(parts.error(format!("`{name}` takes 4 operands, here are {n}")));
+        }
+        let a = self.sources(&parts, 1, WORD)?;
+        let b = self.sources(&parts, 2, WORD)?;
+        let c = self.sources(&parts, 3, WORD)?;
+        let d = self.results(&parts, 0)?;
+        let wide = name.ends_with("f64.f64.f64.f64");
+        let expected = mma.registers().map(|r| if wide { r / 2 } else { r });
+        if [d.len(), a.len(), b.len(), c.len()] != expected {
+            return Err(parts.error(format!("`{name}` has {expected:?} registers of d, a, b and c")));
+        }
+        Ok(Op::Mma(Box::new(WarpMatrix { mma, d, a, b, c, wide })))
+    }
+
+    fn group_matrix(&mut self, mut parts: Parts<'a, '_>) -> Result<Op, Error> {
+        let name = parts.text.name;
+        if parts.has("mma_async") {
+            return self.group_product(parts);
+        }
+        let op = match parts.take_any(&["fence", "commit_group", "wait_group"]) {
+            Some("fence") => Op::GroupFence,
+            Some("commit_group") => Op::GroupCommit,
+            Some(_) => {
+                let Operand::Literal(crate::ptx::lex::Literal::Int(n @ 0..=65535)) =
+                    *parts.operand(0)?
+                else {
+                    return Err(parts.error("the number of groups is a literal"));
+                };
+                Op::GroupWait(n as u32)
+            }
+            None => return Err(parts.unsupported(format!("the instruction `{name}`"))),
+        };
+        parts.take("sync");
+        parts.take("aligned");
+        parts.done(0..=1)?;
+        Ok(op)
+    }
+
+    fn group_product(&mut self, parts: Parts<'a, '_>) -> Result<Op, Error> {
+        let name = parts.text.name;
+        let mma = matrix::Wgmma::parse(name).map_err(|e| parts.unsupported(e))?;
+        let a_in_memory = !matches!(parts.operand(1)?, Operand::Vector(_));
+        let b = self.source(&parts, 2, Type::Bits(64))?;
+        let a = self.sources(&parts, 1, WORD)?;
+        let keep = self.predicate_source(&parts, 3)?;
+        let mut flags = vec![];
+        for operand in parts.text.operands.iter().skip(4) {
+            match operand {
+                Operand::Literal(crate::ptx::lex::Literal::Int(x)) => flags.push(*x),
+                _ => return Err(parts.error("scales and transpositions are literals")),
+            }
+        }
+        let at = |i: usize| flags.get(i).copied().unwrap_or(0);
+        let negate = [at(0) == -1, at(1) == -1];
+        // With A in registers, only B has a transposition.
+        let trans = if a_in_memory { [at(2) == 1, at(3) == 1] } else { [false, at(2) == 1] };
+        // D is read as well as written.
+        let list = self.list(&parts, 0)?;
+        for operand in &list {
+            self.source_of(&parts, operand, WORD)?;
+        }
+        let d = self.results(&parts, 0)?;
+        let [of_d, of_a] = mma.registers();
+        if d.len() != of_d || !a_in_memory && a.len() != of_a {
+            return Err(parts.error(format!("`{name}` has {of_d} registers of d and {of_a} of a")));
+        }
+        Ok(Op::GroupMma(Box::new(GroupMatrix { mma, d, a, a_in_memory, b, keep, negate, trans })))
     }
 }
