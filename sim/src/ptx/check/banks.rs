@@ -61,7 +61,8 @@ pub fn sectors(addresses: impl Iterator<Item = Option<u64>>, size: u32) -> (u64,
     ranges.dedup();
     let (mut count, mut bytes, mut end, mut next) = (0, 0, 0, 0);
     for start in ranges {
-        let stop = start + u64::from(size);
+        // Lost addresses are findings, and go on to the end of all memory.
+        let stop = start.saturating_add(u64::from(size));
         bytes += stop - start.max(end).min(stop);
         end = end.max(stop);
         let (first, last) = ((start / 32).max(next), (stop - 1) / 32);
@@ -107,5 +108,6 @@ mod tests {
         assert_eq!(of(|l| 16 * l, 16), (16, 16));
         assert_eq!(of(|_| 8, 4), (1, 1));
         assert_eq!(sectors([None].into_iter(), 4), (0, 0));
+        assert_eq!(sectors([Some(u64::MAX - 1)].into_iter(), 4), (1, 1));
     }
 }
