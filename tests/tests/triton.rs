@@ -57,7 +57,7 @@ fn kernels(folder: &str, chips: &[&str]) -> Option<Vec<Kernel>> {
     found.sort_by(|a, b| (&a.chip, &a.name).cmp(&(&b.chip, &b.name)));
     for chip in chips.iter().filter(|c| matches!(**c, "80" | "90")) {
         let count = found.iter().filter(|k| k.chip == format!("sm_{chip}")).count();
-        assert_eq!(count, 9, "kernels for sm_{chip}");
+        assert!(count >= 13, "{count} kernels for sm_{chip}");
     }
     Some(found)
 }

@@ -1,4 +1,4 @@
-"""PTX that another compiler made: nine kernels of Triton, their inputs, and what they should give in f64.
+"""PTX that another compiler made: kernels of Triton, their inputs, and what they should give in f64.
 
 usage: triton_ptx.py FOLDER [CHIP ..]     chips are compute capabilities; without any: 80 90
 
@@ -22,6 +22,7 @@ import triton
 import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
+from triton.compiler.errors import CompilationError
 
 U, H = 2.0**-24, 2.0**-11
 
@@ -61,8 +62,8 @@ def matmul(a, b, c, m, n, k, M: tl.constexpr, N: tl.constexpr, K: tl.constexpr, 
     acc = tl.zeros([M, N], ACC)
     for j in range(0, k, K):
         ks = j + deep
-        at = tl.load(a + rows[:, None] * k + ks[None, :], mask=(rows[:, None] < m) & (ks[None, :] < k), other=0)
-        bt = tl.load(b + ks[:, None] * n + cols[None, :], mask=(ks[:, None] < k) & (cols[None, :] < n), other=0)
+        at = tl.load(a + rows[:, None] * k + ks[None, :], mask=(rows[:, None] < m) & (ks[None, :] < k), other=0.0)
+        bt = tl.load(b + ks[:, None] * n + cols[None, :], mask=(ks[:, None] < k) & (cols[None, :] < n), other=0.0)
         acc = tl.dot(at, bt, acc, out_dtype=ACC)
     to = c + rows[:, None] * n + cols[None, :]
     tl.store(to, acc.to(c.dtype.element_ty), mask=(rows[:, None] < m) & (cols[None, :] < n))
@@ -128,8 +129,31 @@ def gather(table, index, y, rows, n, R: tl.constexpr, N: tl.constexpr):
     tl.store(y + r[:, None] * n + cols[None, :], value, mask=inside)
 
 
+@triton.jit
+def scan(x, sums, order, best, n, N: tl.constexpr):
+    row = tl.program_id(0)
+    cols = tl.arange(0, N)
+    value = tl.load(x + row * n + cols, mask=cols < n, other=-(2**30))
+    tl.store(best + row, tl.argmax(value, 0))
+    tl.store(order + row * N + cols, tl.sort(value))
+    tl.store(sums + row * n + cols, tl.cumsum(tl.where(cols < n, value, 0), 0), mask=cols < n)
+
+
+@triton.jit
+def atomics(x, sums, halves, top, mask, n, N: tl.constexpr):
+    """Each program adds its row."""
+    row = tl.program_id(0)
+    cols = tl.arange(0, N)
+    value = tl.load(x + row * n + cols, mask=cols < n, other=0.0)
+    tl.atomic_add(sums + cols, value, mask=cols < n, sem="relaxed")
+    tl.atomic_add(halves + cols, value.to(tl.float16), mask=cols < n, sem="relaxed")
+    whole = (value * 16).to(tl.int32)
+    tl.atomic_max(top + cols, whole, mask=cols < n)
+    tl.atomic_xor(mask + cols, whole, mask=cols < n)
+
+
 class Case:
-    """A kernel, its arguments in order (arrays, and numbers with their type), and how it is launched."""
+    """A kernel, its arguments in order (arrays, and numbers or codes with their type), and how it is launched."""
 
     def __init__(self, fn, arguments, constants, grid, warps, stages, expected):
         self.fn, self.arguments, self.constants = fn, arguments, constants
@@ -182,6 +206,77 @@ def matmul_case(rng):
     sizes = {"m": ("i32", m), "n": ("i32", n), "k": ("i32", k)}
     constants = {"M": 64, "N": 64, "K": 32, "ACC": tl.float32}
     return Case(matmul, arguments | sizes, constants, (2, 2, 1), 4, 3, {"c": (y, bound)})
+
+
+def bf16_case(rng):
+    """Eight warps, of which Hopper makes two groups."""
+    m, n, k = 130, 128, 320
+    a, b = ((rng.standard_normal(shape).astype(np.float32).view(np.uint32) >> 16) for shape in [(m, k), (k, n)])
+    a64, b64 = ((x << 16).view(np.float32).astype(np.float64) for x in (a, b))
+    y = a64 @ b64
+    bound = 2 * k * U * (abs(a64) @ abs(b64))
+    codes = {"a": ("bf16", a.astype(np.uint16)), "b": ("bf16", b.astype(np.uint16))}
+    sizes = {"c": poison((m, n), np.float32), "m": ("i32", m), "n": ("i32", n), "k": ("i32", k)}
+    constants = {"M": 128, "N": 128, "K": 64, "ACC": tl.float32}
+    return Case(matmul, codes | sizes, constants, (2, 1, 1), 8, 3, {"c": (y, bound)})
+
+
+def tf32_case(rng):
+    """Numbers of f16, so that nothing is lost on the way to tf32."""
+    m, n, k = 64, 80, 96
+    a, b = (rng.standard_normal(shape).astype(np.float16).astype(np.float32) for shape in [(m, k), (k, n)])
+    y = a.astype(np.float64) @ b.astype(np.float64)
+    bound = 2 * k * U * (abs(a.astype(np.float64)) @ abs(b.astype(np.float64)))
+    arguments = {"a": a, "b": b, "c": poison((m, n), np.float32)}
+    sizes = {"m": ("i32", m), "n": ("i32", n), "k": ("i32", k)}
+    constants = {"M": 64, "N": 64, "K": 32, "ACC": tl.float32}
+    return Case(matmul, arguments | sizes, constants, (1, 2, 1), 4, 3, {"c": (y, bound)})
+
+
+def fp8_case(rng):
+    m, n, k = 64, 64, 160
+    codes = np.arange(256)
+    exponent, mantissa = codes >> 3 & 15, codes & 7
+    value = np.where(exponent == 0, mantissa * 2.0**-9, (8 + mantissa) * 2.0 ** (exponent - 10.0))
+    value = np.where(codes < 128, value, -value)
+    # All codes but the largest, and NaN.
+    a, b = (rng.integers(0, 112, shape) | rng.integers(0, 2, shape) << 7 for shape in [(m, k), (k, n)])
+    y = value[a] @ value[b]
+    bound = 2 * k * U * (abs(value[a]) @ abs(value[b]))
+    codes = {"a": ("fp8e4nv", a.astype(np.uint8)), "b": ("fp8e4nv", b.astype(np.uint8))}
+    sizes = {"c": poison((m, n), np.float32), "m": ("i32", m), "n": ("i32", n), "k": ("i32", k)}
+    constants = {"M": 64, "N": 64, "K": 64, "ACC": tl.float32}
+    return Case(matmul, codes | sizes, constants, (1, 1, 1), 4, 3, {"c": (y, bound)})
+
+
+def scan_case(rng):
+    rows, n, width = 3, 200, 256
+    x = np.stack([rng.permutation(1000)[:n] - 400 for _ in range(rows)]).astype(np.int32)
+    padded = np.full((rows, width), -(2**30), np.int32)
+    padded[:, :n] = x
+    expected = {"sums": np.cumsum(x, 1), "order": np.sort(padded, 1), "best": x.argmax(1)}
+    arguments = {"x": x, "sums": poison(x.shape, np.int32), "order": poison(padded.shape, np.int32)}
+    arguments |= {"best": poison(rows, np.int32), "n": ("i32", n)}
+    expected = {name: (y.astype(np.float64), np.zeros(y.shape)) for name, y in expected.items()}
+    return Case(scan, arguments, {"N": width}, (rows, 1, 1), 4, 2, expected)
+
+
+def atomics_case(rng):
+    rows, n = 4, 100
+    x = rng.standard_normal((rows, n)).astype(np.float32)
+    halves = x.astype(np.float16).astype(np.float64)
+    whole = (x * np.float32(16)).astype(np.int32)
+    # Each sum of some of the numbers is rounded once.
+    size = rows * abs(x.astype(np.float64)).sum(0)
+    expected = {
+        "sums": (x.astype(np.float64).sum(0), U * size),
+        "halves": (halves.sum(0), H * size),
+        "top": (np.maximum(whole.max(0), 0).astype(np.float64), np.zeros(n)),
+        "mask": (np.bitwise_xor.reduce(whole, 0).astype(np.float64), np.zeros(n)),
+    }
+    arguments = {"x": x, "sums": np.zeros(n, np.float32), "halves": np.zeros(n, np.float16)}
+    arguments |= {"top": np.zeros(n, np.int32), "mask": np.zeros(n, np.int32), "n": ("i32", n)}
+    return Case(atomics, arguments, {"N": 128}, (rows, 1, 1), 4, 2, expected)
 
 
 def int8_case(rng):
@@ -280,11 +375,23 @@ def cases():
         "layernorm": layernorm_case(rng),
         "histogram": histogram_case(rng),
         "gather": gather_case(rng),
+        # More instructions.
+        "matmul_bf16": bf16_case(rng),
+        "matmul_tf32": tf32_case(rng),
+        "matmul_fp8": fp8_case(rng),
+        "scan": scan_case(rng),
+        "atomics": atomics_case(rng),
     }
 
 
 KINDS = {"float16": ("fp16", "F16"), "float32": ("fp32", "F32"), "float64": ("fp64", "F64")}
-KINDS |= {"int8": ("i8", "I8"), "int32": ("i32", "I32")}
+KINDS |= {"int8": ("i8", "I8"), "int32": ("i32", "I32"), "uint8": ("u8", "U8"), "uint16": ("u16", "U16")}
+
+
+def array(value):
+    """The array of an argument: itself, or codes of a type that numpy lacks."""
+    value = value[1] if isinstance(value, tuple) else value
+    return value if isinstance(value, np.ndarray) else None
 
 
 def write(path, tensors):
@@ -304,8 +411,8 @@ def build(case, chip):
     """PTX, and how to launch it."""
     signature, hints, order = {}, {}, []
     for at, (name, value) in enumerate(case.arguments.items()):
-        if isinstance(value, np.ndarray):
-            signature[name] = "*" + KINDS[value.dtype.name][0]
+        if array(value) is not None:
+            signature[name] = "*" + (value[0] if isinstance(value, tuple) else KINDS[value.dtype.name][0])
             order.append({"tensor": name})
             hints[(at,)] = [["tt.divisibility", 16]]
         else:
@@ -334,16 +441,16 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     chips = [int(c) for c in sys.argv[2:]] or [80, 90]
     for name, case in cases().items():
-        tensors = {n: x for n, x in case.arguments.items() if isinstance(x, np.ndarray)}
+        tensors = {n: array(x) for n, x in case.arguments.items() if array(x) is not None}
         for out, (y, bound) in case.expected.items():
             tensors |= {f"expected.{out}": y, f"bound.{out}": bound}
         write(folder / f"{name}.safetensors", tensors)
         for chip in chips:
             try:
                 ptx, launch = build(case, chip)
-            except RuntimeError as error:
-                # Triton 3.6 has no product of int8 for sm_75.
-                print(f"Triton does not compile {name} for {chip}: {error}")
+            except (RuntimeError, CompilationError) as error:
+                # Triton 3.6 has no product of int8 for sm_75, and none of fp8 before sm_89.
+                print(f"Triton does not compile {name} for {chip}: {str(error).splitlines()[-1]}")
                 continue
             (folder / f"{chip}.{name}.ptx").write_text(ptx)
             (folder / f"{chip}.{name}.json").write_text(json.dumps(launch, indent=1))
