@@ -2,17 +2,30 @@
 
 use super::{Decoder, Parts};
 use crate::ptx::{
-    Error,
-    matrix,
+    Error, matrix,
     op::{
-        ALWAYS, AddressSpace, AtomicOp, BarrierKind, Fence, GroupMatrix, Op, SINK, Shuffle, Type, Vote, WarpMatrix,
+        ALWAYS, AddressSpace, AtomicOp, BarrierKind, Fence, GroupMatrix, Op, SINK, Shuffle,
+        Together, Type, Vote, WarpMatrix,
     },
     text::Operand,
 };
 
 pub const NAMES: &[&str] = &[
-    "shfl", "vote", "match", "redux", "activemask", "elect", "bar", "barrier", "membar", "fence", "ldmatrix",
-    "stmatrix", "movmatrix", "mma", "wgmma",
+    "shfl",
+    "vote",
+    "match",
+    "redux",
+    "activemask",
+    "elect",
+    "bar",
+    "barrier",
+    "membar",
+    "fence",
+    "ldmatrix",
+    "stmatrix",
+    "movmatrix",
+    "mma",
+    "wgmma",
 ];
 
 const WORD: Type = Type::Bits(32);
@@ -27,12 +40,14 @@ impl<'a> Decoder<'a> {
             "activemask" => {
                 parts.take("b32");
                 parts.done(1..=1)?;
-                return Ok(Op::ActiveMask { d: self.result(&parts, 0)? });
+                return Ok(Op::Together(Together::ActiveMask { d: self.result(&parts, 0)? }));
             }
             _ => {}
         }
         if !parts.take("sync") {
-            return Err(parts.unsupported(format!("`{}`: since Volta it is .sync", parts.text.name)));
+            return Err(
+                parts.unsupported(format!("`{}`: since Volta it is .sync", parts.text.name))
+            );
         }
         match main {
             "shfl" => {
@@ -51,7 +66,7 @@ impl<'a> Decoder<'a> {
                 let (d, p) = self.pair(&parts, 0)?;
                 let p = self.predicate_result(&parts, &p)?;
                 let d = self.result_of(&parts, &d)?.0;
-                Ok(Op::Shuffle { mode, d, p, a, b, c, members })
+                Ok(Op::Together(Together::Shuffle { mode, d, p, a, b, c, members }))
             }
             "vote" => {
                 let vote = match parts.take_any(&["all", "any", "uni", "ballot"]) {
@@ -71,7 +86,7 @@ impl<'a> Decoder<'a> {
                 } else {
                     (SINK, self.predicate_result(&parts, &operand)?)
                 };
-                Ok(Op::Vote { vote, d, p, a, members })
+                Ok(Op::Together(Together::Vote { vote, d, p, a, members }))
             }
             "match" => {
                 let all = parts.take("all");
@@ -82,7 +97,13 @@ impl<'a> Decoder<'a> {
                 let members = self.source(&parts, 2, WORD)?;
                 let (d, p) = self.pair(&parts, 0)?;
                 let p = self.predicate_result(&parts, &p)?;
-                Ok(Op::Match { all, d: self.result_of(&parts, &d)?.0, p, a, members })
+                Ok(Op::Together(Together::Match {
+                    all,
+                    d: self.result_of(&parts, &d)?.0,
+                    p,
+                    a,
+                    members,
+                }))
             }
             "redux" => {
                 let op = match parts.take_any(&["add", "min", "max", "and", "or", "xor"]) {
@@ -98,14 +119,20 @@ impl<'a> Decoder<'a> {
                 parts.done(3..=3)?;
                 let a = self.source(&parts, 1, kind)?;
                 let members = self.source(&parts, 2, WORD)?;
-                Ok(Op::Reduce { op, kind, d: self.result(&parts, 0)?, a, members })
+                Ok(Op::Together(Together::Reduce {
+                    op,
+                    kind,
+                    d: self.result(&parts, 0)?,
+                    a,
+                    members,
+                }))
             }
             "elect" => {
                 parts.done(2..=2)?;
                 let members = self.source(&parts, 1, WORD)?;
                 let (d, p) = self.pair(&parts, 0)?;
                 let p = self.predicate_result(&parts, &p)?;
-                Ok(Op::Elect { d: self.result_of(&parts, &d)?.0, p, members })
+                Ok(Op::Together(Together::Elect { d: self.result_of(&parts, &d)?.0, p, members }))
             }
             _ => {
                 parts.take("aligned");
@@ -114,7 +141,7 @@ impl<'a> Decoder<'a> {
                 parts.take("b16");
                 parts.done(2..=2)?;
                 let a = self.source(&parts, 1, WORD)?;
-                Ok(Op::MoveMatrix { d: self.result(&parts, 0)?, a })
+                Ok(Op::Together(Together::MoveMatrix { d: self.result(&parts, 0)?, a }))
             }
         }
     }
@@ -155,7 +182,9 @@ impl<'a> Decoder<'a> {
         if parts.take("warp") {
             parts.take("sync");
             parts.done(1..=1)?;
-            return Ok(Op::WarpBarrier { members: self.source(&parts, 0, WORD)? });
+            return Ok(Op::Together(Together::WarpBarrier {
+                members: self.source(&parts, 0, WORD)?,
+            }));
         }
         if parts.has("cluster") {
             let what = "barriers of clusters. Instead: `bar.sync`, as clusters have one block here";
@@ -193,7 +222,8 @@ impl<'a> Decoder<'a> {
         }
         let id = self.source(&parts, first, WORD)?;
         let last = if first == 1 { n - 1 } else { n };
-        let count = if last > first + 1 { Some(self.source(&parts, first + 1, WORD)?) } else { None };
+        let count =
+            if last > first + 1 { Some(self.source(&parts, first + 1, WORD)?) } else { None };
         if kind == BarrierKind::Arrive && count.is_none() {
             return Err(parts.error("bar.arrive says how many threads"));
         }
@@ -202,7 +232,8 @@ impl<'a> Decoder<'a> {
 
     fn fence(&mut self, mut parts: Parts<'a, '_>) -> Result<Op, Error> {
         if parts.take("proxy") {
-            let known = parts.parts.first().is_some_and(|p| p.starts_with("async") || *p == "alias");
+            let known =
+                parts.parts.first().is_some_and(|p| p.starts_with("async") || *p == "alias");
             if !known {
                 return Err(parts.unsupported(format!("`{}`", parts.text.name)));
             }
@@ -235,7 +266,9 @@ impl<'a> Decoder<'a> {
         let wide = name.ends_with("f64.f64.f64.f64");
         let expected = mma.registers().map(|r| if wide { r / 2 } else { r });
         if [d.len(), a.len(), b.len(), c.len()] != expected {
-            return Err(parts.error(format!("`{name}` has {expected:?} registers of d, a, b and c")));
+            return Err(
+                parts.error(format!("`{name}` has {expected:?} registers of d, a, b and c"))
+            );
         }
         Ok(Op::Mma(Box::new(WarpMatrix { mma, d, a, b, c, wide })))
     }

@@ -4,7 +4,7 @@ use super::{Warp, each, lanes, predicate, put, put_predicate};
 use crate::ptx::{
     float::{self, Conversion, F16, F32, F64, Format, Round, Saturate},
     op::{
-        AddressSpace, Compare, Cvt, Float, FloatOp, FloatTest, Lanes, Logic, Op, Predicate, Type,
+        AddressSpace, Alu, Compare, Cvt, Float, FloatOp, FloatTest, Lanes, Logic, Predicate, Type,
         mask_of, signed,
     },
 };
@@ -24,7 +24,8 @@ pub fn float(f: &Float, a: &Lanes, b: &Lanes, c: &Lanes, mask: u32) -> Lanes {
             FloatOp::Fma => {
                 // The product is exact in f64; only ties after the addition need care.
                 return std::array::from_fn(|i| {
-                    let sum = float::fma(single(a[i]).into(), single(b[i]).into(), single(c[i]).into());
+                    let sum =
+                        float::fma(single(a[i]).into(), single(b[i]).into(), single(c[i]).into());
                     bits(sum as f32)
                 });
             }
@@ -48,7 +49,9 @@ pub fn float(f: &Float, a: &Lanes, b: &Lanes, c: &Lanes, mask: u32) -> Lanes {
         out[i] = if f.packed {
             let bits = f.format.bits;
             let half = |x: u64, at: u32| x >> (at * bits) & mask_of(bits);
-            (0..2).fold(0, |sum, at| sum | one(f, half(a[i], at), half(b[i], at), half(c[i], at)) << (at * bits))
+            (0..2).fold(0, |sum, at| {
+                sum | one(f, half(a[i], at), half(b[i], at), half(c[i], at)) << (at * bits)
+            })
         } else {
             one(f, a[i], b[i], c[i])
         };
@@ -98,7 +101,11 @@ fn one(f: &Float, a: u64, b: u64, c: u64) -> u64 {
         FloatOp::Tanh => x.tanh(),
         FloatOp::CopySign => x,
     };
-    if f.format == F32 && f.how.round == Round::Nearest && f.how.saturate == Saturate::No && !f.how.relu {
+    if f.format == F32
+        && f.how.round == Round::Nearest
+        && f.how.saturate == Saturate::No
+        && !f.how.relu
+    {
         let x = float::canonical(result as f32);
         return u64::from(if flush { float::flushed(x) } else { x }.to_bits());
     }
@@ -203,10 +210,16 @@ fn compare(warp: &Warp<'_>, how: (Compare, Type, bool), a: u32, b: u32, mask: u3
             Type::Pair(f) => {
                 for (at, to) in out.iter_mut().enumerate() {
                     let half = |x: u64| x >> (at as u32 * f.bits) & mask_of(f.bits);
-                    *to |= u32::from(accepts(accept, Type::Float(f), flush, half(a[i]), half(b[i]))) << i;
+                    *to |=
+                        u32::from(accepts(accept, Type::Float(f), flush, half(a[i]), half(b[i])))
+                            << i;
                 }
             }
-            Type::Unsigned(_) | Type::Signed(_) | Type::Bits(_) | Type::Float(_) | Type::Predicate => {
+            Type::Unsigned(_)
+            | Type::Signed(_)
+            | Type::Bits(_)
+            | Type::Float(_)
+            | Type::Predicate => {
                 out[0] |= u32::from(accepts(accept, kind, flush, a[i], b[i])) << i;
             }
         }
@@ -229,15 +242,15 @@ fn join(logic: Logic, a: u32, b: u32) -> u32 {
     }
 }
 
-pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
+pub fn execute(warp: &mut Warp<'_>, op: &Alu, mask: u32) {
     match op {
-        Op::Bfi { d, a, b, c, e, bits } => {
+        Alu::Bfi { d, a, b, c, e, bits } => {
             let r = &warp.registers;
             let [a, b, c, e] = [a, b, c, e].map(|s| &r[*s as usize]);
             let value = std::array::from_fn(|i| lanes::insert(a[i], b[i], c[i], e[i], *bits));
             put(warp, *d, &value, mask);
         }
-        Op::Lop3 { d, p, table, a, b, c, logic } => {
+        Alu::Lop3 { d, p, table, a, b, c, logic } => {
             let r = &warp.registers;
             let [a, b, c] = [a, b, c].map(|s| &r[*s as usize]);
             let value: Lanes = std::array::from_fn(|i| lanes::lop3(a[i], b[i], c[i], *table));
@@ -246,7 +259,7 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             put(warp, *d, &value, mask);
             put_predicate(warp, *p, some, mask);
         }
-        Op::Carry { d, a, b, bits, minus, takes, gives, .. } => {
+        Alu::Carry { d, a, b, bits, minus, takes, gives, .. } => {
             let r = &warp.registers;
             let (a, b) = (&r[*a as usize], &r[*b as usize]);
             let carry = warp.carry;
@@ -265,20 +278,20 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             }
             put(warp, *d, &out, mask);
         }
-        Op::Convert { cvt, d, a } => {
+        Alu::Convert { cvt, d, a } => {
             let a = &warp.registers[*a as usize];
             let mut out = [0; 32];
             each(mask).for_each(|i| out[i] = convert(cvt, a[i]));
             put(warp, *d, &out, mask);
         }
-        Op::ConvertPair { cvt, d, high, low } => {
+        Alu::ConvertPair { cvt, d, high, low } => {
             let (high, low) = (&warp.registers[*high as usize], &warp.registers[*low as usize]);
             let half = cvt.to.bits() / 2;
             let mut out = [0; 32];
             each(mask).for_each(|i| out[i] = convert(cvt, high[i]) << half | convert(cvt, low[i]));
             put(warp, *d, &out, mask);
         }
-        Op::ConvertHalves { cvt, d, a } => {
+        Alu::ConvertHalves { cvt, d, a } => {
             let a = &warp.registers[*a as usize];
             let (from, to) = (cvt.from.bits() / 2, cvt.to.bits() / 2);
             let mut out = [0; 32];
@@ -288,14 +301,14 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             }
             put(warp, *d, &out, mask);
         }
-        Op::SetPredicate { compare: accept, kind, flush, p, q, a, b, logic } => {
+        Alu::SetPredicate { compare: accept, kind, flush, p, q, a, b, logic } => {
             let [low, high] = compare(warp, (*accept, *kind, *flush), *a, *b, mask);
             let second = if matches!(kind, Type::Pair(_)) { high } else { !low };
             let (low, second) = (combine(warp, low, *logic), combine(warp, second, *logic));
             put_predicate(warp, *p, low, mask);
             put_predicate(warp, *q, second, mask);
         }
-        Op::Set { compare: accept, kind, flush, d, yes, a, b, logic } => {
+        Alu::Set { compare: accept, kind, flush, d, yes, a, b, logic } => {
             let [low, high] = compare(warp, (*accept, *kind, *flush), *a, *b, mask);
             let (low, high) = (combine(warp, low, *logic), combine(warp, high, *logic));
             let pair = matches!(kind, Type::Pair(_));
@@ -305,26 +318,27 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             });
             put(warp, *d, &out, mask);
         }
-        Op::Select { d, a, b, p } => {
+        Alu::Select { d, a, b, p } => {
             let p = predicate(&warp.predicates, *p);
             let (a, b) = (&warp.registers[*a as usize], &warp.registers[*b as usize]);
             let out = std::array::from_fn(|i| if p >> i & 1 == 1 { a[i] } else { b[i] });
             put(warp, *d, &out, mask);
         }
-        Op::SelectPredicate { d, a, b, p } => {
+        Alu::SelectPredicate { d, a, b, p } => {
             let [a, b, p] = [a, b, p].map(|x| predicate(&warp.predicates, *x));
             put_predicate(warp, *d, a & p | b & !p, mask);
         }
-        Op::Predicates { logic, d, a, b } => {
+        Alu::Predicates { logic, d, a, b } => {
             let [a, b] = [a, b].map(|x| predicate(&warp.predicates, *x));
             put_predicate(warp, *d, join(*logic, a, b), mask);
         }
-        Op::TestFloat { p, a, format, test } => {
+        Alu::TestFloat { p, a, format, test } => {
             let a = &warp.registers[*a as usize];
             let mut out = 0;
             for i in each(mask) {
                 let x = value(*format, a[i], false);
-                let smallest = if *format == F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
+                let smallest =
+                    if *format == F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
                 let subnormal = x != 0.0 && x.abs() < smallest;
                 let yes = match test {
                     FloatTest::Finite => x.is_finite(),
@@ -338,7 +352,7 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             }
             put_predicate(warp, *p, out, mask);
         }
-        Op::Pack { d, parts, bits } => {
+        Alu::Pack { d, parts, bits } => {
             let mut out = [0; 32];
             for (n, part) in parts.iter().enumerate() {
                 let part = &warp.registers[*part as usize];
@@ -348,14 +362,14 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             }
             put(warp, *d, &out, mask);
         }
-        Op::Unpack { parts, a, bits } => {
+        Alu::Unpack { parts, a, bits } => {
             let a = warp.registers[*a as usize];
             for (n, part) in parts.iter().enumerate() {
                 let value = a.map(|x| x >> (n as u32 * bits) & mask_of(*bits));
                 put(warp, *part, &value, mask);
             }
         }
-        Op::IsSpace { p, a, space } => {
+        Alu::IsSpace { p, a, space } => {
             let a = &warp.registers[*a as usize];
             let window = match space {
                 AddressSpace::Shared => 1,
@@ -364,9 +378,9 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
                 AddressSpace::Global | AddressSpace::Generic => 0,
             };
             let of = |x: u64| if x >> 40 <= 3 { x >> 40 } else { 0 };
-            let out = a.iter().enumerate().fold(0, |m, (i, x)| m | u32::from(of(*x) == window) << i);
+            let out =
+                a.iter().enumerate().fold(0, |m, (i, x)| m | u32::from(of(*x) == window) << i);
             put_predicate(warp, *p, out, mask);
         }
-        _ => {}
     }
 }

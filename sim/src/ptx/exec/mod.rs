@@ -204,7 +204,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn find(&mut self, site: Site, kind: Kind, place: (&str, i64, u64), message: impl FnOnce() -> String) {
+    fn find(
+        &mut self,
+        site: Site,
+        kind: Kind,
+        place: (&str, i64, u64),
+        message: impl FnOnce() -> String,
+    ) {
         if let Some(at) = self.known.get(&(site.pc, kind)) {
             self.findings[*at].count += 1;
             return;
@@ -239,8 +245,7 @@ impl<'a> Machine<'a> {
                 line.ideal_sectors += cost.ideal_sectors;
             }
         }
-        let statistics =
-            Statistics { instructions: self.instructions, blocks: self.blocks, lines };
+        let statistics = Statistics { instructions: self.instructions, blocks: self.blocks, lines };
         Report { findings: self.findings, statistics }
     }
 
@@ -251,7 +256,10 @@ impl<'a> Machine<'a> {
         self.number = number;
         let threads = launch.block.iter().product::<u32>();
         let count = threads.div_ceil(32) as usize;
-        let size = self.dynamic() as usize + launch.shared as usize;
+        let size = match launch.shared {
+            0 => self.kernel.shared as usize,
+            n => (self.dynamic() + n) as usize,
+        };
         self.shared.clear();
         self.shared.resize(size, 0xff);
         self.state.clear();
@@ -396,7 +404,8 @@ impl<'a> Machine<'a> {
             let pc = if warp.waits { frame.pc.saturating_sub(1) } else { frame.pc };
             let pc = pc.min(self.kernel.code.len() as u32 - 1);
             let pc = warp.polled.map_or(pc, |(at, _)| at);
-            let site = Site { pc, warp: warp.index, lane: frame.mask.trailing_zeros() as usize % 32 };
+            let site =
+                Site { pc, warp: warp.index, lane: frame.mask.trailing_zeros() as usize % 32 };
             self.find(site, Kind::Deadlock, ("", 0, 0), || {
                 if endless {
                     "this block does not come to an end".into()
@@ -457,33 +466,24 @@ impl<'a> Machine<'a> {
         if mask == 0 {
             return Turn::Go;
         }
-        match instruction.op {
-            Op::Branch(target) if mask == active => frame.pc = target,
-            Op::Branch(target) => {
-                let meet = instruction.meet;
-                frame.pc = meet;
-                let mut part = |at: u32, mask: u32| {
-                    if at != meet {
-                        warp.frames.push(Frame { pc: at, meet, mask });
-                    }
-                };
-                part(pc + 1, active & !mask);
-                part(target, mask);
+        if let Op::Branch(target) = instruction.op {
+            if mask == active {
+                frame.pc = target;
+                return Turn::Go;
             }
-            Op::Exit => self.exit(warp, mask),
-            Op::Trap => {
-                let site = Site { pc, warp: warp.index, lane: mask.trailing_zeros() as usize };
-                self.find(site, Kind::Trap, ("", 0, 0), || "the kernel gave up".into());
-                self.exit(warp, mask);
-            }
-            _ => {
-                if !self.group_registers.is_empty() {
-                    self.guard_products(warp, instruction, pc);
+            let meet = instruction.meet;
+            frame.pc = meet;
+            for (at, mask) in [(pc + 1, active & !mask), (target, mask)] {
+                if at != meet {
+                    warp.frames.push(Frame { pc: at, meet, mask });
                 }
-                return self.execute(warp, instruction, pc, mask);
             }
+            return Turn::Go;
         }
-        Turn::Go
+        if !self.group_registers.is_empty() {
+            self.guard_products(warp, instruction, pc);
+        }
+        self.execute(warp, instruction, pc, mask)
     }
 
     fn exit(&mut self, warp: &mut Warp<'a>, mask: u32) {
@@ -511,9 +511,21 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn execute(&mut self, warp: &mut Warp<'a>, instruction: &'a Instruction, pc: u32, mask: u32) -> Turn {
+    fn execute(
+        &mut self,
+        warp: &mut Warp<'a>,
+        instruction: &'a Instruction,
+        pc: u32,
+        mask: u32,
+    ) -> Turn {
         match &instruction.op {
-            Op::Nop | Op::Prefetch | Op::Branch(_) | Op::Exit | Op::Trap => {}
+            Op::Nop | Op::Prefetch | Op::Branch(_) => {}
+            Op::Exit => self.exit(warp, mask),
+            Op::Trap => {
+                let site = self.site(warp, pc, mask.trailing_zeros() as usize);
+                self.find(site, Kind::Trap, ("", 0, 0), || "the kernel gave up".into());
+                self.exit(warp, mask);
+            }
             Op::F1 { f, d, a } => {
                 let value = f(&warp.registers[*a as usize]);
                 put(warp, *d, &value, mask);
@@ -529,25 +541,11 @@ impl<'a> Machine<'a> {
             }
             Op::Float { f, d, a, b, c } => {
                 let r = &warp.registers;
-                let value =
-                    alu::float(f, &r[*a as usize], &r[*b as usize], &r[*c as usize], mask);
+                let value = alu::float(f, &r[*a as usize], &r[*b as usize], &r[*c as usize], mask);
                 put(warp, *d, &value, mask);
             }
-            Op::Bfi { .. }
-            | Op::Lop3 { .. }
-            | Op::Carry { .. }
-            | Op::Convert { .. }
-            | Op::ConvertPair { .. }
-            | Op::ConvertHalves { .. }
-            | Op::SetPredicate { .. }
-            | Op::Set { .. }
-            | Op::Select { .. }
-            | Op::SelectPredicate { .. }
-            | Op::Predicates { .. }
-            | Op::TestFloat { .. }
-            | Op::Pack { .. }
-            | Op::Unpack { .. }
-            | Op::IsSpace { .. } => alu::execute(warp, &instruction.op, mask),
+            Op::Alu(op) => alu::execute(warp, op, mask),
+            Op::Together(op) => self.together(warp, op, pc, mask),
             Op::Clock { d, mask: width } => {
                 let value = [self.ticks & width; 32];
                 put(warp, *d, &value, mask);
@@ -555,19 +553,12 @@ impl<'a> Machine<'a> {
             Op::Load(access) => self.load(warp, access, pc, mask),
             Op::Store(access) => self.store(warp, access, pc, mask),
             Op::Atomic(atomic) => self.atomic(warp, atomic, pc, mask),
-            Op::Shuffle { .. }
-            | Op::Vote { .. }
-            | Op::Match { .. }
-            | Op::Reduce { .. }
-            | Op::ActiveMask { .. }
-            | Op::Elect { .. }
-            | Op::MoveMatrix { .. }
-            | Op::WarpBarrier { .. } => self.together(warp, &instruction.op, pc, mask),
             Op::Barrier { kind, id, count, aligned, a, p, d } => {
                 let arrival = barriers::Arrival {
                     kind: *kind,
                     id: warp.registers[*id as usize][mask.trailing_zeros() as usize],
-                    count: count.map(|c| warp.registers[c as usize][mask.trailing_zeros() as usize]),
+                    count: count
+                        .map(|c| warp.registers[c as usize][mask.trailing_zeros() as usize]),
                     aligned: *aligned,
                     votes: predicate(&warp.predicates, *a),
                 };
@@ -625,7 +616,6 @@ impl<'a> Machine<'a> {
             });
         }
     }
-
 }
 
 /// The lanes in which a predicate is true.
