@@ -27,8 +27,6 @@ pub struct Variable<'a> {
     pub name: &'a str,
     pub space: Space,
     pub align: usize,
-    /// Type without its dot: `b8`.
-    pub element: &'a str,
     /// Bytes; an extern array has none of its own.
     pub size: usize,
     pub external: bool,

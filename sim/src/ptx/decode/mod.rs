@@ -12,7 +12,7 @@ mod warp;
 
 use super::{
     Error,
-    float::{Format, Round},
+    float::Format,
     lex::Literal,
     op::{
         ALWAYS, AddressSpace, Instruction, Kernel, Op, Predicate, SINK, Slot, Special, TRUE, Type,
@@ -28,8 +28,8 @@ const LONGEST: usize = 1 << 20;
 
 pub fn kernel(module: &Text<'_>, function: &Function<'_>) -> Result<Kernel, Error> {
     let mut decoder = Decoder::new(module, function)?;
-    for (i, variable) in module.variables.iter().enumerate() {
-        decoder.module_variable(variable, i)?;
+    for variable in &module.variables {
+        decoder.module_variable(variable)?;
     }
     decoder.body(function, None)?;
     decoder.finish(function)
@@ -38,10 +38,16 @@ pub fn kernel(module: &Text<'_>, function: &Function<'_>) -> Result<Kernel, Erro
 /// What a name means in a scope.
 #[derive(Clone, Debug)]
 enum Binding {
-    Register { slot: Slot, bits: u32 },
+    Register {
+        slot: Slot,
+        bits: u32,
+    },
     Predicate(u32),
-    /// An offset in its space; `index` numbers memory of the module.
-    Variable { space: Space, offset: u32 },
+    /// An offset in its space.
+    Variable {
+        space: Space,
+        offset: u32,
+    },
     Global,
 }
 
@@ -119,11 +125,6 @@ impl<'a> Parts<'a, '_> {
         self.take_kind().ok_or_else(|| self.error(format!("`{}` has no type", self.text.name)))
     }
 
-    fn round(&mut self) -> Option<Round> {
-        let at = self.parts.iter().position(|p| Round::parse(p).is_some())?;
-        Round::parse(self.parts.remove(at))
-    }
-
     /// All modifiers were understood, and so many operands are there.
     fn done(&self, operands: std::ops::RangeInclusive<usize>) -> Result<(), Error> {
         if let Some(part) = self.parts.first() {
@@ -156,6 +157,7 @@ fn kind(name: &str) -> Option<Type> {
         "pred" => Type::Predicate,
         "f16x2" => Type::Pair(super::float::F16),
         "bf16x2" => Type::Pair(super::float::BF16),
+        "f32x2" => Type::Pair(super::float::F32),
         "f16" | "bf16" | "f32" | "f64" | "tf32" => Type::Float(Format::parse(name)?),
         _ => {
             let (letter, bits) = name.split_at_checked(1)?;
@@ -177,9 +179,10 @@ impl<'a> Decoder<'a> {
         let mut scope = Scope::default();
         for param in &function.params {
             bytes = bytes.next_multiple_of(param.align as u32);
-            let size = u32::try_from(param.size).ok().filter(|s| *s <= 1 << 16).ok_or_else(
-                || Error::text(param.line, param.column, "a parameter has at most 65536 bytes"),
-            )?;
+            let size =
+                u32::try_from(param.size).ok().filter(|s| *s <= 1 << 16).ok_or_else(|| {
+                    Error::text(param.line, param.column, "a parameter has at most 65536 bytes")
+                })?;
             params.push((param.name.to_string(), bytes, size));
             let binding = Binding::Variable { space: Space::Param, offset: bytes };
             scope.names.insert(param.name, binding);
@@ -218,7 +221,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    fn module_variable(&mut self, variable: &Variable<'a>, _index: usize) -> Result<(), Error> {
+    fn module_variable(&mut self, variable: &Variable<'a>) -> Result<(), Error> {
         let binding = match variable.space {
             Space::Shared => self.shared(variable)?,
             Space::Global | Space::Const => Binding::Global,
@@ -489,7 +492,9 @@ impl<'a> Decoder<'a> {
             Operand::Name(name) => {
                 Ok(Predicate { slot: self.predicate(parts, name)?, negated: false })
             }
-            Operand::Not(name) => Ok(Predicate { slot: self.predicate(parts, name)?, negated: true }),
+            Operand::Not(name) => {
+                Ok(Predicate { slot: self.predicate(parts, name)?, negated: true })
+            }
             // Some compilers write the constants true and false.
             Operand::Literal(Literal::Int(x)) => Ok(Predicate { slot: TRUE, negated: x == 0 }),
             Operand::Literal(_)
@@ -501,7 +506,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn predicate_result(&mut self, parts: &Parts<'a, '_>, operand: &Operand<'a>) -> Result<u32, Error> {
+    fn predicate_result(
+        &mut self,
+        parts: &Parts<'a, '_>,
+        operand: &Operand<'a>,
+    ) -> Result<u32, Error> {
         match operand {
             Operand::Name(name) => self.predicate(parts, name),
             Operand::Sink => Ok(0),
@@ -523,7 +532,11 @@ impl<'a> Decoder<'a> {
     }
 
     /// The slot and width of a result.
-    fn result_of(&mut self, parts: &Parts<'a, '_>, operand: &Operand<'a>) -> Result<(Slot, u32), Error> {
+    fn result_of(
+        &mut self,
+        parts: &Parts<'a, '_>,
+        operand: &Operand<'a>,
+    ) -> Result<(Slot, u32), Error> {
         match operand {
             Operand::Sink => Ok((SINK, 64)),
             Operand::Name(name) => match self.lookup(name) {
@@ -552,12 +565,18 @@ impl<'a> Decoder<'a> {
     }
 
     /// The slot of a value of this type.
-    fn source_of(&mut self, parts: &Parts<'a, '_>, operand: &Operand<'a>, kind: Type) -> Result<Slot, Error> {
+    fn source_of(
+        &mut self,
+        parts: &Parts<'a, '_>,
+        operand: &Operand<'a>,
+        kind: Type,
+    ) -> Result<Slot, Error> {
         Ok(match operand {
             Operand::Literal(literal) => {
                 let bits = match (*literal, kind) {
                     (Literal::Int(x), Type::Float(f)) if f.bits >= 32 && x != 0 => {
-                        return Err(parts.error(format!("{x} is no float: floats have the form 0f3F800000")));
+                        return Err(parts
+                            .error(format!("{x} is no float: floats have the form 0f3F800000")));
                     }
                     (Literal::Int(x), _) => x as u64,
                     (Literal::F32(x), Type::Float(f)) if f == super::float::F64 => {
@@ -591,7 +610,9 @@ impl<'a> Decoder<'a> {
                 },
             },
             Operand::Address { base: Some(name), offset, .. } => match self.lookup(name) {
-                Some(Binding::Variable { space, offset: at }) => self.address_of(space, at, *offset),
+                Some(Binding::Variable { space, offset: at }) => {
+                    self.address_of(space, at, *offset)
+                }
                 Some(Binding::Global) => self.global(name, *offset),
                 Some(_) => return Err(parts.error("sums of registers are no operands")),
                 None => return Err(self.unknown(parts, name)),
@@ -632,7 +653,12 @@ impl<'a> Decoder<'a> {
         self.source_of(parts, &operand, kind)
     }
 
-    fn source_if(&mut self, parts: &Parts<'a, '_>, i: usize, kind: Type) -> Result<Option<Slot>, Error> {
+    fn source_if(
+        &mut self,
+        parts: &Parts<'a, '_>,
+        i: usize,
+        kind: Type,
+    ) -> Result<Option<Slot>, Error> {
         if i < parts.text.operands.len() { self.source(parts, i, kind).map(Some) } else { Ok(None) }
     }
 
