@@ -11,7 +11,8 @@
 
 use crate::{
     buffer::{Buffer, BufferError},
-    module::{Module, SlotSource, Source, hint},
+    driver::Loaded,
+    module::{Code, Module, SlotSource, Source, hint},
     pool::{Barrier, Workers},
 };
 use kgen_ir::{
@@ -143,6 +144,12 @@ pub enum PlanError {
     Index { tensor: String, at: Vec<usize>, value: i64, demand: String },
     #[error("the plan is for {planned} workers, the pool has {found}")]
     Workers { planned: i64, found: usize },
+    #[error("the kernels of `{0}` are for a device, not for the workers of a CPU")]
+    Elsewhere(String),
+    #[error("the kernels of `{0}` are for the workers of a CPU, not for a device")]
+    Here(String),
+    #[error("kernel `{kernel}`: {source}")]
+    Device { kernel: String, source: crate::driver::DriverError },
 }
 
 fn list_of(ragged: &Option<String>) -> String {
@@ -227,6 +234,16 @@ impl Module {
         };
         plan.update(dims)?;
         Ok(plan)
+    }
+}
+
+impl Module {
+    /// The code of a kernel that workers of this process run.
+    fn loaded(&self, kernel: usize) -> Option<&dyn Loaded> {
+        match self.code.get(self.kernels.get(kernel)?.code)? {
+            Code::Loaded(code) => Some(&**code),
+            Code::Text(_) => None,
+        }
     }
 }
 
@@ -788,6 +805,9 @@ impl Plan {
         if let Some(name) = self.missing().next() {
             return Err(PlanError::NotBound(name.into()));
         }
+        if self.launches.iter().any(|(k, _)| self.module.loaded(*k).is_none()) {
+            return Err(PlanError::Elsewhere(self.module.manifest.name.clone()));
+        }
         let zero = self.counters.clone();
         self.memory.bytes_mut()[zero].fill(0);
         let (module, args, launches) = (&*self.module, &self.args, &self.launches);
@@ -801,12 +821,15 @@ impl Plan {
                     if i > 0 && !barrier.wait() {
                         return;
                     }
-                    let kernel = &module.kernels[*kernel];
+                    let (kernel, Some(code)) = (&module.kernels[*kernel], module.loaded(*kernel))
+                    else {
+                        return;
+                    };
                     let args = args[*first..*first + kernel.slots.len()].as_ptr();
                     // SAFETY: the entry comes from the load of this code; there is one argument a slot, filled as
                     // the slot says: bound memory was checked against the extents and is live by the contract
                     // of `bind`, workspace, scratch and counters are inside `memory`, which `self` holds.
-                    unsafe { module.code[kernel.code].call(kernel.entry, args, worker as u64) };
+                    unsafe { code.call(kernel.entry, args, worker as u64) };
                 }
             });
         });
@@ -927,5 +950,6 @@ fn violated(b: &Bound, value: i64) -> Option<String> {
     Some(format!("the op promises a multiple of {of}"))
 }
 
+mod device;
 #[cfg(test)]
 mod tests;
