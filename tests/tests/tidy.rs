@@ -52,6 +52,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/driver/fake.rs", "Rust functions in place of compiled code"),
     ("runtime/src/files/mod.rs", "maps files"),
     ("runtime/src/plan.rs", "binds the caller's memory"),
+    ("runtime/src/plan/device.rs", "copies the caller's memory to a device and back"),
     ("runtime/src/plan/tests.rs", "kernels on raw arguments, an allocator that counts"),
     ("runtime/src/pool.rs", "lends a job to the workers"),
     ("runtime/src/tensors.rs", "binds memory it owns"),

@@ -15,6 +15,7 @@ pub mod hint;
 pub mod native;
 #[cfg(feature = "cranelift")]
 pub mod object;
+pub mod sim;
 
 use kgen_ir::artifact::Block;
 

@@ -40,7 +40,12 @@ impl Device for Sim {
         let from = found.and_then(|(i, at)| self.memory.bytes(i).get(at..at + bytes.len()));
         match from {
             Some(from) => bytes.copy_from_slice(from),
-            None => return Err(DriverError::Wrong(format!("no {} bytes at {address:#x}", bytes.len()))),
+            None => {
+                return Err(DriverError::Wrong(format!(
+                    "no {} bytes at {address:#x}",
+                    bytes.len()
+                )));
+            }
         }
         Ok(())
     }
