@@ -1,7 +1,7 @@
 //! A compiled op: texts of its kernels and a manifest that says how to bind, size and launch them.
 //!
 //! ```text
-//! format = 1
+//! format = 2
 //! kgen = "0.1.0"
 //! name = "axpy"
 //! target = "x86-64-v2"
@@ -40,7 +40,7 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// The format this compiler writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Name of the manifest's file in an artifact's folder.
 pub const MANIFEST: &str = "manifest.toml";

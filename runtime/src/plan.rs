@@ -7,8 +7,14 @@
 //! plan.update(&other_dims)?;                 // the same again, without allocating where the capacity suffices
 //! ```
 
-#![allow(unsafe_code)]
+mod bind;
+mod check;
+mod error;
+mod layout;
+mod run;
+mod workspace;
 
+<<<<<<< HEAD
 use crate::{
     buffer::{Buffer, BufferError},
     driver::Loaded,
@@ -29,9 +35,15 @@ use kgen_ir::{
     tile::{Form, Prepare, Role},
 };
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
+=======
+pub use bind::{Prepared, View};
+pub use error::PlanError;
+>>>>>>> main
 
-/// Offsets in the workspace are multiples of this.
-const OFFSET: usize = 256;
+use crate::module::Module;
+use kgen_ir::extent::Dims;
+use std::sync::Arc;
+use workspace::Workspace;
 
 /// A counter has a cache line of its own, and a neighbour that the prefetcher may fetch with it.
 const COUNTER: usize = 128;
@@ -46,13 +58,13 @@ pub struct Plan {
     strides: Vec<Vec<usize>>,
     bound: Vec<Option<u64>>,
     prepared: Vec<Option<Arc<Prepared>>>,
-    memory: Buffer,
-    /// Bytes of `memory` that the present sizes take.
-    used: usize,
-    /// Place in `memory` and byte strides of the workspace tensors.
+    memory: Workspace,
+    /// Part of `memory` and byte strides of the workspace tensors.
     buffers: Vec<(usize, Vec<usize>)>,
-    counters: Range<usize>,
+    /// Parts of `memory`.
+    counters: usize,
     scratch: usize,
+    reports: usize,
     args: Vec<u64>,
     /// Kernel and first argument of each launch.
     launches: Vec<(usize, usize)>,
@@ -64,6 +76,7 @@ pub struct Plan {
     ready: bool,
 }
 
+<<<<<<< HEAD
 /// A tensor in the caller's memory.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -201,6 +214,8 @@ impl Prepared {
     }
 }
 
+=======
+>>>>>>> main
 impl Module {
     /// A plan for `dims`; `dims.cores` workers will run it.
     pub fn plan(self: &Arc<Self>, dims: &Dims) -> Result<Plan, PlanError> {
@@ -219,11 +234,11 @@ impl Module {
             strides: m.params.iter().map(|t| Vec::with_capacity(t.shape.len())).collect(),
             bound: vec![None; m.params.len()],
             prepared: m.prepares.iter().map(|_| None).collect(),
-            memory: Buffer::zeroed(0)?,
-            used: 0,
+            memory: Workspace::new(3 + m.buffers.len())?,
             buffers: m.buffers.iter().map(|t| (0, Vec::with_capacity(t.shape.len()))).collect(),
-            counters: 0..0,
+            counters: 0,
             scratch: 0,
+            reports: 0,
             args: Vec::with_capacity(largest(&slots)),
             launches: Vec::with_capacity(largest(&|v| v.launches.len())),
             scalars: Vec::with_capacity(
@@ -270,7 +285,7 @@ impl Plan {
 
     /// Bytes of workspace, scratch and counters.
     pub fn workspace_bytes(&self) -> usize {
-        self.used
+        self.memory.used()
     }
 
     /// Evaluated shape of a parameter.
@@ -301,6 +316,7 @@ impl Plan {
         v.params.iter().any(|i| m.params[*i].name == name)
             || v.prepares.iter().any(|i| m.prepares[*i].name == name)
     }
+<<<<<<< HEAD
 
     fn set_dims(&mut self, dims: &Dims) -> Result<(), PlanError> {
         let symbols = &self.module.manifest.symbols;
@@ -901,12 +917,15 @@ impl std::ops::Deref for Strides {
     fn deref(&self) -> &[usize] {
         &self.list[..self.len]
     }
+=======
+>>>>>>> main
 }
 
 fn address(pointer: *mut u8) -> u64 {
     pointer.expose_provenance() as u64
 }
 
+<<<<<<< HEAD
 /// `bytes` more at the next multiple of [`OFFSET`].
 fn take(end: &mut usize, bytes: Option<usize>) -> Option<Range<usize>> {
     let start = *end;
@@ -951,5 +970,7 @@ fn violated(b: &Bound, value: i64) -> Option<String> {
 }
 
 mod device;
+=======
+>>>>>>> main
 #[cfg(test)]
 mod tests;

@@ -497,7 +497,9 @@ impl Emitter<'_> {
                 | Slot::Pointer(_)
                 | Slot::Stride(..)
                 | Slot::Extent(_)
-                | Slot::Counter(_),
+                | Slot::Counter(_)
+                | Slot::End(_)
+                | Slot::Report,
                 _,
             ) => self.line(format_args!("ld.param.u64 {d}, [slot{number}];")),
         }

@@ -45,8 +45,8 @@ pub struct Order {
 impl Order {
     pub fn of(kernel: &Kernel) -> Order {
         let address = |s: &Slot| match s {
-            Slot::Pointer(_) | Slot::Counter(_) | Slot::Scratch => true,
-            Slot::Stride(..) | Slot::Extent(_) => false,
+            Slot::Pointer(_) | Slot::Counter(_) | Slot::Scratch | Slot::Report => true,
+            Slot::Stride(..) | Slot::Extent(_) | Slot::End(_) => false,
         };
         let mut o = Order {
             addresses: kernel.slots.iter().map(address).collect(),

@@ -60,7 +60,7 @@ impl Device for Sim {
             block: [size(kernel.block.threads), 1, 1],
             ..Launch::default()
         };
-        let args: Vec<Arg> = args.iter().map(|a| Arg::U64(*a)).collect();
+        let args: Vec<Arg> = args.iter().map(|a| Arg::Bytes(a.to_le_bytes().to_vec())).collect();
         let report = run(&module, entry, &launch, &args, &mut self.memory)
             .map_err(|e| DriverError::Wrong(e.to_string()))?;
         if report.findings.is_empty() {
