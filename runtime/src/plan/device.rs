@@ -3,8 +3,15 @@
 //! Each tensor, each part of the workspace has memory of its own there, so that a device that checks accesses finds
 //! one that leaves its tensor.
 
-use super::*;
-use crate::driver::{Device, DeviceKernel};
+#![allow(unsafe_code)]
+
+use super::{COUNTER, Plan, PlanError};
+use crate::{
+    driver::{Device, DeviceKernel, DriverError},
+    module::{Code, Module, SlotSource, Source},
+};
+use kgen_ir::tile::Role;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Addresses on the device.
 #[derive(Default)]
@@ -48,6 +55,9 @@ impl Plan {
                     SlotSource::Counter(i) => there.counters + ((counters + i) * COUNTER) as u64,
                     SlotSource::Scratch => there.scratch,
                     SlotSource::Stride(..) | SlotSource::Extent(_) => *here,
+                    SlotSource::End(_) | SlotSource::Report => {
+                        return Err(PlanError::Checked(module.manifest.name.clone()));
+                    }
                 });
             }
             args.push(workers as u64);
@@ -56,14 +66,14 @@ impl Plan {
             let kernel = DeviceKernel { text, entry: &entry.entry, block, grid };
             device
                 .launch(&kernel, &args)
-                .map_err(|source| PlanError::Device { kernel: entry.name.clone(), source })?;
+                .map_err(|source| PlanError::Device { name: entry.name.clone(), source })?;
         }
         for (i, address) in &there.params {
             let t = &module.manifest.params[*i];
             if t.role != Role::Out {
                 continue;
             }
-            let (start, len) = self.place(*i);
+            let (start, len) = self.bytes_of(*i);
             let place = std::ptr::with_exposed_provenance_mut::<u8>(start);
             // SAFETY: `bind` checked that the memory has so many bytes, and its contract keeps that of outputs
             // writable and untouched by others.
@@ -74,7 +84,7 @@ impl Plan {
     }
 
     /// Address here and bytes of a bound parameter, from its first element to its last.
-    fn place(&self, i: usize) -> (usize, usize) {
+    fn bytes_of(&self, i: usize) -> (usize, usize) {
         let elem = self.module.manifest.params[i].elem.bytes().unwrap_or(1);
         let (shape, strides) = (&self.shapes[i], &self.strides[i]);
         let last = shape.iter().zip(strides).map(|(n, s)| n.saturating_sub(1) * s).sum::<usize>();
@@ -95,25 +105,18 @@ impl Plan {
     ) -> Result<There, PlanError> {
         let (m, variant) = (&module.manifest, &module.variants[self.variant]);
         let mut there = There::default();
-        let zeros = vec![0; self.counters.len()];
+        let zeros = vec![0; self.memory.bytes(self.counters).len()];
         there.counters = device.put("counters", &zeros, true).map_err(|e| failed("counters", e))?;
-        let workers = usize::try_from(self.dims.cores).unwrap_or(0);
-        let most = variant.launches.iter().map(|l| module.kernels[l.kernel].scratch).max();
-        let bytes = vec![0xff; most.unwrap_or(0).saturating_mul(workers)];
-        there.scratch = device.put("scratch", &bytes, false).map_err(|e| failed("scratch", e))?;
+        let scratch = self.memory.bytes(self.scratch);
+        there.scratch = device.put("scratch", scratch, false).map_err(|e| failed("scratch", e))?;
         for &i in &variant.buffers {
-            let t = &m.buffers[i];
-            let mut bytes = t.elem.bytes().unwrap_or(1);
-            for (dim, extent) in t.shape.iter().enumerate() {
-                bytes = bytes.saturating_mul(evaluate_size(&t.name, dim, extent, &self.dims)?);
-            }
-            let bytes = vec![0xff; bytes];
-            let address = device.put(&t.name, &bytes, false).map_err(|e| failed(&t.name, e))?;
+            let (name, bytes) = (&m.buffers[i].name, self.memory.bytes(self.buffers[i].0));
+            let address = device.put(name, bytes, false).map_err(|e| failed(name, e))?;
             there.buffers.insert(i, address);
         }
         for &i in &variant.params {
             let name = &m.params[i].name;
-            let (start, len) = self.place(i);
+            let (start, len) = self.bytes_of(i);
             let place = std::ptr::with_exposed_provenance::<u8>(start);
             // SAFETY: `bind` checked that the memory has so many bytes, and its contract keeps it valid.
             let bytes = unsafe { std::slice::from_raw_parts(place, len) };
@@ -141,6 +144,6 @@ impl There {
     }
 }
 
-fn failed(name: &str, source: crate::driver::DriverError) -> PlanError {
-    PlanError::Device { kernel: name.into(), source }
+fn failed(name: &str, source: DriverError) -> PlanError {
+    PlanError::Device { name: name.into(), source }
 }

@@ -47,23 +47,16 @@ fn device(name: &str, args: &Args) -> Result<Box<dyn Engine>, Error> {
         return Err(Error::Usage(what));
     }
     let mut cpu = Cpu::open(None)?.with_target(args.target.as_deref())?;
-<<<<<<< HEAD
     cpu.schedule = schedule(cpu.target)?.unwrap_or(cpu.schedule);
+    if args.checked {
+        cpu.accesses = kgen::compile::Accesses::Checked;
+    }
     Ok(Box::new(cpu))
 }
 
 pub fn run(args: &Args, format: Format) -> Answer {
     let devices = args.on.iter().map(|name| device(name, args)).collect::<Result<Vec<_>, _>>()?;
     let bar = crate::progress::bar("op files", args.ops.len() * devices.len());
-=======
-    if let Some(path) = &args.schedule {
-        cpu.schedule = kgen::compile::read_schedule(path, cpu.target)?;
-    }
-    if args.checked {
-        cpu.accesses = kgen::compile::Accesses::Checked;
-    }
-    let bar = crate::progress::bar("op files", args.ops.len());
->>>>>>> main
     let (mut mistakes, mut failed, mut passed, mut unsupported) = (0, false, false, false);
     let asked = args.ops.iter().flat_map(|path| devices.iter().map(move |d| (path, &**d)));
     for (path, device) in asked {
