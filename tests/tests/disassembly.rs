@@ -96,7 +96,7 @@ fn products_are_folded_and_keep_off_the_stack() {
 /// Vector moves to and from the stack in the worst loop of an attention kernel, today: that over values, eight keys
 /// long. Eight sums, a pair of halves and constants fill 16 registers; the weights of the keys come on top, and
 /// Cranelift's multiply-add overwrites an operand, so copies do. Products with keys have next to none.
-const SPILLED: usize = 64;
+const SPILLED: usize = 66;
 
 #[test]
 fn attention_multiplies_and_adds_in_one() {
