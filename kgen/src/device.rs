@@ -1,7 +1,8 @@
 //! Runs compiled ops on tensors: what `kgen run` and `kgen verify` share.
 
 use crate::{
-    Error, compile,
+    Error,
+    compile::{self, Accesses},
     verify::{Engine, EngineError, Tensors},
 };
 use kgen_ir::{artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor};
@@ -33,6 +34,7 @@ pub(crate) fn open(artifact: &Artifact) -> Result<Arc<Module>, Error> {
 pub struct Cpu {
     pub target: &'static Target,
     pub schedule: Schedule,
+    pub accesses: Accesses,
     /// Where compiled artifacts are kept; `None`: nowhere.
     pub cache: Option<Cache>,
     pool: Pool,
@@ -44,7 +46,8 @@ impl Cpu {
         let target = compile::host()?;
         let threads = threads.unwrap_or_else(kgen_runtime::device::cores);
         let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
-        Ok(Cpu { target, schedule: Schedule::default_for(target), cache: None, pool })
+        let (schedule, accesses) = (Schedule::default_for(target), Accesses::Trusted);
+        Ok(Cpu { target, schedule, accesses, cache: None, pool })
     }
 
     /// The same workers for code of another target, which this CPU must be able to run.
@@ -67,8 +70,9 @@ impl Cpu {
 
     /// Compiled and ready to be planned.
     pub fn load(&self, op: &Op) -> Result<Arc<Module>, Error> {
+        let (schedule, accesses) = (&self.schedule, self.accesses);
         let (artifact, _) =
-            compile::artifact(op, self.target, &self.schedule, self.cache.as_ref())?;
+            compile::artifact(op, self.target, schedule, accesses, self.cache.as_ref())?;
         open(&artifact)
     }
 

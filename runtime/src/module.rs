@@ -30,6 +30,8 @@ pub(crate) struct Kernel {
     pub entry: usize,
     pub scratch: usize,
     pub counters: usize,
+    /// Checks its accesses, and tells of those it did not do.
+    pub reports: bool,
     /// Scalar parameters with their place among the arguments.
     pub scalars: Vec<(String, usize)>,
     pub slots: Vec<SlotSource>,
@@ -42,6 +44,8 @@ pub(crate) enum SlotSource {
     Extent(Extent),
     Counter(usize),
     Scratch,
+    End(usize),
+    Report,
 }
 
 pub(crate) struct Variant {
@@ -385,13 +389,17 @@ impl Resolver<'_> {
                     return Err(mismatch(place, what));
                 }
                 Slot::Scratch => SlotSource::Scratch,
+                Slot::End(name) => SlotSource::End(tensor(name)?.0),
+                Slot::Report => SlotSource::Report,
             });
         }
         if !k.scratch.is_multiple_of(64) {
             let what = format!("scratch of {} bytes is no multiple of 64", k.scratch);
             return Err(mismatch(place, what));
         }
-        Ok(Kernel { code, entry, scratch: k.scratch, counters: k.counters, scalars, slots })
+        let reports = slots.iter().any(|s| matches!(s, SlotSource::Report));
+        let (scratch, counters) = (k.scratch, k.counters);
+        Ok(Kernel { code, entry, scratch, counters, reports, scalars, slots })
     }
 
     /// Every name of an extent is a symbol, a stride, or one of `scalars`.

@@ -1,10 +1,12 @@
 //! Machine passes: each a function from kernel to kernel, in one file.
 
+mod check;
 mod expand;
 mod induct;
 mod order;
 mod share;
 
+pub use check::check;
 pub use expand::expand;
 pub use induct::induct;
 pub use order::order;
@@ -26,3 +28,10 @@ pub const PIPELINE: &[Pass] = &[
     Pass { name: "induct", about: "multiples of the variable of an innermost loop are summed up", run: induct }, // after share: what does not change is outside
     Pass { name: "order",  about: "where too many registers live at once, another order",    run: order }, // last: it counts what is left
 ];
+
+/// On request, behind all others: they would take what it checks for something to simplify.
+pub const CHECK: Pass = Pass {
+    name: "check",
+    about: "an access outside of what was given is told, and not done",
+    run: check,
+};

@@ -23,6 +23,9 @@ pub struct Args {
     /// How the ops are cut into tiles
     #[arg(long, value_name = "S.toml")]
     schedule: Option<PathBuf>,
+    /// Kernels check every access to memory; one outside fails the case and says where it was
+    #[arg(long)]
+    checked: bool,
 }
 
 pub fn run(args: &Args, format: Format) -> Answer {
@@ -32,6 +35,9 @@ pub fn run(args: &Args, format: Format) -> Answer {
     let mut cpu = Cpu::open(None)?.with_target(args.target.as_deref())?;
     if let Some(path) = &args.schedule {
         cpu.schedule = kgen::compile::read_schedule(path, cpu.target)?;
+    }
+    if args.checked {
+        cpu.accesses = kgen::compile::Accesses::Checked;
     }
     let bar = crate::progress::bar("op files", args.ops.len());
     let (mut mistakes, mut failed, mut passed, mut unsupported) = (0, false, false, false);

@@ -30,7 +30,7 @@ use kgen_ir::{
     },
     tile::{
         Arg, Binary, Compare, Form, Kernel, Launch, Param, Part, Predicate, Prepare, Program, Role,
-        Slice, Store, Tensor, Value, Variant,
+        Slice, Store, Symbol, Tensor, Value, Variant,
     },
 };
 use std::{cell::RefCell, collections::BTreeSet};
@@ -52,6 +52,7 @@ const LONG: usize = 64;
 #[derive(Clone)]
 struct Product<'a> {
     op: &'a MpGemm,
+    symbols: Vec<Symbol>,
     choice: &'a Choice,
     m: Extent,
     k: usize,
@@ -192,6 +193,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     let bytes = packings().count() == weights.len() && experts == Experts::None && step >= LONG;
     let mut product = Product {
         op: g,
+        symbols: program.symbols.clone(),
         choice,
         a: tensor("a", Role::In, elem, vec![m.clone(), k.into()]),
         m,
@@ -401,8 +403,12 @@ impl<'a> Product<'a> {
         ];
         program.buffers.extend(rounded.iter().cloned());
         let params = [sources, rounded.to_vec()].concat();
-        let mut b = Builder::new("quantise", params.into_iter().map(Param::Tensor).collect());
-        b.tasks("i", rows.clone(), 1, |b| self.quantise(b, &Extent::from("i"), whole > 1));
+        let mut b = Builder::new(
+            "quantise",
+            params.into_iter().map(Param::Tensor).collect(),
+            &self.symbols,
+        );
+        b.tasks("i", rows.clone(), 1, |b| self.quantise(b, &b.var("i"), whole > 1));
         let quantise = b.finish();
         let product = |name: &str, of: &Product<'_>| {
             let mut b = of.kernel(name, rounded.iter().cloned().chain(floats.clone()).collect());
@@ -458,7 +464,7 @@ impl<'a> Product<'a> {
             let shape = vec![self.m.clone(), (unit[0].first + unit[0].n).into()];
             list.push(tensor(&self.columns_of(unit), Role::Out, self.op.out, shape));
         }
-        Builder::new(name, list.into_iter().map(Param::Tensor).collect())
+        Builder::new(name, list.into_iter().map(Param::Tensor).collect(), &self.symbols)
     }
 
     /// Weights whose products one task needs.
@@ -483,7 +489,7 @@ impl<'a> Product<'a> {
             let column = |tile: Extent| tile * rows;
             match self.experts {
                 Experts::None => b.tasks("t", tiles.into(), chunk, |b| {
-                    let place = Place { expert: Extent::Lit(0), column: column("t".into()) };
+                    let place = Place { expert: Extent::Lit(0), column: column(b.var("t")) };
                     if one {
                         self.tile(b, unit, &place, &Extent::Lit(0), 1);
                     } else {
@@ -494,8 +500,8 @@ impl<'a> Product<'a> {
                     }
                 }),
                 Experts::Sorted(groups) => b.tasks("t", (tiles * groups).into(), chunk, |b| {
-                    let expert = b.scalar("expert", Extent::from("t") / tiles);
-                    let tile = b.scalar("tile", Extent::from("t") % tiles);
+                    let expert = b.scalar("expert", b.var("t") / tiles);
+                    let tile = b.scalar("tile", b.var("t") % tiles);
                     let lo = b.read("first", "a.indptr", vec![expert.clone()]);
                     let hi = b.read("end", "a.indptr", vec![expert.clone() + 1i64]);
                     // Whatever the list says, rows that are not there are not touched.
@@ -508,11 +514,11 @@ impl<'a> Product<'a> {
                 }),
                 Experts::Each(groups) => b.tasks("t", tiles.into(), chunk, |b| {
                     b.for_each("r", (Extent::Lit(0), self.m.clone(), 1), &[], |b, _| {
-                        let r = Extent::from("r");
+                        let r = b.var("r");
                         let said = b.read("said", "group", vec![r.clone()]);
                         let most = groups.saturating_sub(1);
                         let expert = b.scalar("expert", said.max(0).min(most));
-                        let place = Place { expert, column: column("t".into()) };
+                        let place = Place { expert, column: column(b.var("t")) };
                         self.tile(b, unit, &place, &r, 1);
                         vec![]
                     });
@@ -533,12 +539,12 @@ impl<'a> Product<'a> {
             let whole = (hi.clone() - lo.clone()) / self.tokens * self.tokens;
             start = b.scalar("whole", lo.clone() + whole);
             b.for_each("i", (lo, start.clone(), self.tokens), &[], |b, _| {
-                body(b, &Extent::from("i"), self.tokens);
+                body(b, &b.var("i"), self.tokens);
                 vec![]
             });
         }
         b.for_each("r", (start, hi, 1), &[], |b, _| {
-            body(b, &Extent::from("r"), 1);
+            body(b, &b.var("r"), 1);
             vec![]
         });
     }

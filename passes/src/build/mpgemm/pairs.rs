@@ -93,8 +93,8 @@ impl Product<'_> {
         let ab = tensor("ab", Role::Workspace, Dtype::BF16, shape);
         program.buffers.push(ab.clone());
         let params = [self.a.clone(), ab.clone()].map(Param::Tensor).to_vec();
-        let mut b = Builder::new("halve", params);
-        b.tasks("i", rows, 1, |b| self.halve(b, &Extent::from("i")));
+        let mut b = Builder::new("halve", params, &self.symbols);
+        b.tasks("i", rows, 1, |b| self.halve(b, &b.var("i")));
         let halve = b.finish();
         let mut b = self.kernel("product", vec![ab]);
         match block {
@@ -112,7 +112,7 @@ impl Product<'_> {
         let turns = Extent::from(self.k.div_ceil(TURN));
         b.for_each("u", (Extent::Lit(0), turns, 1), &[], |b, _| {
             let row = Slice::range(i.clone(), 1);
-            let at = vec![row.clone(), Slice::range(Extent::from("u") * TURN, TURN)];
+            let at = vec![row.clone(), Slice::range(b.var("u") * TURN, TURN)];
             let x0 = b.load("x0", &self.a.name, self.a.elem, at, true);
             let y = if self.a.elem == Dtype::BF16 {
                 x0
@@ -120,7 +120,7 @@ impl Product<'_> {
                 let x = b.convert("x", x0, Dtype::F32);
                 b.convert("y", x, Dtype::BF16)
             };
-            b.store("ab", vec![Slice::point("u"), row, Slice::range(0, TURN)], y, false);
+            b.store("ab", vec![Slice::point(b.var("u")), row, Slice::range(0, TURN)], y, false);
             vec![]
         });
     }
@@ -141,10 +141,10 @@ impl Product<'_> {
             }
             let tiles = Extent::from(unit[0].n.div_ceil(block.rows));
             b.tasks("t", tiles, self.choice.schedule.chunk, |b| {
-                let row = b.scalar("row", Extent::from("t") * block.rows);
+                let row = b.scalar("row", b.var("t") * block.rows);
                 let rows = (Extent::Lit(0), self.m.clone(), block.tokens);
                 b.for_each("i", rows, &[], |b, _| {
-                    let i = Extent::from("i");
+                    let i = b.var("i");
                     let all = || shape.iter().map(|x| Slice::range(0, *x)).collect::<Vec<_>>();
                     for w in unit {
                         let sum = self.pairs(b, w, &i, (block.tokens, block.rows), &row);
@@ -174,7 +174,7 @@ impl Product<'_> {
         let none = b.fill(0.0, Dtype::F32, &[tokens, rows]);
         let turns = (Extent::Lit(0), Extent::from(self.k.div_ceil(TURN)), 1);
         b.for_each("u", turns, &[("d", none)], |b, acc| {
-            let u = Extent::from("u");
+            let u = b.var("u");
             let at = vec![
                 Slice::point(u.clone()),
                 Slice::range(i.clone(), tokens),
