@@ -2,6 +2,7 @@
 
 pub mod corpus;
 pub mod draw;
+pub mod listings;
 pub mod machine_programs;
 pub mod machine_run;
 pub mod models;
