@@ -14,7 +14,7 @@ use kgen_ir::{
     extent::Dims,
     op::{Dim, MpGemm, expr::Expr},
 };
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 pub fn run(
     op: &MpGemm,
@@ -60,8 +60,17 @@ pub fn run(
         false => None,
     };
 
-    let pairs = pairs(samples, m, n)?;
+    let mut pairs = pairs(samples, m, n)?;
+    if let Some(format) = op.blocks {
+        // A block is judged as a whole: its scale is that of the largest.
+        let whole =
+            |c: usize| c / format.block * format.block..(c / format.block + 1) * format.block;
+        pairs = pairs.iter().flat_map(|(r, c)| whole(*c).map(|c| (*r, c))).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+    }
     let mut out = Output {
+        blocks: op.blocks,
         shape: vec![m, n],
         values: vec![0.0; pairs.len()],
         bounds: vec![0.0; pairs.len()],
@@ -80,6 +89,7 @@ pub fn run(
             std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
             std::collections::btree_map::Entry::Vacant(e) => e.insert(prologue(op, a.row(row)?)?),
         };
+        let any = Cell::new(false);
         let mut product = |which: usize, n_row: usize| -> Result<Value, RefError> {
             let (stored, n_of, w) = &weights[which];
             let place = g * n_of + n_row;
@@ -89,10 +99,15 @@ pub fn run(
             let w_row = decoded.get(&which).map_or(&[][..], |(_, row)| row);
             let int8 = bound::int8_activations(op.compute, &op.a, &w.storage);
             let step = int8.then(|| bound::step_group(&w.storage, op.compute));
-            let sum = sum_of_products(a_row, w_row, step, orders[which].as_deref());
+            let fresh = op.prologue.is_none();
+            let halves = bound::bf16_operands(op.compute, &op.a, fresh, &w.storage);
+            let order = orders[which].as_deref();
+            let sum = sum_of_products(a_row, w_row, step, order);
+            let sum = Value { e: sum.e + rounded_operands(a_row, w_row, halves), ..sum };
             // Rounding to int8 may make NaN of an infinity, and an epilogue or an integer output any number of that.
-            let number = op.epilogue.is_some() || !op.out.is_float();
+            let number = op.epilogue.is_some() || !op.out.is_float() || op.blocks.is_some();
             let lost = int8 && sum.tainted && number;
+            any.set(any.get() || lost);
             Ok(if lost { Value::of(0.0, f64::INFINITY).after(true) } else { sum })
         };
         let at = if own_bias.is_some() { g * n + column } else { column };
@@ -119,10 +134,40 @@ pub fn run(
             Value::of(sum.y + added[0] + added[1], sum.e + bound::C2 * bound::U32 * size)
                 .after(sum.tainted)
         };
+        // What became of the NaN is anything.
+        let anything = || Value::of(if v.y.is_finite() { v.y } else { 0.0 }, f64::INFINITY);
+        let v = if any.get() { anything().after(true) } else { v };
         out.values[i] = v.y;
         (out.bounds[i], out.tainted[i]) = v.outcome(op.out);
     }
+    if let Some(format) = op.blocks {
+        // Blocks begin where places do: whole ones were computed, in order.
+        (0..out.values.len())
+            .step_by(format.block)
+            .for_each(|at| block(&mut out, at, format.block));
+    }
     Ok([("out".to_string(), out)].into())
+}
+
+/// Largest f16.
+const HALF: f64 = 65504.0;
+
+/// Codes of 8 bits with a scale in f16: half a step, the rounding of the scale, and its ends. A NaN is one of the block.
+fn block(out: &mut Output, at: usize, count: usize) {
+    let all = at..(at + count).min(out.values.len());
+    let largest = all.clone().fold(0f64, |m, i| m.max(out.values[i].abs() + out.bounds[i]));
+    let odd = all.clone().any(|i| out.tainted[i] || !out.values[i].is_finite());
+    let step = largest / 127.0;
+    for i in all {
+        let y = out.values[i];
+        out.tainted[i] |= odd || step >= HALF;
+        if y.is_finite() {
+            let near = y.abs() + out.bounds[i] + step;
+            let scale = near * 2f64.powi(-11) + 127.0 * 2f64.powi(-25);
+            let whole = out.bounds[i] + step / 2.0 * (1.0 + 2f64.powi(-20)) + scale;
+            out.bounds[i] = if odd || step >= HALF { f64::INFINITY } else { whole };
+        }
+    }
 }
 
 /// A row of activations after the prologue.
@@ -157,6 +202,19 @@ fn sum_of_products(a: &[Value], w: &[f64], int8: Option<usize>, order: Option<&[
     }
     let acc = bound::C1 * bound::U32 + bound::C2 * bound::U32 * bound::depth(k);
     Value::of(y, e + acc * magnitude).after(a.iter().any(|a| a.tainted))
+}
+
+/// The error of rounding the operands of a product to bf16, whose subnormals may count as zeros.
+fn rounded_operands(a: &[Value], w: &[f64], units: Option<(f64, f64)>) -> f64 {
+    let Some((ua, uw)) = units else { return 0.0 };
+    let pairs = a.iter().zip(w).map(|(a, w)| (a.y.abs() + a.e, w.abs()));
+    let one = |(a, w): (f64, f64)| {
+        // What rounds to infinity may be any number.
+        let lost = (ua > 0.0 && a >= bound::MOST_BF16) || (uw > 0.0 && w >= bound::MOST_BF16);
+        let flushed = bound::TINY * (a + w + 1.0);
+        if lost { f64::INFINITY } else { (ua + uw + ua * uw) * a * w + flushed }
+    };
+    pairs.map(one).sum()
 }
 
 /// The weight matrix of each row: tensor `group`, or for `m = "m[g]"` the rows sorted by group, counted by

@@ -2,7 +2,7 @@
 
 use crate::{Error, header};
 use kgen_ir::{
-    artifact::{Artifact, Contract, KernelEntry, Manifest},
+    artifact::{Artifact, Block, Contract, KernelEntry, Manifest},
     diag::{Unsupported, did_you_mean},
     machine::{self, Slot},
     op::{Op, print, read},
@@ -211,7 +211,7 @@ pub fn compile_with(
         let (kernel, said, emitted) = made?;
         let file = format!("{}.{}", kernel.name, emitted.extension);
         files.insert(file.clone(), emitted.text);
-        entries.push(entry(tile, &kernel, file));
+        entries.push(entry(tile, &kernel, file, emitted.block));
         notes.extend(said);
         code.extend(emitted.note);
         kernels.push(kernel);
@@ -280,7 +280,12 @@ fn emit_all(program: &Program, choice: &Choice, accesses: Accesses) -> Vec<Made>
 }
 
 /// What a manifest says of a kernel.
-pub fn entry(tile: &tile::Kernel, kernel: &machine::Kernel, file: String) -> KernelEntry {
+pub fn entry(
+    tile: &tile::Kernel,
+    kernel: &machine::Kernel,
+    file: String,
+    block: Option<Block>,
+) -> KernelEntry {
     let counters = kernel.slots.iter().filter_map(|s| match s {
         Slot::Counter(i) => Some(i + 1),
         Slot::Pointer(_)
@@ -290,14 +295,17 @@ pub fn entry(tile: &tile::Kernel, kernel: &machine::Kernel, file: String) -> Ker
         | Slot::End(_)
         | Slot::Report => None,
     });
+    // What a block shares, the launch does not give.
+    let given = block.is_none_or(|b| b.shared == 0 && kernel.slots.contains(&Slot::Scratch));
     KernelEntry {
         name: kernel.name.clone(),
         file,
         entry: kernel.name.clone(),
         params: tile.params.clone(),
         slots: kernel.slots.clone(),
-        scratch: kernel.scratch,
+        scratch: if given { kernel.scratch } else { 0 },
         counters: counters.max().unwrap_or(0),
+        block,
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod bind;
 mod check;
+mod device;
 mod error;
 mod layout;
 mod run;

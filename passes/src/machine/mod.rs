@@ -2,11 +2,13 @@
 
 mod check;
 mod expand;
+mod induct;
 mod order;
 mod share;
 
 pub use check::check;
 pub use expand::expand;
+pub use induct::induct;
 pub use order::order;
 pub use share::share;
 
@@ -23,6 +25,7 @@ pub struct Pass {
 pub const PIPELINE: &[Pass] = &[
     Pass { name: "expand", about: "ops without a row become sequences of ops that have one", run: expand },
     Pass { name: "share",  about: "what is computed twice is computed once, outside loops",  run: share }, // after expand: sequences share their steps
+    Pass { name: "induct", about: "multiples of the variable of an innermost loop are summed up", run: induct }, // after share: what does not change is outside
     Pass { name: "order",  about: "where too many registers live at once, another order",    run: order }, // last: it counts what is left
 ];
 
