@@ -140,6 +140,7 @@ impl Code {
                 Slot::Scratch => pointer("scratch"),
                 Slot::Extent(e) => e.eval(&dims).expect("its symbols are here") as u64,
                 Slot::Counter(i) => &raw mut counters[*i] as u64,
+                Slot::End(_) | Slot::Report => panic!("accesses are not checked here"),
                 Slot::Stride(name, _) => panic!("`{name}` is the workspace's"),
             });
         }
