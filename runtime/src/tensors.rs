@@ -7,6 +7,7 @@
 
 use crate::{
     buffer::{Buffer, BufferError},
+    driver::Device,
     module::{Module, hint},
     plan::{Plan, PlanError, Prepared, View},
     pool::Workers,
@@ -56,6 +57,8 @@ struct Held {
     dtype: Dtype,
     shape: Vec<usize>,
     buffer: Buffer,
+    /// It holds what the caller gave.
+    known: bool,
 }
 
 impl Session {
@@ -97,7 +100,8 @@ impl Session {
             // SAFETY: the session keeps the buffer, whose bytes do not move, as long as the plan, and hands it
             // to nobody while the plan runs.
             unsafe { plan.bind(&param.name, view)? };
-            memory.push(Held { name: param.name.clone(), role: param.role, dtype, shape, buffer });
+            let (name, role, known) = (param.name.clone(), param.role, input.is_some());
+            memory.push(Held { name, role, dtype, shape, buffer, known });
         }
         for p in prepared {
             if plan.uses(&p.name) {
@@ -111,6 +115,13 @@ impl Session {
 
     pub fn run(&mut self, workers: &dyn Workers) -> Result<(), Error> {
         Ok(self.plan.run(workers)?)
+    }
+
+    /// As [`Session::run`], on a device: what is here goes there and comes back.
+    pub fn run_on(&mut self, device: &mut dyn Device) -> Result<(), Error> {
+        let known: Vec<&str> =
+            self.memory.iter().filter(|h| h.known).map(|h| h.name.as_str()).collect();
+        Ok(self.plan.run_on(device, &|name| known.contains(&name))?)
     }
 
     /// What the last run wrote; an error if it wrote beside a tensor.

@@ -330,7 +330,7 @@ fn what_is_not_known_is_told_at_its_place() {
         ("add.s32 %r1, 2;", "takes 3 operands, here are 2"),
         ("bra NOWHERE;", "no label `NOWHERE`"),
         ("add.f32 %f1, 3, %f2;", "3 is no float"),
-        ("mov.b32 %r1, [%d0];", "expected a value"),
+        ("mov.b32 %r1, [%d0];", "sums of registers are no operands"),
         ("ld.global.v4.u32 {%r1, %r2}, [%d0];", "has 4 values"),
         ("selp.b32 %r1, 1, 2, %r3;", "`%r3` is no predicate"),
         (

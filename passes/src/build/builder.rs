@@ -5,17 +5,20 @@ use kgen_ir::{
     extent::Extent,
     tile::{
         Binary, Carried, Expr, For, If, Kernel, Param, Predicate, Reduce, Role, Share, Slice,
-        Stage, Stmt, Store, Tensor, Type, Unary, Value, ValueData,
+        Stage, Stmt, Store, Symbol, Tensor, Type, Unary, Value, ValueData,
     },
 };
 
 pub(super) struct Builder {
     kernel: Kernel,
     blocks: Vec<Vec<Stmt>>,
+    /// Names of the program, which no name of the kernel may hide.
+    symbols: Vec<String>,
 }
 
 impl Builder {
-    pub fn new(name: &str, params: Vec<Param>) -> Builder {
+    /// A kernel of a program of these symbols.
+    pub fn new(name: &str, params: Vec<Param>, symbols: &[Symbol]) -> Builder {
         let kernel = Kernel {
             name: name.into(),
             params,
@@ -24,7 +27,23 @@ impl Builder {
             body: vec![],
             stage: Stage::Built,
         };
-        Builder { kernel, blocks: vec![vec![]] }
+        let symbols = symbols.iter().map(|s| s.name.clone()).collect();
+        Builder { kernel, blocks: vec![vec![]], symbols }
+    }
+
+    /// The number that `scalar`, `read`, `tasks` or `for_each` calls `name`.
+    pub fn var(&self, name: &str) -> Extent {
+        Extent::Sym(self.own(name))
+    }
+
+    /// A name of the kernel, apart from those of the program.
+    fn own(&self, name: &str) -> String {
+        let taken = |n: &String| self.symbols.contains(n);
+        let mut own = name.to_string();
+        while taken(&own) {
+            own.push('_');
+        }
+        own
     }
 
     pub fn finish(mut self) -> Kernel {
@@ -78,8 +97,8 @@ impl Builder {
     }
 
     pub fn scalar(&mut self, name: &str, value: Extent) -> Extent {
-        self.push(Stmt::Scalar { name: name.into(), value });
-        Extent::from(name)
+        self.push(Stmt::Scalar { name: self.own(name), value });
+        self.var(name)
     }
 
     /// Of 16-bit floats, as i32.
@@ -203,7 +222,7 @@ impl Builder {
         body(self);
         let body = self.blocks.pop().expect("pushed above");
         self.push(Stmt::Tasks {
-            var: var.into(),
+            var: self.own(var),
             count,
             share: Share::Dynamic(chunk as i64),
             body,
@@ -228,8 +247,8 @@ impl Builder {
 
     /// An integer from memory (i32 or i64).
     pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
-        self.push(Stmt::Read { name: name.into(), tensor: tensor.into(), at });
-        Extent::from(name)
+        self.push(Stmt::Read { name: self.own(name), tensor: tensor.into(), at });
+        self.var(name)
     }
 
     /// `body` gets the carried tiles, under their names, and gives the next ones.
@@ -259,7 +278,7 @@ impl Builder {
             })
             .collect();
         self.push(Stmt::For(Box::new(For {
-            var: var.into(),
+            var: self.own(var),
             lo,
             hi,
             step: step as i64,

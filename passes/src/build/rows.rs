@@ -168,7 +168,8 @@ impl<'a> Make<'a> {
             Role::Out => written(&t.name),
             Role::In | Role::Workspace | Role::Prepared | Role::Scratch => read(&t.name),
         });
-        let mut b = Builder::new(name, params.cloned().map(Param::Tensor).collect());
+        let mut b =
+            Builder::new(name, params.cloned().map(Param::Tensor).collect(), &program.symbols);
         let mut failed = None;
         let width = usize::try_from(self.rows.width).unwrap_or(usize::MAX);
         if !each {
@@ -181,14 +182,14 @@ impl<'a> Make<'a> {
             // Where a tensor that is read by index is empty, no row can be right, and none is computed.
             let full = self.indexed(&needed).into_iter().fold(m, |m, size| m * size.min(1i64));
             b.tasks("t", full.clone().ceil_div(some), 1, |b| {
-                let t = Extent::from("t");
+                let t = b.var("t");
                 if some == 1 {
                     failed = row::write(self, b, Some(t), outs).err();
                     return;
                 }
                 let (lo, hi) = (t.clone() * some, full.min((t + 1i64) * some));
                 b.for_each("i", (lo, hi, 1), &[], |b, _| {
-                    failed = row::write(self, b, Some(Extent::from("i")), outs).err();
+                    failed = row::write(self, b, Some(b.var("i")), outs).err();
                     vec![]
                 });
             });
