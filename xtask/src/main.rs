@@ -10,6 +10,7 @@
 //! cargo xtask sample                      writes examples/tiny.gguf, the model file of the examples
 //! cargo xtask mutants                     which wrong kernels the tests notice: all, or it fails
 //! cargo xtask costs                       size of the binary, time of a compile, time of the JIT
+//! cargo xtask validate                  ptxas (KGEN_PTXAS) assembles every op file for every chip: registers, spills
 //! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
 
@@ -21,6 +22,7 @@ mod must_show;
 mod native;
 mod probe;
 mod spine;
+mod validate;
 
 use std::{
     path::{Path, PathBuf},
@@ -28,7 +30,7 @@ use std::{
 };
 
 const USAGE: &str = "usage: cargo xtask must-show spine|native|dense [--full] | lines | bless | sample | mutants | costs | \
-                     probe | fuzz [READER] [--inputs N]";
+                     validate | probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -69,6 +71,7 @@ fn main() -> ExitCode {
             "test --release -q -p kgen-tests --test mutants -- --nocapture",
         ),
         ["costs"] => costs::show(&root()),
+        ["validate"] => validate::show(&root()),
         ["probe"] => probe::show(&root()),
         _ => {
             eprintln!("{USAGE}");

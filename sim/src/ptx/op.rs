@@ -33,7 +33,7 @@ pub enum Type {
     Signed(u32),
     Bits(u32),
     Float(Format),
-    /// Two floats in 32 bits.
+    /// Two floats in one register.
     Pair(Format),
     Predicate,
 }

@@ -114,8 +114,12 @@ impl Product<'_> {
             let row = Slice::range(i.clone(), 1);
             let at = vec![row.clone(), Slice::range(b.var("u") * TURN, TURN)];
             let x0 = b.load("x0", &self.a.name, self.a.elem, at, true);
-            let x = b.convert("x", x0, Dtype::F32);
-            let y = b.convert("y", x, Dtype::BF16);
+            let y = if self.a.elem == Dtype::BF16 {
+                x0
+            } else {
+                let x = b.convert("x", x0, Dtype::F32);
+                b.convert("y", x, Dtype::BF16)
+            };
             b.store("ab", vec![Slice::point(b.var("u")), row, Slice::range(0, TURN)], y, false);
             vec![]
         });

@@ -64,6 +64,7 @@ pub fn sectors(addresses: impl Iterator<Item = Option<u64>>, size: u32) -> (u64,
     all[..n].sort_unstable();
     let (mut count, mut bytes, mut end, mut next) = (0, 0, 0, 0);
     for &start in &all[..n] {
+        // Lost addresses are findings, and go on to the end of all memory.
         let stop = start.saturating_add(size.into());
         bytes += stop - start.clamp(end.min(stop), stop);
         end = end.max(stop);
@@ -110,5 +111,6 @@ mod tests {
         assert_eq!(of(|l| 16 * l, 16), (16, 16));
         assert_eq!(of(|_| 8, 4), (1, 1));
         assert_eq!(sectors([None].into_iter(), 4), (0, 0));
+        assert_eq!(sectors([Some(u64::MAX - 1)].into_iter(), 4), (1, 1));
     }
 }

@@ -157,6 +157,7 @@ fn kind(name: &str) -> Option<Type> {
         "pred" => Type::Predicate,
         "f16x2" => Type::Pair(super::float::F16),
         "bf16x2" => Type::Pair(super::float::BF16),
+        "f32x2" => Type::Pair(super::float::F32),
         "f16" | "bf16" | "f32" | "f64" | "tf32" => Type::Float(Format::parse(name)?),
         _ => {
             let (letter, bits) = name.split_at_checked(1)?;

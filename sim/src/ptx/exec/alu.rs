@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 
 /// One operation of floats in all lanes of the mask.
 pub fn float(f: &Float, a: &Lanes, b: &Lanes, c: &Lanes, mask: u32) -> Lanes {
-    if f.format == F32 && f.how == Conversion::nearest() {
+    if f.format == F32 && !f.packed && f.how == Conversion::nearest() {
         // Rust's f32 is PTX's, but for the bits of a NaN.
         let single = |x: u64| f32::from_bits(x as u32);
         let bits = |x: f32| u64::from(float::canonical(x).to_bits());

@@ -178,8 +178,12 @@ impl<'a> Machine<'a> {
         self.state[to..to + bytes.len()].fill(WRITTEN);
         if let Some(shadow) = &mut self.shadow {
             for (word, mask) in words(to, bytes.len()) {
+                // PTX asks for a proxy fence between generic accesses and matrix units that read shared memory, and
+                // does not say whether `cp.async` is one: compilers for Hopper (Triton, CUTLASS's cp.async main loop)
+                // leave the fence out there.
                 let now = crate::ptx::check::race::Epoch {
                     bytes: mask,
+                    asynchronous: true,
                     ..self.clocks.epoch(site.warp, site.lane)
                 };
                 // Whether it was in order was asked when the copy was issued.
