@@ -108,7 +108,7 @@ impl<'a> Machine<'a> {
             });
             return None;
         }
-        if at % align != 0 {
+        if !at.is_multiple_of(align) {
             let name = self.name(space, at).unwrap_or(name.into());
             self.find(site, Kind::Misaligned, (&name, offset, at), || {
                 format!("{size} bytes at offset {offset} of {name}: no multiple of {align}")
