@@ -85,7 +85,7 @@ fn bits_are_extracted_inserted_and_found() {
     ] {
         assert_eq!(at3(f, a, b, c), expected, "{a:x} {b:x} {c:x}");
     }
-    assert_eq!(permute(Some("x")), None);
+    assert!(permute(Some("x")).is_none());
     assert_eq!(insert(0xff, 0, 4, 4, 32), 0xf0);
     assert_eq!(insert(0xff, 0, 28, 8, 32), 0xf000_0000);
     assert_eq!(find(32, false, false)(&[8; 32])[0], 3);

@@ -84,7 +84,7 @@ impl<'a> Parser<'a> {
                     Operand::Name(word)
                 }
             }
-            other => {
+            other @ (Token::Text(_) | Token::Mark(_) | Token::End) => {
                 return Err(self.error(format!("expected an operand, found {}", shown(other))));
             }
         };
@@ -138,7 +138,7 @@ impl<'a> Parser<'a> {
                     offset = x;
                 }
             }
-            other => {
+            other @ (Token::Text(_) | Token::Mark(_) | Token::End) => {
                 return Err(self.error(format!("expected an address, found {}", shown(other))));
             }
         }

@@ -70,7 +70,9 @@ impl<'a> Parser<'a> {
                 self.step();
                 Ok(word)
             }
-            other => Err(self.error(format!("expected {what}, found {}", shown(other)))),
+            other @ (Token::Number(_) | Token::Text(_) | Token::Mark(_) | Token::End) => {
+                Err(self.error(format!("expected {what}, found {}", shown(other))))
+            }
         }
     }
 
@@ -83,7 +85,9 @@ impl<'a> Parser<'a> {
                 self.step();
                 Ok(x as u64)
             }
-            other => Err(self.error(format!("expected {what}, found {}", shown(other)))),
+            other @ (Token::Word(_) | Token::Text(_) | Token::Mark(_) | Token::End) => {
+                Err(self.error(format!("expected {what}, found {}", shown(other))))
+            }
         }
     }
 
@@ -142,7 +146,7 @@ impl<'a> Parser<'a> {
                     continue;
                 }
                 Token::Word(word) => word,
-                other => {
+                other @ (Token::Number(_) | Token::Text(_) | Token::Mark(_)) => {
                     let message = format!("expected a directive, found {}", shown(other));
                     return Err(self.error(message));
                 }
@@ -204,7 +208,11 @@ impl<'a> Parser<'a> {
                     out.variables.extend(self.variables(external)?);
                     return Ok(());
                 }
-                other => {
+                other @ (Token::Word(_)
+                | Token::Number(_)
+                | Token::Text(_)
+                | Token::Mark(_)
+                | Token::End) => {
                     let message = format!("{} is no directive of a module", shown(other));
                     return Err(self.error(message));
                 }
@@ -265,7 +273,11 @@ impl<'a> Parser<'a> {
                     }
                 }
                 Token::Word(word) if self.skip_directive(word)? => {}
-                other => {
+                other @ (Token::Word(_)
+                | Token::Number(_)
+                | Token::Text(_)
+                | Token::Mark(_)
+                | Token::End) => {
                     let message = format!("expected the body of `{name}`, found {}", shown(other));
                     return Err(self.error(message));
                 }
@@ -454,7 +466,7 @@ impl<'a> Parser<'a> {
                 }
                 Token::Word(_) => out.push(Statement::Instruction(self.instruction()?)),
                 Token::End => return Err(self.error("this body has no `}`")),
-                other => {
+                other @ (Token::Number(_) | Token::Text(_) | Token::Mark(_)) => {
                     let message = format!("expected an instruction, found {}", shown(other));
                     return Err(self.error(message));
                 }
