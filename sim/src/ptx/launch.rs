@@ -129,7 +129,8 @@ fn check(kernel: &Kernel, launch: &Launch) -> Result<(), Error> {
 
 fn params(kernel: &Kernel, args: &[Arg], memory: &Memory) -> Result<Vec<u8>, Error> {
     if args.len() != kernel.params.len() {
-        let wanted: Vec<_> = kernel.params.iter().map(|(n, _, s)| format!("{n} ({s} bytes)")).collect();
+        let wanted: Vec<_> =
+            kernel.params.iter().map(|(n, _, s)| format!("{n} ({s} bytes)")).collect();
         return Err(Error::Launch(format!(
             "`{}` has {} parameters, here are {} arguments; it takes {}",
             kernel.name,

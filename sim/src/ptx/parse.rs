@@ -191,8 +191,7 @@ impl<'a> Parser<'a> {
                 }
                 Token::Word(".entry" | ".func") => {
                     let function = self.function()?;
-                    let known =
-                        |f: &&mut Function<'a>| f.name == function.name && f.body.is_none();
+                    let known = |f: &&mut Function<'a>| f.name == function.name && f.body.is_none();
                     match out.functions.iter_mut().find(known) {
                         Some(declared) => *declared = function,
                         None => out.functions.push(function),
@@ -370,16 +369,7 @@ impl<'a> Parser<'a> {
                 return Err(Error::text(line, column, format!("`{name}` has too many values")));
             }
             let align = align.unwrap_or(bytes * lanes).max(1);
-            out.push(Variable {
-                name,
-                space,
-                align,
-                size,
-                external,
-                bytes: initial,
-                line,
-                column,
-            });
+            out.push(Variable { name, space, align, size, external, bytes: initial, line, column });
             if one || !self.eat(',') {
                 return Ok(out);
             }
@@ -537,7 +527,11 @@ impl<'a> Parser<'a> {
                 self.step();
                 if self.is('+') || self.is('-') {
                     // `mov.u64 %rd, table+8`: an address as a value.
-                    Operand::Address { base: Some(word), offset: self.offset()?, coordinates: vec![] }
+                    Operand::Address {
+                        base: Some(word),
+                        offset: self.offset()?,
+                        coordinates: vec![],
+                    }
                 } else {
                     Operand::Name(word)
                 }

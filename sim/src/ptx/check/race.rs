@@ -219,7 +219,13 @@ impl Shadow {
 
     /// A write; `same` tells whether it changes nothing.
     #[inline]
-    pub fn write(&mut self, word: usize, now: Epoch, same: bool, clocks: &Clocks) -> Option<Conflict> {
+    pub fn write(
+        &mut self,
+        word: usize,
+        now: Epoch,
+        same: bool,
+        clocks: &Clocks,
+    ) -> Option<Conflict> {
         let (agent, lane) = (now.agent as usize, now.lane as usize);
         let write = *self.writes.get(word)?;
         let mut conflict = None;

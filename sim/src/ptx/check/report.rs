@@ -158,7 +158,13 @@ mod tests {
     fn costs_add_up() {
         let mut statistics = Statistics::default();
         assert_eq!((statistics.conflicts(), statistics.sector_efficiency()), (0, 1.0));
-        let line = Line { wavefronts: 4, ideal_wavefronts: 1, sectors: 8, ideal_sectors: 4, ..Line::default() };
+        let line = Line {
+            wavefronts: 4,
+            ideal_wavefronts: 1,
+            sectors: 8,
+            ideal_sectors: 4,
+            ..Line::default()
+        };
         statistics.lines.insert(3, line);
         assert_eq!((statistics.conflicts(), statistics.sector_efficiency()), (3, 0.5));
     }

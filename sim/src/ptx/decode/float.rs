@@ -8,8 +8,8 @@ use crate::ptx::{
 };
 
 pub const NAMES: &[&str] = &[
-    "add", "sub", "mul", "fma", "mad", "div", "min", "max", "neg", "abs", "rcp", "sqrt", "rsqrt", "sin", "cos", "ex2",
-    "lg2", "tanh", "copysign", "testp", "cvt", "setp", "set",
+    "add", "sub", "mul", "fma", "mad", "div", "min", "max", "neg", "abs", "rcp", "sqrt", "rsqrt",
+    "sin", "cos", "ex2", "lg2", "tanh", "copysign", "testp", "cvt", "setp", "set",
 ];
 
 /// Some names are those of integer instructions also: the type says which.
@@ -147,9 +147,10 @@ impl<'a> Decoder<'a> {
                 let a = self.source(&parts, 1, from)?;
                 Ok(Op::ConvertHalves { cvt, d: self.result(&parts, 0)?, a })
             }
-            (Type::Pair(_), _) | (_, Type::Pair(_)) | (Type::Predicate, _) | (_, Type::Predicate) => {
-                Err(parts.unsupported(format!("`{}`", parts.text.name)))
-            }
+            (Type::Pair(_), _)
+            | (_, Type::Pair(_))
+            | (Type::Predicate, _)
+            | (_, Type::Predicate) => Err(parts.unsupported(format!("`{}`", parts.text.name))),
             _ => {
                 parts.done(2..=2)?;
                 let a = self.source(&parts, 1, from)?;

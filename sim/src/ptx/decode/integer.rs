@@ -9,9 +9,9 @@ use crate::ptx::{
 };
 
 pub const NAMES: &[&str] = &[
-    "add", "addc", "sub", "subc", "mul", "mad", "madc", "mul24", "mad24", "div", "rem", "min", "max", "abs", "neg",
-    "and", "or", "xor", "not", "cnot", "shl", "shr", "shf", "bfe", "bfi", "bfind", "popc", "clz", "brev", "prmt",
-    "lop3", "sad", "dp4a", "dp2a", "bmsk", "szext",
+    "add", "addc", "sub", "subc", "mul", "mad", "madc", "mul24", "mad24", "div", "rem", "min",
+    "max", "abs", "neg", "and", "or", "xor", "not", "cnot", "shl", "shr", "shf", "bfe", "bfi",
+    "bfind", "popc", "clz", "brev", "prmt", "lop3", "sad", "dp4a", "dp2a", "bmsk", "szext",
 ];
 
 impl<'a> Decoder<'a> {
@@ -132,7 +132,12 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn one(&mut self, parts: Parts<'a, '_>, f: crate::ptx::op::F1, kind: Type) -> Result<Op, Error> {
+    fn one(
+        &mut self,
+        parts: Parts<'a, '_>,
+        f: crate::ptx::op::F1,
+        kind: Type,
+    ) -> Result<Op, Error> {
         parts.done(2..=2)?;
         let a = self.source(&parts, 1, kind)?;
         Ok(Op::F1 { f, d: self.result(&parts, 0)?, a })

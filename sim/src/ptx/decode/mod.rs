@@ -38,10 +38,16 @@ pub fn kernel(module: &Text<'_>, function: &Function<'_>) -> Result<Kernel, Erro
 /// What a name means in a scope.
 #[derive(Clone, Debug)]
 enum Binding {
-    Register { slot: Slot, bits: u32 },
+    Register {
+        slot: Slot,
+        bits: u32,
+    },
     Predicate(u32),
     /// An offset in its space.
-    Variable { space: Space, offset: u32 },
+    Variable {
+        space: Space,
+        offset: u32,
+    },
     Global,
 }
 
@@ -172,9 +178,10 @@ impl<'a> Decoder<'a> {
         let mut scope = Scope::default();
         for param in &function.params {
             bytes = bytes.next_multiple_of(param.align as u32);
-            let size = u32::try_from(param.size).ok().filter(|s| *s <= 1 << 16).ok_or_else(
-                || Error::text(param.line, param.column, "a parameter has at most 65536 bytes"),
-            )?;
+            let size =
+                u32::try_from(param.size).ok().filter(|s| *s <= 1 << 16).ok_or_else(|| {
+                    Error::text(param.line, param.column, "a parameter has at most 65536 bytes")
+                })?;
             params.push((param.name.to_string(), bytes, size));
             let binding = Binding::Variable { space: Space::Param, offset: bytes };
             scope.names.insert(param.name, binding);
@@ -484,7 +491,9 @@ impl<'a> Decoder<'a> {
             Operand::Name(name) => {
                 Ok(Predicate { slot: self.predicate(parts, name)?, negated: false })
             }
-            Operand::Not(name) => Ok(Predicate { slot: self.predicate(parts, name)?, negated: true }),
+            Operand::Not(name) => {
+                Ok(Predicate { slot: self.predicate(parts, name)?, negated: true })
+            }
             // Some compilers write the constants true and false.
             Operand::Literal(Literal::Int(x)) => Ok(Predicate { slot: TRUE, negated: x == 0 }),
             Operand::Literal(_)
@@ -496,7 +505,11 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn predicate_result(&mut self, parts: &Parts<'a, '_>, operand: &Operand<'a>) -> Result<u32, Error> {
+    fn predicate_result(
+        &mut self,
+        parts: &Parts<'a, '_>,
+        operand: &Operand<'a>,
+    ) -> Result<u32, Error> {
         match operand {
             Operand::Name(name) => self.predicate(parts, name),
             Operand::Sink => Ok(0),
@@ -518,7 +531,11 @@ impl<'a> Decoder<'a> {
     }
 
     /// The slot and width of a result.
-    fn result_of(&mut self, parts: &Parts<'a, '_>, operand: &Operand<'a>) -> Result<(Slot, u32), Error> {
+    fn result_of(
+        &mut self,
+        parts: &Parts<'a, '_>,
+        operand: &Operand<'a>,
+    ) -> Result<(Slot, u32), Error> {
         match operand {
             Operand::Sink => Ok((SINK, 64)),
             Operand::Name(name) => match self.lookup(name) {
@@ -547,12 +564,18 @@ impl<'a> Decoder<'a> {
     }
 
     /// The slot of a value of this type.
-    fn source_of(&mut self, parts: &Parts<'a, '_>, operand: &Operand<'a>, kind: Type) -> Result<Slot, Error> {
+    fn source_of(
+        &mut self,
+        parts: &Parts<'a, '_>,
+        operand: &Operand<'a>,
+        kind: Type,
+    ) -> Result<Slot, Error> {
         Ok(match operand {
             Operand::Literal(literal) => {
                 let bits = match (*literal, kind) {
                     (Literal::Int(x), Type::Float(f)) if f.bits >= 32 && x != 0 => {
-                        return Err(parts.error(format!("{x} is no float: floats have the form 0f3F800000")));
+                        return Err(parts
+                            .error(format!("{x} is no float: floats have the form 0f3F800000")));
                     }
                     (Literal::Int(x), _) => x as u64,
                     (Literal::F32(x), Type::Float(f)) if f == super::float::F64 => {
@@ -586,7 +609,9 @@ impl<'a> Decoder<'a> {
                 },
             },
             Operand::Address { base: Some(name), offset, .. } => match self.lookup(name) {
-                Some(Binding::Variable { space, offset: at }) => self.address_of(space, at, *offset),
+                Some(Binding::Variable { space, offset: at }) => {
+                    self.address_of(space, at, *offset)
+                }
                 Some(Binding::Global) => self.global(name, *offset),
                 Some(_) => return Err(parts.error("sums of registers are no operands")),
                 None => return Err(self.unknown(parts, name)),
@@ -627,7 +652,12 @@ impl<'a> Decoder<'a> {
         self.source_of(parts, &operand, kind)
     }
 
-    fn source_if(&mut self, parts: &Parts<'a, '_>, i: usize, kind: Type) -> Result<Option<Slot>, Error> {
+    fn source_if(
+        &mut self,
+        parts: &Parts<'a, '_>,
+        i: usize,
+        kind: Type,
+    ) -> Result<Option<Slot>, Error> {
         if i < parts.text.operands.len() { self.source(parts, i, kind).map(Some) } else { Ok(None) }
     }
 

@@ -7,8 +7,7 @@ use crate::ptx::{
     text::Operand,
 };
 
-pub const NAMES: &[&str] =
-    &["mov", "selp", "slct", "cvta", "isspacep", "mapa", "createpolicy"];
+pub const NAMES: &[&str] = &["mov", "selp", "slct", "cvta", "isspacep", "mapa", "createpolicy"];
 
 impl<'a> Decoder<'a> {
     pub(super) fn moves(&mut self, main: &str, mut parts: Parts<'a, '_>) -> Result<Op, Error> {
@@ -44,8 +43,8 @@ impl<'a> Decoder<'a> {
             }
             "cvta" => {
                 let to = parts.take("to");
-                let space = parts
-                    .take_any(&["global", "shared", "shared::cta", "local", "const", "param"]);
+                let space =
+                    parts.take_any(&["global", "shared", "shared::cta", "local", "const", "param"]);
                 parts.take("u64");
                 parts.take("u32");
                 parts.done(2..=2)?;
@@ -116,7 +115,12 @@ impl<'a> Decoder<'a> {
                 let a = self.source(&parts, 1, kind)?;
                 Ok(Op::Unpack { parts: self.results(&parts, 0)?, a, bits })
             }
-            (_, Operand::Name("%clock" | "%clock_hi" | "%clock64" | "%globaltimer" | "%globaltimer_lo")) => {
+            (
+                _,
+                Operand::Name(
+                    "%clock" | "%clock_hi" | "%clock64" | "%globaltimer" | "%globaltimer_lo",
+                ),
+            ) => {
                 let mask = crate::ptx::op::mask_of(kind.bits());
                 Ok(Op::Clock { d: self.result(&parts, 0)?, mask })
             }

@@ -2,17 +2,30 @@
 
 use super::{Decoder, Parts};
 use crate::ptx::{
-    Error,
-    matrix,
+    Error, matrix,
     op::{
-        ALWAYS, AddressSpace, AtomicOp, BarrierKind, Fence, GroupMatrix, Op, SINK, Shuffle, Type, Vote, WarpMatrix,
+        ALWAYS, AddressSpace, AtomicOp, BarrierKind, Fence, GroupMatrix, Op, SINK, Shuffle, Type,
+        Vote, WarpMatrix,
     },
     text::Operand,
 };
 
 pub const NAMES: &[&str] = &[
-    "shfl", "vote", "match", "redux", "activemask", "elect", "bar", "barrier", "membar", "fence", "ldmatrix",
-    "stmatrix", "movmatrix", "mma", "wgmma",
+    "shfl",
+    "vote",
+    "match",
+    "redux",
+    "activemask",
+    "elect",
+    "bar",
+    "barrier",
+    "membar",
+    "fence",
+    "ldmatrix",
+    "stmatrix",
+    "movmatrix",
+    "mma",
+    "wgmma",
 ];
 
 const WORD: Type = Type::Bits(32);
@@ -32,7 +45,9 @@ impl<'a> Decoder<'a> {
             _ => {}
         }
         if !parts.take("sync") {
-            return Err(parts.unsupported(format!("`{}`: since Volta it is .sync", parts.text.name)));
+            return Err(
+                parts.unsupported(format!("`{}`: since Volta it is .sync", parts.text.name))
+            );
         }
         match main {
             "shfl" => {
@@ -193,7 +208,8 @@ impl<'a> Decoder<'a> {
         }
         let id = self.source(&parts, first, WORD)?;
         let last = if first == 1 { n - 1 } else { n };
-        let count = if last > first + 1 { Some(self.source(&parts, first + 1, WORD)?) } else { None };
+        let count =
+            if last > first + 1 { Some(self.source(&parts, first + 1, WORD)?) } else { None };
         if kind == BarrierKind::Arrive && count.is_none() {
             return Err(parts.error("bar.arrive says how many threads"));
         }
@@ -202,7 +218,8 @@ impl<'a> Decoder<'a> {
 
     fn fence(&mut self, mut parts: Parts<'a, '_>) -> Result<Op, Error> {
         if parts.take("proxy") {
-            let known = parts.parts.first().is_some_and(|p| p.starts_with("async") || *p == "alias");
+            let known =
+                parts.parts.first().is_some_and(|p| p.starts_with("async") || *p == "alias");
             if !known {
                 return Err(parts.unsupported(format!("`{}`", parts.text.name)));
             }
@@ -235,7 +252,9 @@ impl<'a> Decoder<'a> {
         let wide = name.ends_with("f64.f64.f64.f64");
         let expected = mma.registers().map(|r| if wide { r / 2 } else { r });
         if [d.len(), a.len(), b.len(), c.len()] != expected {
-            return Err(parts.error(format!("`{name}` has {expected:?} registers of d, a, b and c")));
+            return Err(
+                parts.error(format!("`{name}` has {expected:?} registers of d, a, b and c"))
+            );
         }
         Ok(Op::Mma(Box::new(WarpMatrix { mma, d, a, b, c, wide })))
     }

@@ -33,7 +33,12 @@ pub type Bytes = [u8; 64];
 
 impl<'a> Machine<'a> {
     /// The space and the address in it that a lane names.
-    pub(super) fn target(&self, warp: &Warp<'_>, address: Address, lane: usize) -> (AddressSpace, u64) {
+    pub(super) fn target(
+        &self,
+        warp: &Warp<'_>,
+        address: Address,
+        lane: usize,
+    ) -> (AddressSpace, u64) {
         let base = warp.registers[address.base as usize][lane];
         let raw = base.wrapping_add(address.offset as u64);
         let generic = address.space == AddressSpace::Generic;
@@ -61,7 +66,8 @@ impl<'a> Machine<'a> {
         size: usize,
     ) -> Option<Place> {
         let align = size.next_power_of_two() as u64;
-        let bounds = |length: usize| at.checked_add(size as u64).is_some_and(|end| end <= length as u64);
+        let bounds =
+            |length: usize| at.checked_add(size as u64).is_some_and(|end| end <= length as u64);
         let (place, name, offset, length) = match space {
             AddressSpace::Shared => {
                 let n = self.shared.len();
@@ -137,7 +143,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(super) fn tell(&mut self, site: Site, kind: Kind, place: Place, message: impl FnOnce() -> String) {
+    pub(super) fn tell(
+        &mut self,
+        site: Site,
+        kind: Kind,
+        place: Place,
+        message: impl FnOnce() -> String,
+    ) {
         if let Some(at) = self.known.get(&(site.pc, kind)) {
             self.findings[*at].count += 1;
             return;
@@ -147,7 +159,14 @@ impl<'a> Machine<'a> {
     }
 
     /// Reads bytes that are there: were they written, and in order before now?
-    pub(super) fn read(&mut self, site: Site, warp: &Warp<'_>, place: Place, how: Manner, out: &mut [u8]) {
+    pub(super) fn read(
+        &mut self,
+        site: Site,
+        warp: &Warp<'_>,
+        place: Place,
+        how: Manner,
+        out: &mut [u8],
+    ) {
         let size = out.len();
         match place {
             Place::Shared(at) => {
@@ -163,7 +182,9 @@ impl<'a> Machine<'a> {
             Place::Global(index, at) => {
                 let Some(buffer) = self.memory.buffer(index) else { return };
                 out.copy_from_slice(&buffer.bytes[at..at + size]);
-                if !buffer.state.is_empty() && buffer.state[at..at + size].iter().any(|s| *s != WRITTEN) {
+                if !buffer.state.is_empty()
+                    && buffer.state[at..at + size].iter().any(|s| *s != WRITTEN)
+                {
                     self.unwritten(site, place, false);
                 }
                 if self.full {
@@ -188,7 +209,14 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(super) fn write(&mut self, site: Site, warp: &mut Warp<'_>, place: Place, how: Manner, bytes: &[u8]) {
+    pub(super) fn write(
+        &mut self,
+        site: Site,
+        warp: &mut Warp<'_>,
+        place: Place,
+        how: Manner,
+        bytes: &[u8],
+    ) {
         let size = bytes.len();
         match place {
             Place::Shared(at) => {
@@ -228,7 +256,14 @@ impl<'a> Machine<'a> {
     }
 
     /// Races on words of shared memory.
-    pub(super) fn look(&mut self, site: Site, at: usize, size: usize, how: Manner, new: Option<&[u8]>) {
+    pub(super) fn look(
+        &mut self,
+        site: Site,
+        at: usize,
+        size: usize,
+        how: Manner,
+        new: Option<&[u8]>,
+    ) {
         let mut worst = None;
         let Some(shadow) = &mut self.shadow else { return };
         for (word, bytes) in words(at, size) {
@@ -265,7 +300,11 @@ impl<'a> Machine<'a> {
                     Past::Read => "read",
                 };
                 self.tell(site, Kind::Race, place, || {
-                    let lane = if other.lane < 32 { format!("lane {}", other.lane) } else { "lanes".into() };
+                    let lane = if other.lane < 32 {
+                        format!("lane {}", other.lane)
+                    } else {
+                        "lanes".into()
+                    };
                     let who = if other.agent as usize == site.warp {
                         format!("{lane} of the same warp")
                     } else {
@@ -300,7 +339,8 @@ impl<'a> Machine<'a> {
         }
         let mut worst = None;
         for (word, bytes) in words(at, size) {
-            let now = Epoch { bytes, strong: how.strong, ..self.clocks.epoch(site.warp, site.lane) };
+            let now =
+                Epoch { bytes, strong: how.strong, ..self.clocks.epoch(site.warp, site.lane) };
             let same = new.is_some_and(|new| {
                 let (from, to) = ((4 * word).max(at), (4 * word + 4).min(at + size));
                 buffer.bytes[from..to] == new[from - at..to - at]
@@ -379,7 +419,14 @@ impl<'a> Machine<'a> {
     }
 
     /// Counts wavefronts and sectors.
-    pub(super) fn cost(&mut self, warp: &Warp<'_>, address: Address, size: u32, pc: u32, mask: u32) {
+    pub(super) fn cost(
+        &mut self,
+        warp: &Warp<'_>,
+        address: Address,
+        size: u32,
+        pc: u32,
+        mask: u32,
+    ) {
         if !self.full || matches!(address.space, AddressSpace::Local | AddressSpace::Param) {
             return;
         }
@@ -428,7 +475,8 @@ pub struct GlobalWord {
 
 impl GlobalShadow {
     pub fn word(&mut self, buffer: usize, word: usize) -> &mut GlobalWord {
-        let nobody = Epoch { time: 0, agent: 0, lane: 0, bytes: 0, strong: false, asynchronous: false };
+        let nobody =
+            Epoch { time: 0, agent: 0, lane: 0, bytes: 0, strong: false, asynchronous: false };
         let empty = GlobalWord { write: (0, nobody), read: (0, nobody), shared: false };
         let page = self.pages.entry((buffer, word / PAGE)).or_insert_with(|| vec![empty; PAGE]);
         &mut page[word % PAGE]
@@ -476,7 +524,8 @@ impl GlobalWord {
         self.shared = false;
         self.read.1.time = 0;
         let own = self.write.0 == block
-            && (self.write.1.time, self.write.1.agent, self.write.1.lane) == (now.time, now.agent, now.lane);
+            && (self.write.1.time, self.write.1.agent, self.write.1.lane)
+                == (now.time, now.agent, now.lane);
         let kept = if own { self.write.1.bytes } else { 0 };
         self.write = (block, Epoch { bytes: now.bytes | kept, ..now });
         conflict

@@ -24,7 +24,8 @@ pub fn float(f: &Float, a: &Lanes, b: &Lanes, c: &Lanes, mask: u32) -> Lanes {
             FloatOp::Fma => {
                 // The product is exact in f64; only ties after the addition need care.
                 return std::array::from_fn(|i| {
-                    let sum = float::fma(single(a[i]).into(), single(b[i]).into(), single(c[i]).into());
+                    let sum =
+                        float::fma(single(a[i]).into(), single(b[i]).into(), single(c[i]).into());
                     bits(sum as f32)
                 });
             }
@@ -48,7 +49,9 @@ pub fn float(f: &Float, a: &Lanes, b: &Lanes, c: &Lanes, mask: u32) -> Lanes {
         out[i] = if f.packed {
             let bits = f.format.bits;
             let half = |x: u64, at: u32| x >> (at * bits) & mask_of(bits);
-            (0..2).fold(0, |sum, at| sum | one(f, half(a[i], at), half(b[i], at), half(c[i], at)) << (at * bits))
+            (0..2).fold(0, |sum, at| {
+                sum | one(f, half(a[i], at), half(b[i], at), half(c[i], at)) << (at * bits)
+            })
         } else {
             one(f, a[i], b[i], c[i])
         };
@@ -98,7 +101,11 @@ fn one(f: &Float, a: u64, b: u64, c: u64) -> u64 {
         FloatOp::Tanh => x.tanh(),
         FloatOp::CopySign => x,
     };
-    if f.format == F32 && f.how.round == Round::Nearest && f.how.saturate == Saturate::No && !f.how.relu {
+    if f.format == F32
+        && f.how.round == Round::Nearest
+        && f.how.saturate == Saturate::No
+        && !f.how.relu
+    {
         let x = float::canonical(result as f32);
         return u64::from(if flush { float::flushed(x) } else { x }.to_bits());
     }
@@ -203,10 +210,16 @@ fn compare(warp: &Warp<'_>, how: (Compare, Type, bool), a: u32, b: u32, mask: u3
             Type::Pair(f) => {
                 for (at, to) in out.iter_mut().enumerate() {
                     let half = |x: u64| x >> (at as u32 * f.bits) & mask_of(f.bits);
-                    *to |= u32::from(accepts(accept, Type::Float(f), flush, half(a[i]), half(b[i]))) << i;
+                    *to |=
+                        u32::from(accepts(accept, Type::Float(f), flush, half(a[i]), half(b[i])))
+                            << i;
                 }
             }
-            Type::Unsigned(_) | Type::Signed(_) | Type::Bits(_) | Type::Float(_) | Type::Predicate => {
+            Type::Unsigned(_)
+            | Type::Signed(_)
+            | Type::Bits(_)
+            | Type::Float(_)
+            | Type::Predicate => {
                 out[0] |= u32::from(accepts(accept, kind, flush, a[i], b[i])) << i;
             }
         }
@@ -324,7 +337,8 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             let mut out = 0;
             for i in each(mask) {
                 let x = value(*format, a[i], false);
-                let smallest = if *format == F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
+                let smallest =
+                    if *format == F64 { f64::MIN_POSITIVE } else { f64::from(f32::MIN_POSITIVE) };
                 let subnormal = x != 0.0 && x.abs() < smallest;
                 let yes = match test {
                     FloatTest::Finite => x.is_finite(),
@@ -364,7 +378,8 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
                 AddressSpace::Global | AddressSpace::Generic => 0,
             };
             let of = |x: u64| if x >> 40 <= 3 { x >> 40 } else { 0 };
-            let out = a.iter().enumerate().fold(0, |m, (i, x)| m | u32::from(of(*x) == window) << i);
+            let out =
+                a.iter().enumerate().fold(0, |m, (i, x)| m | u32::from(of(*x) == window) << i);
             put_predicate(warp, *p, out, mask);
         }
         _ => {}

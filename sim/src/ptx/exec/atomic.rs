@@ -71,7 +71,8 @@ impl<'a> Machine<'a> {
 
     /// A strong read: it learns at once if it acquires, else by the next fence.
     pub(super) fn saw(&mut self, warp: &mut Warp<'a>, place: Place, lane: usize, order: Order) {
-        let Some((blocks, block, known)) = self.key(place).and_then(|k| self.released.get(&k)) else {
+        let Some((blocks, block, known)) = self.key(place).and_then(|k| self.released.get(&k))
+        else {
             return;
         };
         if *block == self.number {
@@ -110,10 +111,20 @@ pub fn combine(op: AtomicOp, kind: Type, old: u64, value: u64, other: u64) -> u6
                     (f64::from_bits(old) + f64::from_bits(value)).to_bits()
                 }
                 AtomicOp::Add => add(old, value),
-                AtomicOp::Min => f.encode(float::lesser(of(old), of(value), false), Conversion::nearest()),
-                AtomicOp::Max => f.encode(float::greater(of(old), of(value), false), Conversion::nearest()),
+                AtomicOp::Min => {
+                    f.encode(float::lesser(of(old), of(value), false), Conversion::nearest())
+                }
+                AtomicOp::Max => {
+                    f.encode(float::greater(of(old), of(value), false), Conversion::nearest())
+                }
                 AtomicOp::Exch => value,
-                AtomicOp::Cas => if old == value { other } else { old },
+                AtomicOp::Cas => {
+                    if old == value {
+                        other
+                    } else {
+                        old
+                    }
+                }
                 AtomicOp::And | AtomicOp::Or | AtomicOp::Xor | AtomicOp::Inc | AtomicOp::Dec => old,
             }
         }
@@ -132,15 +143,45 @@ pub fn combine(op: AtomicOp, kind: Type, old: u64, value: u64, other: u64) -> u6
             };
             mask & match op {
                 AtomicOp::Add => old.wrapping_add(value),
-                AtomicOp::Min => if less { value } else { old },
-                AtomicOp::Max => if less { old } else { value },
+                AtomicOp::Min => {
+                    if less {
+                        value
+                    } else {
+                        old
+                    }
+                }
+                AtomicOp::Max => {
+                    if less {
+                        old
+                    } else {
+                        value
+                    }
+                }
                 AtomicOp::And => old & value,
                 AtomicOp::Or => old | value,
                 AtomicOp::Xor => old ^ value,
                 AtomicOp::Exch => value,
-                AtomicOp::Cas => if old == value { other } else { old },
-                AtomicOp::Inc => if old >= value { 0 } else { old + 1 },
-                AtomicOp::Dec => if old == 0 || old > value { value } else { old - 1 },
+                AtomicOp::Cas => {
+                    if old == value {
+                        other
+                    } else {
+                        old
+                    }
+                }
+                AtomicOp::Inc => {
+                    if old >= value {
+                        0
+                    } else {
+                        old + 1
+                    }
+                }
+                AtomicOp::Dec => {
+                    if old == 0 || old > value {
+                        value
+                    } else {
+                        old - 1
+                    }
+                }
             }
         }
     }

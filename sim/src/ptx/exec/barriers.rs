@@ -86,7 +86,9 @@ impl<'a> Machine<'a> {
         // The second time, the vote is known.
         let id = arrival.id as usize;
         let Some(barrier) = self.barriers.get_mut(id) else {
-            self.find(site, Kind::Barrier, ("", 0, 0), || format!("a block has barriers 0 to 15, not {id}"));
+            self.find(site, Kind::Barrier, ("", 0, 0), || {
+                format!("a block has barriers 0 to 15, not {id}")
+            });
             return Turn::Go;
         };
         if let Some(at) = barrier.results.iter().position(|(w, _)| *w == warp.index) {
@@ -230,7 +232,8 @@ impl<'a> Machine<'a> {
                     let count = count.map_or(1, |c| value(c) as i64);
                     let expect = expect.map_or(0, |e| i64::from(value(e) as u32));
                     let all = warp.alive == 1 << lane;
-                    let knowledge = self.clocks.release(warp.index, mask, all || mask == warp.alive);
+                    let knowledge =
+                        self.clocks.release(warp.index, mask, all || mask == warp.alive);
                     let barrier = self.memory_barriers.entry(at).or_default();
                     let token = barrier.phase & 0xffff_ffff | (barrier.pending as u64) << 32;
                     barrier.owed += expect;
@@ -299,7 +302,13 @@ impl<'a> Machine<'a> {
     }
 
     /// An arrival; are there too many?
-    pub(super) fn arrive(&mut self, at: u32, count: i64, drop: bool, knowledge: &Knowledge) -> bool {
+    pub(super) fn arrive(
+        &mut self,
+        at: u32,
+        count: i64,
+        drop: bool,
+        knowledge: &Knowledge,
+    ) -> bool {
         let Some(barrier) = self.memory_barriers.get_mut(&at) else { return false };
         join(&mut barrier.known, knowledge);
         barrier.pending -= count;

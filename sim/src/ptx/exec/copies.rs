@@ -13,7 +13,16 @@ use crate::ptx::{
 
 /// What a thread has under way, in order.
 pub enum Pending {
-    Copy { lane: usize, group: u32, to: usize, size: usize, from: Option<(usize, usize)>, read: usize, site: Site, early: Option<Vec<u8>> },
+    Copy {
+        lane: usize,
+        group: u32,
+        to: usize,
+        size: usize,
+        from: Option<(usize, usize)>,
+        read: usize,
+        site: Site,
+        early: Option<Vec<u8>>,
+    },
     /// Tells an mbarrier when the copies of this lane before it have ended.
     Arrive { lane: usize, group: u32, at: u32 },
 }
@@ -82,14 +91,30 @@ impl<'a> Machine<'a> {
             self.shared[to..to + size].fill(0xff);
             self.state[to..to + size].fill(PENDING);
             let group = self.copy_group[warp.index][lane];
-            let early = if self.early() { Some(self.fetch(site, warp, from, read, size)) } else { None };
-            self.copies[warp.index]
-                .push(Pending::Copy { lane, group, to, size, from, read, site, early });
+            let early =
+                if self.early() { Some(self.fetch(site, warp, from, read, size)) } else { None };
+            self.copies[warp.index].push(Pending::Copy {
+                lane,
+                group,
+                to,
+                size,
+                from,
+                read,
+                site,
+                early,
+            });
         }
     }
 
     /// The bytes that a copy brings.
-    fn fetch(&mut self, site: Site, warp: &Warp<'_>, from: Option<(usize, usize)>, read: usize, size: usize) -> Vec<u8> {
+    fn fetch(
+        &mut self,
+        site: Site,
+        warp: &Warp<'_>,
+        from: Option<(usize, usize)>,
+        read: usize,
+        size: usize,
+    ) -> Vec<u8> {
         let mut bytes = vec![0; size];
         if let Some((index, at)) = from {
             self.read(site, warp, Place::Global(index, at), Manner::default(), &mut bytes[..read]);
@@ -104,8 +129,7 @@ impl<'a> Machine<'a> {
     pub(super) fn copy_wait(&mut self, warp: &mut Warp<'a>, left: Option<u32>, mask: u32) {
         let open = self.copy_group[warp.index];
         let ends = move |lane: usize, group: u32| {
-            mask >> lane & 1 == 1
-                && left.is_none_or(|n| group < open[lane].saturating_sub(n))
+            mask >> lane & 1 == 1 && left.is_none_or(|n| group < open[lane].saturating_sub(n))
         };
         self.end_copies(warp.index, ends);
     }
@@ -116,7 +140,9 @@ impl<'a> Machine<'a> {
         let mut kept = Vec::with_capacity(pending.len());
         for entry in pending {
             match entry {
-                Pending::Copy { lane, group, to, size, from, read, site, early } if ends(lane, group) => {
+                Pending::Copy { lane, group, to, size, from, read, site, early }
+                    if ends(lane, group) =>
+                {
                     let bytes = early.unwrap_or_else(|| {
                         let mut bytes = vec![0; size];
                         if let Some((index, at)) = from {
@@ -137,7 +163,8 @@ impl<'a> Machine<'a> {
         let Some(buffer) = self.memory.buffer(index) else { return };
         let size = out.len();
         out.copy_from_slice(&buffer.bytes[at..at + size]);
-        let unwritten = !buffer.state.is_empty() && buffer.state[at..at + size].iter().any(|s| *s != WRITTEN);
+        let unwritten =
+            !buffer.state.is_empty() && buffer.state[at..at + size].iter().any(|s| *s != WRITTEN);
         if unwritten {
             self.tell(site, Kind::Uninitialised, Place::Global(index, at), || {
                 "copies bytes that nobody wrote".into()
@@ -193,10 +220,13 @@ impl<'a> Machine<'a> {
                 did = true;
                 // All that a lane has issued before its last arrival.
                 let last = |lane: usize| {
-                    pending.iter().filter_map(|p| match p {
-                        Pending::Arrive { lane: l, group, .. } if *l == lane => Some(*group),
-                        Pending::Arrive { .. } | Pending::Copy { .. } => None,
-                    }).max()
+                    pending
+                        .iter()
+                        .filter_map(|p| match p {
+                            Pending::Arrive { lane: l, group, .. } if *l == lane => Some(*group),
+                            Pending::Arrive { .. } | Pending::Copy { .. } => None,
+                        })
+                        .max()
                 };
                 let ends: Vec<Option<u32>> = (0..32).map(last).collect();
                 self.end_copies(warp, |lane, group| ends[lane].is_some_and(|g| group <= g));
@@ -226,7 +256,9 @@ impl<'a> Machine<'a> {
             if size == 0 {
                 continue;
             }
-            let (Some(to), Some(from)) = (place(self, bulk.to), place(self, bulk.from)) else { continue };
+            let (Some(to), Some(from)) = (place(self, bulk.to), place(self, bulk.from)) else {
+                continue;
+            };
             let barrier = bulk.barrier.and_then(|address| {
                 let (space, at) = self.target(warp, address, lane);
                 match (space, self.place(site, space, at, 8)) {
@@ -248,7 +280,17 @@ impl<'a> Machine<'a> {
             let known = self.clocks.release(warp.index, 1 << lane, warp.alive == 1 << lane);
             let to_shared = matches!(to, Place::Shared(_));
             let group = self.bulk_group[warp.index];
-            self.bulk.push(BulkCopy { site, done: false, to_shared, group, to, from, size, barrier, known });
+            self.bulk.push(BulkCopy {
+                site,
+                done: false,
+                to_shared,
+                group,
+                to,
+                from,
+                size,
+                barrier,
+                known,
+            });
         }
         if self.early() {
             self.finish_bulk(|copy| copy.barrier.is_some());

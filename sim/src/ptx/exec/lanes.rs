@@ -49,37 +49,82 @@ macro_rules! f3 {
 macro_rules! w {
     (f1, $bits:expr, unsigned, |$a:ident| $e:expr) => {
         match $bits {
-            ..=16 => f1!(|x| { let $a = x as u16; u64::from(($e) as u16) }),
-            17..=32 => f1!(|x| { let $a = x as u32; u64::from(($e) as u32) }),
-            _ => f1!(|x| { let $a = x; ($e) as u64 }),
+            ..=16 => f1!(|x| {
+                let $a = x as u16;
+                u64::from(($e) as u16)
+            }),
+            17..=32 => f1!(|x| {
+                let $a = x as u32;
+                u64::from(($e) as u32)
+            }),
+            _ => f1!(|x| {
+                let $a = x;
+                ($e) as u64
+            }),
         }
     };
     (f1, $bits:expr, signed, |$a:ident| $e:expr) => {
         match $bits {
-            ..=16 => f1!(|x| { let $a = x as i16; u64::from(($e) as u16) }),
-            17..=32 => f1!(|x| { let $a = x as i32; u64::from(($e) as u32) }),
-            _ => f1!(|x| { let $a = x as i64; ($e) as u64 }),
+            ..=16 => f1!(|x| {
+                let $a = x as i16;
+                u64::from(($e) as u16)
+            }),
+            17..=32 => f1!(|x| {
+                let $a = x as i32;
+                u64::from(($e) as u32)
+            }),
+            _ => f1!(|x| {
+                let $a = x as i64;
+                ($e) as u64
+            }),
         }
     };
     (f2, $bits:expr, unsigned, |$a:ident, $b:ident| $e:expr) => {
         match $bits {
-            ..=16 => f2!(|x, y| { let ($a, $b) = (x as u16, y as u16); u64::from(($e) as u16) }),
-            17..=32 => f2!(|x, y| { let ($a, $b) = (x as u32, y as u32); u64::from(($e) as u32) }),
-            _ => f2!(|x, y| { let ($a, $b) = (x, y); ($e) as u64 }),
+            ..=16 => f2!(|x, y| {
+                let ($a, $b) = (x as u16, y as u16);
+                u64::from(($e) as u16)
+            }),
+            17..=32 => f2!(|x, y| {
+                let ($a, $b) = (x as u32, y as u32);
+                u64::from(($e) as u32)
+            }),
+            _ => f2!(|x, y| {
+                let ($a, $b) = (x, y);
+                ($e) as u64
+            }),
         }
     };
     (f2, $bits:expr, signed, |$a:ident, $b:ident| $e:expr) => {
         match $bits {
-            ..=16 => f2!(|x, y| { let ($a, $b) = (x as i16, y as i16); u64::from(($e) as u16) }),
-            17..=32 => f2!(|x, y| { let ($a, $b) = (x as i32, y as i32); u64::from(($e) as u32) }),
-            _ => f2!(|x, y| { let ($a, $b) = (x as i64, y as i64); ($e) as u64 }),
+            ..=16 => f2!(|x, y| {
+                let ($a, $b) = (x as i16, y as i16);
+                u64::from(($e) as u16)
+            }),
+            17..=32 => f2!(|x, y| {
+                let ($a, $b) = (x as i32, y as i32);
+                u64::from(($e) as u32)
+            }),
+            _ => f2!(|x, y| {
+                let ($a, $b) = (x as i64, y as i64);
+                ($e) as u64
+            }),
         }
     };
     (f3, $bits:expr, unsigned, |$a:ident, $b:ident, $c:ident| $e:expr) => {
         match $bits {
-            ..=16 => f3!(|x, y, z| { let ($a, $b, $c) = (x as u16, y as u16, z as u16); u64::from(($e) as u16) }),
-            17..=32 => f3!(|x, y, z| { let ($a, $b, $c) = (x as u32, y as u32, z as u32); u64::from(($e) as u32) }),
-            _ => f3!(|x, y, z| { let ($a, $b, $c) = (x, y, z); ($e) as u64 }),
+            ..=16 => f3!(|x, y, z| {
+                let ($a, $b, $c) = (x as u16, y as u16, z as u16);
+                u64::from(($e) as u16)
+            }),
+            17..=32 => f3!(|x, y, z| {
+                let ($a, $b, $c) = (x as u32, y as u32, z as u32);
+                u64::from(($e) as u32)
+            }),
+            _ => f3!(|x, y, z| {
+                let ($a, $b, $c) = (x, y, z);
+                ($e) as u64
+            }),
         }
     };
 }
@@ -136,9 +181,13 @@ pub fn mul(bits: u32) -> F2 {
 /// The upper half of the product.
 pub fn mul_high(bits: u32, signed: bool) -> F2 {
     match (bits, signed) {
-        (16, true) => f2!(|a, b| u64::from((i32::from(a as i16) * i32::from(b as i16) >> 16) as u16)),
+        (16, true) => {
+            f2!(|a, b| u64::from((i32::from(a as i16) * i32::from(b as i16) >> 16) as u16))
+        }
         (16, false) => f2!(|a, b| (a & 0xffff) * (b & 0xffff) >> 16),
-        (32, true) => f2!(|a, b| u64::from((i64::from(a as i32) * i64::from(b as i32) >> 32) as u32)),
+        (32, true) => {
+            f2!(|a, b| u64::from((i64::from(a as i32) * i64::from(b as i32) >> 32) as u32))
+        }
         (32, false) => f2!(|a, b| (a & 0xffff_ffff) * (b & 0xffff_ffff) >> 32),
         (_, true) => f2!(|a, b| (i128::from(a as i64) * i128::from(b as i64) >> 64) as u64),
         (_, false) => f2!(|a, b| (u128::from(a) * u128::from(b) >> 64) as u64),
@@ -164,17 +213,19 @@ pub fn mad_high(bits: u32, signed: bool) -> F3 {
         (32, true) => f3!(|a, b, c| u64::from(
             ((i64::from(a as i32) * i64::from(b as i32) >> 32) as u32).wrapping_add(c as u32)
         )),
-        (32, false) => f3!(|a, b, c| u64::from(
-            ((a & 0xffff_ffff) * (b & 0xffff_ffff) >> 32) as u32
-        )
-        .wrapping_add(c)
-            & 0xffff_ffff),
+        (32, false) => {
+            f3!(|a, b, c| u64::from(((a & 0xffff_ffff) * (b & 0xffff_ffff) >> 32) as u32)
+                .wrapping_add(c)
+                & 0xffff_ffff)
+        }
         (16, true) => f3!(|a, b, c| u64::from(
             ((i32::from(a as i16) * i32::from(b as i16) >> 16) as u16).wrapping_add(c as u16)
         )),
         (16, false) => f3!(|a, b, c| ((a & 0xffff) * (b & 0xffff) >> 16).wrapping_add(c) & 0xffff),
-        (_, true) => f3!(|a, b, c| ((i128::from(a as i64) * i128::from(b as i64) >> 64) as u64)
-            .wrapping_add(c)),
+        (_, true) => {
+            f3!(|a, b, c| ((i128::from(a as i64) * i128::from(b as i64) >> 64) as u64)
+                .wrapping_add(c))
+        }
         (_, false) => f3!(|a, b, c| ((u128::from(a) * u128::from(b) >> 64) as u64).wrapping_add(c)),
     }
 }
@@ -184,10 +235,12 @@ pub fn mad_wide(bits: u32, signed: bool) -> F3 {
         (16, true) => f3!(|a, b, c| u64::from(
             (i32::from(a as i16) * i32::from(b as i16)).wrapping_add(c as i32) as u32
         )),
-        (16, false) => f3!(|a, b, c| u64::from(
-            ((a & 0xffff) * (b & 0xffff)).wrapping_add(c) as u32
-        )),
-        (_, true) => f3!(|a, b, c| (i64::from(a as i32) * i64::from(b as i32)).wrapping_add(c as i64) as u64),
+        (16, false) => {
+            f3!(|a, b, c| u64::from(((a & 0xffff) * (b & 0xffff)).wrapping_add(c) as u32))
+        }
+        (_, true) => {
+            f3!(|a, b, c| (i64::from(a as i32) * i64::from(b as i32)).wrapping_add(c as i64) as u64)
+        }
         (_, false) => f3!(|a, b, c| ((a & 0xffff_ffff) * (b & 0xffff_ffff)).wrapping_add(c)),
     }
 }
@@ -319,11 +372,8 @@ fn field(a: u64, b: u64, c: u64, bits: u32, signed: bool) -> u64 {
     let negative = signed && a >> last & 1 == 1;
     let mut out = 0u64;
     for i in 0..bits {
-        let bit = if i < length && position + i < bits {
-            a >> (position + i) & 1 == 1
-        } else {
-            negative
-        };
+        let bit =
+            if i < length && position + i < bits { a >> (position + i) & 1 == 1 } else { negative };
         out |= u64::from(bit) << i;
     }
     out
@@ -347,8 +397,12 @@ pub fn find(bits: u32, signed: bool, amount: bool) -> F1 {
     match (bits, signed, amount) {
         (32, false, false) => f1!(|a| highest(a & 0xffff_ffff, 32, false)),
         (32, false, true) => f1!(|a| highest(a & 0xffff_ffff, 32, true)),
-        (32, true, false) => f1!(|a| highest(u64::from((a as i32 ^ (a as i32 >> 31)) as u32), 32, false)),
-        (32, true, true) => f1!(|a| highest(u64::from((a as i32 ^ (a as i32 >> 31)) as u32), 32, true)),
+        (32, true, false) => {
+            f1!(|a| highest(u64::from((a as i32 ^ (a as i32 >> 31)) as u32), 32, false))
+        }
+        (32, true, true) => {
+            f1!(|a| highest(u64::from((a as i32 ^ (a as i32 >> 31)) as u32), 32, true))
+        }
         (_, false, false) => f1!(|a| highest(a, 64, false)),
         (_, false, true) => f1!(|a| highest(a, 64, true)),
         (_, true, false) => f1!(|a| highest((a as i64 ^ (a as i64 >> 63)) as u64, 64, false)),
@@ -385,8 +439,12 @@ pub fn reverse(bits: u32) -> F1 {
 /// `|a - b| + c`.
 pub fn sad(bits: u32, signed: bool) -> F3 {
     match (bits, signed) {
-        (16, true) => f3!(|a, b, c| u64::from((a as i16).abs_diff(b as i16).wrapping_add(c as u16))),
-        (32, true) => f3!(|a, b, c| u64::from((a as i32).abs_diff(b as i32).wrapping_add(c as u32))),
+        (16, true) => {
+            f3!(|a, b, c| u64::from((a as i16).abs_diff(b as i16).wrapping_add(c as u16)))
+        }
+        (32, true) => {
+            f3!(|a, b, c| u64::from((a as i32).abs_diff(b as i32).wrapping_add(c as u32)))
+        }
         (_, true) => f3!(|a, b, c| (a as i64).abs_diff(b as i64).wrapping_add(c)),
         (_, false) => w!(f3, bits, unsigned, |a, b, c| a.abs_diff(b).wrapping_add(c)),
     }
@@ -396,12 +454,30 @@ pub fn sad(bits: u32, signed: bool) -> F3 {
 pub fn permute(mode: Option<&str>) -> Option<F3> {
     Some(match mode {
         None => f3!(|a, b, c| bytes(a, b, [c, c >> 4, c >> 8, c >> 12])),
-        Some("f4e") => f3!(|a, b, c| { let n = c & 3; bytes(a, b, [n, n + 1, n + 2, n + 3]) }),
-        Some("b4e") => f3!(|a, b, c| { let n = c & 3; bytes(a, b, [n, n + 7 & 7, n + 6 & 7, n + 5 & 7]) }),
-        Some("rc8") => f3!(|a, b, c| { let n = c & 3; bytes(a, b, [n, n, n, n]) }),
-        Some("ecl") => f3!(|a, b, c| { let n = c & 3; bytes(a, b, [n, n.max(1), n.max(2), 3]) }),
-        Some("ecr") => f3!(|a, b, c| { let n = c & 3; bytes(a, b, [0, n.min(1), n.min(2), n]) }),
-        Some("rc16") => f3!(|a, b, c| { let n = (c & 1) * 2; bytes(a, b, [n, n + 1, n, n + 1]) }),
+        Some("f4e") => f3!(|a, b, c| {
+            let n = c & 3;
+            bytes(a, b, [n, n + 1, n + 2, n + 3])
+        }),
+        Some("b4e") => f3!(|a, b, c| {
+            let n = c & 3;
+            bytes(a, b, [n, n + 7 & 7, n + 6 & 7, n + 5 & 7])
+        }),
+        Some("rc8") => f3!(|a, b, c| {
+            let n = c & 3;
+            bytes(a, b, [n, n, n, n])
+        }),
+        Some("ecl") => f3!(|a, b, c| {
+            let n = c & 3;
+            bytes(a, b, [n, n.max(1), n.max(2), 3])
+        }),
+        Some("ecr") => f3!(|a, b, c| {
+            let n = c & 3;
+            bytes(a, b, [0, n.min(1), n.min(2), n])
+        }),
+        Some("rc16") => f3!(|a, b, c| {
+            let n = (c & 1) * 2;
+            bytes(a, b, [n, n + 1, n, n + 1])
+        }),
         Some(_) => return None,
     })
 }
@@ -452,9 +528,8 @@ fn dp(a: u64, b: u64, c: u64, count: u32, from: u32, a_signed: bool, b_signed: b
         if signed { crate::ptx::op::signed(raw, bits) } else { raw as i64 }
     };
     let width = 32 / count;
-    let sum: i64 = (0..count)
-        .map(|i| part(a, i, width, a_signed) * part(b, from + i, 8, b_signed))
-        .sum();
+    let sum: i64 =
+        (0..count).map(|i| part(a, i, width, a_signed) * part(b, from + i, 8, b_signed)).sum();
     u64::from((c as i64).wrapping_add(sum) as u32)
 }
 

@@ -204,7 +204,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn find(&mut self, site: Site, kind: Kind, place: (&str, i64, u64), message: impl FnOnce() -> String) {
+    fn find(
+        &mut self,
+        site: Site,
+        kind: Kind,
+        place: (&str, i64, u64),
+        message: impl FnOnce() -> String,
+    ) {
         if let Some(at) = self.known.get(&(site.pc, kind)) {
             self.findings[*at].count += 1;
             return;
@@ -239,8 +245,7 @@ impl<'a> Machine<'a> {
                 line.ideal_sectors += cost.ideal_sectors;
             }
         }
-        let statistics =
-            Statistics { instructions: self.instructions, blocks: self.blocks, lines };
+        let statistics = Statistics { instructions: self.instructions, blocks: self.blocks, lines };
         Report { findings: self.findings, statistics }
     }
 
@@ -396,7 +401,8 @@ impl<'a> Machine<'a> {
             let pc = if warp.waits { frame.pc.saturating_sub(1) } else { frame.pc };
             let pc = pc.min(self.kernel.code.len() as u32 - 1);
             let pc = warp.polled.map_or(pc, |(at, _)| at);
-            let site = Site { pc, warp: warp.index, lane: frame.mask.trailing_zeros() as usize % 32 };
+            let site =
+                Site { pc, warp: warp.index, lane: frame.mask.trailing_zeros() as usize % 32 };
             self.find(site, Kind::Deadlock, ("", 0, 0), || {
                 if endless {
                     "this block does not come to an end".into()
@@ -511,7 +517,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn execute(&mut self, warp: &mut Warp<'a>, instruction: &'a Instruction, pc: u32, mask: u32) -> Turn {
+    fn execute(
+        &mut self,
+        warp: &mut Warp<'a>,
+        instruction: &'a Instruction,
+        pc: u32,
+        mask: u32,
+    ) -> Turn {
         match &instruction.op {
             Op::Nop | Op::Prefetch | Op::Branch(_) | Op::Exit | Op::Trap => {}
             Op::F1 { f, d, a } => {
@@ -529,8 +541,7 @@ impl<'a> Machine<'a> {
             }
             Op::Float { f, d, a, b, c } => {
                 let r = &warp.registers;
-                let value =
-                    alu::float(f, &r[*a as usize], &r[*b as usize], &r[*c as usize], mask);
+                let value = alu::float(f, &r[*a as usize], &r[*b as usize], &r[*c as usize], mask);
                 put(warp, *d, &value, mask);
             }
             Op::Bfi { .. }
@@ -567,7 +578,8 @@ impl<'a> Machine<'a> {
                 let arrival = barriers::Arrival {
                     kind: *kind,
                     id: warp.registers[*id as usize][mask.trailing_zeros() as usize],
-                    count: count.map(|c| warp.registers[c as usize][mask.trailing_zeros() as usize]),
+                    count: count
+                        .map(|c| warp.registers[c as usize][mask.trailing_zeros() as usize]),
                     aligned: *aligned,
                     votes: predicate(&warp.predicates, *a),
                 };
@@ -625,7 +637,6 @@ impl<'a> Machine<'a> {
             });
         }
     }
-
 }
 
 /// The lanes in which a predicate is true.

@@ -83,7 +83,8 @@ impl<'a> Machine<'a> {
         let d = product.mma.run(&get(&product.a), &get(&product.b), &get(&product.c));
         if product.wide {
             for (slot, pair) in product.d.iter().zip(d.chunks(2)) {
-                let join = |l: usize| pair.iter().rev().fold(0, |x, half| x << 32 | u64::from(half[l]));
+                let join =
+                    |l: usize| pair.iter().rev().fold(0, |x, half| x << 32 | u64::from(half[l]));
                 put(warp, *slot, &std::array::from_fn(join), mask);
             }
             return;
@@ -93,7 +94,13 @@ impl<'a> Machine<'a> {
         }
     }
 
-    pub(super) fn group_mma(&mut self, warp: &mut Warp<'a>, product: &'a GroupMatrix, pc: u32, mask: u32) {
+    pub(super) fn group_mma(
+        &mut self,
+        warp: &mut Warp<'a>,
+        product: &'a GroupMatrix,
+        pc: u32,
+        mask: u32,
+    ) {
         self.whole(warp, pc, mask, u32::MAX);
         let site = self.site(warp, pc, 0);
         if warp.unfenced {
@@ -103,8 +110,10 @@ impl<'a> Machine<'a> {
             warp.unfenced = false;
         }
         // A product may add to what one before it makes, but not read it as a factor.
-        let factor = |p: &Product<'_>| !product.a_in_memory && product.a.iter().any(|a| p.of.d.contains(a));
-        let written = |p: &Product<'_>| !p.of.a_in_memory && product.d.iter().any(|d| p.of.a.contains(d));
+        let factor =
+            |p: &Product<'_>| !product.a_in_memory && product.a.iter().any(|a| p.of.d.contains(a));
+        let written =
+            |p: &Product<'_>| !p.of.a_in_memory && product.d.iter().any(|d| p.of.a.contains(d));
         if warp.products.iter().any(|p| factor(p) || written(p)) {
             self.find(site, Kind::MissingWait, ("", 0, 0), || {
                 "a register of a product that `wgmma.wait_group` has not waited for".into()
@@ -120,7 +129,9 @@ impl<'a> Machine<'a> {
             Some(_) | None => (0, true),
         };
         if !(same_a && same_b) {
-            self.find(site, Kind::PartialMask, ("", 0, 0), || "lanes have other descriptors".into());
+            self.find(site, Kind::PartialMask, ("", 0, 0), || {
+                "lanes have other descriptors".into()
+            });
         }
         let keep = predicate(&warp.predicates, product.keep) & 1 == 1;
         let next = Product { pc, group: warp.group, of: product, a, b, keep, done: false };
@@ -155,10 +166,15 @@ impl<'a> Machine<'a> {
     }
 
     /// The pieces of A and B in shared memory.
-    fn pieces(&mut self, warp: &Warp<'_>, product: &Product<'_>) -> Option<(Vec<[u8; 16]>, Vec<[u8; 16]>)> {
+    fn pieces(
+        &mut self,
+        warp: &Warp<'_>,
+        product: &Product<'_>,
+    ) -> Option<(Vec<[u8; 16]>, Vec<[u8; 16]>)> {
         let of = product.of;
         let b = of.mma.addresses_b(product.b, of.trans[1]);
-        let a = if of.a_in_memory { of.mma.addresses_a(product.a, of.trans[0]) } else { Ok(vec![]) };
+        let a =
+            if of.a_in_memory { of.mma.addresses_a(product.a, of.trans[0]) } else { Ok(vec![]) };
         let site = self.site(warp, product.pc, 0);
         let (a, b) = match (a, b) {
             (Ok(a), Ok(b)) => (a, b),
