@@ -25,7 +25,13 @@ use std::{
 };
 
 /// Why an op may be declined: a kind, and a part of the reason. None of them is left over.
-const DECLINED: &[(&str, &str)] = &[];
+const DECLINED: &[(&str, &str)] = &[
+    ("mpgemm", "integer products of f"),
+    ("mpgemm", "integer products of bf16 weights"),
+    ("mpgemm", "`group_int` where scales of weights and activations change at different places"),
+    ("mpgemm", "several weights, one of them in act-order"),
+    ("rows", "rows of i64"),
+];
 
 /// Ops that hold every pair of properties.
 const ALL: usize = 300;
