@@ -109,7 +109,7 @@ fn caught(drawn: &Drawn, number: usize) -> Ended {
 }
 
 #[test]
-fn drawn_ops_are_what_they_mean() {
+fn drawn_ops_mean_what_they_say() {
     let asked = std::env::var("KGEN_DRAWN").ok();
     let asked = asked.as_deref().and_then(|s| s.split_once(','));
     let asked = asked.and_then(|(seed, count)| Some((seed.parse().ok()?, count.parse().ok()?)));
