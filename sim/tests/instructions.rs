@@ -300,10 +300,9 @@ fn matrices_are_multiplied() {
     // A has ones, B twos: each of 16 products gives 2.
     let ones = "0x3c003c00";
     let twos = "0x40004000";
-    let body = format!(
-        "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {{%f1, %f2, %f3, %f4}}, \
-         {{%r10, %r11, %r12, %r13}}, {{%r14, %r15}}, {{%f5, %f6, %f7, %f8}};"
-    );
+    let body = "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f1, %f2, %f3, %f4}, \
+         {%r10, %r11, %r12, %r13}, {%r14, %r15}, {%f5, %f6, %f7, %f8};"
+        .to_string();
     let load: String = (10..14).map(|r| format!("mov.b32 %r{r}, {ones};")).collect();
     let body = format!(
         "{load} mov.b32 %r14, {twos}; mov.b32 %r15, {twos}; mov.f32 %f5, 0f3F800000; mov.f32 %f6, %f5; \

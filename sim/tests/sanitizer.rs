@@ -148,7 +148,7 @@ fn a_part_of_a_warp() {
     planted(
         Kind::PartialMask,
         &format!("{part}@%p2 shfl.sync.bfly.b32 %r9, %r0, 1, 31, -1;"),
-        &format!("setp.lt.u32 %p2, %r0, 32;\n@%p2 shfl.sync.bfly.b32 %r9, %r0, 1, 31, -1;"),
+        "setp.lt.u32 %p2, %r0, 32;\n@%p2 shfl.sync.bfly.b32 %r9, %r0, 1, 31, -1;",
     );
     let mma = "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f1, %f2, %f3, %f4}, {%r10, %r11, %r12, %r13}, \
         {%r14, %r15}, {%f1, %f2, %f3, %f4};";

@@ -26,7 +26,7 @@ use kgen_ir::{
         indices::{self, Varies},
         tensors,
     },
-    tile::{Arg, Kernel, Launch, Param, Program, Role, Tensor, Variant},
+    tile::{Arg, Kernel, Launch, Param, Program, Role, Symbol, Tensor, Variant},
 };
 use std::collections::BTreeMap;
 
@@ -51,6 +51,7 @@ struct Def<'a> {
 struct Make<'a> {
     rows: &'a Rows,
     choice: &'a Choice,
+    symbols: &'a [Symbol],
     defs: BTreeMap<&'a str, Def<'a>>,
     /// In the order of the file.
     order: Vec<&'a str>,
@@ -58,7 +59,8 @@ struct Make<'a> {
 
 pub(super) fn build(rows: &Rows, mut program: Program, choice: &Choice) -> Result<Program> {
     let (rows, halves) = &blocks::plain(rows, choice)?;
-    let mut make = Make { rows, choice, defs: BTreeMap::new(), order: vec![] };
+    let symbols = program.symbols.clone();
+    let mut make = Make { rows, choice, symbols: &symbols, defs: BTreeMap::new(), order: vec![] };
     let lets = rows.lets.iter().map(|(name, value)| (name, value, None));
     let outs = rows.outputs.iter().map(|o| (&o.name, &o.value, Some(o)));
     for (name, value, out) in lets.chain(outs) {
@@ -175,8 +177,7 @@ impl<'a> Make<'a> {
             Role::Out => written(&t.name),
             Role::In | Role::Workspace | Role::Prepared | Role::Scratch => read(&t.name),
         });
-        let mut b =
-            Builder::new(name, params.cloned().map(Param::Tensor).collect(), &program.symbols);
+        let mut b = Builder::new(name, params.cloned().map(Param::Tensor).collect(), self.symbols);
         let mut failed = None;
         let width = usize::try_from(self.rows.width).unwrap_or(usize::MAX);
         if !each {

@@ -306,10 +306,8 @@ impl<'a> Decoder<'a> {
         let keep = self.predicate_source(&parts, 3)?;
         let mut flags = vec![];
         for operand in parts.text.operands.iter().skip(4) {
-            match operand {
-                Operand::Literal(crate::ptx::lex::Literal::Int(x)) => flags.push(*x),
-                _ => return Err(parts.error("scales and transpositions are literals")),
-            }
+            let flag = operand.integer();
+            flags.push(flag.ok_or_else(|| parts.error("scales and transpositions are literals"))?);
         }
         let at = |i: usize| flags.get(i).copied().unwrap_or(0);
         let negate = [at(0) == -1, at(1) == -1];

@@ -10,7 +10,7 @@ use crate::ptx::{
     memory::{PENDING, WRITTEN},
     op::{Access, Address, AddressSpace, SINK, signed},
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Where an access lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl<'a> Machine<'a> {
             });
             return None;
         }
-        if at % align != 0 {
+        if !at.is_multiple_of(align) {
             let name = self.name(space, at).unwrap_or(name.into());
             self.find(site, Kind::Misaligned, (&name, offset, at), || {
                 format!("{size} bytes at offset {offset} of {name}: no multiple of {align}")
@@ -468,7 +468,8 @@ pub fn words(at: usize, size: usize) -> impl Iterator<Item = (usize, u8)> {
 /// The last write and the last read of words of global memory, in pages that are made when they are met.
 #[derive(Default)]
 pub struct GlobalShadow {
-    pages: HashMap<(usize, usize), Vec<GlobalWord>>,
+    /// By buffer and page.
+    pages: Vec<Vec<Vec<GlobalWord>>>,
 }
 
 const PAGE: usize = 1024;
@@ -486,7 +487,18 @@ impl GlobalShadow {
         let nobody =
             Epoch { time: 0, agent: 0, lane: 0, bytes: 0, strong: false, asynchronous: false };
         let empty = GlobalWord { write: (0, nobody), read: (0, nobody), shared: false };
-        let page = self.pages.entry((buffer, word / PAGE)).or_insert_with(|| vec![empty; PAGE]);
+        let n = word / PAGE;
+        if self.pages.len() <= buffer {
+            self.pages.resize(buffer + 1, vec![]);
+        }
+        let pages = &mut self.pages[buffer];
+        if pages.len() <= n {
+            pages.resize(n + 1, vec![]);
+        }
+        let page = &mut pages[n];
+        if page.is_empty() {
+            page.resize(PAGE, empty);
+        }
         &mut page[word % PAGE]
     }
 }

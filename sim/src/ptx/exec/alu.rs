@@ -72,12 +72,17 @@ fn value(format: Format, bits: u64, flush: bool) -> f64 {
 
 fn one(f: &Float, a: u64, b: u64, c: u64) -> u64 {
     let sign = 1u64 << (f.format.bits - 1);
-    match f.op {
-        FloatOp::CopySign => return b & !sign | a & sign,
-        FloatOp::Neg if !f.how.flush => return a ^ sign,
-        FloatOp::Abs if !f.how.flush => return a & !sign,
-        _ if f.format == F64 => return double(f, a, b, c),
-        _ => {}
+    if f.op == FloatOp::CopySign {
+        return b & !sign | a & sign;
+    }
+    if f.op == FloatOp::Neg && !f.how.flush {
+        return a ^ sign;
+    }
+    if f.op == FloatOp::Abs && !f.how.flush {
+        return a & !sign;
+    }
+    if f.format == F64 {
+        return double(f, a, b, c);
     }
     let flush = f.how.flush && f.format == F32;
     let [x, y, z] = [a, b, c].map(|bits| value(f.format, bits, flush));

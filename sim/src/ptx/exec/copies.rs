@@ -152,7 +152,7 @@ impl<'a> Machine<'a> {
                     });
                     self.land(site, to, &bytes);
                 }
-                other => kept.push(other),
+                other @ (Pending::Copy { .. } | Pending::Arrive { .. }) => kept.push(other),
             }
         }
         self.copies[warp] = kept;
@@ -243,7 +243,7 @@ impl<'a> Machine<'a> {
         for lane in each(mask) {
             let site = self.site(warp, pc, lane);
             let size = warp.registers[bulk.size as usize][lane] as u32 as usize;
-            if size % 16 != 0 {
+            if !size.is_multiple_of(16) {
                 self.find(site, Kind::Misaligned, ("", 0, 0), || {
                     format!("a bulk copy of {size} bytes: no multiple of 16")
                 });
