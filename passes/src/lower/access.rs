@@ -84,19 +84,27 @@ impl Lower<'_> {
             let step = self.stride(tensor, d, bytes)?;
             let index = self.extent(&slice.start)?;
             terms.push(self.int(IntOp::Mul, index, step));
-            if let Some(len) = slice.len {
-                let guard = if guard && !whole(slice, len, &tensor.shape[d]) {
-                    Some((index, self.extent(&tensor.shape[d])?))
-                } else {
-                    None
-                };
-                dims.push(TileDim { len, step, guard });
-            }
+            dims.extend(self.dim_of(slice, &tensor.shape[d], index, step, guard)?);
         }
         let address = self.total(terms);
         let (base, offset) = self.base_and_offset(address, offset);
         let elem = tensor.elem;
         Ok(TileRef { base, offset, elem, dims, packed: None, field: None, ahead: None })
+    }
+
+    /// The dimension of a tile that a slice is, if it is no point.
+    fn dim_of(
+        &mut self,
+        slice: &Slice,
+        size: &Extent,
+        index: Operand,
+        step: Operand,
+        guard: bool,
+    ) -> Result<Option<TileDim>> {
+        let Some(len) = slice.len else { return Ok(None) };
+        let guarded = guard && !whole(slice, len, size);
+        let guard = if guarded { Some((index, self.extent(size)?)) } else { None };
+        Ok(Some(TileDim { len, step, guard }))
     }
 
     /// The rows are those of the tensor that the launch gives.
@@ -117,14 +125,7 @@ impl Lower<'_> {
             let index = self.extent(&slice.start)?;
             let bytes = self.int(IntOp::Mul, index, step);
             address = self.int(IntOp::Add, address, bytes);
-            if let Some(len) = slice.len {
-                let guard = if guard && !whole(slice, len, &tensor.shape[d]) {
-                    Some((index, self.extent(&tensor.shape[d])?))
-                } else {
-                    None
-                };
-                dims.push(TileDim { len, step, guard });
-            }
+            dims.extend(self.dim_of(slice, &tensor.shape[d], index, step, guard)?);
         }
         let size = tensor.shape.last().and_then(Extent::as_lit).unwrap_or(0);
         let inside = last.start == Extent::Lit(0) && last.len.is_some_and(|n| n as i64 <= size);

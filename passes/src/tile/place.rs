@@ -337,7 +337,14 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
             }
             Stmt::Store { tensor, at, value, .. }
                 if !written && aligned.contains(value) && place == Some((tensor, at)) => {}
-            other => {
+            other @ (Stmt::Let { .. }
+            | Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Store { .. }
+            | Stmt::For(_)
+            | Stmt::Tasks { .. }
+            | Stmt::If(_)
+            | Stmt::Prefetch { .. }) => {
                 if (written || stores) && open.iter().any(|v| reads(other, *v)) {
                     return false;
                 }
