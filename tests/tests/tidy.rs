@@ -62,7 +62,8 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/tensors.rs", "binds memory it owns"),
     ("tests/src/reference_kernels.rs", "Rust functions in place of compiled code"),
     ("tests/tests/machine.rs", "runs compiled code"),
-    ("tests/tests/native.rs", "the same"),
+    ("tests/tests/native/main.rs", "the same"),
+    ("tests/tests/native/memory.rs", "the same, at the end of a page"),
 ];
 
 #[test]
