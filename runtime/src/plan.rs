@@ -9,6 +9,7 @@
 
 mod bind;
 mod check;
+mod device;
 mod error;
 mod layout;
 mod run;
@@ -99,6 +100,17 @@ impl Plan {
         self.set_shapes()?;
         self.shaped = true;
         self.lay_out()
+    }
+
+    /// Puts every part of the workspace at a fence, sides by turns from `first`: an access beside it ends the process.
+    pub fn fence(&mut self, first: usize) -> Result<(), PlanError> {
+        self.memory.fence(first);
+        if self.shaped { self.lay_out() } else { Ok(()) }
+    }
+
+    /// Where a run wrote beside a fenced part of the workspace, counted from the part's first byte.
+    pub fn damage(&self) -> Option<isize> {
+        self.memory.damage()
     }
 
     /// Name of the variant that will run.

@@ -7,4 +7,5 @@ pub mod machine_programs;
 pub mod machine_run;
 pub mod models;
 pub mod mutate;
+pub mod planted;
 pub mod reference_kernels;

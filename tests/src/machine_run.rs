@@ -128,7 +128,7 @@ pub fn run(
         }
         let counters: Vec<u64> =
             (0..entry.counters).map(|_| memory.add(vec![0; COUNTER])).collect();
-        let scratch = memory.add(vec![POISON; entry.scratch * cores]);
+        let scratch = memory.add(vec![POISON; kernel.scratch * cores]);
         let report = memory.add(vec![0; REPORT * cores]);
         let tensor = |name: &str| {
             tensors.get(name).ok_or_else(|| format!("kernel `{}` has no `{name}`", kernel.name))

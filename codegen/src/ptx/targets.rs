@@ -23,7 +23,7 @@ pub struct Chip {
 }
 
 /// Registers of a thread that a product may fill; of 255 some hold addresses and operands under way.
-const REGISTERS: usize = 64;
+const REGISTERS: usize = 48;
 
 macro_rules! chip {
     ($name:literal, $arch:literal, $version:literal, $driver:literal, $rows:expr, $about:literal) => {

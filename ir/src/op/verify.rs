@@ -522,6 +522,9 @@ impl Checker<'_> {
             let message = "a product has at least one weight".to_string();
             self.fail("w", &[], message, "name one");
         }
+        if let Some(format) = g.blocks {
+            self.storage("out", &Storage::Block(format), "n", g.out_width(), "n");
+        }
         if let Some(grouped) = &g.grouped {
             self.in_range("groups", "`groups`", grouped.groups, 1, MAX_HEADS);
         } else if let Dim::Ragged { symbol, over } = &g.m {

@@ -105,7 +105,7 @@ impl Family {
             return false;
         }
         // Whole numbers that do not fit are the nearest that do.
-        if g.out == Dtype::I8 {
+        if g.out == Dtype::I8 || g.blocks.is_some() {
             return false;
         }
         let tables = matches!(g.compute, Compute::Lut(_)) && !matches!(g.a, Storage::Codes(_));

@@ -401,7 +401,11 @@ impl Lower<'_> {
         // Two sums a row where registers are few: each waits for its own last step alone. With many, columns do that.
         let few = self.budget() < MANY;
         let chains = if few && 2 * rows <= self.budget() { 2 } else { 1 };
-        let at_once = (self.budget() / (rows * chains)).clamp(1, width);
+        let mut at_once = (self.budget() / (rows * chains)).clamp(1, width);
+        // Sums of all columns that wait for the end would fill the registers more than once: they join on the way.
+        if rows * lanes > 2 * self.choice.target.vectors {
+            at_once = 1 << at_once.ilog2();
+        }
         let mut out = Vec::new();
         for first in (0..dot.m).step_by(rows) {
             let block = first..dot.m.min(first + rows);

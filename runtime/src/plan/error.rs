@@ -65,6 +65,14 @@ pub enum PlanError {
     Access { kernel: String, instruction: i64, bytes: i64, place: String },
     #[error("the plan is for {planned} workers, the pool has {found}")]
     Workers { planned: i64, found: usize },
+    #[error("the kernels of `{0}` are for a device, not for the workers of a CPU")]
+    Elsewhere(String),
+    #[error("the kernels of `{0}` are for the workers of a CPU, not for a device")]
+    Here(String),
+    #[error("the kernels of `{0}` check their accesses, which is for CPUs: compile without")]
+    Checked(String),
+    #[error("`{name}`: {source}")]
+    Device { name: String, source: crate::driver::DriverError },
 }
 
 fn list_of(ragged: &Option<String>) -> String {

@@ -4,10 +4,21 @@
 
 use super::{Plan, PlanError};
 use crate::{
-    module::{Kernel, PlacedLaunch, SlotSource, Source},
+    driver::Loaded,
+    module::{Code, Kernel, Module, PlacedLaunch, SlotSource, Source},
     pool::{Barrier, Workers},
 };
 use kgen_ir::machine::REPORT;
+
+impl Module {
+    /// The code of a kernel that workers of this process run.
+    fn loaded(&self, kernel: usize) -> Option<&dyn Loaded> {
+        match self.code.get(self.kernels.get(kernel)?.code)? {
+            Code::Loaded(code) => Some(&**code),
+            Code::Text(_) => None,
+        }
+    }
+}
 
 impl Plan {
     /// Zeroes the counters and launches. Allocates, locks and prints nothing itself.
@@ -22,6 +33,9 @@ impl Plan {
         if let Some(name) = self.missing().next() {
             return Err(PlanError::NotBound(name.into()));
         }
+        if self.launches.iter().any(|(k, _)| self.module.loaded(*k).is_none()) {
+            return Err(PlanError::Elsewhere(self.module.manifest.name.clone()));
+        }
         self.memory.bytes_mut(self.counters).fill(0);
         self.memory.bytes_mut(self.reports).fill(0);
         let (module, args, launches) = (&*self.module, &self.args, &self.launches);
@@ -35,12 +49,15 @@ impl Plan {
                     if i > 0 && !barrier.wait() {
                         return;
                     }
-                    let kernel = &module.kernels[*kernel];
+                    let (kernel, Some(code)) = (&module.kernels[*kernel], module.loaded(*kernel))
+                    else {
+                        return;
+                    };
                     let args = args[*first..*first + kernel.slots.len()].as_ptr();
                     // SAFETY: the entry comes from the load of this code; there is one argument a slot, filled as
                     // the slot says: bound memory was checked against the extents and is live by the contract
                     // of `bind`, workspace, scratch and counters are inside `memory`, which `self` holds.
-                    unsafe { module.code[kernel.code].call(kernel.entry, args, worker as u64) };
+                    unsafe { code.call(kernel.entry, args, worker as u64) };
                 }
             });
         });

@@ -90,8 +90,7 @@ impl<'a> Lexer<'a> {
 
     fn next(&mut self) -> Result<Spot<'a>, Error> {
         self.blank()?;
-        let (start, line, column) =
-            (self.at, self.line, (self.at - self.line_start) as u32 + 1);
+        let (start, line, column) = (self.at, self.line, (self.at - self.line_start) as u32 + 1);
         let spot = |token, end| Spot { token, line, column, start, end };
         if self.at >= self.bytes.len() {
             return Ok(spot(Token::End, start));
@@ -163,7 +162,9 @@ pub fn literal(text: &str, negative: bool) -> Option<Literal> {
         return Some(Literal::F64(if negative { bits ^ 1 << 63 } else { bits }));
     }
     if let Some(hex) = lower.strip_prefix("0x") {
-        return u64::from_str_radix(hex.trim_end_matches('u'), 16).ok().map(|x| Literal::Int(sign(x)));
+        return u64::from_str_radix(hex.trim_end_matches('u'), 16)
+            .ok()
+            .map(|x| Literal::Int(sign(x)));
     }
     if let Some(binary) = lower.strip_prefix("0b") {
         let digits = binary.trim_end_matches('u');
@@ -214,11 +215,9 @@ mod tests {
 
     #[test]
     fn open_comments_and_strings_are_told() {
-        for (text, says) in [
-            ("/* a", "no end"),
-            (".pragma \"x\n", "no end"),
-            ("add é", "does not know"),
-        ] {
+        for (text, says) in
+            [("/* a", "no end"), (".pragma \"x\n", "no end"), ("add é", "does not know")]
+        {
             assert!(lex(text).unwrap_err().to_string().contains(says), "{text}");
         }
     }

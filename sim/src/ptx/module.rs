@@ -28,7 +28,8 @@ impl Module {
         let tree: Text<'_> = parse(text)?;
         let entries = tree.functions.iter().filter(|f| f.entry && f.body.is_some());
         let kernels = entries.map(|f| decode::kernel(&tree, f)).collect::<Result<_, _>>()?;
-        let kept = tree.variables.iter().filter(|v| matches!(v.space, Space::Global | Space::Const));
+        let kept =
+            tree.variables.iter().filter(|v| matches!(v.space, Space::Global | Space::Const));
         let variables = kept.map(|v| {
             // What has no value starts as zeros.
             let mut bytes = v.bytes.clone();

@@ -33,7 +33,7 @@ pub enum Type {
     Signed(u32),
     Bits(u32),
     Float(Format),
-    /// Two floats in 32 bits.
+    /// Two floats in one register.
     Pair(Format),
     Predicate,
 }
@@ -229,16 +229,37 @@ pub struct CopyAsync {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum BarrierOp {
-    Init { count: Slot },
+    Init {
+        count: Slot,
+    },
     Invalidate,
-    Arrive { state: Slot, count: Option<Slot>, expect: Option<Slot>, drop: bool },
-    Expect { bytes: Slot },
-    Complete { bytes: Slot },
+    Arrive {
+        state: Slot,
+        count: Option<Slot>,
+        expect: Option<Slot>,
+        drop: bool,
+    },
+    Expect {
+        bytes: Slot,
+    },
+    Complete {
+        bytes: Slot,
+    },
     /// Has the phase of the state, or of the parity, ended?
-    Test { done: u32, state: Option<Slot>, parity: Option<Slot>, wait: bool },
+    Test {
+        done: u32,
+        state: Option<Slot>,
+        parity: Option<Slot>,
+        wait: bool,
+    },
     /// When the copies of this thread before have ended.
-    AfterCopies { count_now: bool },
-    PendingCount { d: Slot, state: Slot },
+    AfterCopies {
+        count_now: bool,
+    },
+    PendingCount {
+        d: Slot,
+        state: Slot,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -257,7 +278,8 @@ pub struct WarpMatrix {
     pub a: Vec<Slot>,
     pub b: Vec<Slot>,
     pub c: Vec<Slot>,
-    pub metadata: Option<(Slot, u32)>,
+    /// Registers of 64 bits, of f64 products.
+    pub wide: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -270,59 +292,207 @@ pub struct GroupMatrix {
     pub b: Slot,
     /// Is D added to?
     pub keep: Predicate,
+    pub negate: [bool; 2],
+    pub trans: [bool; 2],
 }
 
+/// What lanes do on their own.
 #[derive(Clone, Debug)]
-pub enum Op {
-    Nop,
-    F1 { f: F1, d: Slot, a: Slot },
-    F2 { f: F2, d: Slot, a: Slot, b: Slot },
-    F3 { f: F3, d: Slot, a: Slot, b: Slot, c: Slot },
-    Bfi { d: Slot, a: Slot, b: Slot, c: Slot, e: Slot, bits: u32 },
-    Lop3 { d: Slot, p: u32, table: u8, a: Slot, b: Slot, c: Slot, logic: Option<(Logic, Predicate)> },
-    Carry { d: Slot, a: Slot, b: Slot, c: Option<Slot>, high: bool, bits: u32, minus: bool, takes: bool, gives: bool },
-    Float { f: Float, d: Slot, a: Slot, b: Slot, c: Slot },
-    Convert { cvt: Cvt, d: Slot, a: Slot },
+pub enum Alu {
+    Bfi {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+        c: Slot,
+        e: Slot,
+        bits: u32,
+    },
+    Lop3 {
+        d: Slot,
+        p: u32,
+        table: u8,
+        a: Slot,
+        b: Slot,
+        c: Slot,
+        logic: Option<(Logic, Predicate)>,
+    },
+    Carry {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+        bits: u32,
+        minus: bool,
+        takes: bool,
+        gives: bool,
+    },
+    Convert {
+        cvt: Cvt,
+        d: Slot,
+        a: Slot,
+    },
     /// Two values into halves, or two halves into values: `cvt.rn.f16x2.f32`.
-    ConvertPair { cvt: Cvt, d: Slot, high: Slot, low: Slot },
-    ConvertHalves { cvt: Cvt, d: Slot, a: Slot },
-    SetPredicate { compare: Compare, kind: Type, flush: bool, p: u32, q: u32, a: Slot, b: Slot, logic: Option<(Logic, Predicate)> },
-    Set { compare: Compare, kind: Type, flush: bool, d: Slot, yes: u64, a: Slot, b: Slot, logic: Option<(Logic, Predicate)> },
-    Select { d: Slot, a: Slot, b: Slot, p: Predicate },
-    SelectPredicate { d: u32, a: Predicate, b: Predicate, p: Predicate },
-    Predicates { logic: Logic, d: u32, a: Predicate, b: Predicate },
+    ConvertPair {
+        cvt: Cvt,
+        d: Slot,
+        high: Slot,
+        low: Slot,
+    },
+    ConvertHalves {
+        cvt: Cvt,
+        d: Slot,
+        a: Slot,
+    },
+    SetPredicate {
+        compare: Compare,
+        kind: Type,
+        flush: bool,
+        p: u32,
+        q: u32,
+        a: Slot,
+        b: Slot,
+        logic: Option<(Logic, Predicate)>,
+    },
+    Set {
+        compare: Compare,
+        kind: Type,
+        flush: bool,
+        d: Slot,
+        yes: u64,
+        a: Slot,
+        b: Slot,
+        logic: Option<(Logic, Predicate)>,
+    },
+    Select {
+        d: Slot,
+        a: Slot,
+        b: Slot,
+        p: Predicate,
+    },
+    SelectPredicate {
+        d: u32,
+        a: Predicate,
+        b: Predicate,
+        p: Predicate,
+    },
+    Predicates {
+        logic: Logic,
+        d: u32,
+        a: Predicate,
+        b: Predicate,
+    },
     /// Is it finite, infinite, a number, not a number, normal, subnormal?
-    TestFloat { p: u32, a: Slot, format: Format, test: FloatTest },
+    TestFloat {
+        p: u32,
+        a: Slot,
+        format: Format,
+        test: FloatTest,
+    },
     /// Registers into one, the first one lowest.
-    Pack { d: Slot, parts: Vec<Slot>, bits: u32 },
-    Unpack { parts: Vec<Slot>, a: Slot, bits: u32 },
-    Clock { d: Slot, mask: u64 },
-    IsSpace { p: u32, a: Slot, space: AddressSpace },
-    Load(Box<Access>),
-    Store(Box<Access>),
-    Atomic(Box<Atomic>),
-    Prefetch,
+    Pack {
+        d: Slot,
+        parts: Vec<Slot>,
+        bits: u32,
+    },
+    Unpack {
+        parts: Vec<Slot>,
+        a: Slot,
+        bits: u32,
+    },
+    IsSpace {
+        p: u32,
+        a: Slot,
+        space: AddressSpace,
+    },
+}
+
+/// What lanes of a warp do with each other.
+#[derive(Clone, Debug)]
+pub enum Together {
     Shuffle { mode: Shuffle, d: Slot, p: u32, a: Slot, b: Slot, c: Slot, members: Slot },
     Vote { vote: Vote, d: Slot, p: u32, a: Predicate, members: Slot },
     Match { all: bool, d: Slot, p: u32, a: Slot, members: Slot },
     Reduce { op: AtomicOp, kind: Type, d: Slot, a: Slot, members: Slot },
     ActiveMask { d: Slot },
     Elect { d: Slot, p: u32, members: Slot },
-    Barrier { kind: BarrierKind, id: Slot, count: Option<Slot>, aligned: bool, a: Predicate, p: u32, d: Slot },
-    WarpBarrier { members: Slot },
-    Fence(Fence),
-    LoadMatrix { address: Address, count: usize, transposed: bool, registers: Vec<Slot> },
-    StoreMatrix { address: Address, count: usize, transposed: bool, registers: Vec<Slot> },
     MoveMatrix { d: Slot, a: Slot },
+    WarpBarrier { members: Slot },
+}
+
+#[derive(Clone, Debug)]
+pub enum Op {
+    Nop,
+    F1 {
+        f: F1,
+        d: Slot,
+        a: Slot,
+    },
+    F2 {
+        f: F2,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    F3 {
+        f: F3,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+        c: Slot,
+    },
+    Alu(Alu),
+    Together(Together),
+    Float {
+        f: Float,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+        c: Slot,
+    },
+    Clock {
+        d: Slot,
+        mask: u64,
+    },
+    Load(Box<Access>),
+    Store(Box<Access>),
+    Atomic(Box<Atomic>),
+    Prefetch,
+    Barrier {
+        kind: BarrierKind,
+        id: Slot,
+        count: Option<Slot>,
+        aligned: bool,
+        a: Predicate,
+        p: u32,
+        d: Slot,
+    },
+    Fence(Fence),
+    LoadMatrix {
+        address: Address,
+        count: usize,
+        transposed: bool,
+        registers: Vec<Slot>,
+    },
+    StoreMatrix {
+        address: Address,
+        count: usize,
+        transposed: bool,
+        registers: Vec<Slot>,
+    },
     Mma(Box<WarpMatrix>),
     CopyAsync(Box<CopyAsync>),
     CopyCommit,
     /// All but the last so many groups; none: all copies.
     CopyWait(Option<u32>),
-    MemoryBarrier { address: Address, op: BarrierOp },
+    MemoryBarrier {
+        address: Address,
+        op: BarrierOp,
+    },
     Bulk(Box<Bulk>),
     BulkCommit,
-    BulkWait { left: u32, reads: bool },
+    BulkWait {
+        left: u32,
+        reads: bool,
+    },
     GroupFence,
     GroupCommit,
     GroupWait(u32),

@@ -27,8 +27,6 @@ pub struct Variable<'a> {
     pub name: &'a str,
     pub space: Space,
     pub align: usize,
-    /// Type without its dot: `b8`.
-    pub element: &'a str,
     /// Bytes; an extern array has none of its own.
     pub size: usize,
     pub external: bool,
@@ -98,4 +96,19 @@ pub enum Operand<'a> {
     /// `(a, b)` of a call.
     List(Vec<Operand<'a>>),
     Sink,
+}
+
+impl<'a> Operand<'a> {
+    pub fn integer(&self) -> Option<i64> {
+        if let Operand::Literal(Literal::Int(x)) = self { Some(*x) } else { None }
+    }
+
+    pub fn name(&self) -> Option<&'a str> {
+        if let Operand::Name(name) = self { Some(name) } else { None }
+    }
+
+    /// The elements of a vector, or the one operand.
+    pub fn elements(&self) -> Vec<Operand<'a>> {
+        if let Operand::Vector(list) = self { list.clone() } else { vec![self.clone()] }
+    }
 }

@@ -16,6 +16,7 @@ mod groups;
 mod pairs;
 mod quantise;
 mod rows;
+mod stored;
 
 use super::{builder::Builder, expr};
 use crate::Choice;
@@ -217,10 +218,13 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     } else {
         product.plain(before, &mut program);
     }
-    match product.failed.take() {
-        Some(error) => Err(error),
-        None => Ok(program),
+    if let Some(error) = product.failed.take() {
+        return Err(error);
     }
+    if let Some(format) = g.blocks {
+        stored::blocks(&mut program, g, format, &product.m, choice)?;
+    }
+    Ok(program)
 }
 
 /// How a weight is read; one of codes is packed first.

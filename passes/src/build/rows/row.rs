@@ -91,6 +91,17 @@ struct Tile<'w> {
     known: Vec<(String, Value)>,
 }
 
+/// An integer of 64 bits as a float: a multiple of 2^24 and what is left, both exact below 2^48.
+fn long(b: &mut Builder, x: &Extent) -> Value {
+    let high = b.iota(&[1], 0, x.clone() / EXACT);
+    let high = b.convert("high", high, Dtype::F32);
+    let unit = b.fill(EXACT as f64, Dtype::F32, &[1]);
+    let high = b.binary("long", Binary::Mul, high, unit);
+    let low = b.iota(&[1], 0, x.clone() % EXACT);
+    let low = b.convert("low", low, Dtype::F32);
+    b.binary("whole", Binary::Add, high, low)
+}
+
 /// What an index is of: a part that a call tells, and one that follows `col`.
 fn split(e: &Expr) -> Option<(Option<Expr>, Option<Expr>)> {
     if !indices::uses_col(e) {
@@ -135,6 +146,12 @@ impl<'m, 'a> Row<'m, 'a> {
         }
         for target in outs.iter().filter_map(|o| o.at.as_ref()) {
             self.uniform(b, &target.at)?;
+        }
+        for t in &make.rows.inputs {
+            let one = matches!(t.kind, RowKind::Column | RowKind::Scalar);
+            if one && t.dtype == Dtype::I64 && self.needed.contains(&t.name) {
+                self.uniform(b, &Expr::Name(t.name.clone()))?;
+            }
         }
         Ok(())
     }
@@ -335,6 +352,10 @@ impl<'m, 'a> Row<'m, 'a> {
                 let cols = &tile.as_ref().ok_or_else(alone)?.cols;
                 Ok((Slice::range(cols.start.clone(), cols.len), cols.left.is_some()))
             };
+            if let (Dtype::I64, RowKind::Column | RowKind::Scalar) = (t.dtype, &t.kind) {
+                let x = self.uniform(b, &Expr::Name(name.into()))?;
+                return Ok(long(b, &x));
+            }
             let (at, guard) = match &t.kind {
                 RowKind::Matrix => {
                     let (slice, guard) = along()?;

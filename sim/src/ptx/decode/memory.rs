@@ -30,7 +30,8 @@ impl<'a> Decoder<'a> {
     }
 
     fn order(&self, parts: &mut Parts<'a, '_>) -> Order {
-        let sem = parts.take_any(&["weak", "volatile", "relaxed", "acquire", "release", "acq_rel", "mmio"]);
+        let sem = parts
+            .take_any(&["weak", "volatile", "relaxed", "acquire", "release", "acq_rel", "mmio"]);
         let scope = parts.take_any(&["cta", "cluster", "gpu", "sys"]);
         Order {
             acquire: matches!(sem, Some("acquire" | "acq_rel")),
@@ -52,8 +53,15 @@ impl<'a> Decoder<'a> {
 
     fn space(&self, parts: &mut Parts<'a, '_>) -> AddressSpace {
         let names = [
-            "global", "const", "shared", "shared::cta", "shared::cluster", "local", "param",
-            "param::entry", "param::func",
+            "global",
+            "const",
+            "shared",
+            "shared::cta",
+            "shared::cluster",
+            "local",
+            "param",
+            "param::entry",
+            "param::func",
         ];
         match parts.take_any(&names) {
             Some("global" | "const") => AddressSpace::Global,
@@ -150,8 +158,7 @@ impl<'a> Decoder<'a> {
         parts.done(n..=n)?;
         let address = self.address(&parts, first, space)?;
         let values = self.sources(&parts, first + 1, kind)?;
-        let other =
-            if op == AtomicOp::Cas { self.source(&parts, first + 2, kind)? } else { SINK };
+        let other = if op == AtomicOp::Cas { self.source(&parts, first + 2, kind)? } else { SINK };
         let results = if result { self.results(&parts, 0)? } else { vec![] };
         if values.len() != count || (result && results.len() != count) {
             return Err(parts.error(format!("`{}` has {count} values", parts.text.name)));
@@ -163,11 +170,9 @@ impl<'a> Decoder<'a> {
         if !parts.take("async") {
             return Err(parts.unsupported(format!("the instruction `{}`", parts.text.name)));
         }
-        let number = |parts: &Parts<'a, '_>| match parts.operand(0)? {
-            Operand::Literal(crate::ptx::lex::Literal::Int(n)) => {
-                u32::try_from(*n).map_err(|_| parts.error("a number of groups is not negative"))
-            }
-            _ => Err(parts.error("the number of groups is a literal")),
+        let number = |parts: &Parts<'a, '_>| {
+            let n = parts.operand(0)?.integer().and_then(|n| u32::try_from(n).ok());
+            n.ok_or_else(|| parts.error("the number of groups is a literal"))
         };
         if parts.take("commit_group") {
             parts.done(0..=0)?;
@@ -203,12 +208,10 @@ impl<'a> Decoder<'a> {
         }
         let to = self.address(&parts, 0, AddressSpace::Shared)?;
         let from = self.address(&parts, 1, AddressSpace::Global)?;
-        let (mut read, mut ignore) = (None, super::super::op::Predicate { negated: true, ..ALWAYS });
+        let (mut read, mut ignore) =
+            (None, super::super::op::Predicate { negated: true, ..ALWAYS });
         if parts.text.operands.len() > 3 + usize::from(hint) {
-            let name = match parts.operand(3)? {
-                Operand::Name(name) => self.lookup(name),
-                _ => None,
-            };
+            let name = parts.operand(3)?.name().and_then(|name| self.lookup(name));
             if matches!(name, Some(super::Binding::Predicate(_))) {
                 ignore = self.predicate_source(&parts, 3)?;
             } else {
@@ -236,7 +239,8 @@ impl<'a> Decoder<'a> {
             return Ok(Op::BulkWait { left: left as u32, reads });
         }
         if parts.has("tensor") || parts.has("prefetch") || parts.has("reduce") {
-            let what = "tensor copies: their maps are opaque. Instead: `cp.async.bulk` of plain rows";
+            let what =
+                "tensor copies: their maps are opaque. Instead: `cp.async.bulk` of plain rows";
             return Err(parts.unsupported(what));
         }
         let hint = self.cache(&mut parts);
@@ -246,8 +250,15 @@ impl<'a> Decoder<'a> {
             return Err(parts.error("a bulk copy completes on an mbarrier or in a bulk_group"));
         }
         let mut space = || {
-            let at = parts.parts.iter().position(|p| matches!(*p, "global" | "shared::cta" | "shared::cluster"))?;
-            Some(if parts.parts.remove(at) == "global" { AddressSpace::Global } else { AddressSpace::Shared })
+            let at = parts
+                .parts
+                .iter()
+                .position(|p| matches!(*p, "global" | "shared::cta" | "shared::cluster"))?;
+            Some(if parts.parts.remove(at) == "global" {
+                AddressSpace::Global
+            } else {
+                AddressSpace::Shared
+            })
         };
         let (Some(to), Some(from)) = (space(), space()) else {
             return Err(parts.error("a bulk copy names two state spaces"));
@@ -285,7 +296,14 @@ impl<'a> Decoder<'a> {
                 parts.done(2..=2)?;
                 let bytes = self.source(&parts, 1, word)?;
                 let expect = what == "expect_tx";
-                (0, if expect { BarrierOp::Expect { bytes } } else { BarrierOp::Complete { bytes } })
+                (
+                    0,
+                    if expect {
+                        BarrierOp::Expect { bytes }
+                    } else {
+                        BarrierOp::Complete { bytes }
+                    },
+                )
             }
             "arrive" | "arrive_drop" => {
                 // Without a state, as for barriers of other blocks, the address comes first.
@@ -303,7 +321,8 @@ impl<'a> Decoder<'a> {
                 let done = self.predicate_result(&parts, &operand)?;
                 let kind = if parity { word } else { long };
                 let value = self.source(&parts, 2, kind)?;
-                let (state, parity) = if parity { (None, Some(value)) } else { (Some(value), None) };
+                let (state, parity) =
+                    if parity { (None, Some(value)) } else { (Some(value), None) };
                 (1, BarrierOp::Test { done, state, parity, wait: what == "try_wait" })
             }
             "pending_count" => {

@@ -2,14 +2,30 @@
 
 use super::{Decoder, Parts};
 use crate::ptx::{
-    Error,
-    op::{ALWAYS, AddressSpace, AtomicOp, BarrierKind, Fence, Op, SINK, Shuffle, Type, Vote},
+    Error, matrix,
+    op::{
+        ALWAYS, AddressSpace, AtomicOp, BarrierKind, Fence, GroupMatrix, Op, SINK, Shuffle,
+        Together, Type, Vote, WarpMatrix,
+    },
     text::Operand,
 };
 
 pub const NAMES: &[&str] = &[
-    "shfl", "vote", "match", "redux", "activemask", "elect", "bar", "barrier", "membar", "fence", "ldmatrix",
-    "stmatrix", "movmatrix", "mma", "wgmma",
+    "shfl",
+    "vote",
+    "match",
+    "redux",
+    "activemask",
+    "elect",
+    "bar",
+    "barrier",
+    "membar",
+    "fence",
+    "ldmatrix",
+    "stmatrix",
+    "movmatrix",
+    "mma",
+    "wgmma",
 ];
 
 const WORD: Type = Type::Bits(32);
@@ -24,12 +40,14 @@ impl<'a> Decoder<'a> {
             "activemask" => {
                 parts.take("b32");
                 parts.done(1..=1)?;
-                return Ok(Op::ActiveMask { d: self.result(&parts, 0)? });
+                return Ok(Op::Together(Together::ActiveMask { d: self.result(&parts, 0)? }));
             }
             _ => {}
         }
         if !parts.take("sync") {
-            return Err(parts.unsupported(format!("`{}`: since Volta it is .sync", parts.text.name)));
+            return Err(
+                parts.unsupported(format!("`{}`: since Volta it is .sync", parts.text.name))
+            );
         }
         match main {
             "shfl" => {
@@ -48,7 +66,7 @@ impl<'a> Decoder<'a> {
                 let (d, p) = self.pair(&parts, 0)?;
                 let p = self.predicate_result(&parts, &p)?;
                 let d = self.result_of(&parts, &d)?.0;
-                Ok(Op::Shuffle { mode, d, p, a, b, c, members })
+                Ok(Op::Together(Together::Shuffle { mode, d, p, a, b, c, members }))
             }
             "vote" => {
                 let vote = match parts.take_any(&["all", "any", "uni", "ballot"]) {
@@ -68,7 +86,7 @@ impl<'a> Decoder<'a> {
                 } else {
                     (SINK, self.predicate_result(&parts, &operand)?)
                 };
-                Ok(Op::Vote { vote, d, p, a, members })
+                Ok(Op::Together(Together::Vote { vote, d, p, a, members }))
             }
             "match" => {
                 let all = parts.take("all");
@@ -79,7 +97,13 @@ impl<'a> Decoder<'a> {
                 let members = self.source(&parts, 2, WORD)?;
                 let (d, p) = self.pair(&parts, 0)?;
                 let p = self.predicate_result(&parts, &p)?;
-                Ok(Op::Match { all, d: self.result_of(&parts, &d)?.0, p, a, members })
+                Ok(Op::Together(Together::Match {
+                    all,
+                    d: self.result_of(&parts, &d)?.0,
+                    p,
+                    a,
+                    members,
+                }))
             }
             "redux" => {
                 let op = match parts.take_any(&["add", "min", "max", "and", "or", "xor"]) {
@@ -95,14 +119,20 @@ impl<'a> Decoder<'a> {
                 parts.done(3..=3)?;
                 let a = self.source(&parts, 1, kind)?;
                 let members = self.source(&parts, 2, WORD)?;
-                Ok(Op::Reduce { op, kind, d: self.result(&parts, 0)?, a, members })
+                Ok(Op::Together(Together::Reduce {
+                    op,
+                    kind,
+                    d: self.result(&parts, 0)?,
+                    a,
+                    members,
+                }))
             }
             "elect" => {
                 parts.done(2..=2)?;
                 let members = self.source(&parts, 1, WORD)?;
                 let (d, p) = self.pair(&parts, 0)?;
                 let p = self.predicate_result(&parts, &p)?;
-                Ok(Op::Elect { d: self.result_of(&parts, &d)?.0, p, members })
+                Ok(Op::Together(Together::Elect { d: self.result_of(&parts, &d)?.0, p, members }))
             }
             _ => {
                 parts.take("aligned");
@@ -111,7 +141,7 @@ impl<'a> Decoder<'a> {
                 parts.take("b16");
                 parts.done(2..=2)?;
                 let a = self.source(&parts, 1, WORD)?;
-                Ok(Op::MoveMatrix { d: self.result(&parts, 0)?, a })
+                Ok(Op::Together(Together::MoveMatrix { d: self.result(&parts, 0)?, a }))
             }
         }
     }
@@ -152,7 +182,9 @@ impl<'a> Decoder<'a> {
         if parts.take("warp") {
             parts.take("sync");
             parts.done(1..=1)?;
-            return Ok(Op::WarpBarrier { members: self.source(&parts, 0, WORD)? });
+            return Ok(Op::Together(Together::WarpBarrier {
+                members: self.source(&parts, 0, WORD)?,
+            }));
         }
         if parts.has("cluster") {
             let what = "barriers of clusters. Instead: `bar.sync`, as clusters have one block here";
@@ -190,7 +222,8 @@ impl<'a> Decoder<'a> {
         }
         let id = self.source(&parts, first, WORD)?;
         let last = if first == 1 { n - 1 } else { n };
-        let count = if last > first + 1 { Some(self.source(&parts, first + 1, WORD)?) } else { None };
+        let count =
+            if last > first + 1 { Some(self.source(&parts, first + 1, WORD)?) } else { None };
         if kind == BarrierKind::Arrive && count.is_none() {
             return Err(parts.error("bar.arrive says how many threads"));
         }
@@ -199,7 +232,8 @@ impl<'a> Decoder<'a> {
 
     fn fence(&mut self, mut parts: Parts<'a, '_>) -> Result<Op, Error> {
         if parts.take("proxy") {
-            let known = parts.parts.first().is_some_and(|p| p.starts_with("async") || *p == "alias");
+            let known =
+                parts.parts.first().is_some_and(|p| p.starts_with("async") || *p == "alias");
             if !known {
                 return Err(parts.unsupported(format!("`{}`", parts.text.name)));
             }
@@ -215,8 +249,80 @@ impl<'a> Decoder<'a> {
         }))
     }
 
-    fn matrix(&mut self, _main: &str, parts: Parts<'a, '_>) -> Result<Op, Error> {
-        let _ = matches!(parts.operand(0)?, Operand::Sink);
-        Err(parts.unsupported(format!("the instruction `{}`", parts.text.name)))
+    fn matrix(&mut self, main: &str, parts: Parts<'a, '_>) -> Result<Op, Error> {
+        if main == "wgmma" {
+            return self.group_matrix(parts);
+        }
+        let name = parts.text.name;
+        let mma = matrix::Mma::parse(name).map_err(|e| parts.unsupported(e))?;
+        let n = parts.text.operands.len();
+        if n != 4 {
+            return Err(parts.error(format!("`{name}` takes 4 operands, here are {n}")));
+        }
+        let a = self.sources(&parts, 1, WORD)?;
+        let b = self.sources(&parts, 2, WORD)?;
+        let c = self.sources(&parts, 3, WORD)?;
+        let d = self.results(&parts, 0)?;
+        let wide = name.ends_with("f64.f64.f64.f64");
+        let expected = mma.registers().map(|r| if wide { r / 2 } else { r });
+        if [d.len(), a.len(), b.len(), c.len()] != expected {
+            return Err(
+                parts.error(format!("`{name}` has {expected:?} registers of d, a, b and c"))
+            );
+        }
+        Ok(Op::Mma(Box::new(WarpMatrix { mma, d, a, b, c, wide })))
+    }
+
+    fn group_matrix(&mut self, mut parts: Parts<'a, '_>) -> Result<Op, Error> {
+        let name = parts.text.name;
+        if parts.has("mma_async") {
+            return self.group_product(parts);
+        }
+        let op = match parts.take_any(&["fence", "commit_group", "wait_group"]) {
+            Some("fence") => Op::GroupFence,
+            Some("commit_group") => Op::GroupCommit,
+            Some(_) => {
+                let Operand::Literal(crate::ptx::lex::Literal::Int(n @ 0..=65535)) =
+                    *parts.operand(0)?
+                else {
+                    return Err(parts.error("the number of groups is a literal"));
+                };
+                Op::GroupWait(n as u32)
+            }
+            None => return Err(parts.unsupported(format!("the instruction `{name}`"))),
+        };
+        parts.take("sync");
+        parts.take("aligned");
+        parts.done(0..=1)?;
+        Ok(op)
+    }
+
+    fn group_product(&mut self, parts: Parts<'a, '_>) -> Result<Op, Error> {
+        let name = parts.text.name;
+        let mma = matrix::Wgmma::parse(name).map_err(|e| parts.unsupported(e))?;
+        let a_in_memory = !matches!(parts.operand(1)?, Operand::Vector(_));
+        let b = self.source(&parts, 2, Type::Bits(64))?;
+        let a = self.sources(&parts, 1, WORD)?;
+        let keep = self.predicate_source(&parts, 3)?;
+        let mut flags = vec![];
+        for operand in parts.text.operands.iter().skip(4) {
+            let flag = operand.integer();
+            flags.push(flag.ok_or_else(|| parts.error("scales and transpositions are literals"))?);
+        }
+        let at = |i: usize| flags.get(i).copied().unwrap_or(0);
+        let negate = [at(0) == -1, at(1) == -1];
+        // With A in registers, only B has a transposition.
+        let trans = if a_in_memory { [at(2) == 1, at(3) == 1] } else { [false, at(2) == 1] };
+        // D is read as well as written.
+        let list = self.list(&parts, 0)?;
+        for operand in &list {
+            self.source_of(&parts, operand, WORD)?;
+        }
+        let d = self.results(&parts, 0)?;
+        let [of_d, of_a] = mma.registers();
+        if d.len() != of_d || !a_in_memory && a.len() != of_a {
+            return Err(parts.error(format!("`{name}` has {of_d} registers of d and {of_a} of a")));
+        }
+        Ok(Op::GroupMma(Box::new(GroupMatrix { mma, d, a, a_in_memory, b, keep, negate, trans })))
     }
 }
