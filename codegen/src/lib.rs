@@ -3,11 +3,12 @@
 pub mod cpu;
 pub mod ptx;
 
-use kgen_ir::{diag::Unsupported, machine::Kernel, target::Target};
+use kgen_ir::{artifact::Block, diag::Unsupported, machine::Kernel, target::Target};
 
 /// Every target, best first within a family.
 pub fn targets() -> impl Iterator<Item = &'static Target> {
-    cpu::targets::NATIVE.iter().chain(cpu::targets::TARGETS)
+    let chips = ptx::targets::CHIPS.iter().map(|c| &c.target);
+    cpu::targets::NATIVE.iter().chain(cpu::targets::TARGETS).chain(chips)
 }
 
 /// A kernel in the language of its target.
@@ -17,6 +18,8 @@ pub struct Emitted {
     pub text: String,
     /// What an emitter that allocates registers itself can tell of the code.
     pub note: Option<String>,
+    /// How many threads run it together, on a device that has blocks of them.
+    pub block: Option<Block>,
 }
 
 /// The text of a kernel for a target, by the emitter that serves it.
@@ -25,10 +28,15 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<Emitted, Unsupported> {
         "native" => {
             let code = cpu::native::emit(kernel, target)?;
             let note = Some(format!("{}: {}", kernel.name, code.stats));
-            Ok(Emitted { extension: "x86", text: code.text, note })
+            Ok(Emitted { extension: "x86", text: code.text, note, block: None })
         }
         "cranelift" => {
-            Ok(Emitted { extension: "clif", text: cpu::emit(kernel, target)?, note: None })
+            let text = cpu::emit(kernel, target)?;
+            Ok(Emitted { extension: "clif", text, note: None, block: None })
+        }
+        "ptx" => {
+            let (text, block) = ptx::emit(kernel, target)?;
+            Ok(Emitted { extension: "ptx", text, note: None, block: Some(block) })
         }
         other => Err(Unsupported {
             what: format!("the backend `{other}`"),

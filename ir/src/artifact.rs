@@ -1,7 +1,7 @@
 //! A compiled op: texts of its kernels and a manifest that says how to bind, size and launch them.
 //!
 //! ```text
-//! format = 1
+//! format = 2
 //! kgen = "0.1.0"
 //! name = "axpy"
 //! target = "x86-64-v2"
@@ -40,7 +40,7 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// The format this compiler writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Name of the manifest's file in an artifact's folder.
 pub const MANIFEST: &str = "manifest.toml";
@@ -102,7 +102,23 @@ pub struct KernelEntry {
     pub scratch: usize,
     /// Task counters of a launch.
     pub counters: usize,
+    /// On a device that runs blocks of threads: what one is. The arguments are then the slots, 64 bits each, and behind
+    /// them the number of workers.
+    pub block: Option<Block>,
 }
+
+/// A block of threads; a launch has as many as it takes for all workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    pub threads: usize,
+    /// Workers that a block's threads are.
+    pub workers: usize,
+    /// Bytes of memory that its threads share.
+    pub shared: usize,
+}
+
+/// Threads of a block at most.
+pub const MAX_THREADS: usize = 1 << 12;
 
 /// What the results may be relied upon to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -380,6 +380,7 @@ fn product() -> impl Strategy<Value = Op> {
     let compute = select(vec![
         Compute::Auto,
         Compute::Dequant,
+        Compute::Bf16,
         Compute::IntDot,
         Compute::GroupInt,
         Compute::Bitplane,

@@ -135,6 +135,34 @@ pub fn step_group(w: &Storage, compute: Compute) -> usize {
     }
 }
 
+/// Unit roundoffs of what the product may make of an activation and of a weight: bf16, where `compute` says so. What is
+/// stored in no more than 8 bits does not round; two such may be multiplied as they are, whoever chooses, but then, too,
+/// subnormals may count as zeros. `fresh`: the activation is as it is stored.
+pub fn bf16_operands(
+    compute: Compute,
+    a: &Storage,
+    fresh: bool,
+    w: &Storage,
+) -> Option<(f64, f64)> {
+    let own = |s: &Storage, fresh: bool| match s {
+        Storage::Plain(d) if fresh && unit(*d) >= U_BF16 => 0.0,
+        Storage::Plain(_) | Storage::Block(_) | Storage::Codes(_) => U_BF16,
+    };
+    let units = (own(a, fresh), own(w, true));
+    match compute {
+        Compute::Bf16 => Some(units),
+        Compute::Auto => (units == (0.0, 0.0)).then_some(units),
+        Compute::Dequant
+        | Compute::IntDot
+        | Compute::GroupInt
+        | Compute::Lut(_)
+        | Compute::Bitplane => None,
+    }
+}
+
+/// From here on a float is no finite bf16.
+pub const MOST_BF16: f64 = f32::MAX as f64 * (1.0 - U_BF16);
+
 /// Whether the product may quantise float activations to int8, groups of [`step_group`] by their largest.
 /// `auto` leaves the choice to the compiler, so quantised weights allow it; tables (LUT) have 8-bit entries.
 pub fn int8_activations(compute: Compute, a: &Storage, w: &Storage) -> bool {
@@ -145,7 +173,7 @@ pub fn int8_activations(compute: Compute, a: &Storage, w: &Storage) -> bool {
     };
     let quantised = !float(w);
     match compute {
-        Compute::Dequant => false,
+        Compute::Dequant | Compute::Bf16 => false,
         Compute::Auto => quantised && float(a),
         Compute::IntDot | Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane => float(a),
     }
@@ -162,6 +190,19 @@ mod tests {
         assert_eq!(depth(1), 1.0);
         assert_eq!(depth(16), 8.0);
         assert_eq!(depth(17), 5.0 + 17f64.sqrt());
+    }
+
+    #[test]
+    fn products_round_to_bf16_where_they_may() {
+        let (f32, bf16) = (Storage::Plain(Dtype::F32), Storage::Plain(Dtype::BF16));
+        let all = |c| {
+            [(&f32, &f32), (&bf16, &f32), (&bf16, &bf16)].map(|(a, w)| bf16_operands(c, a, true, w))
+        };
+        let u = U_BF16;
+        assert_eq!(all(Compute::Bf16), [Some((u, u)), Some((0.0, u)), Some((0.0, 0.0))]);
+        assert_eq!(all(Compute::Auto), [None, None, Some((0.0, 0.0))]);
+        assert_eq!(all(Compute::Dequant), [None; 3]);
+        assert_eq!(bf16_operands(Compute::Auto, &bf16, false, &bf16), None);
     }
 
     #[test]

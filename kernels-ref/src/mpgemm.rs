@@ -99,7 +99,11 @@ pub fn run(
             let w_row = decoded.get(&which).map_or(&[][..], |(_, row)| row);
             let int8 = bound::int8_activations(op.compute, &op.a, &w.storage);
             let step = int8.then(|| bound::step_group(&w.storage, op.compute));
-            let sum = sum_of_products(a_row, w_row, step, orders[which].as_deref());
+            let fresh = op.prologue.is_none();
+            let halves = bound::bf16_operands(op.compute, &op.a, fresh, &w.storage);
+            let order = orders[which].as_deref();
+            let sum = sum_of_products(a_row, w_row, step, order);
+            let sum = Value { e: sum.e + rounded_operands(a_row, w_row, halves), ..sum };
             // Rounding to int8 may make NaN of an infinity, and an epilogue or an integer output any number of that.
             let number = op.epilogue.is_some() || !op.out.is_float() || op.blocks.is_some();
             let lost = int8 && sum.tainted && number;
@@ -198,6 +202,19 @@ fn sum_of_products(a: &[Value], w: &[f64], int8: Option<usize>, order: Option<&[
     }
     let acc = bound::C1 * bound::U32 + bound::C2 * bound::U32 * bound::depth(k);
     Value::of(y, e + acc * magnitude).after(a.iter().any(|a| a.tainted))
+}
+
+/// The error of rounding the operands of a product to bf16, whose subnormals may count as zeros.
+fn rounded_operands(a: &[Value], w: &[f64], units: Option<(f64, f64)>) -> f64 {
+    let Some((ua, uw)) = units else { return 0.0 };
+    let pairs = a.iter().zip(w).map(|(a, w)| (a.y.abs() + a.e, w.abs()));
+    let one = |(a, w): (f64, f64)| {
+        // What rounds to infinity may be any number.
+        let lost = (ua > 0.0 && a >= bound::MOST_BF16) || (uw > 0.0 && w >= bound::MOST_BF16);
+        let flushed = bound::TINY * (a + w + 1.0);
+        if lost { f64::INFINITY } else { (ua + uw + ua * uw) * a * w + flushed }
+    };
+    pairs.map(one).sum()
 }
 
 /// The weight matrix of each row: tensor `group`, or for `m = "m[g]"` the rows sorted by group, counted by

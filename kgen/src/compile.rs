@@ -2,7 +2,7 @@
 
 use crate::{Error, header};
 use kgen_ir::{
-    artifact::{Artifact, Contract, KernelEntry, Manifest},
+    artifact::{Artifact, Block, Contract, KernelEntry, Manifest},
     diag::{Unsupported, did_you_mean},
     machine::{self, Slot},
     op::{Op, print, read},
@@ -85,10 +85,22 @@ pub struct Compiled {
 }
 
 /// The name of what [`compile`] would make: a hash of all that it depends on.
-pub fn key(op: &Op, target: &Target, schedule: &Schedule) -> String {
+pub fn key(op: &Op, target: &Target, schedule: &Schedule, accesses: Accesses) -> String {
     let rows = format!("{:?}", target.rows);
     let version = env!("CARGO_PKG_VERSION");
-    kgen_runtime::cache::key(&[&print::print(op), &schedule.print(), target.name, &rows, version])
+    let accesses = format!("{accesses:?}");
+    let op = print::print(op);
+    kgen_runtime::cache::key(&[&op, &schedule.print(), target.name, &rows, version, &accesses])
+}
+
+/// Whether kernels look where they read and write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Accesses {
+    /// As fast as can be: the plan has checked the sizes, and who gives indices answers for them.
+    #[default]
+    Trusted,
+    /// One outside of the tensors is not done and fails the run, which says where it was. Several times slower.
+    Checked,
 }
 
 /// The artifact from the cache, or compiled and kept there; whether it was compiled. Without a cache: compiled.
@@ -96,11 +108,13 @@ pub fn artifact(
     op: &Op,
     target: &'static Target,
     schedule: &Schedule,
+    accesses: Accesses,
     cache: Option<&Cache>,
 ) -> Result<(Artifact, bool), Error> {
-    let Some(cache) = cache else { return Ok((compile(op, target, schedule)?.artifact, true)) };
-    let key = key(op, target, schedule);
-    match cache.get_or_compile(&key, || compile(op, target, schedule).map(|c| c.artifact)) {
+    let make = || compile_with(op, target, schedule, accesses).map(|c| c.artifact);
+    let Some(cache) = cache else { return Ok((make()?, true)) };
+    let key = key(op, target, schedule, accesses);
+    match cache.get_or_compile(&key, make) {
         Ok(outcome) => {
             if let Some(note) = outcome.note {
                 eprintln!("note: {note}");
@@ -173,6 +187,16 @@ pub fn open_cache(caching: Caching) -> Result<Option<Cache>, Error> {
 
 /// Op to artifact.
 pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<Compiled, Error> {
+    compile_with(op, target, schedule, Accesses::Trusted)
+}
+
+/// As [`compile`], with checks or without.
+pub fn compile_with(
+    op: &Op,
+    target: &'static Target,
+    schedule: &Schedule,
+    accesses: Accesses,
+) -> Result<Compiled, Error> {
     let choice = Choice { target, schedule: schedule.clone() };
     let built = kgen_passes::build(op, &choice)?;
     let program = kgen_passes::optimise(&built, &choice)?;
@@ -183,11 +207,11 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
     }
     let (mut kernels, mut notes, mut code) = (Vec::new(), Vec::new(), Vec::new());
     let (mut files, mut entries) = (BTreeMap::new(), Vec::new());
-    for (tile, made) in program.kernels.iter().zip(emit_all(&program, &choice)) {
+    for (tile, made) in program.kernels.iter().zip(emit_all(&program, &choice, accesses)) {
         let (kernel, said, emitted) = made?;
         let file = format!("{}.{}", kernel.name, emitted.extension);
         files.insert(file.clone(), emitted.text);
-        entries.push(entry(tile, &kernel, file));
+        entries.push(entry(tile, &kernel, file, emitted.block));
         notes.extend(said);
         code.extend(emitted.note);
         kernels.push(kernel);
@@ -201,7 +225,7 @@ pub fn compile(op: &Op, target: &'static Target, schedule: &Schedule) -> Result<
         name: op.name.clone(),
         target: target.name.into(),
         backend: target.backend.into(),
-        key: key(op, target, schedule),
+        key: key(op, target, schedule, accesses),
         features: target.features.iter().map(|f| f.to_string()).collect(),
         symbols: program.symbols.clone(),
         bounds: op.bounds.clone(),
@@ -238,9 +262,12 @@ pub fn object(artifact: &Artifact) -> Result<Vec<u8>, Error> {
 type Made = Result<(machine::Kernel, Vec<String>, kgen_codegen::Emitted), Unsupported>;
 
 /// Every kernel lowered and emitted, each by a thread of its own: none needs another.
-fn emit_all(program: &Program, choice: &Choice) -> Vec<Made> {
+fn emit_all(program: &Program, choice: &Choice, accesses: Accesses) -> Vec<Made> {
     let one = |kernel| {
-        let (lowered, notes) = kgen_passes::lower_kernel(program, kernel, choice)?;
+        let (mut lowered, notes) = kgen_passes::lower_kernel(program, kernel, choice)?;
+        if accesses == Accesses::Checked {
+            lowered = kgen_passes::machine::check(&lowered, choice.target)?;
+        }
         let emitted = kgen_codegen::emit(&lowered, choice.target)?;
         Ok((lowered, notes, emitted))
     };
@@ -253,19 +280,32 @@ fn emit_all(program: &Program, choice: &Choice) -> Vec<Made> {
 }
 
 /// What a manifest says of a kernel.
-pub fn entry(tile: &tile::Kernel, kernel: &machine::Kernel, file: String) -> KernelEntry {
+pub fn entry(
+    tile: &tile::Kernel,
+    kernel: &machine::Kernel,
+    file: String,
+    block: Option<Block>,
+) -> KernelEntry {
     let counters = kernel.slots.iter().filter_map(|s| match s {
         Slot::Counter(i) => Some(i + 1),
-        Slot::Pointer(_) | Slot::Stride(..) | Slot::Extent(_) | Slot::Scratch => None,
+        Slot::Pointer(_)
+        | Slot::Stride(..)
+        | Slot::Extent(_)
+        | Slot::Scratch
+        | Slot::End(_)
+        | Slot::Report => None,
     });
+    // What a block shares, the launch does not give.
+    let given = block.is_none_or(|b| b.shared == 0 && kernel.slots.contains(&Slot::Scratch));
     KernelEntry {
         name: kernel.name.clone(),
         file,
         entry: kernel.name.clone(),
         params: tile.params.clone(),
         slots: kernel.slots.clone(),
-        scratch: kernel.scratch,
+        scratch: if given { kernel.scratch } else { 0 },
         counters: counters.max().unwrap_or(0),
+        block,
     }
 }
 

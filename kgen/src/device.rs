@@ -1,15 +1,16 @@
 //! Runs compiled ops on tensors: what `kgen run` and `kgen verify` share.
 
 use crate::{
-    Error, compile,
+    Error,
+    compile::{self, Accesses},
     verify::{Engine, EngineError, Tensors},
 };
 use kgen_ir::{artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor};
 use kgen_passes::Schedule;
 use kgen_runtime::{
-    buffer::Buffer,
+    buffer::{Buffer, Guard, Side},
     cache::Cache,
-    driver::{Driver, native::Native},
+    driver::{Driver, native::Native, sim::Sim},
     module::Module,
     plan::Prepared,
     pool::{Pool, Workers},
@@ -33,6 +34,8 @@ pub(crate) fn open(artifact: &Artifact) -> Result<Arc<Module>, Error> {
 pub struct Cpu {
     pub target: &'static Target,
     pub schedule: Schedule,
+    pub accesses: Accesses,
+    pub guard: Guard,
     /// Where compiled artifacts are kept; `None`: nowhere.
     pub cache: Option<Cache>,
     pool: Pool,
@@ -44,7 +47,9 @@ impl Cpu {
         let target = compile::host()?;
         let threads = threads.unwrap_or_else(kgen_runtime::device::cores);
         let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
-        Ok(Cpu { target, schedule: Schedule::default_for(target), cache: None, pool })
+        let (schedule, accesses) = (Schedule::default_for(target), Accesses::Trusted);
+        let guard = Guard::Canaries;
+        Ok(Cpu { target, schedule, accesses, guard, cache: None, pool })
     }
 
     /// The same workers for code of another target, which this CPU must be able to run.
@@ -67,8 +72,9 @@ impl Cpu {
 
     /// Compiled and ready to be planned.
     pub fn load(&self, op: &Op) -> Result<Arc<Module>, Error> {
+        let (schedule, accesses) = (&self.schedule, self.accesses);
         let (artifact, _) =
-            compile::artifact(op, self.target, &self.schedule, self.cache.as_ref())?;
+            compile::artifact(op, self.target, schedule, accesses, self.cache.as_ref())?;
         open(&artifact)
     }
 
@@ -78,23 +84,7 @@ impl Cpu {
         module: &Module,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Vec<Arc<Prepared>>, Error> {
-        let manifest = module.manifest();
-        let mut out = Vec::new();
-        for step in &manifest.prepares {
-            let wrong = |e: String| Error::Input(format!("weight `{}`: {e}", step.name));
-            let Some(shape) = step.sizes(&manifest.params, &Dims::default()) else {
-                return Err(wrong("its size is not known".into()));
-            };
-            let packed = step.pack(&manifest.params, &|name| inputs.get(name));
-            let packed = packed.map_err(|e| wrong(e.to_string()))?;
-            let mut buffer = Buffer::zeroed(packed.len()).map_err(|e| wrong(e.to_string()))?;
-            buffer.bytes_mut().copy_from_slice(&packed);
-            // As the parameter has it: one copy is none.
-            let shape = if shape[0] == 1 { &shape[1..] } else { &shape[..] };
-            let prepared = Prepared::from_packed(module, &step.name, shape, buffer);
-            out.push(Arc::new(prepared.map_err(|e| wrong(e.to_string()))?));
-        }
-        Ok(out)
+        prepare(module, inputs, self.guard)
     }
 
     /// Tensors of the op bound to a plan, to be run many times.
@@ -104,13 +94,7 @@ impl Cpu {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Session, Error> {
-        let prepared = self.prepare(module, inputs)?;
-        let packed: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
-        let rest = inputs.iter().filter(|(name, _)| !packed.contains(name));
-        let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
-        let mut dims = dims.clone();
-        dims.cores = self.pool.count() as i64;
-        Session::new(module, &dims, &rest, &prepared).map_err(|e| Error::Input(e.to_string()))
+        session(module, dims, inputs, self.pool.count(), self.guard)
     }
 
     /// One run on tensors of the op.
@@ -132,19 +116,118 @@ impl Engine for Cpu {
     }
 
     fn run(&self, op: &Op, dims: &Dims, inputs: &Tensors) -> Result<Tensors, EngineError> {
-        let failed = |e: Error| match e {
-            Error::Unsupported(u) => EngineError::Unsupported(u),
-            Error::Usage(_)
-            | Error::Report(_)
-            | Error::File { .. }
-            | Error::Unavailable(_)
-            | Error::Input(_) => EngineError::Failed(e.to_string()),
-        };
-        let module = self.load(op).map_err(failed)?;
-        Cpu::run(self, &module, dims, inputs).map_err(failed)
+        let module = self.load(op).map_err(refused)?;
+        Cpu::run(self, &module, dims, inputs).map_err(refused)
     }
 
     fn edges(&self, _: &Op) -> Vec<i64> {
         vec![self.schedule.keys as i64, self.schedule.split as i64]
+    }
+}
+
+fn prepare(
+    module: &Module,
+    inputs: &BTreeMap<String, Tensor>,
+    guard: Guard,
+) -> Result<Vec<Arc<Prepared>>, Error> {
+    let manifest = module.manifest();
+    let mut out = Vec::new();
+    for step in &manifest.prepares {
+        let wrong = |e: String| Error::Input(format!("weight `{}`: {e}", step.name));
+        let Some(shape) = step.sizes(&manifest.params, &Dims::default()) else {
+            return Err(wrong("its size is not known".into()));
+        };
+        let packed = step.pack(&manifest.params, &|name| inputs.get(name));
+        let packed = packed.map_err(|e| wrong(e.to_string()))?;
+        let buffer = match guard {
+            Guard::Canaries => Buffer::zeroed(packed.len()),
+            Guard::Fences => Buffer::fenced(packed.len(), Side::Behind),
+        };
+        let mut buffer = buffer.map_err(|e| wrong(e.to_string()))?;
+        buffer.bytes_mut().copy_from_slice(&packed);
+        // As the parameter has it: one copy is none.
+        let shape = if shape[0] == 1 { &shape[1..] } else { &shape[..] };
+        let prepared = Prepared::from_packed(module, &step.name, shape, buffer);
+        out.push(Arc::new(prepared.map_err(|e| wrong(e.to_string()))?));
+    }
+    Ok(out)
+}
+
+fn session(
+    module: &Arc<Module>,
+    dims: &Dims,
+    inputs: &BTreeMap<String, Tensor>,
+    workers: usize,
+    guard: Guard,
+) -> Result<Session, Error> {
+    let prepared = prepare(module, inputs, guard)?;
+    let packed: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
+    let rest = inputs.iter().filter(|(name, _)| !packed.contains(name));
+    let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
+    let mut dims = dims.clone();
+    dims.cores = workers as i64;
+    Session::new(module, &dims, &rest, &prepared, guard).map_err(|e| Error::Input(e.to_string()))
+}
+
+/// A GPU as its simulator is one: `sim:sm80`.
+pub struct Simulated {
+    name: String,
+    pub target: &'static Target,
+    pub schedule: Schedule,
+}
+
+/// Warps of a simulated launch: two blocks of four.
+const WORKERS: usize = 8;
+
+impl Simulated {
+    /// The device of that name.
+    pub fn open(name: &str) -> Result<Simulated, Error> {
+        let chip = name.strip_prefix("sim:").unwrap_or(name);
+        let target = compile::target(chip)?;
+        if target.backend != "ptx" {
+            let what = format!("there is no simulator of `{chip}`: it runs PTX");
+            return Err(Error::Usage(what));
+        }
+        Ok(Simulated { name: name.into(), target, schedule: Schedule::default_for(target) })
+    }
+
+    /// Compiles, runs every launch, and gives the outputs; what the sanitiser finds is an error.
+    pub fn run(
+        &self,
+        op: &Op,
+        dims: &Dims,
+        inputs: &BTreeMap<String, Tensor>,
+    ) -> Result<BTreeMap<String, Tensor>, Error> {
+        let made = compile::compile(op, self.target, &self.schedule)?;
+        let module = Module::for_device(&made.artifact);
+        let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
+        let mut session = session(&module, dims, inputs, WORKERS, Guard::Canaries)?;
+        session.run_on(&mut Sim::default()).map_err(|e| Error::Unavailable(e.to_string()))?;
+        session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
+    }
+}
+
+impl Engine for Simulated {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn run(&self, op: &Op, dims: &Dims, inputs: &Tensors) -> Result<Tensors, EngineError> {
+        Simulated::run(self, op, dims, inputs).map_err(refused)
+    }
+
+    fn edges(&self, _: &Op) -> Vec<i64> {
+        vec![self.schedule.keys as i64, self.schedule.split as i64]
+    }
+}
+
+fn refused(e: Error) -> EngineError {
+    match e {
+        Error::Unsupported(u) => EngineError::Unsupported(u),
+        Error::Usage(_)
+        | Error::Report(_)
+        | Error::File { .. }
+        | Error::Unavailable(_)
+        | Error::Input(_) => EngineError::Failed(e.to_string()),
     }
 }

@@ -145,7 +145,8 @@ pub fn tune(
     let shown: Vec<_> = dims.scalars.iter().map(|(n, x)| format!("{n}={x}")).collect();
     let shown = shown.join(" ");
     let candidates = Schedule::legal(op, cpu.target);
-    let keys: Vec<String> = candidates.iter().map(|s| compile::key(op, cpu.target, s)).collect();
+    let key = |s| compile::key(op, cpu.target, s, cpu.accesses);
+    let keys: Vec<String> = candidates.iter().map(key).collect();
     let (mut records, others): (Vec<_>, Vec<_>) =
         known.into_iter().partition(|r| r.dims == shown && keys.contains(&r.key));
     if !resume {

@@ -43,6 +43,7 @@ fn program(m: &Manifest) -> String {
                 }
                 Slot::Counter(n) => format!("&counters[{n}]"),
                 Slot::Scratch => "scratch".into(),
+                Slot::End(_) | Slot::Report => panic!("only a checked kernel has these"),
             };
             let _ = writeln!(c, "slots[{i}] = (uint64_t)({value});");
         }

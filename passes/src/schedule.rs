@@ -56,7 +56,7 @@ const TRIED: &[(&str, &[usize])] = &[
     ("keys",     &[4, 8, 12, 16, 24, 32, 48, 64, 96, 128]),
     ("split",    &[0, 256, 512, 1024, 2048, 4096, 8192]),
     ("prefetch", &[0, 1, 2, 3, 4]),
-    ("rows",     &[4, 8, 12, 16, 20, 24, 32, 48, 64, 128]),
+    ("rows",     &[4, 8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 256, 512]),
     ("tokens",   &[1, 2, 3, 4]),
     ("chunk",    &[1, 2, 4, 8, 16]),
     ("ahead",    &[0, 4]),
@@ -72,18 +72,20 @@ const VECTORS: usize = 16;
 impl Schedule {
     /// A good first choice for a target; the tuner looks for a better one.
     pub fn default_for(target: &Target) -> Schedule {
+        // Where the hardware hides what memory takes, nothing is asked for ahead, and no stream has to be kept.
+        let hints = target.row(&kgen_ir::machine::Op::Prefetch(1)).is_some();
         Schedule {
-            keys: 8.max(2 * target.lanes),
+            keys: (2 * target.lanes).clamp(8, 32),
             split: 1024,
             rows: 4 * target.lanes,
             // As many sums as leave registers for the codes.
             tokens: if target.vectors < 32 || target.lanes < WIDE { 2 } else { 4 },
             // About 300 KB of 4-bit weights: fewer lose to the counter, more to uneven ends.
             chunk: (32 / target.lanes).max(1),
-            prefetch: 1,
+            prefetch: usize::from(hints),
             // In narrow vectors a hint costs more than it brings: the CPU follows the stream by itself.
-            ahead: if target.lanes < WIDE { 0 } else { 4 },
-            heads: usize::from(target.lanes >= WIDE),
+            ahead: if target.lanes < WIDE || !hints { 0 } else { 4 },
+            heads: usize::from(target.lanes >= WIDE && hints),
             // Output, weights, and both tiles stay in the second level of cache.
             queries: 12 * target.lanes,
             block: 96,

@@ -18,11 +18,19 @@ use std::{collections::BTreeMap, sync::Arc};
 /// Shared by the plans made from it.
 pub struct Module {
     pub(crate) manifest: Manifest,
-    pub(crate) code: Vec<Box<dyn Loaded>>,
+    pub(crate) code: Vec<Code>,
     pub(crate) kernels: Vec<Kernel>,
     pub(crate) variants: Vec<Variant>,
     /// `k.stride1`: a parameter and a dimension.
     pub(crate) strides: Vec<(String, usize, usize)>,
+}
+
+/// A file of kernels.
+pub(crate) enum Code {
+    /// Run by workers of this process.
+    Loaded(Box<dyn Loaded>),
+    /// For a device.
+    Text(String),
 }
 
 pub(crate) struct Kernel {
@@ -30,6 +38,8 @@ pub(crate) struct Kernel {
     pub entry: usize,
     pub scratch: usize,
     pub counters: usize,
+    /// Checks its accesses, and tells of those it did not do.
+    pub reports: bool,
     /// Scalar parameters with their place among the arguments.
     pub scalars: Vec<(String, usize)>,
     pub slots: Vec<SlotSource>,
@@ -42,6 +52,8 @@ pub(crate) enum SlotSource {
     Extent(Extent),
     Counter(usize),
     Scratch,
+    End(usize),
+    Report,
 }
 
 pub(crate) struct Variant {
@@ -104,15 +116,33 @@ impl Module {
     }
 
     pub fn load(artifact: &Artifact, driver: &dyn Driver) -> Result<Arc<Module>, LoadError> {
+        let m = &artifact.manifest;
+        if m.backend != driver.name() && m.format <= FORMAT {
+            let wanted = m.backend.clone();
+            return Err(LoadError::Backend { wanted, driver: driver.name() });
+        }
+        if let Some(feature) = m.features.iter().find(|f| !device::has(f)) {
+            return Err(LoadError::Feature { feature: feature.clone() });
+        }
+        Module::resolved(artifact, |text, entries| driver.load(text, entries).map(Code::Loaded))
+    }
+
+    /// An artifact whose kernels a device takes as texts: [`crate::plan::Plan::run_on`] runs it.
+    pub fn for_device(artifact: &Artifact) -> Result<Arc<Module>, LoadError> {
+        if let Some(k) = artifact.manifest.kernels.iter().find(|k| k.block.is_none()) {
+            let what = "it has no block of threads: it is no kernel of a device".into();
+            return Err(LoadError::Mismatch { place: format!("kernel `{}`", k.name), what });
+        }
+        Module::resolved(artifact, |text, _| Ok(Code::Text(text.into())))
+    }
+
+    fn resolved(
+        artifact: &Artifact,
+        load: impl Fn(&str, &[&str]) -> Result<Code, DriverError>,
+    ) -> Result<Arc<Module>, LoadError> {
         let manifest = artifact.manifest.clone();
         if manifest.format > FORMAT {
             return Err(LoadError::Format { found: manifest.format });
-        }
-        if manifest.backend != driver.name() {
-            return Err(LoadError::Backend { wanted: manifest.backend, driver: driver.name() });
-        }
-        if let Some(feature) = manifest.features.iter().find(|f| !device::has(f)) {
-            return Err(LoadError::Feature { feature: feature.clone() });
         }
         if let Some(what) = artifact.damage() {
             return Err(LoadError::Damaged(what));
@@ -137,8 +167,7 @@ impl Module {
                 return Err(LoadError::Damaged(format!("file `{file}` is missing")));
             };
             code.push(
-                driver
-                    .load(text, entries)
+                load(text, entries)
                     .map_err(|source| LoadError::Driver { file: (*file).into(), source })?,
             );
         }
@@ -385,13 +414,17 @@ impl Resolver<'_> {
                     return Err(mismatch(place, what));
                 }
                 Slot::Scratch => SlotSource::Scratch,
+                Slot::End(name) => SlotSource::End(tensor(name)?.0),
+                Slot::Report => SlotSource::Report,
             });
         }
         if !k.scratch.is_multiple_of(64) {
             let what = format!("scratch of {} bytes is no multiple of 64", k.scratch);
             return Err(mismatch(place, what));
         }
-        Ok(Kernel { code, entry, scratch: k.scratch, counters: k.counters, scalars, slots })
+        let reports = slots.iter().any(|s| matches!(s, SlotSource::Report));
+        let (scratch, counters) = (k.scratch, k.counters);
+        Ok(Kernel { code, entry, scratch, counters, reports, scalars, slots })
     }
 
     /// Every name of an extent is a symbol, a stride, or one of `scalars`.

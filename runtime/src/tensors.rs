@@ -1,12 +1,13 @@
 //! The safe way to run a module: host tensors in, host tensors out, everything checked.
 //!
-//! Memory is copied, outputs stand between canary bytes and hold NaN before the run: for tests, `kgen run` and
-//! `kgen verify`, not for engines.
+//! Memory is copied, outputs stand between canary bytes or at fences ([`Guard`]) and hold NaN before the run: for tests,
+//! `kgen run` and `kgen verify`, not for engines.
 
 #![allow(unsafe_code)]
 
 use crate::{
-    buffer::{Buffer, BufferError},
+    buffer::{Buffer, BufferError, Guard, Side},
+    driver::Device,
     module::{Module, hint},
     plan::{Plan, PlanError, Prepared, View},
     pool::Workers,
@@ -39,7 +40,7 @@ pub fn run_tensors(
     prepared: &[Arc<Prepared>],
     workers: &dyn Workers,
 ) -> Result<BTreeMap<String, Tensor>, Error> {
-    let mut session = Session::new(module, dims, inputs, prepared)?;
+    let mut session = Session::new(module, dims, inputs, prepared, Guard::Canaries)?;
     session.run(workers)?;
     session.outputs()
 }
@@ -56,6 +57,8 @@ struct Held {
     dtype: Dtype,
     shape: Vec<usize>,
     buffer: Buffer,
+    /// It holds what the caller gave.
+    known: bool,
 }
 
 impl Session {
@@ -65,6 +68,7 @@ impl Session {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
         prepared: &[Arc<Prepared>],
+        guard: Guard,
     ) -> Result<Session, Error> {
         let params = &module.manifest().params;
         for (name, tensor) in inputs {
@@ -75,8 +79,13 @@ impl Session {
             check_bytes(name, tensor)?;
         }
         let mut plan = module.plan(dims)?;
+        // Every tensor is to meet both kinds of fences, and the same case always the same ones.
+        let turn = dims.scalars.values().fold(0i64, |sum, x| sum.wrapping_add(*x)) & 1;
+        if guard == Guard::Fences {
+            plan.fence(turn as usize)?;
+        }
         let mut memory = Vec::new();
-        for param in params {
+        for (i, param) in params.iter().enumerate() {
             if !plan.uses(&param.name) {
                 continue;
             }
@@ -88,7 +97,10 @@ impl Session {
             let (dtype, shape) = input.map_or((param.elem, shape), |t| (t.dtype, t.shape.clone()));
             let count = shape.iter().try_fold(dtype.bytes().unwrap_or(1), |n, s| n.checked_mul(*s));
             let bytes = count.ok_or_else(|| PlanError::TooLarge(param.name.clone()))?;
-            let mut buffer = Buffer::guarded(bytes)?;
+            let mut buffer = match guard {
+                Guard::Canaries => Buffer::guarded(bytes)?,
+                Guard::Fences => Buffer::fenced(bytes, Side::of(i + turn as usize))?,
+            };
             match input {
                 Some(tensor) => buffer.bytes_mut().copy_from_slice(&tensor.bytes),
                 None => buffer.poison(),
@@ -97,7 +109,8 @@ impl Session {
             // SAFETY: the session keeps the buffer, whose bytes do not move, as long as the plan, and hands it
             // to nobody while the plan runs.
             unsafe { plan.bind(&param.name, view)? };
-            memory.push(Held { name: param.name.clone(), role: param.role, dtype, shape, buffer });
+            let (name, role, known) = (param.name.clone(), param.role, input.is_some());
+            memory.push(Held { name, role, dtype, shape, buffer, known });
         }
         for p in prepared {
             if plan.uses(&p.name) {
@@ -113,9 +126,20 @@ impl Session {
         Ok(self.plan.run(workers)?)
     }
 
+    /// As [`Session::run`], on a device: what is here goes there and comes back.
+    pub fn run_on(&mut self, device: &mut dyn Device) -> Result<(), Error> {
+        let known: Vec<&str> =
+            self.memory.iter().filter(|h| h.known).map(|h| h.name.as_str()).collect();
+        Ok(self.plan.run_on(device, &|name| known.contains(&name))?)
+    }
+
     /// What the last run wrote; an error if it wrote beside a tensor.
     pub fn outputs(&self) -> Result<BTreeMap<String, Tensor>, Error> {
         let mut outputs = BTreeMap::new();
+        if let Some(place) = self.plan.damage() {
+            let (name, bytes) = ("workspace".into(), self.plan.workspace_bytes());
+            return Err(Error::Canary { name, place, bytes });
+        }
         for held in &self.memory {
             if let Some(place) = held.buffer.damage() {
                 let (name, bytes) = (held.name.clone(), held.buffer.len());

@@ -1,8 +1,11 @@
 //! What several tests share; the tests stand in `tests/tests/`.
 
+pub mod corpus;
 pub mod draw;
+pub mod listings;
 pub mod machine_programs;
 pub mod machine_run;
 pub mod models;
 pub mod mutate;
+pub mod planted;
 pub mod reference_kernels;

@@ -11,7 +11,7 @@ use kgen_ir::{
     artifact::text,
     extent::{Dims, Extent},
     machine::{
-        Slot,
+        REPORT, REPORT_LANES, Slot,
         interp::{self, Memory},
     },
     tensor::Tensor,
@@ -35,6 +35,8 @@ pub struct Ran {
 #[derive(Clone, Default)]
 struct Placed {
     address: u64,
+    /// Address behind the last byte.
+    end: u64,
     /// In bytes.
     strides: Vec<usize>,
 }
@@ -60,11 +62,12 @@ pub fn run(
                 return Err(format!("`{}` is {shape:?} {}, not {found:?}", t.name, t.elem));
             }
         };
-        placed.insert(t.name.clone(), Placed { address: memory.add(content), strides });
+        let address = memory.add(content);
+        placed.insert(t.name.clone(), Placed { address, end: address + bytes as u64, strides });
     }
     for p in &program.prepares {
-        for (name, address) in prepare(compiled, p, inputs, &mut memory)? {
-            placed.insert(name, Placed { address, strides: Vec::new() });
+        for (name, address, end) in prepare(compiled, p, inputs, &mut memory)? {
+            placed.insert(name, Placed { address, end, strides: Vec::new() });
         }
     }
     let symbol = |name: &str| {
@@ -97,7 +100,7 @@ pub fn run(
     for t in program.buffers.iter().filter(|t| used(&t.name)) {
         let (_, strides, bytes) = dense(t, dims)?;
         let address = memory.add(vec![POISON; bytes]);
-        buffers.insert(t.name.clone(), Placed { address, strides });
+        buffers.insert(t.name.clone(), Placed { address, end: address + bytes as u64, strides });
     }
     let cores = usize::try_from(dims.cores).map_err(said)?;
     for launch in &variant.launches {
@@ -125,7 +128,8 @@ pub fn run(
         }
         let counters: Vec<u64> =
             (0..entry.counters).map(|_| memory.add(vec![0; COUNTER])).collect();
-        let scratch = memory.add(vec![POISON; entry.scratch * cores]);
+        let scratch = memory.add(vec![POISON; kernel.scratch * cores]);
+        let report = memory.add(vec![0; REPORT * cores]);
         let tensor = |name: &str| {
             tensors.get(name).ok_or_else(|| format!("kernel `{}` has no `{name}`", kernel.name))
         };
@@ -146,9 +150,16 @@ pub fn run(
                     *counters.get(*i).ok_or_else(|| format!("there is no counter {i}"))?
                 }
                 Slot::Scratch => scratch,
+                Slot::End(name) => tensor(name)?.end,
+                Slot::Report => report,
             });
         }
         interp::run(kernel, &slots, &mut memory, cores).map_err(said)?;
+        // Memory that checks every access has nothing to say of kernels that check them first.
+        let told = memory.region(report).unwrap_or(&[]).chunks(REPORT).find(|r| r[0] != 0);
+        if let Some(told) = told {
+            return Err(format!("kernel `{}` reports {:?}", kernel.name, &told[..REPORT_LANES]));
+        }
     }
     let mut outputs = BTreeMap::new();
     for t in program.params.iter().filter(|t| t.role == Role::Out) {
@@ -174,18 +185,20 @@ fn dense(t: &tile::Tensor, dims: &Dims) -> Result<(Vec<usize>, Vec<usize>, usize
     Ok((shape, strides, bytes))
 }
 
-/// Packs a weight and gives the names and addresses of its parts.
+/// Packs a weight and gives the names of its parts, where they begin, and where the whole ends.
 fn prepare(
     compiled: &Compiled,
     step: &tile::Prepare,
     inputs: &BTreeMap<String, Tensor>,
     memory: &mut Memory,
-) -> Result<Vec<(String, u64)>, String> {
+) -> Result<Vec<(String, u64, u64)>, String> {
     let packed = step.pack(&compiled.program.params, &|name| inputs.get(name)).map_err(said)?;
+    let bytes = packed.len() as u64;
     let base = memory.add(packed);
     let sizes = step.sizes(&compiled.program.params, &Dims::default());
     let sizes = sizes.ok_or_else(|| format!("`{}` has no size", step.name))?;
     // Parts that a packing does not have are not asked for.
     let parts = Part::ALL.into_iter().filter_map(|p| Some((p, step.part(p, sizes).ok()? as u64)));
-    Ok(parts.map(|(p, at)| (format!("{}.{}", step.name, text::part(p)), base + at)).collect())
+    let named = |(p, at)| (format!("{}.{}", step.name, text::part(p)), base + at, base + bytes);
+    Ok(parts.map(named).collect())
 }

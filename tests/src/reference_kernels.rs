@@ -50,6 +50,7 @@ impl KernelSource for ReferenceKernels {
             slots: pointers.chain(values).collect(),
             scratch: 0,
             counters: 0,
+            block: None,
         };
         let launch = Launch {
             kernel: "op".into(),

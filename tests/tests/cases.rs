@@ -1,32 +1,17 @@
-//! The corpus that every engine runs: `tests/cases/*.toml`.
-//!
-//! ```toml
-//! # What the case shows, in a sentence.
-//! schedule = "keys = 16, split = 32"      # keys that are not the default's; tile edges of the sizes below
-//! set = ["b=2", "m=1,2", "n=0,15,16,17"]  # sizes, as `kgen run --set` reads them
-//! inputs = ["normal", "peaked scores"]    # families of inputs; all of them unless said
-//! unsupported = true                      # engines may refuse it; the reason is printed
-//! op = '''
-//! op = "attention"
-//! q = { dtype = "$dtype", .. }
-//! '''
-//! [each]                                  # one op for each combination
-//! dtype = ["f32", "f16"]
-//! ```
+//! The corpus that every engine runs: `tests/cases/*.toml`, read by [`kgen_tests::corpus`].
 //!
 //! The files of one kind of op begin with its name: each kind is a test.
 
 use kgen::{
-    Schedule, compile,
+    compile,
     device::Cpu,
-    sweep,
     verify::{self, Example},
 };
 use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
     extent::Dims,
-    op::{self, Compute, Kind, Op, tensors},
+    op::{Compute, Kind, Op, tensors},
     target::Target,
     tensor::Tensor,
     tile::{
@@ -36,14 +21,15 @@ use kgen_ir::{
 };
 use kgen_kernels_ref::Output;
 use kgen_passes::Choice;
-use kgen_runtime::module::Module;
-use kgen_tests::machine_run;
+use kgen_runtime::{buffer::Guard, module::Module};
+use kgen_tests::{
+    corpus::{Case, WORKERS, cases, targets},
+    machine_run,
+};
 use std::{
     collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -52,22 +38,11 @@ use std::{
 type Tensors = BTreeMap<String, Tensor>;
 type Expected = BTreeMap<String, Output>;
 
-/// A file of the corpus, read.
-struct Case {
-    name: String,
-    schedule: String,
-    ops: Vec<Op>,
-    sizes: Vec<Dims>,
-    /// Empty: all.
-    inputs: Vec<String>,
-    unsupported: bool,
-}
-
 /// An op at every level.
 struct Ready {
     built: Program,
     optimised: Program,
-    /// One for each of [`targets`].
+    /// One for each of the corpus' targets.
     made: Vec<Made>,
 }
 
@@ -84,22 +59,6 @@ enum No {
 }
 
 type Outputs = Result<Tensors, No>;
-
-/// Of each backend and width of vectors one target, if possible one that this CPU can run.
-fn targets() -> &'static [&'static Target] {
-    static ALL: OnceLock<Vec<&Target>> = OnceLock::new();
-    ALL.get_or_init(|| {
-        let mut list: Vec<&'static Target> = Vec::new();
-        let able = |t: &&Target| t.features.iter().all(|f| kgen_runtime::device::has(f));
-        let (can, cannot): (Vec<_>, Vec<_>) = compile::targets().into_iter().partition(able);
-        for target in can.into_iter().chain(cannot) {
-            if !list.iter().any(|t| (t.backend, t.lanes) == (target.backend, target.lanes)) {
-                list.push(target);
-            }
-        }
-        list
-    })
-}
 
 /// Every engine: tile programs before and after the passes, then for each target the interpreter of its machine
 /// kernels and the CPU on its code.
@@ -180,65 +139,9 @@ fn machine(compiled: &compile::Compiled, e: &Example) -> Outputs {
     ran.map(|r| r.outputs).map_err(No::Failed)
 }
 
-/// Workers of every engine that has some.
-const WORKERS: usize = 3;
-
-fn cases(kind: &str) -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    let named = |p: &&PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(kind));
-    files.iter().filter(named).map(|p| read(p)).collect()
-}
-
-fn read(path: &Path) -> Case {
-    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-    let text = fs::read_to_string(path).unwrap();
-    let file: toml::Table = text.parse().unwrap_or_else(|e| panic!("{name}: {e}"));
-    let known = ["schedule", "set", "inputs", "unsupported", "op", "each"];
-    if let Some(key) = file.keys().find(|k| !known.contains(&k.as_str())) {
-        panic!("{name}: unknown key `{key}`");
-    }
-    let list = |v: Option<&toml::Value>| -> Vec<String> {
-        let items = v.map_or(&[][..], |v| v.as_array().unwrap_or_else(|| panic!("{name}: {v}")));
-        items.iter().map(|x| x.as_str().map_or_else(|| x.to_string(), str::to_owned)).collect()
-    };
-    let mut texts = vec![file["op"].as_str().unwrap().to_owned()];
-    for (word, values) in file.get("each").and_then(|e| e.as_table()).into_iter().flatten() {
-        let values = list(Some(values));
-        let with = |t: String| values.iter().map(|v| t.replace(&format!("${word}"), v)).collect();
-        texts = texts.into_iter().flat_map::<Vec<String>, _>(with).collect();
-    }
-    let ops = texts.iter().map(|t| op::read::read(&name, t).unwrap_or_else(|e| panic!("{e}")));
-    let settings =
-        sweep::parse_all(&list(file.get("set"))).unwrap_or_else(|e| panic!("{name}: {e}"));
-    let sizes = sweep::cases(&settings).into_iter().map(|values| {
-        let mut dims = Dims { cores: WORKERS as i64, ..Dims::default() };
-        for (symbol, value) in values {
-            match value {
-                sweep::Value::One(x) => drop(dims.scalars.insert(symbol, x)),
-                sweep::Value::Ragged(list) => drop(dims.ragged.insert(symbol, list)),
-            }
-        }
-        dims
-    });
-    Case {
-        schedule: file.get("schedule").map_or("", |s| s.as_str().unwrap()).replace(", ", "\n"),
-        ops: ops.collect(),
-        sizes: sizes.collect(),
-        inputs: list(file.get("inputs")),
-        unsupported: file.get("unsupported").is_some_and(|x| x.as_bool().unwrap()),
-        name,
-    }
-}
-
 /// Every level, or what is not supported.
 fn ready(case: &Case, op: &Op) -> Result<Ready, Unsupported> {
-    let choice = |target: &'static Target| {
-        let base = Schedule::default_for(target);
-        let schedule = Schedule::parse(&case.name, &case.schedule, &base);
-        Choice { target, schedule: schedule.unwrap_or_else(|e| panic!("{e}")) }
-    };
+    let choice = |target: &'static Target| Choice { target, schedule: case.schedule(target) };
     let first = choice(compile::host().unwrap_or_else(|e| panic!("{e}")));
     let built = kgen_passes::build(op, &first)?;
     let optimised = kgen_passes::optimise(&built, &first)?;
@@ -336,7 +239,9 @@ fn stored(op: &Op, expected: &Expected) -> Tensors {
 
 /// A line for each engine, and what is wrong.
 fn run(case: &Case) -> (Vec<String>, Vec<String>) {
-    let cpu = Cpu::open(Some(WORKERS)).unwrap_or_else(|e| panic!("{e}"));
+    let mut cpu = Cpu::open(Some(WORKERS)).unwrap_or_else(|e| panic!("{e}"));
+    // A kernel that leaves its tensors ends this process; `kgen verify --checked` tells where it was.
+    cpu.guard = Guard::Fences;
     let names = names();
     let mut scores: Vec<Score> = names.iter().map(|_| Score::default()).collect();
     let mut agree = Score::default();

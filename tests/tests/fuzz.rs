@@ -390,10 +390,11 @@ fn read_mach(bytes: &[u8], _: &Path) -> Result<(), String> {
         .slots
         .iter()
         .map(|s| match s {
-            machine::Slot::Pointer(_) | machine::Slot::Counter(_) | machine::Slot::Scratch => {
-                memory.add(vec![0; 1024])
-            }
-            machine::Slot::Stride(..) | machine::Slot::Extent(_) => 3,
+            machine::Slot::Pointer(_)
+            | machine::Slot::Counter(_)
+            | machine::Slot::Scratch
+            | machine::Slot::Report => memory.add(vec![0; 1024]),
+            machine::Slot::Stride(..) | machine::Slot::Extent(_) | machine::Slot::End(_) => 3,
         })
         .collect();
     let _ = machine::interp::run_within(&kernel, &slots, &mut memory, 2, 1 << 12);

@@ -39,7 +39,7 @@ fn lowered(op: &kgen_ir::op::Op, choice: &Choice) -> Compiled {
         kgen_ir::machine::verify::verify(k).unwrap_or_else(|e| panic!("{e}\n{k}"));
     }
     let entries = program.kernels.iter().zip(&kernels);
-    let entries = entries.map(|(t, k)| compile::entry(t, k, String::new())).collect();
+    let entries = entries.map(|(t, k)| compile::entry(t, k, String::new(), None)).collect();
     let manifest = Manifest { kernels: entries, ..Manifest::default() };
     let artifact = Artifact::new(manifest, BTreeMap::new());
     Compiled { program, kernels, notes, code: vec![], artifact }

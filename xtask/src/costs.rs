@@ -54,7 +54,7 @@ fn measure(root: &Path) -> Result<(), String> {
 }
 
 /// The path of the binary in cargo's messages.
-fn executable(messages: &str) -> Option<PathBuf> {
+pub fn executable(messages: &str) -> Option<PathBuf> {
     messages
         .lines()
         .filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok())

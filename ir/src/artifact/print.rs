@@ -36,6 +36,13 @@ impl Manifest {
             list(&mut out, "params", &k.params, text::param);
             list(&mut out, "slots", &k.slots, text::slot);
             let _ = writeln!(out, "scratch = {}\ncounters = {}", k.scratch, k.counters);
+            if let Some(b) = &k.block {
+                let (threads, workers, shared) = (b.threads, b.workers, b.shared);
+                let _ = writeln!(
+                    out,
+                    "block = {{ threads = {threads}, workers = {workers}, shared = {shared} }}"
+                );
+            }
         }
         for v in &self.variants {
             let _ = writeln!(out, "\n[[variant]]\nname = {}", quote(&v.name));

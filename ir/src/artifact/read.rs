@@ -1,8 +1,8 @@
 //! The manifest from TOML: every mistake with its place, nothing trusted.
 
 use super::{
-    Contract, FORMAT, KernelEntry, MAX_COUNTERS, MAX_SCRATCH, Manifest, check::Check, is_file_name,
-    text,
+    Block, Contract, FORMAT, KernelEntry, MAX_COUNTERS, MAX_SCRATCH, MAX_THREADS, Manifest,
+    check::Check, is_file_name, text,
 };
 use crate::{
     diag::{Diagnostic, Report, Span, did_you_mean},
@@ -115,7 +115,7 @@ fn read_bound(t: &Reader<'_>) -> Bound {
 }
 
 fn read_kernel(t: &Reader<'_>, formats: &dyn Fn(&str) -> Option<&'static Format>) -> KernelEntry {
-    t.only(&["name", "file", "entry", "params", "slots", "scratch", "counters"]);
+    t.only(&["name", "file", "entry", "params", "slots", "scratch", "counters", "block"]);
     let counters = t.integer("counters", MAX_COUNTERS);
     let scratch = t.integer("scratch", MAX_SCRATCH);
     if !scratch.is_multiple_of(64) {
@@ -129,7 +129,21 @@ fn read_kernel(t: &Reader<'_>, formats: &dyn Fn(&str) -> Option<&'static Format>
         slots: t.lines("slots", text::read_slot),
         scratch,
         counters,
+        block: t.get("block").and_then(|_| t.table("block")).map(|b| read_block(&b)),
     }
+}
+
+fn read_block(t: &Reader<'_>) -> Block {
+    t.only(&["threads", "workers", "shared"]);
+    let block = Block {
+        threads: t.integer("threads", MAX_THREADS),
+        workers: t.integer("workers", MAX_THREADS),
+        shared: t.integer("shared", MAX_SCRATCH),
+    };
+    if block.workers == 0 || block.threads < block.workers {
+        t.mistake(t.span.clone(), "a block has workers, and a thread or more for each");
+    }
+    block
 }
 
 fn read_variant<'a>(t: &Reader<'_>, params: &dyn Fn(&str) -> Option<&'a [Param]>) -> Variant {

@@ -80,9 +80,12 @@ fn sample() -> Artifact {
                 Slot::Extent(Extent::parse("max_of(k) * cores").unwrap()),
                 Slot::Counter(0),
                 Slot::Scratch,
+                Slot::End("x".into()),
+                Slot::Report,
             ],
             scratch: 128,
             counters: 1,
+            block: None,
         }],
         variants: vec![Variant {
             name: "all".into(),
@@ -136,10 +139,10 @@ fn files_are_held_to_their_hashes() {
 fn every_mistake_is_told() {
     let text = sample().manifest.print();
     for (from, to, message) in [
-        ("format = 1", "format = 2", "this artifact has format 2; this kgen reads up to 1"),
-        ("format = 1", "format = -1", "`format` is between 0 and 4294967295, not -1"),
-        ("format = 1", "", "`format` is missing"),
-        ("format = 1", "format = [", "array"),
+        ("format = 2", "format = 3", "this artifact has format 3; this kgen reads up to 2"),
+        ("format = 2", "format = -1", "`format` is between 0 and 4294967295, not -1"),
+        ("format = 2", "", "`format` is missing"),
+        ("format = 2", "format = [", "array"),
         ("kgen =", "kgn =", "unknown key `kgn`"),
         ("kgen =", "kgn =", "did you mean `kgen`?"),
         ("kgen = \"0.1.0\"", "kgen = 1", "`kgen` is a string"),

@@ -198,6 +198,8 @@ pub fn slot(s: &Slot) -> String {
         Slot::Extent(extent) => format!("extent {extent}"),
         Slot::Counter(i) => format!("counter {i}"),
         Slot::Scratch => "scratch".into(),
+        Slot::End(name) => format!("end {name}"),
+        Slot::Report => "report".into(),
     }
 }
 
@@ -213,7 +215,7 @@ pub fn read_slot(lexer: &mut Lexer<'_>) -> Parsed<Slot> {
         })
     };
     let span = lexer.span();
-    let word = lexer.word("pointer, stride, extent, counter or scratch")?;
+    let word = lexer.word("pointer, stride, extent, counter, scratch, end or report")?;
     Ok(match word.as_str() {
         "pointer" => Slot::Pointer(lexer.word("the name of a tensor")?),
         "stride" => {
@@ -223,9 +225,11 @@ pub fn read_slot(lexer: &mut Lexer<'_>) -> Parsed<Slot> {
         "extent" => Slot::Extent(Extent::read(lexer)?),
         "counter" => Slot::Counter(index(lexer, "counter", super::MAX_COUNTERS)?),
         "scratch" => Slot::Scratch,
+        "end" => Slot::End(lexer.word("the name of a tensor")?),
+        "report" => Slot::Report,
         other => {
             return Err(crate::diag::Diagnostic::new(span, format!("`{other}` is not a slot"))
-                .help("slots are pointer, stride, extent, counter, scratch"));
+                .help("slots are pointer, stride, extent, counter, scratch, end, report"));
         }
     })
 }

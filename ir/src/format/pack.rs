@@ -25,7 +25,8 @@ use std::fmt;
 /// `lanes` mins. Element (n, k): block `n / lanes`, lane `n % lanes`, group `k / group`, inside it container
 /// `c = kk / (quad * fields)`, field `f = kk / quad % fields`, place `j = kk % quad`. Its bits are
 /// `[f * bits, (f + 1) * bits)` of byte `c * 4 * lanes + lane * 4 + j`: `quad = 4` bytes of `fields = 8 / bits`.
-/// Plain floats are stored `[k][lane]` in each block, without scales and padding; their group is 1.
+/// Plain floats are stored `[k][lane]` in each block, without scales and padding; their group is 1. bf16 in larger
+/// groups stand two to a word: `[k / 2][lane][2]`, zeros behind the last element.
 /// Rows beyond the last have code, scale and min 0.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Packing {
@@ -54,6 +55,8 @@ pub const STEP: usize = 128;
 
 /// Neighbours along k in the word of a lane: its bytes.
 const QUAD: usize = 4;
+/// The same of bf16: its halves.
+const PAIR: usize = 2;
 
 /// Why a weight cannot be packed, or has no size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -147,6 +150,20 @@ impl Packing {
         Packing { elem: Dtype::U8, lanes, group, scale: None, min: None, zeros: None, zero: 0 }
     }
 
+    /// bf16 without levels, two neighbours along k to a word: what products of pairs multiply.
+    pub fn pairs_of(lanes: usize, group: usize) -> Result<Packing, PackError> {
+        let packing = Packing { elem: Dtype::BF16, ..Packing::bytes_of(lanes, group) };
+        match packing.check() {
+            Ok(()) => Ok(packing),
+            Err(why) => Err(PackError::Packing { packing: packing.to_string(), why }),
+        }
+    }
+
+    /// Are two neighbours along k one word?
+    pub fn is_pairs(&self) -> bool {
+        self.elem == Dtype::BF16 && self.group > 1
+    }
+
     /// What is wrong with it, if anything.
     pub fn check(&self) -> Result<(), String> {
         if !(1..=MAX_LANES).contains(&self.lanes) {
@@ -165,7 +182,8 @@ impl Packing {
             return Err("a zero for all and zeros of each group exclude each other".into());
         }
         if stored(self.elem) {
-            let alone = self.group == 1 && self.zero == 0 && self.zeros.is_none();
+            let pairs = self.is_pairs() && self.group.is_multiple_of(PAIR);
+            let alone = (self.group == 1 || pairs) && self.zero == 0 && self.zeros.is_none();
             let alone = alone && self.scale.is_none() && self.min.is_none();
             return if alone {
                 Ok(())
@@ -198,6 +216,10 @@ impl Packing {
             Some(fields) => {
                 let container = self.lanes.checked_mul(QUAD)?;
                 (container, container.checked_mul(self.group / (QUAD * fields))?)
+            }
+            None if self.is_pairs() => {
+                let container = self.lanes.checked_mul(4)?;
+                (container, container.checked_mul(self.group / PAIR)?)
             }
             None => (part(self.elem)?, part(self.elem)?.checked_mul(self.group)?),
         };
@@ -246,6 +268,9 @@ impl Packing {
                 let byte = start + container * s.container + lane * 4 + place;
                 (byte, field as u32 * self.elem.bits())
             }
+            None if self.is_pairs() => {
+                (start + kk / PAIR * s.container + lane * 4 + kk % PAIR * 2, 0)
+            }
             None => (start + kk * s.container + lane * self.elem.bytes()?, 0),
         })
     }
@@ -268,9 +293,10 @@ impl Packing {
         Some(start + s.zeros? + lane * self.zeros?.bytes()?)
     }
 
-    /// Elements along k in the word of a lane; 1 of floats.
+    /// Elements along k in the word of a lane; 1 of floats that stand alone.
     pub fn word(&self) -> usize {
-        fields(self.elem).map_or(1, |f| QUAD * f)
+        let float = if self.is_pairs() { PAIR } else { 1 };
+        fields(self.elem).map_or(float, |f| QUAD * f)
     }
 
     /// Elements along k that a product takes at once: what divides a group, at most [`STEP`].
@@ -332,14 +358,16 @@ impl Packing {
             return Err(PackError::Length { what, expected, found });
         }
         out.fill(0);
+        let from = Packing::natural(format, 1).elem;
         let mut fields = Fields::default();
         for (lane, row) in rows.chunks_exact(row).enumerate() {
             for (b, block) in row.chunks_exact(format.bytes).enumerate() {
                 if self.elem.is_float() {
-                    // Bits pass as they are: a signalling NaN stays one.
-                    let at = b * sizes.container + lane * format.bytes;
-                    if let Some(to) = out.get_mut(at..at + format.bytes) {
-                        to.copy_from_slice(block);
+                    let Some((at, _)) = self.offset_codes(&sizes, lane, b) else { continue };
+                    match get_float(block, 0, from) {
+                        Some(x) if from != self.elem => put_float(out, at, 0, self.elem, x),
+                        // Bits pass as they are: a signalling NaN stays one.
+                        Some(_) | None => put_bytes(out, at, block),
                     }
                     continue;
                 }
@@ -426,6 +454,10 @@ impl Packing {
     /// Whether each value of `format` has its place: codes may be wider, groups smaller, factors f32.
     fn holds(&self, format: &Format) -> Result<(), String> {
         let natural = Packing::natural(format, self.lanes);
+        // Pairs take all floats, to nearest even.
+        if self.is_pairs() && natural.elem.is_float() {
+            return Ok(());
+        }
         let wider = |ours: Option<Dtype>, need: Option<Dtype>| {
             ours == need || (ours == Some(Dtype::F32) && need.is_some())
         };

@@ -88,6 +88,42 @@ fn a_packing_may_be_wider_than_its_format() {
     }
 }
 
+/// Zeros stand behind the last element, and nothing behind those.
+#[test]
+fn pairs_by_hand() {
+    let packing = parse("bf16 lanes 2 group 4").unwrap();
+    assert_eq!(packing, Packing::pairs_of(2, 4).unwrap());
+    assert!(packing.is_pairs() && packing.word() == 2);
+    let row: [f32; 3] = [1.0, -2.0, 0.5];
+    for (format, bytes) in [
+        ("f32", row.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>()),
+        ("f16", row.iter().flat_map(|x| half::f16::from_f32(*x).to_le_bytes()).collect()),
+        ("bf16", row.iter().flat_map(|x| half::bf16::from_f32(*x).to_le_bytes()).collect()),
+    ] {
+        let format = rows_format(format);
+        let packed = packing.pack(format, &bytes, 1, 3).unwrap();
+        let words: Vec<u16> = packed.chunks(2).map(|b| u16::from_le_bytes([b[0], b[1]])).collect();
+        assert_eq!(words, [0x3f80, 0xc000, 0, 0, 0x3f00, 0, 0, 0], "{}", format.name);
+    }
+    // To nearest even; a NaN stays one.
+    let f32s = |x: f32| x.to_le_bytes();
+    let format = rows_format("f32");
+    let odd = [f32s(1.0 + 3.0 / 256.0), f32s(1.0 + 1.0 / 256.0), f32s(f32::NAN), f32s(-0.0)];
+    let packed = packing.pack(format, &odd.concat(), 1, 4).unwrap();
+    let sizes = packing.sizes(1, 4).unwrap();
+    let get = |k| packing.unpack_value(&sizes, &packed, 0, k).unwrap();
+    assert_eq!((get(0), get(1)), (1.0 + 4.0 / 256.0, 1.0));
+    assert!(get(2).is_nan() && get(3) == 0.0 && get(3).is_sign_negative());
+    let error = Packing::pairs_of(4, 3).unwrap_err().to_string();
+    assert!(error.starts_with("the packing `bf16 lanes 4 group 3` is none"), "{error}");
+    let q8_0 = rows_format("q8_0");
+    assert!(packing.pack(q8_0, &[0; 34], 1, 32).is_err());
+}
+
+fn rows_format(name: &str) -> &'static Format {
+    rows::find(name).unwrap()
+}
+
 #[test]
 fn q4_0_by_hand() {
     // One row, code e = e % 16 except for the last: element e is in container e / 8, field e / 4 % 2, byte e % 4.
@@ -233,6 +269,7 @@ fn mistakes_in_the_text_are_told() {
             "u3 lanes 4 group 32 scale f16",
             "this packing is none: elements are u1, u2, u4, u8, f32, f16 or bf16, not u3",
         ),
+        ("bf16 lanes 4 group 33", "this packing is none: floats have no group, scale, min, zero"),
         ("f16 lanes 4 group 32", "this packing is none: floats have no group, scale, min, zero"),
     ] {
         assert_eq!(parse(text).unwrap_err().message, message);

@@ -199,12 +199,12 @@ impl Machine<'_> {
 
     fn address(&self, inst: &Inst, index: i64, width: Width) -> i64 {
         let base = inst.mem.map_or(0, |m| self.ints[m.base.index()].wrapping_add(m.offset.into()));
-        base.wrapping_add(index * size(width) as i64)
+        base.wrapping_add(index * width.bytes() as i64)
     }
 
     /// The element at the instruction's address, checked.
     fn at(&mut self, inst: &Inst, index: i64, width: Width) -> Ran<(usize, [u8; 8])> {
-        let (address, len) = (self.address(inst, index, width), size(width));
+        let (address, len) = (self.address(inst, index, width), width.bytes());
         let mut out = [0; 8];
         match self.memory.bytes(address, len) {
             Some(bytes) => out[..len].copy_from_slice(bytes),
@@ -469,15 +469,6 @@ impl Machine<'_> {
 
 fn bytes_low<const N: usize>(bytes: &[u8; 8]) -> Option<[u8; N]> {
     bytes.first_chunk::<N>().copied()
-}
-
-fn size(width: Width) -> usize {
-    match width {
-        Width::W64 => 8,
-        Width::W32 => 4,
-        Width::U16 | Width::S16 => 2,
-        Width::U8 | Width::S8 => 1,
-    }
 }
 
 fn integer(op: IntOp, a: i64, b: i64) -> Option<i64> {

@@ -72,7 +72,20 @@ pub enum Slot {
     Counter(usize),
     /// Address of the scratch of worker 0; worker w's is `w * scratch` bytes further.
     Scratch,
+    /// Address behind the last byte of a tensor parameter.
+    End(String),
+    /// Address of the report of worker 0, zero at launch; worker w's is `w * REPORT` bytes further.
+    ///
+    /// Four `i64`, written for the first access that was not done: the number of the instruction, from 1; its
+    /// address; how many bytes; 1 + the slot of the memory it is meant for, or 0.
+    Report,
 }
+
+/// Bytes of a worker's report. From [`REPORT_LANES`] on they are the kernel's own.
+pub const REPORT: usize = 128;
+
+/// Where a kernel puts the words of a vector to look at each.
+pub const REPORT_LANES: usize = 64;
 
 pub type Reg = Id<RegData>;
 
@@ -283,6 +296,17 @@ pub enum Width {
     S16,
     U8,
     S8,
+}
+
+impl Width {
+    pub fn bytes(self) -> usize {
+        match self {
+            Width::W64 => 8,
+            Width::W32 => 4,
+            Width::U16 | Width::S16 => 2,
+            Width::U8 | Width::S8 => 1,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

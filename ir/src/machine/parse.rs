@@ -75,7 +75,8 @@ impl Parser<'_, '_> {
                 return Err(Diagnostic::new(span, format!("slots count up: expected {next}")));
             }
             self.lexer.expect("=")?;
-            let kind = self.lexer.word("pointer, stride, extent, counter or scratch")?;
+            let kind =
+                self.lexer.word("pointer, stride, extent, counter, scratch, end or report")?;
             let slot = match kind.as_str() {
                 "pointer" => Slot::Pointer(self.lexer.word("a tensor's name")?),
                 "stride" => {
@@ -85,8 +86,11 @@ impl Parser<'_, '_> {
                 "extent" => Slot::Extent(Extent::read(self.lexer)?),
                 "counter" => Slot::Counter(count(self.lexer, "a counter's number")?),
                 "scratch" => Slot::Scratch,
+                "end" => Slot::End(self.lexer.word("a tensor's name")?),
+                "report" => Slot::Report,
                 other => {
-                    let known = ["pointer", "stride", "extent", "counter", "scratch"];
+                    let known =
+                        ["pointer", "stride", "extent", "counter", "scratch", "end", "report"];
                     let mut d = Diagnostic::new(
                         self.lexer.last_span(),
                         format!("unknown kind of slot `{other}`"),

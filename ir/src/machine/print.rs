@@ -120,6 +120,8 @@ impl fmt::Display for Slot {
             Slot::Extent(extent) => write!(f, "extent {extent}"),
             Slot::Counter(n) => write!(f, "counter {n}"),
             Slot::Scratch => f.write_str("scratch"),
+            Slot::End(name) => write!(f, "end {name}"),
+            Slot::Report => f.write_str("report"),
         }
     }
 }

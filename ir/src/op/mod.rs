@@ -339,6 +339,8 @@ pub enum Compute {
     Dequant,
     /// Activations to int8, integer dot products, scales after each group.
     IntDot,
+    /// Both operands may be rounded to bf16, sums are f32.
+    Bf16,
     /// Integer accumulation over groups with integer scales.
     GroupInt,
     /// Tables over so many activations.

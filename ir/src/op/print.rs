@@ -338,6 +338,7 @@ impl Printer {
         match g.compute {
             Compute::Auto => {}
             Compute::Dequant => self.line("compute", text("dequant")),
+            Compute::Bf16 => self.line("compute", text("bf16")),
             Compute::IntDot => self.line("compute", text("int_dot")),
             Compute::GroupInt => self.line("compute", text("group_int")),
             Compute::Lut(x) => self.line("compute", format!("{{ lut = {x} }}")),

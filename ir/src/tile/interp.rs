@@ -297,23 +297,34 @@ fn prepare(
     match &step.form {
         Form::Blocks(source) => {
             let decl = program.params.iter().find(|t| t.name == *source);
-            let Some(Decl { store: Store::Blocks(format), .. }) = decl else {
+            let Some(format) = decl.and_then(Decl::format) else {
                 return Err(unknown("weight of blocks"));
             };
             let blocks = || InterpError::Blocks { name: source.clone(), format: format.name };
             let bytes = &input(source)?.bytes;
             let row = format.row_bytes(k).ok_or_else(blocks)?;
-            if row.checked_mul(n * copies) != Some(bytes.len()) || !k.is_multiple_of(group) {
+            let whole = k.is_multiple_of(group) || packing.is_pairs();
+            if row.checked_mul(n * copies) != Some(bytes.len()) || !whole {
                 return Err(blocks());
             }
-            for (r, bytes) in bytes.chunks_exact(row.max(1)).enumerate() {
-                let r = r / n.max(1) * rows + r % n.max(1);
-                for (b, block) in bytes.chunks_exact(format.bytes).enumerate() {
-                    format.read(block, &mut fields).map_err(|_| blocks())?;
-                    let at = r * padded + b * format.block;
-                    parts
-                        .put(packing, &fields, r, total, at, b * format.block)
-                        .ok_or_else(blocks)?;
+            if packing.is_pairs() {
+                // As the floats are stored, in values that bf16 has.
+                let input = input(source)?;
+                for (r, i) in (0..copies * n).flat_map(|r| (0..k).map(move |i| (r, i))) {
+                    let at = (r / n * rows + r % n) * padded + i;
+                    let x = half::bf16::from_f64(input.get(r * k + i)).to_f64();
+                    *parts.codes.get_mut(at).ok_or_else(blocks)? = Some(x);
+                }
+            } else {
+                for (r, bytes) in bytes.chunks_exact(row.max(1)).enumerate() {
+                    let r = r / n.max(1) * rows + r % n.max(1);
+                    for (b, block) in bytes.chunks_exact(format.bytes).enumerate() {
+                        format.read(block, &mut fields).map_err(|_| blocks())?;
+                        let at = r * padded + b * format.block;
+                        parts
+                            .put(packing, &fields, r, total, at, b * format.block)
+                            .ok_or_else(blocks)?;
+                    }
                 }
             }
         }

@@ -123,7 +123,7 @@ pub struct Prepare {
 /// What a prepare step reads.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Form {
-    /// One parameter of blocks, `[n, k]` or `[copies, n, k]`.
+    /// One parameter of blocks or of floats, `[n, k]` or `[copies, n, k]`.
     Blocks(String),
     /// Several parameters that make up a weight.
     Parts(Vec<String>, Parts),
@@ -433,6 +433,17 @@ impl Type {
     }
 }
 
+impl Tensor {
+    /// How a row is stored, if as blocks or as floats.
+    pub fn format(&self) -> Option<&'static crate::format::Format> {
+        match &self.store {
+            Store::Blocks(format) => Some(format),
+            Store::Strided if self.elem.is_float() => crate::format::rows::find(self.elem.name()),
+            Store::Strided | Store::Packed { .. } | Store::Field(_) => None,
+        }
+    }
+}
+
 impl Slice {
     pub fn point(start: impl Into<Extent>) -> Slice {
         Slice { start: start.into(), len: None }
@@ -506,8 +517,8 @@ impl Prepare {
         match &self.form {
             Form::Blocks(source) => {
                 let param = params.iter().find(|t| t.name == *source);
-                let Some(Tensor { store: Store::Blocks(format), .. }) = param else {
-                    return Err(wrong(source, "it is not stored as blocks"));
+                let Some(format) = param.and_then(Tensor::format) else {
+                    return Err(wrong(source, "it is not stored as blocks, nor as floats"));
                 };
                 let Some([copies, n, k]) = self.sizes(params, &Dims::default()) else {
                     return Err(wrong(source, "its size is not known"));

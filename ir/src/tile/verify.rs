@@ -174,6 +174,13 @@ impl Check<'_> {
         }
     }
 
+    /// A scalar of the kernel. One that hides another would change what is computed from it later.
+    fn declare(&mut self, name: &str) {
+        if !self.scalars.insert(name.into()) {
+            self.wrong(format!("there is a scalar `{name}` already"));
+        }
+    }
+
     fn extent(&mut self, e: &Extent) {
         let mut names = Vec::new();
         e.symbols(&mut names);
@@ -232,12 +239,12 @@ impl Check<'_> {
                 }
                 Stmt::Scalar { name, value } => {
                     self.extent(value);
-                    self.scalars.insert(name.clone());
+                    self.declare(name);
                 }
                 Stmt::Read { name, tensor, at } => {
                     let at: Vec<Slice> = at.iter().cloned().map(Slice::point).collect();
                     self.access(tensor, &at, Some(&[]), None, false);
-                    self.scalars.insert(name.clone());
+                    self.declare(name);
                 }
                 Stmt::Store { tensor, at, value, guard: _ } => {
                     self.used(*value);
@@ -312,7 +319,9 @@ impl Check<'_> {
     /// Runs `f` in a scope of its own.
     fn inside(&mut self, var: Option<&String>, f: impl FnOnce(&mut Self)) {
         let (defined, scalars) = (self.defined.clone(), self.scalars.clone());
-        self.scalars.extend(var.cloned());
+        if let Some(var) = var {
+            self.declare(var);
+        }
         f(self);
         (self.defined, self.scalars) = (defined, scalars);
     }
@@ -539,5 +548,10 @@ mod tests {
             p.kernels[0].body.push(again);
         });
         assert_eq!(wrong, ["kernel `main`: `a` is defined twice"]);
+        let wrong = says(&|p| {
+            let hides = Stmt::Scalar { name: "n".into(), value: Extent::Lit(1) };
+            p.kernels[0].body.push(hides);
+        });
+        assert_eq!(wrong, ["kernel `main`: there is a scalar `n` already"]);
     }
 }

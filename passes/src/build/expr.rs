@@ -480,7 +480,7 @@ mod tests {
             tensor("i", Role::In, Dtype::I32),
             tensor("y", Role::Out, Dtype::F32),
         ];
-        let mut b = Builder::new("k", params.iter().cloned().map(Param::Tensor).collect());
+        let mut b = Builder::new("k", params.iter().cloned().map(Param::Tensor).collect(), &[]);
         let all = || vec![Slice::range(0i64, count)];
         let mut leaf = |b: &mut Builder, e: &Expr| match e {
             Expr::Name(n) if n == "i" => Ok(b.load("i", "i", Dtype::I32, all(), false)),
@@ -575,7 +575,7 @@ mod tests {
     #[test]
     fn what_has_no_tile_is_told() {
         let choice = Choice { target: &TARGET, schedule: Schedule::default_for(&TARGET) };
-        let mut b = Builder::new("k", vec![]);
+        let mut b = Builder::new("k", vec![], &[]);
         let mut leaf = |b: &mut Builder, _: &Expr| Ok(b.fill(0.0, Dtype::I64, &[1]));
         let error = tile(&mut b, &expression("x + 1"), &[4], &choice, &mut leaf).unwrap_err();
         assert!(error.to_string().contains("i64 elements in an expression"), "{error}");

@@ -26,7 +26,7 @@ use kgen_ir::{
         indices::{self, Varies},
         tensors,
     },
-    tile::{Arg, Kernel, Launch, Param, Program, Role, Tensor, Variant},
+    tile::{Arg, Kernel, Launch, Param, Program, Role, Symbol, Tensor, Variant},
 };
 use std::collections::BTreeMap;
 
@@ -51,6 +51,7 @@ struct Def<'a> {
 struct Make<'a> {
     rows: &'a Rows,
     choice: &'a Choice,
+    symbols: &'a [Symbol],
     defs: BTreeMap<&'a str, Def<'a>>,
     /// In the order of the file.
     order: Vec<&'a str>,
@@ -58,7 +59,8 @@ struct Make<'a> {
 
 pub(super) fn build(rows: &Rows, mut program: Program, choice: &Choice) -> Result<Program> {
     let (rows, halves) = &blocks::plain(rows, choice)?;
-    let mut make = Make { rows, choice, defs: BTreeMap::new(), order: vec![] };
+    let symbols = program.symbols.clone();
+    let mut make = Make { rows, choice, symbols: &symbols, defs: BTreeMap::new(), order: vec![] };
     let lets = rows.lets.iter().map(|(name, value)| (name, value, None));
     let outs = rows.outputs.iter().map(|o| (&o.name, &o.value, Some(o)));
     for (name, value, out) in lets.chain(outs) {
@@ -175,7 +177,7 @@ impl<'a> Make<'a> {
             Role::Out => written(&t.name),
             Role::In | Role::Workspace | Role::Prepared | Role::Scratch => read(&t.name),
         });
-        let mut b = Builder::new(name, params.cloned().map(Param::Tensor).collect());
+        let mut b = Builder::new(name, params.cloned().map(Param::Tensor).collect(), self.symbols);
         let mut failed = None;
         let width = usize::try_from(self.rows.width).unwrap_or(usize::MAX);
         if !each {
@@ -188,14 +190,14 @@ impl<'a> Make<'a> {
             // Where a tensor that is read by index is empty, no row can be right, and none is computed.
             let full = self.indexed(&needed).into_iter().fold(m, |m, size| m * size.min(1i64));
             b.tasks("t", full.clone().ceil_div(some), 1, |b| {
-                let t = Extent::from("t");
+                let t = b.var("t");
                 if some == 1 {
                     failed = row::write(self, b, Some(t), outs).err();
                     return;
                 }
                 let (lo, hi) = (t.clone() * some, full.min((t + 1i64) * some));
                 b.for_each("i", (lo, hi, 1), &[], |b, _| {
-                    failed = row::write(self, b, Some(Extent::from("i")), outs).err();
+                    failed = row::write(self, b, Some(b.var("i")), outs).err();
                     vec![]
                 });
             });

@@ -5,7 +5,7 @@ use kgen_ir::tile::field::Field;
 use kgen_ir::{
     dtype::Dtype,
     extent::{BinOp, Extent},
-    format::pack::Packing,
+    format::pack::{Packing, Sizes},
     machine::{Class, Cvt, IntOp, Mem, Op, Operand, Reg, Slot, Width},
     tile::{Compare, LaneDim, Part, Slice, Store, Tensor},
 };
@@ -78,13 +78,12 @@ impl Lower<'_> {
             return Err(self.no(format!("addressing elements of {}", tensor.elem)));
         };
         let (start, offset) = self.start_of(tensor);
-        let mut address = Operand::Reg(start);
+        let mut terms = vec![Operand::Reg(start)];
         let mut dims = Vec::new();
         for (d, slice) in at.iter().enumerate() {
             let step = self.stride(tensor, d, bytes)?;
             let index = self.extent(&slice.start)?;
-            let bytes = self.int(IntOp::Mul, index, step);
-            address = self.int(IntOp::Add, address, bytes);
+            terms.push(self.int(IntOp::Mul, index, step));
             if let Some(len) = slice.len {
                 let guard = if guard && !whole(slice, len, &tensor.shape[d]) {
                     Some((index, self.extent(&tensor.shape[d])?))
@@ -94,7 +93,8 @@ impl Lower<'_> {
                 dims.push(TileDim { len, step, guard });
             }
         }
-        let base = self.as_reg(address);
+        let address = self.total(terms);
+        let (base, offset) = self.base_and_offset(address, offset);
         let elem = tensor.elem;
         Ok(TileRef { base, offset, elem, dims, packed: None, field: None, ahead: None })
     }
@@ -146,6 +146,35 @@ impl Lower<'_> {
         }
     }
 
+    /// The same of a part of a packed weight: where the codes are read, too, so many bytes behind them, so that one
+    /// address serves both.
+    fn start_of_part(
+        &mut self,
+        tensor: &Tensor,
+        of: &Packing,
+        part: Part,
+        sizes: &Sizes,
+    ) -> (Reg, i32) {
+        let behind = match part {
+            Part::Scale => sizes.scale,
+            Part::Min => sizes.min,
+            Part::Zeros | Part::RowZeros => sizes.zeros,
+            Part::Codes | Part::Order => None,
+        };
+        let weight = tensor.name.strip_suffix(part.name());
+        let codes = weight.map(|w| format!("{w}{}", Part::Codes.name()));
+        let codes = codes.and_then(|name| self.kernel.tensor(&name).cloned());
+        match (codes, behind.and_then(|b| i32::try_from(b).ok())) {
+            (Some(codes), Some(behind))
+                if codes.store == (Store::Packed { of: of.clone(), part: Part::Codes }) =>
+            {
+                let (start, offset) = self.start_of(&codes);
+                (start, offset + behind)
+            }
+            _ => self.start_of(tensor),
+        }
+    }
+
     /// Bytes between neighbours along dimension `d`: an argument for the caller's tensors, dense otherwise.
     fn stride(&mut self, tensor: &Tensor, d: usize, bytes: usize) -> Result<Operand> {
         if d + 1 == tensor.shape.len() {
@@ -179,7 +208,7 @@ impl Lower<'_> {
         };
         let (n, g) = if by_rows(part) { (first, second) } else { (second, first) };
         let sizes = of.sizes(of.lanes, k as usize).map_err(|e| self.no(e.to_string()))?;
-        let (start, offset) = self.start_of(tensor);
+        let (start, offset) = self.start_of_part(tensor, of, part, &sizes);
         let base = Operand::Reg(start);
         let row = self.extent(&n.start)?;
         let block = self.int(IntOp::Div, row, Operand::Imm(of.lanes as i64));
@@ -202,18 +231,17 @@ impl Lower<'_> {
         let group = self.int(IntOp::Mul, group, Operand::Imm(sizes.group as i64));
         let word = self.int(IntOp::Div, step, Operand::Imm(of.word() as i64));
         let words = self.int(IntOp::Mul, word, Operand::Imm(sizes.container as i64));
-        let mut address = self.int(IntOp::Add, base, block);
-        address = self.int(IntOp::Add, address, group);
-        address = self.int(IntOp::Add, address, words);
+        let address = self.total(vec![base, block, group, words]);
         let block_step = Operand::Imm(sizes.block as i64);
+        let (base, offset) = self.base_and_offset(address, offset);
         let dims = at
             .iter()
             .filter_map(|s| s.len)
             .map(|len| TileDim { len, step: block_step, guard: None })
             .collect();
         Ok(TileRef {
-            base: self.as_reg(address),
             // An argument points to the part's first element inside the packed buffer.
+            base,
             offset,
             elem: tensor.elem,
             dims,
@@ -221,6 +249,17 @@ impl Lower<'_> {
             field: None,
             ahead: None,
         })
+    }
+
+    /// The address with what is added to it last beside it, where that fits.
+    fn base_and_offset(&mut self, address: Operand, offset: i32) -> (Reg, i32) {
+        let address = self.as_reg(address);
+        let known = self.affine(address);
+        let more = i32::try_from(known.add).ok().and_then(|add| offset.checked_add(add));
+        match (known.factor, more) {
+            (1, Some(offset)) => (known.reg, offset),
+            _ => (address, offset),
+        }
     }
 
     /// `base + offset + sum of coord * step`.

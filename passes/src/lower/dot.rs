@@ -3,6 +3,7 @@
 //! | right operand | lanes | product |
 //! | --- | --- | --- |
 //! | `b^T`, packed codes x int8 | rows of b | 4-byte dots, one word of 4 k at a time |
+//! | `b^T`, packed pairs of bf16 x bf16 | rows of b | 2-element dots, one word of 2 k at a time |
 //! | `b^T`, packed, as floats | rows of b | multiply-add, one k at a time |
 //! | `b^T`, in memory | along k | multiply-add, lanes summed at the end |
 //! | `b` | columns of b | multiply-add, one k at a time |
@@ -31,6 +32,7 @@ struct Dot {
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     Bytes,
+    Pairs,
     /// Lanes run along rows of `b^T`.
     Rows,
     Inner,
@@ -69,8 +71,13 @@ impl Lower<'_> {
         };
         let n = if transpose { *rows } else { *columns };
         let dot = Dot { out, a, b, acc, m: *m, n, k: *k };
-        let way = match (transpose, self.kernel.values[out].ty.elem, self.is_packed(b)) {
+        let elem = |v: Value| self.kernel.values[v].ty.elem;
+        let pairs = elem(a) == Dtype::BF16
+            && self.codes_ref(b).is_some_and(|r| r.packed.is_some_and(|(of, _)| of.is_pairs()))
+            && self.choice.target.row(&Op::Dot(DotOp::Bf16)).is_some();
+        let way = match (transpose, elem(out), self.is_packed(b)) {
             (true, Dtype::I32, true) => Way::Bytes,
+            (true, Dtype::F32, true) if pairs => Way::Pairs,
             (true, Dtype::F32, true) => Way::Rows,
             (true, Dtype::F32, false) => Way::Inner,
             (false, Dtype::F32, false) => Way::Columns,
@@ -87,6 +94,10 @@ impl Lower<'_> {
             Way::Bytes => format!(
                 "4-byte dots, {} lanes of weight rows: the codes are packed so that a word holds 4 of k",
                 self.lanes
+            ),
+            Way::Pairs => format!(
+                "2-element bf16 dots, {} lanes of weight rows: packed so that a word holds 2 of k; blocks of {} x {}",
+                self.lanes, dot.m, dot.n
             ),
             Way::Rows => format!(
                 "multiply-add, {} lanes of weight rows: packed codes as floats, one k at a time",
@@ -135,7 +146,7 @@ impl Lower<'_> {
     ) -> Result<Vec<Reg>> {
         let (dot, way) = self.dot(out, a, b, transpose, acc)?;
         match way {
-            Way::Bytes | Way::Rows => self.packed(dot, way),
+            Way::Bytes | Way::Pairs | Way::Rows => self.packed(dot, way),
             Way::Columns => {
                 let wide = dot.n.div_ceil(self.lanes);
                 self.columns(dot, Coord::from(0), dot.m, Coord::from(0), wide)
@@ -173,7 +184,7 @@ impl Lower<'_> {
             Ok(())
         };
         match way {
-            Way::Bytes | Way::Rows => {
+            Way::Bytes | Way::Pairs | Way::Rows => {
                 let per_row = dot.n.div_ceil(lanes);
                 for (i, reg) in self.packed(dot, way)?.into_iter().enumerate() {
                     store(self, Coord::from(i / per_row), Coord::from(i % per_row * lanes), reg)?;
@@ -390,7 +401,11 @@ impl Lower<'_> {
         // Two sums a row where registers are few: each waits for its own last step alone. With many, columns do that.
         let few = self.budget() < MANY;
         let chains = if few && 2 * rows <= self.budget() { 2 } else { 1 };
-        let at_once = (self.budget() / (rows * chains)).clamp(1, width);
+        let mut at_once = (self.budget() / (rows * chains)).clamp(1, width);
+        // Sums of all columns that wait for the end would fill the registers more than once: they join on the way.
+        if rows * lanes > 2 * self.choice.target.vectors {
+            at_once = 1 << at_once.ilog2();
+        }
         let mut out = Vec::new();
         for first in (0..dot.m).step_by(rows) {
             let block = first..dot.m.min(first + rows);
@@ -581,6 +596,9 @@ impl Lower<'_> {
             }
             return Ok(accs);
         }
+        if way == Way::Pairs {
+            return self.pairs(dot, accs);
+        }
         let Some(r) = self.codes_ref(dot.b) else {
             return Err(self.no("an integer product of weights that are not packed codes".into()));
         };
@@ -616,6 +634,33 @@ impl Lower<'_> {
                         let dot_op = Op::Dot(DotOp::U8S8);
                         accs[i] = self.v(Class::Word, dot_op, &[b, a[f * dot.m + row], accs[i]]);
                     }
+                }
+            }
+        }
+        Ok(accs)
+    }
+
+    /// The product of pairs of bf16: a row of the weight stays in registers, activations pass by.
+    fn pairs(&mut self, dot: Dot, mut accs: Vec<Reg>) -> Result<Vec<Reg>> {
+        let per_row = dot.n.div_ceil(self.lanes);
+        let (Some(weights), Some(Place::Inline(Some(x)))) =
+            (self.codes_ref(dot.b), self.places.get(&dot.a).cloned())
+        else {
+            return Err(self.no("a product of pairs that are not in memory".into()));
+        };
+        for pair in 0..dot.k / 2 {
+            let k = Coord::from(pair * 2);
+            let mut b = Vec::new();
+            for j in 0..per_row {
+                let at = [Coord::from(j * self.lanes), k];
+                b.push(self.load_vec(&weights, &at, LaneDim::Dim(0))?);
+            }
+            for (row, accs) in accs.chunks_mut(per_row).enumerate() {
+                let mem = self.address(&x, &[Coord::from(row), k])?;
+                let splat = Op::Splat(kgen_ir::machine::Width::W32);
+                let a = self.inst(Class::Word, splat, &[], Some(mem));
+                for (acc, b) in accs.iter_mut().zip(&b) {
+                    *acc = self.v(Class::Float, Op::Dot(DotOp::Bf16), &[a, *b, *acc]);
                 }
             }
         }

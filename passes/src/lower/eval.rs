@@ -566,7 +566,7 @@ impl Lower<'_> {
         if last == 1 {
             return self.vec(a, at, LaneDim::Splat);
         }
-        if !last.is_multiple_of(self.lanes) || lanes != LaneDim::Splat {
+        if lanes != LaneDim::Splat {
             return Err(
                 self.no(format!("a reduction over {last} elements in {} lanes", self.lanes))
             );
@@ -582,7 +582,18 @@ impl Lower<'_> {
         for c in (0..last).step_by(self.lanes) {
             let mut here = at.to_vec();
             here[dim] = Coord::from(c);
-            let x = self.vec(a, &here, LaneDim::Dim(dim))?;
+            let mut x = self.vec(a, &here, LaneDim::Dim(dim))?;
+            if last - c < self.lanes {
+                // Lanes without an element hold anything.
+                let number = self.inst(Class::Word, Op::Iota, &[], None);
+                let rest = self.word_const((last - c) as i32);
+                let inside = self.v(Class::Mask, Op::WordCmp(Compare::Lt), &[number, rest]);
+                let none = match op {
+                    Reduce::Max => self.float_const(f32::NEG_INFINITY),
+                    Reduce::Sum => self.zero(class),
+                };
+                x = self.v(class, Op::Select, &[inside, x, none]);
+            }
             total = Some(match total {
                 None => x,
                 Some(t) => self.v(class, join.clone(), &[t, x]),

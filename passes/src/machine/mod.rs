@@ -1,10 +1,14 @@
 //! Machine passes: each a function from kernel to kernel, in one file.
 
+mod check;
 mod expand;
+mod induct;
 mod order;
 mod share;
 
+pub use check::check;
 pub use expand::expand;
+pub use induct::induct;
 pub use order::order;
 pub use share::share;
 
@@ -21,5 +25,13 @@ pub struct Pass {
 pub const PIPELINE: &[Pass] = &[
     Pass { name: "expand", about: "ops without a row become sequences of ops that have one", run: expand },
     Pass { name: "share",  about: "what is computed twice is computed once, outside loops",  run: share }, // after expand: sequences share their steps
+    Pass { name: "induct", about: "multiples of the variable of an innermost loop are summed up", run: induct }, // after share: what does not change is outside
     Pass { name: "order",  about: "where too many registers live at once, another order",    run: order }, // last: it counts what is left
 ];
+
+/// On request, behind all others: they would take what it checks for something to simplify.
+pub const CHECK: Pass = Pass {
+    name: "check",
+    about: "an access outside of what was given is told, and not done",
+    run: check,
+};

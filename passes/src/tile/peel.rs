@@ -128,7 +128,7 @@ fn split(kernel: &mut Kernel, tail: For, masks: &BTreeSet<Value>, out: &mut Vec<
     let whole = Extent::bin(BinOp::Sub, tail.hi.clone(), tail.lo.clone());
     let steps = Extent::bin(BinOp::Div, whole.max(0), Extent::Lit(tail.step));
     let middle = tail.lo.clone() + steps * tail.step;
-    let name = format!("{}_whole", tail.var);
+    let name = format!("{}.whole", tail.var);
     let main = clone_whole(kernel, &tail, masks, middle.clone());
     // The partial tile starts where the whole ones ended, with their results.
     let carried = tail.carried.iter().zip(&main.carried);

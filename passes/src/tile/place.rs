@@ -150,8 +150,17 @@ fn block(
                 out.insert(*value, space);
             }
             Stmt::For(f) => {
+                let beside = integer_sums(kernel, &f.body, choice);
                 for c in &f.carried {
-                    let kept = kept(&kernel.values[c.param].ty, choice);
+                    let ty = &kernel.values[c.param].ty;
+                    let kept = if sums_of_halves(kernel, &f.body, c.yielded) {
+                        sums(ty, choice)
+                    } else if ty.elem == Dtype::F32 && beside > 0 {
+                        // What such a product is added to waits in memory if both do not fit.
+                        fits(ty, choice.target.vectors.saturating_sub(BESIDE + beside), choice)
+                    } else {
+                        kept(ty, choice)
+                    };
                     out.insert(c.param, kept);
                     out.insert(c.result, kept);
                 }
@@ -181,12 +190,55 @@ fn block(
 
 /// Registers for what fits half of them, scratch for the rest.
 fn kept(ty: &Type, choice: &Choice) -> Space {
-    let most = match ty.elem {
-        // Sums of a product of bytes: nothing is kept beside them but a row of codes and some activations.
-        Dtype::I32 => choice.target.vectors.saturating_sub(8).max(choice.target.vectors / 2),
-        _ => choice.target.vectors / 2,
-    };
+    match ty.elem {
+        // Sums of a product of bytes.
+        Dtype::I32 => sums(ty, choice),
+        _ => fits(ty, choice.target.vectors / 2, choice),
+    }
+}
+
+/// Registers for at most so many vectors.
+fn fits(ty: &Type, most: usize, choice: &Choice) -> Space {
     if vectors(ty, choice.target.lanes) <= most { Space::Register } else { Space::Scratch }
+}
+
+/// Registers beside the sums of a product: for a row of codes, some activations, what is computed of them.
+const BESIDE: usize = 8;
+
+/// More of them for sums of a product: nothing is kept beside them but a row of codes and some activations.
+fn sums(ty: &Type, choice: &Choice) -> Space {
+    let most = choice.target.vectors.saturating_sub(BESIDE).max(choice.target.vectors / 2);
+    fits(ty, most, choice)
+}
+
+/// Vectors of the largest product of bytes in `body`.
+fn integer_sums(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> usize {
+    let of = |s: &Stmt| match s {
+        Stmt::Let { value, expr: Expr::Dot { .. } } => {
+            let ty = &kernel.values[*value].ty;
+            if ty.elem == Dtype::I32 { vectors(ty, choice.target.lanes) } else { 0 }
+        }
+        Stmt::For(f) => integer_sums(kernel, &f.body, choice),
+        Stmt::If(_)
+        | Stmt::Let { .. }
+        | Stmt::Tasks { .. }
+        | Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Store { .. }
+        | Stmt::Prefetch { .. } => 0,
+    };
+    body.iter().map(of).max().unwrap_or(0)
+}
+
+/// Is it, in `body`, a product of halves, whose sums alone fill registers?
+fn sums_of_halves(kernel: &Kernel, body: &[Stmt], v: Value) -> bool {
+    body.iter()
+        .any(|s| matches!(s, Stmt::Let { value, expr } if *value == v && of_halves(kernel, expr)))
+}
+
+fn of_halves(kernel: &Kernel, expr: &Expr) -> bool {
+    let half = |v: &Value| kernel.values[*v].ty.elem == Dtype::BF16;
+    matches!(expr, Expr::Dot { a, b, .. } if half(a) && half(b))
 }
 
 /// Vector registers a tile fills.
@@ -219,6 +271,7 @@ fn space(
                 && kernel.tensor(tensor).is_some_and(|t| !matches!(t.role, Role::Out));
             if narrow || (frozen && here_once) { Space::Inline } else { kept(ty, choice) }
         }
+        Expr::Dot { .. } if of_halves(kernel, expr) => sums(ty, choice),
         Expr::Dot { .. } | Expr::Reduce(..) => kept(ty, choice),
         Expr::Transpose(_) => match &readers[..] {
             // Read element by element, or turned on the way to memory.

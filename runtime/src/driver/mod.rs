@@ -15,6 +15,9 @@ pub mod hint;
 pub mod native;
 #[cfg(feature = "cranelift")]
 pub mod object;
+pub mod sim;
+
+use kgen_ir::artifact::Block;
 
 /// Turns text into code.
 pub trait Driver {
@@ -43,8 +46,34 @@ pub trait Loaded: Send + Sync {
     unsafe fn call(&self, entry: usize, args: *const u64, worker: u64);
 }
 
+/// A device that has memory of its own and takes kernels as texts: whoever compiles or simulates them.
+pub trait Device {
+    /// Takes a copy of `bytes` in and gives its address. Kernels read only what they have written before, unless it is
+    /// `known`.
+    fn put(&mut self, name: &str, bytes: &[u8], known: bool) -> Result<u64, DriverError>;
+
+    /// Copies what is at an address that [`Device::put`] gave.
+    fn get(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), DriverError>;
+
+    /// Runs a kernel to its end, with one 64-bit argument a slot and behind them the number of workers.
+    fn launch(&mut self, kernel: &DeviceKernel<'_>, args: &[u64]) -> Result<(), DriverError>;
+}
+
+/// A kernel as a device takes it.
+#[derive(Clone, Copy, Debug)]
+pub struct DeviceKernel<'a> {
+    pub text: &'a str,
+    /// Symbol in the text.
+    pub entry: &'a str,
+    pub block: Block,
+    /// Blocks.
+    pub grid: usize,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum DriverError {
+    #[error("{0}")]
+    Wrong(String),
     #[error("the code has no symbol `{0}`")]
     Entry(String),
     #[error("cannot compile: {0}")]

@@ -152,11 +152,12 @@ fn build(
     let begun = Instant::now();
     let templates = isa.templates.as_ref().map_err(|e| Refused(e.clone(), "correct the row"))?;
     let scan = scan::scan(kernel, isa, templates);
-    let mut mir = select::select(kernel, isa, templates, &scan, &Vec::new())?;
+    let mut mir = select::select(kernel, isa, templates, &scan, &Vec::new(), false)?;
     let mut live = mir.max_live();
     let parks = pressure::parks(kernel, isa, &scan, &live);
-    if !parks.is_empty() {
-        mir = select::select(kernel, isa, templates, &scan, &parks)?;
+    let split = pressure::crowded(&live);
+    if split || !parks.is_empty() {
+        mir = select::select(kernel, isa, templates, &scan, &parks, split)?;
         live = mir.max_live();
     }
     let selected = Instant::now();

@@ -22,8 +22,13 @@ use kgen_ir::machine::{Class, Kernel, Reg};
 /// program spills; with two free every twentieth.
 const SPARE: usize = 2;
 
-/// General registers, without the stack's two.
-const GENERAL: usize = 14;
+/// General registers, without the stack's two and what moves and bounds of loops want in passing.
+const GENERAL: usize = 12;
+
+/// Whether there are more general registers at once than the CPU has.
+pub fn crowded(live: &Live) -> bool {
+    live.whole[GPR as usize] > GENERAL
+}
 
 pub fn parks(kernel: &Kernel, isa: &Isa, scan: &Scan, live: &Live) -> Parks {
     let mut out = Parks::new();

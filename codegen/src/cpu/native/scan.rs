@@ -122,6 +122,11 @@ impl Scan {
         l.is_some()
     }
 
+    /// Whether no loop is inside it.
+    pub fn innermost(&self, l: usize) -> bool {
+        self.loops.iter().all(|other| other.parent != Some(l))
+    }
+
     /// Whether it can be kept on the stack: it has one name and is in a register of its own.
     pub fn parkable(&self, reg: Reg) -> bool {
         let f = self.facts(reg);
@@ -256,7 +261,7 @@ impl Walk<'_> {
                     let load = match (&inst.op, inst.mem, inst.uses.first()) {
                         (Op::Load(width), Some(mem), _) => Some(Load::Vector(mem, *width)),
                         (Op::Splat(Width::W32), Some(mem), _) => Some(Load::Splat(mem)),
-                        (Op::FloatConst | Op::WordConst, _, Some(Operand::Imm(x))) if *x != 0 => {
+                        (Op::FloatConst | Op::WordConst, _, Some(Operand::Imm(x))) => {
                             Some(Load::Word(*x as u32))
                         }
                         _ => None,
@@ -348,6 +353,8 @@ impl Walk<'_> {
         };
         let Some((bytes, broadcast)) = fold else { return false };
         match load {
+            // An instruction makes zeros without memory.
+            Load::Word(0) => false,
             Load::Vector(_, width) => width == Width::W32 && bytes <= full,
             Load::Splat(_) => broadcast == 4,
             // As `Select` writes it.

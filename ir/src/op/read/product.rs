@@ -15,6 +15,7 @@ use crate::{
 const COMPUTES: &[(&str, Compute)] = &[
     ("auto", Compute::Auto),
     ("dequant", Compute::Dequant),
+    ("bf16", Compute::Bf16),
     ("int_dot", Compute::IntDot),
     ("group_int", Compute::GroupInt),
     ("bitplane", Compute::Bitplane),

@@ -1,7 +1,10 @@
 //! `kgen compile`: op files to artifacts, one folder each.
 
 use crate::{Answer, Format, tell};
-use kgen::{Error, Schedule, compile};
+use kgen::{
+    Error, Schedule,
+    compile::{self, Accesses},
+};
 use kgen_ir::{artifact::Artifact, machine::Kernel};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -23,6 +26,9 @@ pub struct Args {
     /// listing): machine programs, an object and a header for C programs
     #[arg(long, value_delimiter = ',', value_name = "LEVEL")]
     emit: Vec<Level>,
+    /// Kernels check every access to memory: one outside of the tensors is not done and fails the run
+    #[arg(long)]
+    checked: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -44,6 +50,7 @@ pub fn run(args: &Args, format: Format, caching: compile::Caching) -> Answer {
     }
     let cache = compile::open_cache(caching)?;
     let op = compile::read(&args.op)?;
+    let accesses = if args.checked { Accesses::Checked } else { Accesses::Trusted };
     for name in &args.target {
         let target = compile::target(name)?;
         let schedule = match &args.schedule {
@@ -52,10 +59,11 @@ pub fn run(args: &Args, format: Format, caching: compile::Caching) -> Answer {
         };
         // The cache keeps no machine programs.
         let (artifact, compiled, kernels) = if args.emit.contains(&Level::Machine) {
-            let compiled = compile::compile(&op, target, &schedule)?;
+            let compiled = compile::compile_with(&op, target, &schedule, accesses)?;
             (compiled.artifact, true, compiled.kernels)
         } else {
-            let (artifact, compiled) = compile::artifact(&op, target, &schedule, cache.as_ref())?;
+            let (artifact, compiled) =
+                compile::artifact(&op, target, &schedule, accesses, cache.as_ref())?;
             (artifact, compiled, Vec::new())
         };
         if printing {

@@ -1,7 +1,11 @@
 //! `kgen verify`: compiled ops against the reference.
 
 use crate::{Answer, Format, say, tell};
-use kgen::{Error, device::Cpu, verify};
+use kgen::{
+    Error,
+    device::{Cpu, Simulated},
+    verify::{self, Engine},
+};
 use std::path::PathBuf;
 
 /// Compile ops and compare what they compute with the reference
@@ -9,9 +13,9 @@ use std::path::PathBuf;
 pub struct Args {
     #[arg(required = true, value_name = "OP.toml")]
     ops: Vec<PathBuf>,
-    /// Device: cpu
-    #[arg(long, default_value = "cpu", value_name = "DEVICE")]
-    on: String,
+    /// Devices: cpu, or a simulated GPU such as sim:sm80
+    #[arg(long, default_value = "cpu", value_delimiter = ',', value_name = "DEVICE")]
+    on: Vec<String>,
     /// Cases an op
     #[arg(long, default_value_t = 40)]
     cases: usize,
@@ -23,19 +27,46 @@ pub struct Args {
     /// How the ops are cut into tiles
     #[arg(long, value_name = "S.toml")]
     schedule: Option<PathBuf>,
+    /// Kernels check every access to memory; one outside fails the case and says where it was
+    #[arg(long)]
+    checked: bool,
+    /// Tensors and workspace stand at pages that nothing may touch: an access outside ends the process, and --checked
+    /// tells where it was
+    #[arg(long)]
+    fenced: bool,
+}
+
+fn device(name: &str, args: &Args) -> Result<Box<dyn Engine>, Error> {
+    let schedule = |target| match &args.schedule {
+        Some(path) => kgen::compile::read_schedule(path, target).map(Some),
+        None => Ok(None),
+    };
+    if name.starts_with("sim:") {
+        let mut sim = Simulated::open(name)?;
+        sim.schedule = schedule(sim.target)?.unwrap_or(sim.schedule);
+        return Ok(Box::new(sim));
+    }
+    if name != "cpu" {
+        let what = format!("no device `{name}`; this build has `cpu` and `sim:TARGET`");
+        return Err(Error::Usage(what));
+    }
+    let mut cpu = Cpu::open(None)?.with_target(args.target.as_deref())?;
+    cpu.schedule = schedule(cpu.target)?.unwrap_or(cpu.schedule);
+    if args.checked {
+        cpu.accesses = kgen::compile::Accesses::Checked;
+    }
+    if args.fenced {
+        cpu.guard = kgen_runtime::buffer::Guard::Fences;
+    }
+    Ok(Box::new(cpu))
 }
 
 pub fn run(args: &Args, format: Format) -> Answer {
-    if args.on != "cpu" {
-        return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
-    }
-    let mut cpu = Cpu::open(None)?.with_target(args.target.as_deref())?;
-    if let Some(path) = &args.schedule {
-        cpu.schedule = kgen::compile::read_schedule(path, cpu.target)?;
-    }
-    let bar = crate::progress::bar("op files", args.ops.len());
+    let devices = args.on.iter().map(|name| device(name, args)).collect::<Result<Vec<_>, _>>()?;
+    let bar = crate::progress::bar("op files", args.ops.len() * devices.len());
     let (mut mistakes, mut failed, mut passed, mut unsupported) = (0, false, false, false);
-    for path in &args.ops {
+    let asked = args.ops.iter().flat_map(|path| devices.iter().map(move |d| (path, &**d)));
+    for (path, device) in asked {
         bar.inc(1);
         let op = match kgen::compile::read(path) {
             Ok(op) => op,
@@ -52,7 +83,8 @@ pub fn run(args: &Args, format: Format) -> Answer {
                 continue;
             }
         };
-        let s = verify::verify(&op, &cpu, &verify::Options { cases: args.cases, seed: args.seed });
+        let s =
+            verify::verify(&op, device, &verify::Options { cases: args.cases, seed: args.seed });
         let reason = s.unsupported.as_ref().map(ToString::to_string).unwrap_or_default();
         failed |= !s.failed.is_empty();
         passed |= s.passed > 0;
@@ -64,14 +96,14 @@ pub fn run(args: &Args, format: Format) -> Answer {
                 } else {
                     format!("{} of {} cases passed, worst error/bound {:.3}", s.passed, s.cases, s.worst_ratio)
                 };
-                tell(&format!("{} on {}: {end}", s.op, args.on));
+                tell(&format!("{} on {}: {end}", s.op, s.engine));
                 for f in &s.failed {
                     tell(&format!("  {f}"));
                 }
             }
             Format::Json => tell(
                 &serde_json::json!({
-                    "op": s.op, "device": args.on, "cases": s.cases, "passed": s.passed, "failed": s.failed.len(),
+                    "op": s.op, "device": s.engine, "cases": s.cases, "passed": s.passed, "failed": s.failed.len(),
                     "unsupported": s.cases - s.passed - s.failed.len(), "reason": reason,
                     "worst_ratio": s.worst_ratio,
                 })

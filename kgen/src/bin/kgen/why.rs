@@ -125,6 +125,7 @@ fn ways(op: &Op) -> Vec<(&'static str, Compute)> {
         Kind::MpGemm(_) => vec![
             ("auto", Compute::Auto),
             ("dequant", Compute::Dequant),
+            ("bf16", Compute::Bf16),
             ("int_dot", Compute::IntDot),
             ("group_int", Compute::GroupInt),
             ("bitplane", Compute::Bitplane),

@@ -69,7 +69,7 @@ pub(super) fn items(b: &mut Builder, s: &Shape<'_>, split: bool) -> Option<Exten
 
 /// The kernel over all keys, or over parts of keys that leave their states.
 pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: bool) -> kgen_ir::tile::Kernel {
-    let mut b = Builder::new(if split { "attend_part" } else { "attend" }, params);
+    let mut b = Builder::new(if split { "attend_part" } else { "attend" }, params, &s.symbols);
     scratch(&mut b, s, s.group, has_list(s, split), !split);
     let listed = items(&mut b, s, split);
     let parts = if split { s.parts() } else { Extent::Lit(1) };
@@ -81,7 +81,7 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: bool) -> kgen_ir:
             None => s.batch.clone() * rows.clone() * heads * parts.clone(),
         };
         b.tasks("t", count, 1, |b| {
-            let t = Extent::from("t");
+            let t = b.var("t");
             let (item, u) = match &listed {
                 Some(items) => {
                     let u = b.scalar("h", t.clone() / items.clone());
@@ -272,7 +272,7 @@ fn range(
     let mut walk = |b: &mut Builder, var: &str, from: Extent, to: Extent, lo: Option<&Extent>| {
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         state = b.for_each(var, (from, to, size), &inits, |b, state| {
-            let tile = Tile { open, j: &Extent::from(var), lo, hi: Some(&hi) };
+            let tile = Tile { open, j: &b.var(var), lo, hi: Some(&hi) };
             step(b, &tile, state)
         });
     };

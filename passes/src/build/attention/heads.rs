@@ -28,7 +28,7 @@ pub(super) fn beside(s: &Shape<'_>, choice: &Choice) -> Option<Vec<Predicate>> {
 }
 
 pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel {
-    let mut b = Builder::new("attend_heads", params);
+    let mut b = Builder::new("attend_heads", params, &s.symbols);
     let kv_heads = s.a.kv.heads as usize;
     b.scratch("qs", Dtype::F32, &[kv_heads * s.group, s.dim]);
     scratch(&mut b, s, s.group, s.varies(), false);
@@ -40,7 +40,7 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
         None => s.batch.clone() * rows.clone() * parts.clone(),
     };
     b.tasks("t", count, 1, |b| {
-        let t = Extent::from("t");
+        let t = b.var("t");
         let item = match &listed {
             Some(_) => Item::listed(b, s, true, &t),
             None => {
@@ -56,7 +56,7 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
             [&item.states()[..], &width].concat()
         };
         b.for_each("g", all.clone(), &[], |b, _| {
-            let head = Extent::from("g");
+            let head = b.var("g");
             let rows = Slice::range(head.clone() * s.group, s.group);
             let q = queries(b, s, &item, &rows);
             b.store("qs", vec![rows, Slice::range(0, s.dim)], q, false);
@@ -84,10 +84,10 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
                 for (from, to, kind) in head.into_iter().chain(loops) {
                     let (j, h) = (format!("j{number}_{kind}"), format!("h{number}_{kind}"));
                     b.for_each(&j, (from, to, open.seg.keys), &[], |b, _| {
-                        let j = Extent::from(j.as_str());
+                        let j = b.var(&j);
                         let ahead = (kind == "whole").then(|| next_page(b, open, &j, &hi));
                         b.for_each(&h, all.clone(), &[], |b, _| {
-                            let head = Extent::from(h.as_str());
+                            let head = b.var(&h);
                             if let Some(page) = &ahead {
                                 hints(b, s, open, page.as_ref(), &j, &head);
                             }

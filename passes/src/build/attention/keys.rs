@@ -241,7 +241,7 @@ pub(super) fn reach(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Place {
             let r = format!("r_{j}");
             b.for_each(&r, (Extent::Lit(0), Extent::from(seg.keys), 1), &[], |b, _| {
                 // Behind the end the last key stands again.
-                let t = ((*j).clone() + r.as_str()).min(last.clone());
+                let t = ((*j).clone() + b.var(&r)).min(last.clone());
                 let t = b.scalar(&format!("t_{j}"), t);
                 let lead = slot(b, open, &t, &format!("page_{j}"));
                 let tensors = [("k_tile", seg.k_name(), Some(&seg.k), s.dim)];
@@ -250,7 +250,7 @@ pub(super) fn reach(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Place {
                     let Some(stored) = stored else { continue };
                     let from = [&lead[..], &[head(), Slice::range(0, width)]].concat();
                     let row = stored.row(b, &tensor, from);
-                    let to = vec![Slice::point(r.as_str()), Slice::range(0, width)];
+                    let to = vec![Slice::point(b.var(&r)), Slice::range(0, width)];
                     b.store(&seg.name(tile), to, row, false);
                 }
                 vec![]

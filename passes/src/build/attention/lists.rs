@@ -16,7 +16,7 @@ pub(super) fn reads(t: &Tensor) -> bool {
 
 /// The kernel that writes `rows`, the query rows before each sequence, and `work`, the pairs of a row and a part.
 pub(super) fn count(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel {
-    let mut b = Builder::new("lists", params);
+    let mut b = Builder::new("lists", params, &s.symbols);
     let mut lists = Vec::new();
     if s.m.is_none() {
         lists.push("rows");
@@ -31,7 +31,7 @@ pub(super) fn count(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel 
         }
         let inits: Vec<_> = lists.iter().map(|list| (*list, zero)).collect();
         b.for_each("seq", (Extent::Lit(0), s.batch.clone(), 1), &inits, |b, sums| {
-            let seq = Extent::from("seq");
+            let seq = b.var("seq");
             let (_, m) = rows(b, s, &seq);
             let parts = most(b, s, &seq);
             let mut next = Vec::new();
@@ -89,7 +89,7 @@ pub(super) fn owner(b: &mut Builder, s: &Shape<'_>, list: &str, item: &Extent) -
     let wanted = b.iota(&[1], 0, item.clone());
     let range = (Extent::Lit(0), s.batch.clone(), AT_ONCE);
     let found = b.for_each("ends", range, &[("before", none)], |b, before| {
-        let at = Extent::from("ends");
+        let at = b.var("ends");
         let ends = vec![Slice::range(at.clone() + 1i64, AT_ONCE)];
         let ends = b.load("e", list, Dtype::I32, ends, true);
         let passed = b.binary("passed", Binary::Cmp(Compare::Le), ends, wanted);

@@ -53,7 +53,7 @@ pub(super) fn tile(mask: &Mask, keys: usize, lanes: usize) -> usize {
 /// What the mask needs beyond the ranges is told if no kernel can compute it.
 pub(super) fn check(s: &Shape<'_>, choice: &Choice) -> Result<()> {
     // A dry run, on a builder whose kernel nobody sees.
-    let mut b = Builder::new("mask", vec![]);
+    let mut b = Builder::new("mask", vec![], &s.symbols);
     for seg in &s.segments {
         if seg.spec.mask == Mask::Tree && seg.keys != HALF {
             return Err(choice.unsupported("the mask `tree` in vectors of this width", "`causal`"));

@@ -71,7 +71,7 @@ pub(super) fn finish(
 
 /// One task a (sequence, query row, head): the states of the parts, in order.
 pub(super) fn merge(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel {
-    let mut b = Builder::new("merge", params);
+    let mut b = Builder::new("merge", params, &s.symbols);
     let heads = s.a.q.heads;
     decode::columns(&mut b, s, 1, true);
     if s.m.is_none() {
@@ -82,7 +82,7 @@ pub(super) fn merge(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel 
         None => b.read("all", "rows", vec![s.batch.clone()]) * heads,
     };
     b.tasks("t", count, 4, |b| {
-        let t = Extent::from("t");
+        let t = b.var("t");
         let h = b.scalar("h", t.clone() % heads);
         let (seq, i, row, m) = match &s.m {
             Some(m) => {
@@ -119,9 +119,10 @@ pub(super) fn merge(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel 
         };
         let inits = [("max", max), ("den", den), ("o", o)];
         let state = b.for_each("part", (Extent::Lit(0), parts, 1), &inits, |b, state| {
+            let part = b.var("part");
             let at = |last| {
                 let width = [Slice::range(h.clone(), 1), Slice::range(0, last)];
-                [&item(Extent::from("part")).states()[..], &width].concat()
+                [&item(part.clone()).states()[..], &width].concat()
             };
             let m1 = b.load("m1", "part.max", Dtype::F32, at(1), false);
             let d1 = b.load("d1", "part.den", Dtype::F32, at(1), false);

@@ -27,7 +27,7 @@ use kgen_ir::{
     op::{Attention, Dim, KvLayout, Mask, Segment, Select, Shared, Storage, Value as KvValue},
     tile::{
         Arg, Binary, Compare, Launch, Param, Predicate, Program, Reduce, Role, Slice, Store,
-        Tensor, Unary, Value, Variant,
+        Symbol, Tensor, Unary, Value, Variant,
     },
 };
 
@@ -46,6 +46,7 @@ type Result<T> = std::result::Result<T, Unsupported>;
 /// What the kernels need to know.
 pub(super) struct Shape<'a> {
     a: &'a Attention,
+    symbols: Vec<Symbol>,
     batch: Extent,
     /// Query rows of a sequence; `None`: each has its own number.
     m: Option<Extent>,
@@ -119,7 +120,7 @@ fn longest(dim: &Dim) -> Extent {
 
 pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Result<Program> {
     a.segments.iter().try_for_each(|s| check(a, s, choice))?;
-    let s = shape(a, choice)?;
+    let s = shape(a, &program.symbols, choice)?;
     mask::check(&s, choice)?;
     let stored: Vec<_> = s.segments.iter().flat_map(Seg::stored).collect();
     let params = |names: &[Tensor]| names.iter().cloned().map(Param::Tensor).collect::<Vec<_>>();
@@ -152,7 +153,7 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     program.buffers.extend(lists.clone());
 
     let all = [&ins[..], &outs].concat();
-    let rows_shape = prefill::shape_of(a, choice)?;
+    let rows_shape = prefill::shape_of(a, &program.symbols, choice)?;
     if let Some((plan, when)) = prefill::Plan::new(&rows_shape, choice) {
         program.kernels.push(prefill::prefill(&rows_shape, params(&all), &plan));
         let launches = vec![launch("attend_rows", &all)];
@@ -221,7 +222,7 @@ fn check(a: &Attention, segment: &Segment, choice: &Choice) -> Result<()> {
     Ok(())
 }
 
-fn shape<'a>(a: &'a Attention, choice: &Choice) -> Result<Shape<'a>> {
+fn shape<'a>(a: &'a Attention, symbols: &[Symbol], choice: &Choice) -> Result<Shape<'a>> {
     let extent = |d: &Dim| match d {
         Dim::Const(x) => Some(Extent::Lit(*x)),
         Dim::Sym(s) => Some(Extent::Sym(s.clone())),
@@ -260,6 +261,7 @@ fn shape<'a>(a: &'a Attention, choice: &Choice) -> Result<Shape<'a>> {
     };
     Ok(Shape {
         a,
+        symbols: symbols.to_vec(),
         batch,
         m,
         rows,

@@ -32,10 +32,14 @@ pub(super) struct Plan {
 }
 
 /// The op in tiles of this kernel's size.
-pub(super) fn shape_of<'a>(a: &'a Attention, choice: &Choice) -> Result<Shape<'a>> {
+pub(super) fn shape_of<'a>(
+    a: &'a Attention,
+    symbols: &[Symbol],
+    choice: &Choice,
+) -> Result<Shape<'a>> {
     let mut choice = choice.clone();
     choice.schedule.keys = choice.schedule.block;
-    shape(a, &choice)
+    shape(a, symbols, &choice)
 }
 
 impl Plan {
@@ -92,7 +96,7 @@ struct Panel<'a> {
 }
 
 pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir::tile::Kernel {
-    let mut b = Builder::new("attend_rows", params);
+    let mut b = Builder::new("attend_rows", params, &s.symbols);
     let (width, rows) = (plan.width, plan.rows);
     let pad = s.v_dim.next_multiple_of(plan.lanes);
     let keys = s.segments.iter().map(|seg| seg.keys).max().unwrap_or(1);
@@ -122,7 +126,7 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir
     for class in &s.classes {
         let (heads, blocks) = (class.heads.len() * s.blocks, plan.blocks(s));
         b.tasks("t", s.batch.clone() * heads * blocks.clone(), 1, |b| {
-            let t = Extent::from("t");
+            let t = b.var("t");
             // The last rows see most keys under causal masks: long tasks first.
             let u = b.scalar("h", t.clone() % heads);
             let seq = b.scalar("seq", t.clone() / heads % s.batch.clone());
@@ -181,7 +185,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
     let nought = b.fill(0.0, Dtype::I32, &[1, pad]);
     b.store("odd", vec![Slice::range(0, 1), Slice::range(0, pad)], nought, false);
     b.for_each("turn", (Extent::Lit(0), Extent::from(plan.rows / s.group), 1), &[], |b, _| {
-        let r = Extent::from("turn");
+        let r = b.var("turn");
         // Behind the last row stand copies of it, which nobody stores.
         let i = b.scalar("i", first.clone() + r.clone().min(here.clone() - 1));
         let item = task.item(i);
@@ -213,7 +217,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
     });
     let panels = (Extent::Lit(0), used, 1);
     b.for_each("panel", panels.clone(), &[], |b, _| {
-        let p = Extent::from("panel");
+        let p = b.var("panel");
         let at = vec![Slice::range(p.clone() * width, width), Slice::range(0, s.dim)];
         let q = b.load("q", "rows", Dtype::F32, at, false);
         let turned = b.transpose("qt", q);
@@ -239,7 +243,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
         }
     }
     b.for_each("panel", panels, &[], |b, _| {
-        let p = Extent::from("panel");
+        let p = b.var("panel");
         let row =
             |b: &mut Builder, name: &str| b.load(name, name, Dtype::F32, flat(&p, width), false);
         let o = b.load("o", "ot", Dtype::F32, tall(&p, s.v_dim, width), false);
@@ -257,7 +261,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
         vec![]
     });
     b.for_each("turn", (Extent::Lit(0), here.clone(), 1), &[], |b, _| {
-        let r = Extent::from("turn");
+        let r = b.var("turn");
         let place = Slice::range(r.clone() * s.group, s.group);
         let item = task.item(first.clone() + r);
         let at = vec![place.clone(), Slice::range(0, s.v_dim)];
@@ -293,7 +297,7 @@ fn walk(
     let hi = b.scalar(&format!("to{range}"), hi);
     let j = format!("j{range}");
     b.for_each(&j, (start, hi.clone(), keys), &[], |b, _| {
-        let j = Extent::from(j.as_str());
+        let j = b.var(&j);
         let left = (j.clone() - lo.clone()).min(hi.clone() - keys - j.clone());
         let whole = Predicate { left, cmp: Compare::Ge, right: Extent::Lit(0) };
         let tile = |lo, hi| Tile { open, j: &j, lo, hi };
@@ -305,7 +309,7 @@ fn walk(
         let odd = numbers(b, s, plan, keys, range);
         let p = format!("panel{range}");
         b.for_each(&p, panels.clone(), &[], |b, _| {
-            let p = Extent::from(p.as_str());
+            let p = b.var(&p);
             panel(b, s, plan, &Panel { p: &p, open, j: &j, range, odd: &odd });
             vec![]
         });
@@ -418,7 +422,7 @@ fn mixed(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>) {
             b.store("ot", place.clone(), faded, false);
             let key = format!("key{}", at.range);
             b.for_each(&key, (Extent::Lit(0), Extent::from(at.open.seg.keys), 1), &[], |b, _| {
-                let key = Extent::from(key.as_str());
+                let key = b.var(&key);
                 let row = |width| vec![Slice::range(key.clone(), 1), Slice::range(0, width)];
                 let p = b.load("p", "ps", Dtype::F32, row(width), false);
                 let v = b.load("v", "vs", Dtype::F32, row(s.v_dim), false);

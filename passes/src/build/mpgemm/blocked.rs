@@ -16,7 +16,7 @@ use kgen_ir::{
     extent::Extent,
     format::pack::Packing,
     target::Target,
-    tile::{Binary, Part, Role, Slice, Store, Tensor, Unary, Value},
+    tile::{Binary, Compare, Part, Predicate, Role, Slice, Store, Tensor, Unary, Value},
 };
 
 /// Elements of k that a turn of the innermost loop multiplies: long enough to hide its jump, short enough to compile
@@ -54,7 +54,8 @@ impl Block {
         body: impl Fn(&mut Builder, &Extent),
     ) {
         b.for_each(var, (Extent::Lit(0), share.clone(), self.tokens), &[], |b, _| {
-            body(b, &Extent::from(var));
+            let at = b.var(var);
+            body(b, &at);
             vec![]
         });
     }
@@ -86,20 +87,28 @@ impl Product<'_> {
             }
             let tiles = Extent::from(unit[0].n.div_ceil(block.rows));
             b.tasks("t", tiles, self.choice.schedule.chunk, |b| {
-                let row = b.scalar("row", Extent::from("t") * block.rows);
+                let row = b.scalar("row", b.var("t") * block.rows);
                 let padded = self.m.clone().ceil_div(block.tokens) * block.tokens;
                 let padded = b.scalar("padded", padded);
                 b.for_each("i", (Extent::Lit(0), self.m.clone(), block.share()), &[], |b, _| {
-                    let first = Extent::from("i");
+                    let first = b.var("i");
                     let share = (padded.clone() - first.clone()).min(block.share());
                     let share = b.scalar("share", share);
                     let all = self.inside(unit, block, &row, &first);
                     all.iter().for_each(|x| x.rows(b, &share));
                     let place = Place { expert: Extent::Lit(0), column: row };
-                    block.each_tile(b, "y", &share, |b, tile| {
+                    let give = |b: &mut Builder, tile: &Extent, guard: bool| {
                         let sums: Vec<Value> = all.iter().map(|x| x.sum(b, tile)).collect();
-                        self.give(b, unit, &place, &(first.clone() + tile.clone()), &sums, true);
-                    });
+                        self.give(b, unit, &place, &(first.clone() + tile.clone()), &sums, guard);
+                    };
+                    // Whole tiles, then the one that goes over the last activation row.
+                    let ragged = !unit[0].n.is_multiple_of(block.rows);
+                    let there = self.m.clone() - first.clone();
+                    let whole = there.min(share.clone()) / block.tokens * block.tokens;
+                    let whole = b.scalar("full", whole);
+                    block.each_tile(b, "y", &whole, |b, tile| give(b, tile, ragged));
+                    let over = Predicate { left: whole.clone(), cmp: Compare::Lt, right: share };
+                    b.choose(over, |b| give(b, &whole, true), |_| {});
                     vec![]
                 });
             });
@@ -122,7 +131,7 @@ impl Product<'_> {
                 row: row.clone(),
                 first: first.clone(),
             }),
-            Kind::Floats(_) => None,
+            Kind::Floats(_) | Kind::Pairs(_) => None,
         };
         unit.iter().filter_map(one).collect()
     }
@@ -196,13 +205,13 @@ impl Inside<'_> {
         let (step, weight) = (self.product.step, self.weight);
         let rows = Slice::range(self.row.clone(), self.block.rows);
         if !self.bytes() {
-            let along = Slice::range(Extent::from("u") * step, step);
+            let along = Slice::range(b.var("u") * step, step);
             let codes = vec![rows.clone(), along];
             let w0 = b.load("w0", &weight.part(Part::Codes), self.packing.elem, codes, false);
             let w = b.convert("wb", w0, Dtype::U8);
             b.store(&self.name("panel"), vec![self.all(), Slice::range(0, step)], w, false);
         }
-        let group = Extent::from("u") * step / self.packing.group;
+        let group = b.var("u") * step / self.packing.group;
         let scale = Some(self.packing.scale.unwrap_or(Dtype::F32));
         let levels = [
             (Part::Scale, scale),
@@ -227,7 +236,7 @@ impl Inside<'_> {
     fn tile(&self, b: &mut Builder, tile: &Extent, old: Value) -> Value {
         let (product, packing) = (self.product, self.packing);
         let rows = Slice::range(self.first.clone() + tile.clone(), self.block.tokens);
-        let place = vec![Slice::point("u"), rows.clone(), Slice::range(0, 1)];
+        let place = vec![Slice::point(b.var("u")), rows.clone(), Slice::range(0, 1)];
         let shape = [self.block.tokens, self.block.rows];
         let z = b.load("z", "az", Dtype::I32, place.clone(), false);
         let none = b.fill(0.0, Dtype::I32, &shape);
@@ -244,15 +253,16 @@ impl Inside<'_> {
         let turn = if product.step.is_multiple_of(TURN) { TURN } else { product.step };
         let turns = (Extent::Lit(0), Extent::from(product.step), turn);
         let dot = b.for_each("s", turns, &[("d", start)], |b, acc| {
-            let at = Extent::from("u") * product.step + Extent::from("s");
-            let along = vec![Slice::point("u"), rows.clone(), Slice::range("s", turn)];
+            let at = b.var("u") * product.step + b.var("s");
+            let along =
+                vec![Slice::point(b.var("u")), rows.clone(), Slice::range(b.var("s"), turn)];
             let x = b.load("x", "aq", Dtype::I8, along, false);
             let w = if self.bytes() {
                 let rows = Slice::range(self.row.clone(), self.block.rows);
                 let at = vec![rows, Slice::range(at, turn)];
                 b.load("w", &self.weight.part(Part::Codes), packing.elem, at, false)
             } else {
-                let at = vec![self.all(), Slice::range("s", turn)];
+                let at = vec![self.all(), Slice::range(b.var("s"), turn)];
                 b.load("w", &self.name("panel"), Dtype::U8, at, false)
             };
             let w = b.convert("wu", w, Dtype::U8);

@@ -52,7 +52,7 @@ impl Tile<'_> {
 
     /// A row of one value per weight row.
     fn level(&self, b: &mut Builder, part: Part, elem: Dtype) -> Value {
-        let at = vec![Slice::range("g", 1), self.weight_rows()];
+        let at = vec![Slice::range(b.var("g"), 1), self.weight_rows()];
         let x = b.load(part.name(), &self.weight.part(part), elem, at, false);
         b.convert(&format!("{}_f", part.name()), x, Dtype::F32)
     }
@@ -67,11 +67,11 @@ impl Tile<'_> {
     }
 
     /// Where step `s` of group `g` begins, in steps of the row.
-    fn place(&self, integer: bool, s: Option<&str>) -> Extent {
+    fn place(&self, b: &Builder, integer: bool, s: Option<&str>) -> Extent {
         let steps = self.packing.group / self.step(integer);
         match s {
-            None => Extent::from("g"),
-            Some(s) => Extent::from("g") * steps + Extent::from(s),
+            None => b.var("g"),
+            Some(s) => b.var("g") * steps + b.var(s),
         }
     }
 
@@ -80,7 +80,7 @@ impl Tile<'_> {
         let own = self.packing.zeros.is_some() || self.packing.min.is_some();
         if self.product.share == self.packing.group {
             let (dot, total, sx) = match steps {
-                1 => self.integer_step(b, &self.place(true, None)),
+                1 => self.integer_step(b, &self.place(b, true, None)),
                 _ => self.whole_group(b, steps),
             };
             let f = match self.packing.zeros {
@@ -106,7 +106,7 @@ impl Tile<'_> {
         let inits = if own { &inits[..] } else { &inits[..1] };
         let turns = (Extent::Lit(0), Extent::from(steps), 1);
         let sums = b.for_each("s", turns, inits, |b, sums| {
-            let (dot, total, sx) = self.integer_step(b, &self.place(true, Some("s")));
+            let (dot, total, sx) = self.integer_step(b, &self.place(b, true, Some("s")));
             let product = b.binary("product", Binary::Mul, dot, sx);
             let mut out = vec![b.binary("sum", Binary::Add, sums[0], product)];
             if own {
@@ -189,7 +189,7 @@ impl Tile<'_> {
         let none = b.fill(0.0, Dtype::I32, &[self.tokens, 1]);
         let turns = (Extent::Lit(0), Extent::from(steps), 1);
         let sums = b.for_each("s", turns, &[("part", part), ("whole", none)], |b, sums| {
-            let (x, w, z) = self.bytes(b, &self.place(true, Some("s")));
+            let (x, w, z) = self.bytes(b, &self.place(b, true, Some("s")));
             let dot = b.dot("d", x, w, true, Some(sums[0]));
             vec![dot, b.binary("all", Binary::Add, sums[1], z)]
         });
@@ -199,7 +199,7 @@ impl Tile<'_> {
         };
         let f = b.convert("f", dot, Dtype::F32);
         let total = b.convert("total", sums[1], Dtype::F32);
-        let first = Extent::from("g") * steps;
+        let first = b.var("g") * steps;
         (f, total, self.activation_scale(b, &first))
     }
 
@@ -208,7 +208,7 @@ impl Tile<'_> {
         let steps = self.packing.group / step;
         let min = self.packing.min.is_some();
         let (dot, total) = if steps == 1 {
-            self.float_step(b, &self.place(false, None), step, None)
+            self.float_step(b, &self.place(b, false, None), step, None)
         } else {
             let part = b.fill(0.0, Dtype::F32, &[self.tokens, self.weight.rows]);
             let none = b.fill(0.0, Dtype::F32, &[self.tokens, 1]);
@@ -216,7 +216,7 @@ impl Tile<'_> {
             let inits = if min { &inits[..] } else { &inits[..1] };
             let turns = (Extent::Lit(0), Extent::from(steps), 1);
             let sums = b.for_each("s", turns, inits, |b, sums| {
-                let place = self.place(false, Some("s"));
+                let place = self.place(b, false, Some("s"));
                 let (dot, total) = self.float_step(b, &place, step, Some(sums[0]));
                 let mut out = vec![dot];
                 if min {
@@ -251,7 +251,7 @@ impl Tile<'_> {
             w = b.binary("wz", Binary::Sub, w, zero);
         }
         if let Some(elem) = self.packing.zeros {
-            let at = vec![self.weight_rows(), Slice::range("g", 1)];
+            let at = vec![self.weight_rows(), Slice::range(b.var("g"), 1)];
             let own = b.load("own", &self.weight.part(Part::RowZeros), elem, at, false);
             let own = b.convert("own_f", own, Dtype::F32);
             w = b.binary("wo", Binary::Sub, w, own);

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | codes, `int_dot` or `auto` | activations to int8 once a row, 4-byte dots | `out += dot * (scale_w * scale_a)` |
 //! | codes, `dequant` | weights to f32, multiply-add | `out += (sum of a * (code - zero)) * scale` |
+//! | floats, `bf16`, or `auto` where all are bf16 | both to pairs of bf16, 2-element dots | - |
 //! | floats | multiply-add along k | - |
 //!
 //! One row of activations is prepared by every worker for itself; more rows by a launch of their own. Groups of more
@@ -12,6 +13,7 @@
 
 mod blocked;
 mod groups;
+mod pairs;
 mod quantise;
 mod rows;
 mod stored;
@@ -29,7 +31,7 @@ use kgen_ir::{
     },
     tile::{
         Arg, Binary, Compare, Form, Kernel, Launch, Param, Part, Predicate, Prepare, Program, Role,
-        Slice, Store, Tensor, Value, Variant,
+        Slice, Store, Symbol, Tensor, Value, Variant,
     },
 };
 use std::{cell::RefCell, collections::BTreeSet};
@@ -51,6 +53,7 @@ const LONG: usize = 64;
 #[derive(Clone)]
 struct Product<'a> {
     op: &'a MpGemm,
+    symbols: Vec<Symbol>,
     choice: &'a Choice,
     m: Extent,
     k: usize,
@@ -98,6 +101,8 @@ struct Weight {
 #[derive(Clone)]
 enum Kind {
     Floats(Dtype),
+    /// bf16, two to a word.
+    Pairs(Packing),
     Codes {
         packing: Packing,
         /// Products of bytes, not of floats.
@@ -127,11 +132,15 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         (Some(groups), Dim::Ragged { .. }) => Experts::Sorted(groups),
         (Some(groups), Dim::Const(_) | Dim::Sym(_)) => Experts::Each(groups),
     };
+    let in_pairs = pairs::fit(g, choice);
     let mut weights = Vec::new();
     let mut first = 0;
     for w in &g.w {
         let n = w.n as usize;
-        let kind = kind(g, w, groups, &mut program, choice)?;
+        let kind = match in_pairs {
+            true => pairs::kind(g, w, &mut program, choice)?,
+            false => kind(g, w, groups, &mut program, choice)?,
+        };
         // As many blocks of lanes as divide the rows evenly.
         let lanes = choice.target.lanes;
         let blocks = n.div_ceil(lanes);
@@ -143,7 +152,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     let packings = || {
         weights.iter().filter_map(|w| match &w.kind {
             Kind::Codes { packing, integer: true } => Some(packing),
-            Kind::Codes { .. } | Kind::Floats(_) => None,
+            Kind::Codes { .. } | Kind::Floats(_) | Kind::Pairs(_) => None,
         })
     };
     let mut step = packings().map(Packing::step).min().unwrap_or(1);
@@ -185,6 +194,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     let bytes = packings().count() == weights.len() && experts == Experts::None && step >= LONG;
     let mut product = Product {
         op: g,
+        symbols: program.symbols.clone(),
         choice,
         a: tensor("a", Role::In, elem, vec![m.clone(), k.into()]),
         m,
@@ -200,7 +210,9 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         failed: RefCell::new(None),
     };
     let before = product.before(&mut program)?;
-    if integer {
+    if in_pairs {
+        product.in_pairs(before, &mut program);
+    } else if integer {
         let block = bytes.then(|| Block::of(&product.weights, choice.target)).flatten();
         product.rounded(before, block, &mut program);
     } else {
@@ -228,7 +240,8 @@ fn kind(
         Compute::Auto | Compute::IntDot | Compute::GroupInt => {
             !(matches!(g.a, Storage::Codes(_)) && (g.prologue.is_some() || act_order(w)))
         }
-        Compute::Dequant => false,
+        // Codes are multiplied as floats, which is more exact.
+        Compute::Dequant | Compute::Bf16 => false,
         Compute::Lut(_) | Compute::Bitplane => {
             return Err(
                 choice.unsupported("this way to compute", "`compute = \"int_dot\"` or \"dequant\"")
@@ -238,7 +251,7 @@ fn kind(
     let lanes = choice.target.lanes;
     let (form, packing) = match &w.storage {
         Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) => match g.compute {
-            Compute::Auto | Compute::Dequant => return Ok(Kind::Floats(*d)),
+            Compute::Auto | Compute::Dequant | Compute::Bf16 => return Ok(Kind::Floats(*d)),
             Compute::IntDot | Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane => {
                 return Err(choice.unsupported(
                     format!("integer products of {d} weights"),
@@ -353,7 +366,7 @@ impl<'a> Product<'a> {
     /// Some weights are multiplied as bytes: activations are rounded first.
     fn rounded(&self, before: Vec<Launch>, block: Option<Block>, program: &mut Program) {
         let also = |w: &Weight| match w.kind {
-            Kind::Floats(_) => true,
+            Kind::Floats(_) | Kind::Pairs(_) => true,
             Kind::Codes { integer, .. } => !integer,
         };
         let floats = self.weights.iter().any(also).then(|| self.a.clone());
@@ -394,8 +407,12 @@ impl<'a> Product<'a> {
         ];
         program.buffers.extend(rounded.iter().cloned());
         let params = [sources, rounded.to_vec()].concat();
-        let mut b = Builder::new("quantise", params.into_iter().map(Param::Tensor).collect());
-        b.tasks("i", rows.clone(), 1, |b| self.quantise(b, &Extent::from("i"), whole > 1));
+        let mut b = Builder::new(
+            "quantise",
+            params.into_iter().map(Param::Tensor).collect(),
+            &self.symbols,
+        );
+        b.tasks("i", rows.clone(), 1, |b| self.quantise(b, &b.var("i"), whole > 1));
         let quantise = b.finish();
         let product = |name: &str, of: &Product<'_>| {
             let mut b = of.kernel(name, rounded.iter().cloned().chain(floats.clone()).collect());
@@ -451,7 +468,7 @@ impl<'a> Product<'a> {
             let shape = vec![self.m.clone(), (unit[0].first + unit[0].n).into()];
             list.push(tensor(&self.columns_of(unit), Role::Out, self.op.out, shape));
         }
-        Builder::new(name, list.into_iter().map(Param::Tensor).collect())
+        Builder::new(name, list.into_iter().map(Param::Tensor).collect(), &self.symbols)
     }
 
     /// Weights whose products one task needs.
@@ -476,7 +493,7 @@ impl<'a> Product<'a> {
             let column = |tile: Extent| tile * rows;
             match self.experts {
                 Experts::None => b.tasks("t", tiles.into(), chunk, |b| {
-                    let place = Place { expert: Extent::Lit(0), column: column("t".into()) };
+                    let place = Place { expert: Extent::Lit(0), column: column(b.var("t")) };
                     if one {
                         self.tile(b, unit, &place, &Extent::Lit(0), 1);
                     } else {
@@ -487,8 +504,8 @@ impl<'a> Product<'a> {
                     }
                 }),
                 Experts::Sorted(groups) => b.tasks("t", (tiles * groups).into(), chunk, |b| {
-                    let expert = b.scalar("expert", Extent::from("t") / tiles);
-                    let tile = b.scalar("tile", Extent::from("t") % tiles);
+                    let expert = b.scalar("expert", b.var("t") / tiles);
+                    let tile = b.scalar("tile", b.var("t") % tiles);
                     let lo = b.read("first", "a.indptr", vec![expert.clone()]);
                     let hi = b.read("end", "a.indptr", vec![expert.clone() + 1i64]);
                     // Whatever the list says, rows that are not there are not touched.
@@ -501,11 +518,11 @@ impl<'a> Product<'a> {
                 }),
                 Experts::Each(groups) => b.tasks("t", tiles.into(), chunk, |b| {
                     b.for_each("r", (Extent::Lit(0), self.m.clone(), 1), &[], |b, _| {
-                        let r = Extent::from("r");
+                        let r = b.var("r");
                         let said = b.read("said", "group", vec![r.clone()]);
                         let most = groups.saturating_sub(1);
                         let expert = b.scalar("expert", said.max(0).min(most));
-                        let place = Place { expert, column: column("t".into()) };
+                        let place = Place { expert, column: column(b.var("t")) };
                         self.tile(b, unit, &place, &r, 1);
                         vec![]
                     });
@@ -526,12 +543,12 @@ impl<'a> Product<'a> {
             let whole = (hi.clone() - lo.clone()) / self.tokens * self.tokens;
             start = b.scalar("whole", lo.clone() + whole);
             b.for_each("i", (lo, start.clone(), self.tokens), &[], |b, _| {
-                body(b, &Extent::from("i"), self.tokens);
+                body(b, &b.var("i"), self.tokens);
                 vec![]
             });
         }
         b.for_each("r", (start, hi, 1), &[], |b, _| {
-            body(b, &Extent::from("r"), 1);
+            body(b, &b.var("r"), 1);
             vec![]
         });
     }
@@ -603,15 +620,24 @@ impl<'a> Product<'a> {
         b.store(&self.columns_of(unit), at, y, guard);
     }
 
+    /// Where the rows of a task begin in a packed weight.
+    fn first_row(&self, w: &Weight, packing: &Packing, place: &Place) -> Extent {
+        // Each copy begins with a block of lanes.
+        let padded = w.n.next_multiple_of(packing.lanes);
+        place.expert.clone() * padded + place.column.clone()
+    }
+
     /// The product of `tokens` activation rows from `i` on and the rows of a task.
     fn sum(&self, b: &mut Builder, w: &Weight, i: &Extent, tokens: usize, place: &Place) -> Value {
         match &w.kind {
             Kind::Codes { packing, integer } => {
-                // Each copy begins with a block of lanes.
-                let padded = w.n.next_multiple_of(packing.lanes);
-                let row = place.expert.clone() * padded + place.column.clone();
+                let row = self.first_row(w, packing, place);
                 let tile = groups::Tile { product: self, weight: w, packing, i, tokens, row: &row };
                 tile.sum(b, *integer)
+            }
+            Kind::Pairs(packing) => {
+                let row = self.first_row(w, packing, place);
+                self.pairs(b, w, i, (tokens, w.rows), &row)
             }
             Kind::Floats(elem) => {
                 let along = Slice::range(0, self.k);
@@ -640,6 +666,7 @@ impl Weight {
                 return vec![tensor(&self.name, Role::In, *elem, shape)];
             }
             Kind::Codes { packing, integer } => (packing, *integer),
+            Kind::Pairs(packing) => (packing, false),
         };
         let rows = self.n.next_multiple_of(packing.lanes) * copies.unwrap_or(1);
         let groups = k.div_ceil(packing.group);

@@ -57,7 +57,7 @@ impl Product<'_> {
     fn copy(&self, b: &mut Builder, given: (Group, Dtype), i: &Extent, guard: bool) {
         let steps = Extent::from(self.steps);
         b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
-            let s = Extent::from("s");
+            let s = b.var("s");
             let along = Slice::range(s.clone() * self.step, self.step);
             let at = vec![Slice::range(i.clone(), 1), along];
             let q = b.load("q", "a.codes", Dtype::I8, at, guard);
@@ -112,7 +112,7 @@ impl Product<'_> {
         if turns == 1 {
             let steps = Extent::from(self.steps);
             b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
-                let s = Extent::from("s");
+                let s = b.var("s");
                 let x = load(b, &s);
                 let (largest, trouble) = look(b, x);
                 let (range, scale) = range_and_scale(b, largest, trouble);
@@ -124,7 +124,7 @@ impl Product<'_> {
         }
         let shares = Extent::from(self.steps / turns);
         b.for_each("h", (Extent::Lit(0), shares, 1), &[], |b, _| {
-            let s = Extent::from("h") * turns + Extent::from("s");
+            let s = b.var("h") * turns + b.var("s");
             let all = (Extent::Lit(0), Extent::from(turns), 1);
             let none = b.fill(0.0, Dtype::F32, &[1, 1]);
             let both = b.for_each("s", all.clone(), &[("most", none), ("bad", none)], |b, sums| {

@@ -20,7 +20,7 @@ impl Product<'_> {
     pub(super) fn before(&mut self, program: &mut Program) -> Result<Vec<Launch>> {
         let mut launches = Vec::new();
         let floats = self.weights.iter().any(|w| match w.kind {
-            Kind::Floats(_) => true,
+            Kind::Floats(_) | Kind::Pairs(_) => true,
             Kind::Codes { integer, .. } => !integer,
         });
         let prologue = self.op.prologue.as_ref();
@@ -38,7 +38,7 @@ impl Product<'_> {
         {
             let packing = self.weights.iter().find_map(|w| match &w.kind {
                 Kind::Codes { packing, .. } => Some(packing.clone()),
-                Kind::Floats(_) => None,
+                Kind::Floats(_) | Kind::Pairs(_) => None,
             });
             if let Some(of) = packing {
                 let order = Tensor {
@@ -61,7 +61,8 @@ impl Product<'_> {
         let wide = tensor("wide", Role::Workspace, Dtype::F32, shape);
         let mut params = self.given_tensors(given.0, given.1).to_vec();
         params.push(wide.clone());
-        let mut b = Builder::new("widen", params.into_iter().map(Param::Tensor).collect());
+        let mut b =
+            Builder::new("widen", params.into_iter().map(Param::Tensor).collect(), &self.symbols);
         // As many as share a scale.
         let step = match given.0 {
             Group::K(g) => 1 << g.trailing_zeros().min(STEP.ilog2()),
@@ -71,8 +72,8 @@ impl Product<'_> {
         b.tasks("i", self.m.clone(), 1, |b| {
             let steps = Extent::from(self.k.div_ceil(step));
             b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
-                let i = Extent::from("i");
-                let from = Extent::from("s") * step;
+                let i = b.var("i");
+                let from = b.var("s") * step;
                 let at = vec![Slice::range(i.clone(), 1), Slice::range(from.clone(), step)];
                 let q = b.load("q", "a.codes", Dtype::I8, at.clone(), ragged);
                 let x = b.convert("x", q, Dtype::F32);
@@ -94,19 +95,20 @@ impl Product<'_> {
     fn order(&mut self, order: Tensor, program: &mut Program) -> Launch {
         let ordered = tensor("ordered", Role::Workspace, self.a.elem, self.a.shape.clone());
         let params = vec![self.a.clone(), order.clone(), ordered.clone()];
-        let mut b = Builder::new("order", params.into_iter().map(Param::Tensor).collect());
+        let mut b =
+            Builder::new("order", params.into_iter().map(Param::Tensor).collect(), &self.symbols);
         let some = self.k.min(CHUNK);
         let parts = self.k.div_ceil(some);
         b.tasks("t", self.m.clone() * parts, 1, |b| {
-            let i = b.scalar("i", Extent::from("t") / parts);
-            let lo = b.scalar("lo", Extent::from("t") % parts * some);
+            let i = b.scalar("i", b.var("t") / parts);
+            let lo = b.scalar("lo", b.var("t") % parts * some);
             let hi = (lo.clone() + some).min(self.k);
             b.for_each("p", (lo, hi, 1), &[], |b, _| {
-                let from = b.read("from", &order.name, vec!["p".into()]);
+                let from = b.read("from", &order.name, vec![b.var("p")]);
                 let row = Slice::range(i.clone(), 1);
                 let at = vec![row.clone(), Slice::range(from, 1)];
                 let x = b.load("x", &self.a.name, self.a.elem, at, false);
-                b.store("ordered", vec![row, Slice::range("p", 1)], x, false);
+                b.store("ordered", vec![row, Slice::range(b.var("p"), 1)], x, false);
                 vec![]
             });
         });

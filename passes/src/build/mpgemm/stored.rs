@@ -35,7 +35,11 @@ pub(super) fn blocks(
     let result = tensor("result", Role::Workspace, g.out, vec![m.clone(), n.into()]);
     let out = tensor("out", Role::Out, Dtype::U8, vec![m.clone(), (n / BLOCK * BYTES).into()]);
     let args = [&result, &out].map(|t| Arg::Tensor(t.name.clone())).to_vec();
-    let mut b = Builder::new("encode", [&result, &out].map(|t| Param::Tensor(t.clone())).to_vec());
+    let mut b = Builder::new(
+        "encode",
+        [&result, &out].map(|t| Param::Tensor(t.clone())).to_vec(),
+        &program.symbols,
+    );
     b.tasks("i", m.clone(), 1, |b| {
         b.for_each("s", (Extent::Lit(0), (n / BLOCK).into(), 1), &[], |b, _| {
             block(b);
@@ -57,7 +61,7 @@ pub(super) fn blocks(
 
 /// Block `s` of row `i`.
 fn block(b: &mut Builder) {
-    let (row, s) = (Slice::range("i", 1), Extent::from("s"));
+    let (row, s) = (Slice::range(b.var("i"), 1), b.var("s"));
     let x = b.load(
         "x",
         "result",

@@ -526,7 +526,7 @@ impl<'m, 'a> Row<'m, 'a> {
             let hi = Extent::from(walk.repeats * step);
             let mut failed = None;
             state = b.for_each("col.o", (zero.clone(), hi, step), &again(&state), |b, params| {
-                let o = Extent::from("col.o");
+                let o = b.var("col.o");
                 let done = self.pieces(b, walk, &walk.inner, sites, &o, again(params), body);
                 done.unwrap_or_else(|e| {
                     failed = Some(e);
@@ -567,7 +567,7 @@ impl<'m, 'a> Row<'m, 'a> {
                 names.iter().copied().zip(state.iter().copied()).collect();
             let mut failed = None;
             state = b.for_each("col.c", (first, hi, walk.tile), &inits, |b, params| {
-                let done = body(self, b, &mut at(&Extent::from("col.c")), params);
+                let done = body(self, b, &mut at(&b.var("col.c")), params);
                 done.unwrap_or_else(|e| {
                     failed = Some(e);
                     params.to_vec()

@@ -36,6 +36,7 @@ pub fn select(
     templates: &'static Templates,
     scan: &Scan,
     parks: &Parks,
+    split: bool,
 ) -> Result<Mir, Refused> {
     let mut s = Select {
         kernel,
@@ -43,6 +44,7 @@ pub fn select(
         templates,
         scan,
         parks,
+        split,
         parked_ones: vec![false; kernel.regs.len()],
         mir: Mir::new(isa.bytes()),
         values: vec![Value::default(); kernel.regs.len()],
@@ -90,6 +92,9 @@ pub(super) struct Select<'a> {
     templates: &'static Templates,
     scan: &'a Scan,
     parks: &'a Parks,
+    /// Whether innermost loops read copies of their own of what stands in general registers: lives that end with the
+    /// loop. A longer one would be spilled as a whole, if there is no room for it anywhere.
+    split: bool,
     /// By register: whether it is among the parks.
     parked_ones: Vec<bool>,
     pub(super) mir: Mir,
@@ -240,6 +245,23 @@ impl Select<'_> {
         list
     }
 
+    /// Gives an innermost loop its own copies of what it reads, and tells what they are copies of.
+    fn copies(&mut self, number: usize) -> Done<Vec<(Reg, VReg)>> {
+        let mut originals = Vec::new();
+        if !self.split || !self.scan.innermost(number) {
+            return Ok(originals);
+        }
+        for reg in self.scan.loops.get(number).into_iter().flat_map(|l| &l.reads) {
+            let value = self.values.get(reg.index()).copied().unwrap_or_default();
+            if let Some(here) = value.here.filter(|v| v.class() == GPR) {
+                let copy = self.ints(Code::Mov_r64_rm64, &[Given::Reg(here)])?;
+                originals.push((*reg, here));
+                self.values[reg.index()].here = Some(copy);
+            }
+        }
+        Ok(originals)
+    }
+
     fn loop_(&mut self, l: &Loop) -> Done<()> {
         if let Operand::Imm(step) = l.step
             && step <= 0
@@ -273,6 +295,7 @@ impl Select<'_> {
             self.values[reg.index()].here = None;
         }
         let before = self.parked();
+        let originals = self.copies(number)?;
 
         let (head, latch, done) = (self.mir.label(), self.mir.label(), self.mir.label());
         let runs = matches!((l.lo, l.hi), (Operand::Imm(a), Operand::Imm(b)) if a < b);
@@ -325,6 +348,9 @@ impl Select<'_> {
         self.mir.jump(head, again);
         self.mir.close_loop();
         self.leave(outer, &before);
+        for (reg, here) in originals {
+            self.values[reg.index()].here = Some(here);
+        }
 
         self.mir.block(done, Vec::new());
         let results = if runs {

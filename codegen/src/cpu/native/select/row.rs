@@ -62,6 +62,7 @@ impl Select<'_> {
     /// A word from memory in all lanes, once more.
     fn remake(&mut self, load: Load) -> Done<VReg> {
         let from = match load {
+            Load::Word(0) => return Ok(self.mir.zero(VECTOR)),
             Load::Vector(mem, _) | Load::Splat(mem) => self.address(mem)?,
             Load::Word(word) => {
                 let constant = self.mir.pool.add(word.to_le_bytes().to_vec());

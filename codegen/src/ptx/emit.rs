@@ -1,0 +1,710 @@
+//! A machine kernel as a PTX module with one entry.
+//!
+//! ```text
+//! .visible .entry axpy(
+//!     .param .u64 slot0,
+//!     .param .u64 slot1,
+//!     .param .u64 workers
+//! )
+//! .reqntid 128
+//! {
+//!     ...
+//!     ld.param.u64 %q5, [slot0];
+//!     add.s64 %q6, %q5, %q3;
+//!     ld.global.f32 %f0, [%q6+128];
+//! ```
+//!
+//! Each warp is a worker; warps of a number from `workers` on do nothing. Vectors are one register a thread, uniform
+//! integers the same in all of them. Loops test at the bottom; the registers that they carry are written at each end
+//! of a turn.
+
+use super::{
+    order::{Order, Since},
+    shuffle::{self, Lane, Of, Table},
+    targets::{self, LANES},
+};
+use kgen_ir::{artifact::Block, diag::Unsupported, machine::*, target::Target, tile::Compare};
+use std::{
+    collections::HashMap,
+    fmt::{self, Write},
+};
+
+/// Shared memory that a block has without being asked.
+const SHARED: usize = 48 << 10;
+
+/// Warps of a block: each scheduler of a multiprocessor gets one.
+const WARPS: usize = 4;
+
+/// The kernel as PTX of `target`, and how it is launched; an op without a row is refused with its name.
+pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsupported> {
+    let refuse = |what: String, instead: &str| {
+        Err(Unsupported { what, target: target.name.into(), instead: instead.into() })
+    };
+    let Some(chip) = targets::chip(target) else {
+        return refuse(format!("PTX for `{}`", target.name), "a target of the table");
+    };
+    if kernel.lanes != LANES {
+        return refuse(format!("{} lanes", kernel.lanes), "lower for the lanes of a warp");
+    }
+    if !kernel.name.starts_with(|c: char| c.is_ascii_alphabetic())
+        || !kernel.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    {
+        return refuse(format!("the kernel name `{}`", kernel.name), "letters, digits and `_`");
+    }
+    let asks = kernel.slots.contains(&Slot::Scratch);
+    let scratch = if asks { kernel.scratch } else { 0 };
+    let shared = scratch <= SHARED;
+    let warps = if shared {
+        (0..=WARPS.ilog2()).rev().map(|p| 1 << p).find(|w| w * scratch <= SHARED).unwrap_or(1)
+    } else {
+        WARPS
+    };
+    let block = Block {
+        threads: warps * LANES,
+        workers: warps,
+        shared: if shared { warps * scratch } else { 0 },
+    };
+    let mut e = Emitter {
+        kernel,
+        target,
+        names: vec![None; kernel.regs.len()],
+        counts: [0; 5],
+        order: Order::of(kernel),
+        since: Since::default(),
+        addresses: vec![HashMap::new()],
+        tables: HashMap::new(),
+        scratch: shared.then_some(scratch),
+        block,
+        labels: 0,
+        head: String::new(),
+        text: String::new(),
+        own: Own::default(),
+    };
+    e.prologue();
+    e.stmts(&kernel.body)?;
+    Ok((e.module(chip), block))
+}
+
+/// Kinds of PTX registers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Predicate,
+    Half,
+    Word,
+    Float,
+    Quad,
+}
+
+const KINDS: [(Kind, &str, &str); 5] = [
+    (Kind::Predicate, "p", ".pred"),
+    (Kind::Half, "h", ".b16"),
+    (Kind::Word, "r", ".b32"),
+    (Kind::Float, "f", ".f32"),
+    (Kind::Quad, "q", ".b64"),
+];
+
+impl From<Class> for Kind {
+    fn from(class: Class) -> Kind {
+        match class {
+            Class::Int => Kind::Quad,
+            Class::Float => Kind::Float,
+            Class::Word => Kind::Word,
+            Class::Mask => Kind::Predicate,
+        }
+    }
+}
+
+/// The type that moves a register of a class.
+fn mov(class: Class) -> &'static str {
+    match class {
+        Class::Int => "b64",
+        Class::Float => "f32",
+        Class::Word => "b32",
+        Class::Mask => "pred",
+    }
+}
+
+/// What a thread knows of itself.
+#[derive(Default)]
+struct Own {
+    lane: String,
+    lane64: String,
+    /// Twice and four times the lane.
+    lane2: String,
+    lane4: String,
+    /// Whether this is lane 0.
+    first: String,
+    worker: String,
+    block: String,
+}
+
+/// PTX registers of what one lane finds in a table: lane to read, whether the second register.
+type Found = (Option<String>, Option<String>);
+
+struct Emitter<'a> {
+    kernel: &'a Kernel,
+    target: &'a Target,
+    /// PTX register of each register, once it is defined.
+    names: Vec<Option<String>>,
+    /// Registers of each kind so far.
+    counts: [usize; 5],
+    order: Order,
+    since: Since,
+    /// Address of this lane's element by base and bytes of an element, in the blocks that are open.
+    addresses: Vec<HashMap<(Reg, usize), String>>,
+    tables: HashMap<Vec<u8>, Found>,
+    /// Bytes of a worker's scratch, if that is in shared memory.
+    scratch: Option<usize>,
+    block: Block,
+    labels: usize,
+    /// What is found once, before everything else.
+    head: String,
+    text: String,
+    own: Own,
+}
+
+type Emitted<T> = Result<T, Unsupported>;
+
+impl Emitter<'_> {
+    fn refuse(&self, what: String, instead: String) -> Unsupported {
+        Unsupported { what, target: self.target.name.into(), instead }
+    }
+
+    fn broken(&self, inst: &Inst) -> Unsupported {
+        self.refuse(
+            format!("`{}`", print::show(self.kernel, inst)),
+            "verify the kernel first".into(),
+        )
+    }
+
+    fn line(&mut self, line: fmt::Arguments<'_>) {
+        let _ = writeln!(self.text, "    {line}");
+    }
+
+    fn label(&mut self) -> String {
+        self.labels += 1;
+        format!("$L{}", self.labels)
+    }
+
+    fn fresh(&mut self, kind: Kind) -> String {
+        let at = KINDS.iter().position(|(k, ..)| *k == kind).unwrap_or(0);
+        let (name, number) = (KINDS[at].1, self.counts[at]);
+        self.counts[at] += 1;
+        format!("%{name}{number}")
+    }
+
+    fn class(&self, reg: Reg) -> Emitted<Class> {
+        self.kernel.regs.get(reg).map(|d| d.class).ok_or_else(|| {
+            self.refuse(format!("register {}", reg.index()), "verify the kernel first".into())
+        })
+    }
+
+    fn define(&mut self, reg: Reg) -> Emitted<String> {
+        let kind = self.class(reg)?.into();
+        let name = self.fresh(kind);
+        self.names[reg.index()] = Some(name.clone());
+        Ok(name)
+    }
+
+    fn name(&self, reg: Reg) -> Emitted<String> {
+        self.names.get(reg.index()).cloned().flatten().ok_or_else(|| {
+            self.refuse(
+                format!("register `{}` before its definition", self.kernel.reg_name(reg)),
+                "verify the kernel first".into(),
+            )
+        })
+    }
+
+    fn operand(&self, operand: Operand) -> Emitted<String> {
+        match operand {
+            Operand::Reg(reg) => self.name(reg),
+            Operand::Imm(x) => Ok(x.to_string()),
+        }
+    }
+
+    /// Lane, worker and what is left to do for warps beyond the last worker.
+    fn prologue(&mut self) {
+        let [tid, lane, warp, block, worker] = std::array::from_fn(|_| self.fresh(Kind::Word));
+        let quads: [String; 6] = std::array::from_fn(|_| self.fresh(Kind::Quad));
+        let [lane64, lane2, lane4, number, count, first_of_block] = quads;
+        let [first, none] = std::array::from_fn(|_| self.fresh(Kind::Predicate));
+        let warps = self.block.workers;
+        self.line(format_args!("mov.u32 {tid}, %tid.x;"));
+        self.line(format_args!("mov.u32 {block}, %ctaid.x;"));
+        self.line(format_args!("and.b32 {lane}, {tid}, {};", LANES - 1));
+        self.line(format_args!("shr.u32 {warp}, {tid}, {};", LANES.ilog2()));
+        self.line(format_args!("mad.lo.u32 {worker}, {block}, {warps}, {warp};"));
+        self.line(format_args!("cvt.u64.u32 {number}, {worker};"));
+        self.line(format_args!("ld.param.u64 {count}, [workers];"));
+        self.line(format_args!("setp.ge.s64 {none}, {number}, {count};"));
+        self.line(format_args!("@{none} exit;"));
+        self.line(format_args!("mul.wide.u32 {first_of_block}, {block}, {warps};"));
+        self.line(format_args!("cvt.u64.u32 {lane64}, {lane};"));
+        self.line(format_args!("shl.b64 {lane2}, {lane64}, 1;"));
+        self.line(format_args!("shl.b64 {lane4}, {lane64}, 2;"));
+        self.line(format_args!("setp.eq.u32 {first}, {lane}, 0;"));
+        let (worker, block) = (number, first_of_block);
+        self.own = Own { lane, lane64, lane2, lane4, first, worker, block };
+        self.head = std::mem::take(&mut self.text);
+    }
+
+    fn module(&self, chip: &targets::Chip) -> String {
+        let mut out = format!(
+            ".version {}\n.target {}\n.address_size 64\n\n.visible .entry {}(\n",
+            chip.version,
+            chip.target.features.first().unwrap_or(&""),
+            self.kernel.name
+        );
+        for slot in 0..self.kernel.slots.len() {
+            let _ = writeln!(out, "    .param .u64 slot{slot},");
+        }
+        let _ = writeln!(out, "    .param .u64 workers\n)\n.reqntid {}\n{{", self.block.threads);
+        for ((_, name, ty), count) in KINDS.iter().zip(self.counts) {
+            if count > 0 {
+                let _ = writeln!(out, "    .reg {ty} %{name}<{count}>;");
+            }
+        }
+        if self.block.shared > 0 {
+            let _ = writeln!(out, "    .shared .align 64 .b8 scratch[{}];", self.block.shared);
+        }
+        out + "\n" + &self.head + &self.text + "    ret;\n}\n"
+    }
+
+    fn stmts(&mut self, list: &[Stmt]) -> Emitted<()> {
+        for stmt in list {
+            match stmt {
+                Stmt::Inst(inst) => self.inst(inst)?,
+                Stmt::Loop(l) => self.loop_(l)?,
+                Stmt::If(i) => self.if_(i)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Statements whose addresses serve nobody behind them.
+    fn block(&mut self, list: &[Stmt]) -> Emitted<()> {
+        self.addresses.push(HashMap::new());
+        let done = self.stmts(list);
+        self.addresses.pop();
+        done
+    }
+
+    fn loop_(&mut self, l: &Loop) -> Emitted<()> {
+        let (body, exit) = (self.label(), self.label());
+        let (lo, hi, step) = (self.operand(l.lo)?, self.operand(l.hi)?, self.operand(l.step)?);
+        let mut starts = Vec::new();
+        for c in &l.carried {
+            let init = self.name(c.init)?;
+            starts.push((self.class(c.param)?, self.define(c.param)?, init));
+        }
+        let var = self.define(l.var)?;
+        self.line(format_args!("mov.b64 {var}, {lo};"));
+        self.copies(&starts);
+        let (none, more) = (self.fresh(Kind::Predicate), self.fresh(Kind::Predicate));
+        self.line(format_args!("setp.ge.s64 {none}, {var}, {hi};"));
+        self.line(format_args!("@{none} bra.uni {exit};"));
+        let before = self.since;
+        self.since = self.order.head(&l.body, before);
+        let _ = writeln!(self.text, "{body}:");
+        self.block(&l.body)?;
+        let mut next = Vec::new();
+        for c in &l.carried {
+            next.push((self.class(c.param)?, self.name(c.param)?, self.name(c.yielded)?));
+        }
+        self.copies(&next);
+        self.line(format_args!("add.s64 {var}, {var}, {step};"));
+        self.line(format_args!("setp.lt.s64 {more}, {var}, {hi};"));
+        self.line(format_args!("@{more} bra.uni {body};"));
+        let _ = writeln!(self.text, "{exit}:");
+        self.since = self.since.join(before);
+        for c in &l.carried {
+            // What a turn would begin with is what the loop ends with.
+            self.names[c.result.index()] = Some(self.name(c.param)?);
+        }
+        Ok(())
+    }
+
+    fn if_(&mut self, i: &If) -> Emitted<()> {
+        let (otherwise, exit) = (self.label(), self.label());
+        let (a, b) = (self.operand(i.a)?, self.operand(i.b)?);
+        let a = match i.a {
+            Operand::Reg(_) => a,
+            Operand::Imm(_) => {
+                let q = self.fresh(Kind::Quad);
+                self.line(format_args!("mov.b64 {q}, {a};"));
+                q
+            }
+        };
+        let mut results = Vec::new();
+        for y in &i.yields {
+            let kind = self.class(y.0)?.into();
+            results.push((self.class(y.0)?, self.fresh(kind)));
+        }
+        let test = self.fresh(Kind::Predicate);
+        self.line(format_args!("setp.{}.s64 {test}, {a}, {b};", condition(i.cmp)));
+        self.line(format_args!("@!{test} bra.uni {otherwise};"));
+        let before = self.since;
+        self.branch(&i.then, &results, i.yields.iter().map(|y| y.1))?;
+        let then = self.since;
+        if i.otherwise.is_empty() && i.yields.is_empty() {
+            let _ = writeln!(self.text, "{otherwise}:");
+            self.since = then.join(before);
+            return Ok(());
+        }
+        self.line(format_args!("bra.uni {exit};"));
+        let _ = writeln!(self.text, "{otherwise}:");
+        self.since = before;
+        self.branch(&i.otherwise, &results, i.yields.iter().map(|y| y.2))?;
+        let _ = writeln!(self.text, "{exit}:");
+        self.since = self.since.join(then);
+        for (y, (_, name)) in i.yields.iter().zip(results) {
+            self.names[y.0.index()] = Some(name);
+        }
+        Ok(())
+    }
+
+    fn branch(
+        &mut self,
+        body: &[Stmt],
+        results: &[(Class, String)],
+        yields: impl Iterator<Item = Reg>,
+    ) -> Emitted<()> {
+        self.block(body)?;
+        for ((class, to), from) in results.iter().zip(yields) {
+            let from = self.name(from)?;
+            self.line(format_args!("mov.{} {to}, {from};", mov(*class)));
+        }
+        Ok(())
+    }
+
+    /// Moves that happen at once: what one writes, another may read.
+    fn copies(&mut self, list: &[(Class, String, String)]) {
+        let list: Vec<_> = list.iter().filter(|(_, to, from)| to != from).cloned().collect();
+        let clash = list.iter().any(|(_, to, _)| list.iter().any(|(_, _, from)| from == to));
+        let mut from: Vec<String> = list.iter().map(|(_, _, from)| from.clone()).collect();
+        if clash {
+            for ((class, ..), from) in list.iter().zip(&mut from) {
+                let saved = self.fresh((*class).into());
+                self.line(format_args!("mov.{} {saved}, {from};", mov(*class)));
+                *from = saved;
+            }
+        }
+        for ((class, to, _), from) in list.iter().zip(from) {
+            self.line(format_args!("mov.{} {to}, {from};", mov(*class)));
+        }
+    }
+
+    fn inst(&mut self, inst: &Inst) -> Emitted<()> {
+        let (wait, since) = self.order.step(inst, self.since);
+        if wait {
+            self.line(format_args!("bar.warp.sync -1;"));
+        }
+        self.since = since;
+        let imm = match inst.uses.last() {
+            Some(Operand::Imm(x)) => Some(*x),
+            Some(Operand::Reg(_)) | None => None,
+        };
+        match &inst.op {
+            Op::Arg => {
+                let (def, slot) = inst.def.zip(imm).ok_or_else(|| self.broken(inst))?;
+                return self.arg(def, slot).ok_or_else(|| self.broken(inst));
+            }
+            Op::Shuffle(table) => return self.shuffle(inst, table),
+            // Every chip hides latency by other warps.
+            Op::Prefetch(_) if self.target.row(&inst.op).is_none() => return Ok(()),
+            Op::Int(op @ (IntOp::Div | IntOp::Rem)) => {
+                // Both round down, as a shift and a mask do.
+                if let (Some(def), [a, Operand::Imm(n)]) = (inst.def, inst.uses.as_slice())
+                    && n.count_ones() == 1
+                    && *n > 0
+                {
+                    let a = self.operand(*a)?;
+                    let d = self.define(def)?;
+                    if *op == IntOp::Rem {
+                        self.line(format_args!("and.b64 {d}, {a}, {};", n - 1));
+                    } else {
+                        self.line(format_args!("shr.s64 {d}, {a}, {};", n.trailing_zeros()));
+                    }
+                    return Ok(());
+                }
+            }
+            Op::Spread => {
+                if let (Some(def), Some(x)) = (inst.def, imm) {
+                    let d = self.define(def)?;
+                    self.line(format_args!("mov.b32 {d}, 0x{:08X};", x as u32));
+                    return Ok(());
+                }
+            }
+            // The rest are rows, word for word.
+            Op::Const
+            | Op::Worker
+            | Op::Int(_)
+            | Op::Read(_)
+            | Op::Write(_)
+            | Op::Next
+            | Op::Load(_)
+            | Op::Splat(_)
+            | Op::LoadF16
+            | Op::SplatF16
+            | Op::Store(_)
+            | Op::LoadPart(_)
+            | Op::StorePart(_)
+            | Op::Gather
+            | Op::Prefetch(_)
+            | Op::FloatConst
+            | Op::WordConst
+            | Op::Iota
+            | Op::Float(_)
+            | Op::FloatUnary(_)
+            | Op::Fma
+            | Op::Word(_)
+            | Op::Shift(_)
+            | Op::Half(_)
+            | Op::FloatCmp(_)
+            | Op::WordCmp(_)
+            | Op::Mask(_)
+            | Op::Select
+            | Op::Bits
+            | Op::FromBits
+            | Op::Cvt(_)
+            | Op::HSum
+            | Op::HMax
+            | Op::WordHSum
+            | Op::PermuteBytes
+            | Op::Affine
+            | Op::PackBf16
+            | Op::Dot(_) => {}
+        }
+        self.row(inst, imm)
+    }
+
+    /// An entry of the argument array. Scratch in shared memory begins so that worker w of the launch, w times its size
+    /// further, is where warp w of this block should be.
+    fn arg(&mut self, def: Reg, slot: i64) -> Option<()> {
+        let number = usize::try_from(slot).ok()?;
+        let kind = self.kernel.slots.get(number)?.clone();
+        let d = self.define(def).ok()?;
+        match (kind, self.scratch) {
+            (Slot::Scratch, Some(size)) => {
+                let (start, before) = (self.fresh(Kind::Quad), self.fresh(Kind::Quad));
+                let block = self.own.block.clone();
+                self.line(format_args!("mov.u64 {start}, scratch;"));
+                self.line(format_args!("mul.lo.s64 {before}, {block}, {size};"));
+                self.line(format_args!("sub.s64 {d}, {start}, {before};"));
+            }
+            (
+                Slot::Scratch
+                | Slot::Pointer(_)
+                | Slot::Stride(..)
+                | Slot::Extent(_)
+                | Slot::Counter(_)
+                | Slot::End(_)
+                | Slot::Report,
+                _,
+            ) => self.line(format_args!("ld.param.u64 {d}, [slot{number}];")),
+        }
+        Some(())
+    }
+
+    fn row(&mut self, inst: &Inst, imm: Option<i64>) -> Emitted<()> {
+        let row = self.target.row(&inst.op).ok_or_else(|| {
+            self.refuse(
+                format!("`{}`", inst.op),
+                "expand it into ops of the target, or choose another schedule".into(),
+            )
+        })?;
+        let class = match (inst.def, inst.uses.first()) {
+            (Some(def), _) => Some(self.class(def)?),
+            (None, Some(Operand::Reg(reg))) => Some(self.class(*reg)?),
+            (None, Some(Operand::Imm(_)) | None) => None,
+        };
+        let mut keys: Vec<(&str, String)> = Vec::new();
+        for (key, operand) in ["a", "b", "c"].into_iter().zip(&inst.uses) {
+            keys.push((key, self.operand(*operand)?));
+        }
+        if let Some(x) = imm {
+            keys.push(("x", format!("0f{:08X}", x as u32)));
+            let small = matches!(inst.op, Op::Shift(_) | Op::Half(_) | Op::Const);
+            keys.push(("n", if small { x.to_string() } else { format!("0x{:08X}", x as u32) }));
+        }
+        if let Some(mem) = inst.mem {
+            let base = self.name(mem.base)?;
+            let shared = self.scratch.is_some()
+                && self.order.slot(mem.base).and_then(|s| self.kernel.slots.get(s))
+                    == Some(&Slot::Scratch);
+            keys.push(("S", if shared { "shared" } else { "global" }.into()));
+            let offset = if mem.offset == 0 { String::new() } else { format!("{:+}", mem.offset) };
+            for (key, size) in [("m1", 1), ("m2", 2), ("m4", 4)] {
+                if row.text.contains(&format!("<{key}>")) {
+                    let address = self.lane_address(mem.base, &base, size);
+                    keys.push((key, format!("[{address}{offset}]")));
+                }
+            }
+            keys.push(("m", format!("[{base}{offset}]")));
+            keys.push(("base", base));
+            keys.push(("o", offset));
+        }
+        let (ty, zero) =
+            if class == Some(Class::Float) { ("f32", "0f00000000") } else { ("b32", "0") };
+        keys.extend([("T", ty.into()), ("zero", zero.into())]);
+        let own = &self.own;
+        for (key, name) in [
+            ("lane", &own.lane),
+            ("lane64", &own.lane64),
+            ("first", &own.first),
+            ("worker", &own.worker),
+        ] {
+            keys.push((key, name.clone()));
+        }
+        if let Some(def) = inst.def {
+            keys.push(("d", self.define(def)?));
+        }
+        let text = self.fill(row.text, &keys).ok_or_else(|| self.broken(inst))?;
+        self.text += &text;
+        Ok(())
+    }
+
+    /// Where this lane's element of `size` bytes is, without the offset.
+    fn lane_address(&mut self, reg: Reg, base: &str, size: usize) -> String {
+        if let Some(known) = self.addresses.iter().rev().find_map(|scope| scope.get(&(reg, size))) {
+            return known.clone();
+        }
+        let by = match size {
+            1 => &self.own.lane64,
+            2 => &self.own.lane2,
+            _ => &self.own.lane4,
+        };
+        let by = by.clone();
+        let address = self.fresh(Kind::Quad);
+        self.line(format_args!("add.s64 {address}, {base}, {by};"));
+        if let Some(scope) = self.addresses.last_mut() {
+            scope.insert((reg, size), address.clone());
+        }
+        address
+    }
+
+    /// The template with its keys replaced; `None` for a key that the instruction does not give.
+    fn fill(&mut self, template: &str, keys: &[(&str, String)]) -> Option<String> {
+        let mut temporaries: Vec<(&str, String)> = Vec::new();
+        let mut out = String::new();
+        for line in template.lines() {
+            out += "    ";
+            let mut rest = line;
+            while let Some((before, after)) = rest.split_once('<') {
+                let (key, after) = after.split_once('>')?;
+                out += before;
+                let known = keys.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
+                let known = known.or_else(|| {
+                    temporaries.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone())
+                });
+                out += &match known {
+                    Some(name) => name,
+                    None => {
+                        let kind = match key.as_bytes() {
+                            [b't', b'0'..=b'9'] => Kind::Word,
+                            [b'f', b'0'..=b'9'] => Kind::Float,
+                            [b'h', b'0'..=b'9'] => Kind::Half,
+                            [b'q', b'0'..=b'9'] => Kind::Quad,
+                            [b'p', b'0'..=b'9'] => Kind::Predicate,
+                            _ => return None,
+                        };
+                        let name = self.fresh(kind);
+                        temporaries.push((key, name.clone()));
+                        name
+                    }
+                };
+                rest = after;
+            }
+            out += rest;
+            out.push('\n');
+        }
+        Some(out)
+    }
+
+    fn shuffle(&mut self, inst: &Inst, entries: &[u8]) -> Emitted<()> {
+        let (Some(def), [a, b]) = (inst.def, inst.uses.as_slice()) else {
+            return Err(self.broken(inst));
+        };
+        let Some(table) = Table::of(entries) else {
+            return Err(self.refuse(format!("`{}`", inst.op), "32 lanes below 64".into()));
+        };
+        let (class, a, b) = (self.class(def)?, self.operand(*a)?, self.operand(*b)?);
+        let (lane, second) = self.table(entries, &table);
+        let d = self.define(def)?;
+        let read = |e: &mut Self, from: &str| match (&table.lane, &lane) {
+            (Some(Lane::Xor(bits)), _) => {
+                let got = e.fresh(class.into());
+                e.line(format_args!("shfl.sync.bfly.b32 {got}, {from}, {bits}, 31, -1;"));
+                got
+            }
+            (Some(Lane::Planes(_)), Some(lane)) => {
+                let got = e.fresh(class.into());
+                e.line(format_args!("shfl.sync.idx.b32 {got}, {from}, {lane}, 31, -1;"));
+                got
+            }
+            (Some(Lane::Planes(_)), None) | (None, _) => from.to_owned(),
+        };
+        let ty = mov(class);
+        match (table.of, second) {
+            (Of::First, _) => {
+                let got = read(self, &a);
+                self.line(format_args!("mov.{ty} {d}, {got};"));
+            }
+            (Of::Second, _) => {
+                let got = read(self, &b);
+                self.line(format_args!("mov.{ty} {d}, {got};"));
+            }
+            (Of::Both(_), second) => {
+                let (x, y) = (read(self, &a), read(self, &b));
+                let second = second.unwrap_or_default();
+                self.line(format_args!("selp.{ty} {d}, {y}, {x}, {second};"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What each lane finds in a table, looked up once at the entry.
+    fn table(&mut self, entries: &[u8], table: &Table) -> Found {
+        if let Some(found) = self.tables.get(entries) {
+            return found.clone();
+        }
+        let own = self.own.lane.clone();
+        let lane = match &table.lane {
+            Some(Lane::Planes(planes)) => {
+                let (text, at) = shuffle::lane_of(planes, &own, || self.fresh(Kind::Word));
+                for line in text.lines() {
+                    let _ = writeln!(self.head, "    {line}");
+                }
+                Some(at)
+            }
+            Some(Lane::Xor(_)) | None => None,
+        };
+        let second = match table.of {
+            Of::Both(word) => {
+                let regs: [String; 3] = std::array::from_fn(|_| self.fresh(Kind::Word));
+                let [bits, moved, one] = regs;
+                let test = self.fresh(Kind::Predicate);
+                let _ = writeln!(self.head, "    mov.b32 {bits}, 0x{word:08X};");
+                let _ = writeln!(self.head, "    shr.u32 {moved}, {bits}, {own};");
+                let _ = writeln!(self.head, "    and.b32 {one}, {moved}, 1;");
+                let _ = writeln!(self.head, "    setp.ne.u32 {test}, {one}, 0;");
+                Some(test)
+            }
+            Of::First | Of::Second => None,
+        };
+        let found = (lane, second);
+        self.tables.insert(entries.to_vec(), found.clone());
+        found
+    }
+}
+
+fn condition(cmp: Compare) -> &'static str {
+    match cmp {
+        Compare::Lt => "lt",
+        Compare::Le => "le",
+        Compare::Eq => "eq",
+        Compare::Ne => "ne",
+        Compare::Ge => "ge",
+        Compare::Gt => "gt",
+    }
+}

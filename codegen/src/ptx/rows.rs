@@ -1,0 +1,212 @@
+//! Instruction rows of the GPUs in PTX.
+//!
+//! A template has one PTX instruction a line. `<d>` is the result, `<a> <b> <c>` the operands, `<m>` the memory
+//! operand, `<m4> <m2> <m1>` the same for elements of so many bytes by lane, `<base>` and `<o>` its parts, `<S>` its
+//! state space, `<T>` the type of a two-class op and `<zero>` its zero, `<n>` an immediate, `<x>` its bits as a float.
+//! Fresh registers are `<t0>` (32 bits), `<f0>` (f32), `<h0>` (16 bits), `<q0>` (64 bits), `<p0>` (a predicate). `<lane>`
+//! is the number of the lane, `<lane64>` in 64 bits, `<first>` whether it is lane 0:
+//!
+//! ```text
+//! setp.gt.f32 <p0>, <a>, <b>;
+//! selp.f32 <d>, <a>, <b>, <p0>;
+//! ```
+//!
+//! Arithmetic says `.rn`, so that no assembler makes one instruction of two.
+
+use kgen_ir::{machine::*, tile::Compare};
+
+const fn row(op: Op, latency: u8, text: &'static str) -> Row {
+    Row { op, text, layouts: None, latency }
+}
+
+/// What every chip has. A macro, since tables of constants cannot be joined.
+macro_rules! rows {
+    ($($more:expr),* $(,)?) => {
+        &[
+            row(Op::Worker, 1, "mov.b64 <d>, <worker>;"),
+            row(Op::Const, 1, "mov.b64 <d>, <n>;"),
+            row(Op::Int(IntOp::Add), 4, "add.s64 <d>, <a>, <b>;"),
+            row(Op::Int(IntOp::Sub), 4, "sub.s64 <d>, <a>, <b>;"),
+            row(Op::Int(IntOp::Mul), 10, "mul.lo.s64 <d>, <a>, <b>;"),
+            // The machine rounds to zero; one less where that was upwards.
+            row(Op::Int(IntOp::Div), 100, "div.s64 <q0>, <a>, <b>;\nmul.lo.s64 <q1>, <q0>, <b>;\nsetp.lt.s64 <p0>, <a>, <q1>;\nselp.b64 <q2>, 1, 0, <p0>;\nsub.s64 <d>, <q0>, <q2>;"),
+            row(Op::Int(IntOp::Rem), 100, "rem.s64 <q0>, <a>, <b>;\nadd.s64 <q1>, <q0>, <b>;\nsetp.lt.s64 <p0>, <q0>, 0;\nselp.b64 <d>, <q1>, <q0>, <p0>;"),
+            row(Op::Int(IntOp::Min), 8, "min.s64 <d>, <a>, <b>;"),
+            row(Op::Int(IntOp::Max), 8, "max.s64 <d>, <a>, <b>;"),
+            row(Op::Read(Width::W64), 30, "ld.<S>.b64 <d>, <m>;"),
+            row(Op::Read(Width::W32), 30, "ld.<S>.s32 <d>, <m>;"),
+            row(Op::Read(Width::U16), 30, "ld.<S>.u16 <d>, <m>;"),
+            row(Op::Read(Width::S16), 30, "ld.<S>.s16 <d>, <m>;"),
+            row(Op::Read(Width::U8), 30, "ld.<S>.u8 <d>, <m>;"),
+            row(Op::Read(Width::S8), 30, "ld.<S>.s8 <d>, <m>;"),
+            row(Op::Write(Width::W64), 1, "@<first> st.<S>.b64 <m>, <a>;"),
+            row(Op::Write(Width::W32), 1, "@<first> st.<S>.b32 <m>, <a>;"),
+            row(Op::Write(Width::U16), 1, "@<first> st.<S>.b16 <m>, <a>;"),
+            row(Op::Write(Width::S16), 1, "@<first> st.<S>.b16 <m>, <a>;"),
+            row(Op::Write(Width::U8), 1, "@<first> st.<S>.b8 <m>, <a>;"),
+            row(Op::Write(Width::S8), 1, "@<first> st.<S>.b8 <m>, <a>;"),
+            row(Op::Next, 200, NEXT),
+
+            row(Op::Load(Width::W32), 30, "ld.<S>.<T> <d>, <m4>;"),
+            row(Op::Load(Width::U16), 30, "ld.<S>.u16 <d>, <m2>;"),
+            row(Op::Load(Width::S16), 30, "ld.<S>.s16 <d>, <m2>;"),
+            row(Op::Load(Width::U8), 30, "ld.<S>.u8 <d>, <m1>;"),
+            row(Op::Load(Width::S8), 30, "ld.<S>.s8 <d>, <m1>;"),
+            row(Op::Splat(Width::W32), 30, "ld.<S>.<T> <d>, <m>;"),
+            row(Op::Splat(Width::U16), 30, "ld.<S>.u16 <d>, <m>;"),
+            row(Op::Splat(Width::S16), 30, "ld.<S>.s16 <d>, <m>;"),
+            row(Op::Splat(Width::U8), 30, "ld.<S>.u8 <d>, <m>;"),
+            row(Op::Splat(Width::S8), 30, "ld.<S>.s8 <d>, <m>;"),
+            row(Op::LoadF16, 35, "ld.<S>.b16 <h0>, <m2>;\ncvt.f32.f16 <d>, <h0>;"),
+            row(Op::SplatF16, 35, "ld.<S>.b16 <h0>, <m>;\ncvt.f32.f16 <d>, <h0>;"),
+            row(Op::Store(Width::W32), 1, "st.<S>.<T> <m4>, <a>;"),
+            row(Op::Store(Width::U16), 1, "st.<S>.b16 <m2>, <a>;"),
+            row(Op::Store(Width::S16), 1, "st.<S>.b16 <m2>, <a>;"),
+            row(Op::Store(Width::U8), 1, "st.<S>.b8 <m1>, <a>;"),
+            row(Op::Store(Width::S8), 1, "st.<S>.b8 <m1>, <a>;"),
+            row(Op::LoadPart(Width::W32), 30, "setp.lt.s64 <p0>, <lane64>, <a>;\nmov.<T> <d>, <zero>;\n@<p0> ld.<S>.<T> <d>, <m4>;"),
+            row(Op::LoadPart(Width::U16), 30, "setp.lt.s64 <p0>, <lane64>, <a>;\nmov.b32 <d>, 0;\n@<p0> ld.<S>.u16 <d>, <m2>;"),
+            row(Op::LoadPart(Width::S16), 30, "setp.lt.s64 <p0>, <lane64>, <a>;\nmov.b32 <d>, 0;\n@<p0> ld.<S>.s16 <d>, <m2>;"),
+            row(Op::LoadPart(Width::U8), 30, "setp.lt.s64 <p0>, <lane64>, <a>;\nmov.b32 <d>, 0;\n@<p0> ld.<S>.u8 <d>, <m1>;"),
+            row(Op::LoadPart(Width::S8), 30, "setp.lt.s64 <p0>, <lane64>, <a>;\nmov.b32 <d>, 0;\n@<p0> ld.<S>.s8 <d>, <m1>;"),
+            row(Op::StorePart(Width::W32), 1, "setp.lt.s64 <p0>, <lane64>, <b>;\n@<p0> st.<S>.<T> <m4>, <a>;"),
+            row(Op::StorePart(Width::U16), 1, "setp.lt.s64 <p0>, <lane64>, <b>;\n@<p0> st.<S>.b16 <m2>, <a>;"),
+            row(Op::StorePart(Width::S16), 1, "setp.lt.s64 <p0>, <lane64>, <b>;\n@<p0> st.<S>.b16 <m2>, <a>;"),
+            row(Op::StorePart(Width::U8), 1, "setp.lt.s64 <p0>, <lane64>, <b>;\n@<p0> st.<S>.b8 <m1>, <a>;"),
+            row(Op::StorePart(Width::S8), 1, "setp.lt.s64 <p0>, <lane64>, <b>;\n@<p0> st.<S>.b8 <m1>, <a>;"),
+            row(Op::Gather, 35, "mul.wide.s32 <q0>, <a>, 4;\nadd.s64 <q1>, <q0>, <base>;\nld.<S>.<T> <d>, [<q1><o>];"),
+
+            row(Op::FloatConst, 1, "mov.f32 <d>, <x>;"),
+            row(Op::WordConst, 1, "mov.b32 <d>, <n>;"),
+            row(Op::Iota, 1, "mov.b32 <d>, <lane>;"),
+            row(Op::Spread, 1, "cvt.u32.u64 <d>, <a>;"),
+            row(Op::Float(FloatOp::Add), 4, "add.rn.f32 <d>, <a>, <b>;"),
+            row(Op::Float(FloatOp::Sub), 4, "sub.rn.f32 <d>, <a>, <b>;"),
+            row(Op::Float(FloatOp::Mul), 4, "mul.rn.f32 <d>, <a>, <b>;"),
+            row(Op::Float(FloatOp::Div), 40, "div.rn.f32 <d>, <a>, <b>;"),
+            // max.f32 and min.f32 drop a NaN.
+            row(Op::Float(FloatOp::Max), 8, "setp.gt.f32 <p0>, <a>, <b>;\nselp.f32 <d>, <a>, <b>, <p0>;"),
+            row(Op::Float(FloatOp::Min), 8, "setp.lt.f32 <p0>, <a>, <b>;\nselp.f32 <d>, <a>, <b>, <p0>;"),
+            row(Op::FloatUnary(FloatUnary::Neg), 4, "neg.f32 <d>, <a>;"),
+            row(Op::FloatUnary(FloatUnary::Abs), 4, "abs.f32 <d>, <a>;"),
+            row(Op::FloatUnary(FloatUnary::Sqrt), 40, "sqrt.rn.f32 <d>, <a>;"),
+            row(Op::FloatUnary(FloatUnary::Floor), 8, "cvt.rmi.f32.f32 <d>, <a>;"),
+            row(Op::FloatUnary(FloatUnary::Nearest), 8, "cvt.rni.f32.f32 <d>, <a>;"),
+            // Within 2 ulp, subnormals kept. Its fellows are sequences: lg2 is off by 2^-22 beside 1, where the
+            // logarithm itself is less; tanh and sin have 11 and 20 bits.
+            row(Op::FloatUnary(FloatUnary::Exp2), 20, "ex2.approx.f32 <d>, <a>;"),
+            row(Op::Fma, 4, "fma.rn.f32 <d>, <a>, <b>, <c>;"),
+            row(Op::Word(WordOp::Add), 4, "add.s32 <d>, <a>, <b>;"),
+            row(Op::Word(WordOp::Sub), 4, "sub.s32 <d>, <a>, <b>;"),
+            row(Op::Word(WordOp::Mul), 5, "mul.lo.s32 <d>, <a>, <b>;"),
+            row(Op::Word(WordOp::And), 4, "and.b32 <d>, <a>, <b>;"),
+            row(Op::Word(WordOp::Or), 4, "or.b32 <d>, <a>, <b>;"),
+            row(Op::Word(WordOp::Xor), 4, "xor.b32 <d>, <a>, <b>;"),
+            row(Op::Word(WordOp::Min), 4, "min.s32 <d>, <a>, <b>;"),
+            row(Op::Word(WordOp::Max), 4, "max.s32 <d>, <a>, <b>;"),
+            row(Op::Shift(ShiftOp::Left), 4, "shl.b32 <d>, <a>, <n>;"),
+            row(Op::Shift(ShiftOp::Right), 4, "shr.u32 <d>, <a>, <n>;"),
+            row(Op::Shift(ShiftOp::Arithmetic), 4, "shr.s32 <d>, <a>, <n>;"),
+            row(Op::Half(HalfOp::Shift(ShiftOp::Left)), 8, "mov.b32 {<h0>, <h1>}, <a>;\nshl.b16 <h2>, <h0>, <n>;\nshl.b16 <h3>, <h1>, <n>;\nmov.b32 <d>, {<h2>, <h3>};"),
+            row(Op::Half(HalfOp::Shift(ShiftOp::Right)), 8, "mov.b32 {<h0>, <h1>}, <a>;\nshr.u16 <h2>, <h0>, <n>;\nshr.u16 <h3>, <h1>, <n>;\nmov.b32 <d>, {<h2>, <h3>};"),
+            row(Op::Half(HalfOp::Shift(ShiftOp::Arithmetic)), 8, "mov.b32 {<h0>, <h1>}, <a>;\nshr.s16 <h2>, <h0>, <n>;\nshr.s16 <h3>, <h1>, <n>;\nmov.b32 <d>, {<h2>, <h3>};"),
+            row(Op::Half(HalfOp::Eq), 12, "mov.b32 {<h0>, <h1>}, <a>;\nmov.b32 {<h2>, <h3>}, <b>;\nsetp.eq.u16 <p0>, <h0>, <h2>;\nsetp.eq.u16 <p1>, <h1>, <h3>;\nselp.b16 <h4>, -1, 0, <p0>;\nselp.b16 <h5>, -1, 0, <p1>;\nmov.b32 <d>, {<h4>, <h5>};"),
+            row(Op::Half(HalfOp::Low), 30, "shr.u32 <t0>, <lane>, 1;\nshfl.sync.idx.b32 <t1>, <a>, <t0>, 31, -1;\nshfl.sync.idx.b32 <t2>, <b>, <t0>, 31, -1;\nand.b32 <t3>, <lane>, 1;\nmad.lo.u32 <t4>, <t3>, 0x2222, 0x5410;\nprmt.b32 <d>, <t1>, <t2>, <t4>;"),
+            row(Op::Half(HalfOp::High), 30, "shr.u32 <t0>, <lane>, 1;\nor.b32 <t5>, <t0>, 16;\nshfl.sync.idx.b32 <t1>, <a>, <t5>, 31, -1;\nshfl.sync.idx.b32 <t2>, <b>, <t5>, 31, -1;\nand.b32 <t3>, <lane>, 1;\nmad.lo.u32 <t4>, <t3>, 0x2222, 0x5410;\nprmt.b32 <d>, <t1>, <t2>, <t4>;"),
+            row(Op::FloatCmp(Compare::Lt), 4, "setp.lt.f32 <d>, <a>, <b>;"),
+            row(Op::FloatCmp(Compare::Le), 4, "setp.le.f32 <d>, <a>, <b>;"),
+            row(Op::FloatCmp(Compare::Eq), 4, "setp.eq.f32 <d>, <a>, <b>;"),
+            row(Op::FloatCmp(Compare::Ne), 4, "setp.neu.f32 <d>, <a>, <b>;"),
+            row(Op::FloatCmp(Compare::Ge), 4, "setp.ge.f32 <d>, <a>, <b>;"),
+            row(Op::FloatCmp(Compare::Gt), 4, "setp.gt.f32 <d>, <a>, <b>;"),
+            row(Op::WordCmp(Compare::Lt), 4, "setp.lt.s32 <d>, <a>, <b>;"),
+            row(Op::WordCmp(Compare::Le), 4, "setp.le.s32 <d>, <a>, <b>;"),
+            row(Op::WordCmp(Compare::Eq), 4, "setp.eq.s32 <d>, <a>, <b>;"),
+            row(Op::WordCmp(Compare::Ne), 4, "setp.ne.s32 <d>, <a>, <b>;"),
+            row(Op::WordCmp(Compare::Ge), 4, "setp.ge.s32 <d>, <a>, <b>;"),
+            row(Op::WordCmp(Compare::Gt), 4, "setp.gt.s32 <d>, <a>, <b>;"),
+            row(Op::Mask(MaskOp::And), 4, "and.pred <d>, <a>, <b>;"),
+            row(Op::Mask(MaskOp::Or), 4, "or.pred <d>, <a>, <b>;"),
+            row(Op::Select, 4, "selp.<T> <d>, <b>, <c>, <a>;"),
+            row(Op::Bits, 0, "mov.b32 <d>, <a>;"),
+            row(Op::FromBits, 0, "mov.b32 <d>, <a>;"),
+
+            row(Op::Cvt(Cvt::FloatFromInt), 8, "cvt.rn.f32.s32 <d>, <a>;"),
+            // The instruction gives the nearest bound outside of the range and 0 for a NaN.
+            row(Op::Cvt(Cvt::IntFromFloat), 16, "cvt.rni.s32.f32 <t0>, <a>;\nsetp.ge.f32 <p0>, <a>, 0fCF000000;\nsetp.lt.and.f32 <p1>, <a>, 0f4F000000, <p0>;\nselp.b32 <d>, <t0>, 0x80000000, <p1>;"),
+            row(Op::Cvt(Cvt::FloatFromF16), 8, "cvt.u16.u32 <h0>, <a>;\ncvt.f32.f16 <d>, <h0>;"),
+            row(Op::Cvt(Cvt::F16FromFloat), 8, "cvt.rn.f16.f32 <h0>, <a>;\ncvt.u32.u16 <d>, <h0>;"),
+
+            // A butterfly gives lane i the tree that lane 0 has, with its operands the other way round at times: a sum
+            // does not mind, a maximum of NaNs does.
+            row(Op::HSum, 150, HSUM),
+            row(Op::HMax, 200, HMAX),
+            row(Op::WordHSum, 150, WORD_HSUM),
+
+            row(Op::Dot(DotOp::U8S8), 5, "dp4a.u32.s32 <d>, <a>, <b>, <c>;"),
+            row(Op::Dot(DotOp::S16S16), 10, "mov.b32 {<h0>, <h1>}, <a>;\nmov.b32 {<h2>, <h3>}, <b>;\nmad.wide.s16 <t0>, <h0>, <h2>, <c>;\nmad.wide.s16 <d>, <h1>, <h3>, <t0>;"),
+            $($more),*
+        ]
+    };
+}
+
+/// sm_70 and sm_75.
+pub static SM70: &[Row] = rows!();
+
+/// sm_80 and later: conversions of bf16.
+pub static SM80: &[Row] = rows!(row(
+    Op::Cvt(Cvt::Bf16FromFloat),
+    8,
+    "cvt.rn.bf16.f32 <h0>, <a>;\ncvt.u32.u16 <d>, <h0>;"
+));
+
+/// Lane 0 adds, all others are told.
+const NEXT: &str = "\
+mov.b64 <q0>, 0;
+@<first> atom.<S>.add.u64 <q0>, <m>, <a>;
+mov.b64 {<t0>, <t1>}, <q0>;
+shfl.sync.idx.b32 <t2>, <t0>, 0, 31, -1;
+shfl.sync.idx.b32 <t3>, <t1>, 0, 31, -1;
+mov.b64 <d>, {<t2>, <t3>};";
+
+const HSUM: &str = "\
+shfl.sync.bfly.b32 <f0>, <a>, 16, 31, -1;
+add.rn.f32 <f1>, <a>, <f0>;
+shfl.sync.bfly.b32 <f2>, <f1>, 8, 31, -1;
+add.rn.f32 <f3>, <f1>, <f2>;
+shfl.sync.bfly.b32 <f4>, <f3>, 4, 31, -1;
+add.rn.f32 <f5>, <f3>, <f4>;
+shfl.sync.bfly.b32 <f6>, <f5>, 2, 31, -1;
+add.rn.f32 <f7>, <f5>, <f6>;
+shfl.sync.bfly.b32 <f8>, <f7>, 1, 31, -1;
+add.rn.f32 <d>, <f7>, <f8>;";
+
+const HMAX: &str = "\
+shfl.sync.bfly.b32 <f0>, <a>, 16, 31, -1;
+setp.gt.f32 <p0>, <a>, <f0>;
+selp.f32 <f1>, <a>, <f0>, <p0>;
+shfl.sync.bfly.b32 <f2>, <f1>, 8, 31, -1;
+setp.gt.f32 <p1>, <f1>, <f2>;
+selp.f32 <f3>, <f1>, <f2>, <p1>;
+shfl.sync.bfly.b32 <f4>, <f3>, 4, 31, -1;
+setp.gt.f32 <p2>, <f3>, <f4>;
+selp.f32 <f5>, <f3>, <f4>, <p2>;
+shfl.sync.bfly.b32 <f6>, <f5>, 2, 31, -1;
+setp.gt.f32 <p3>, <f5>, <f6>;
+selp.f32 <f7>, <f5>, <f6>, <p3>;
+shfl.sync.bfly.b32 <f8>, <f7>, 1, 31, -1;
+setp.gt.f32 <p4>, <f7>, <f8>;
+selp.f32 <f9>, <f7>, <f8>, <p4>;
+shfl.sync.idx.b32 <d>, <f9>, 0, 31, -1;";
+
+const WORD_HSUM: &str = "\
+shfl.sync.bfly.b32 <t0>, <a>, 16, 31, -1;
+add.s32 <t1>, <a>, <t0>;
+shfl.sync.bfly.b32 <t2>, <t1>, 8, 31, -1;
+add.s32 <t3>, <t1>, <t2>;
+shfl.sync.bfly.b32 <t4>, <t3>, 4, 31, -1;
+add.s32 <t5>, <t3>, <t4>;
+shfl.sync.bfly.b32 <t6>, <t5>, 2, 31, -1;
+add.s32 <t7>, <t5>, <t6>;
+shfl.sync.bfly.b32 <t8>, <t7>, 1, 31, -1;
+add.s32 <d>, <t7>, <t8>;";

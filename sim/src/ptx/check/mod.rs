@@ -1,0 +1,5 @@
+//! What a correct kernel never does: findings, races, and what its accesses cost.
+
+pub mod banks;
+pub mod race;
+pub mod report;
