@@ -140,8 +140,8 @@ impl Code {
                 Slot::Scratch => pointer("scratch"),
                 Slot::Extent(e) => e.eval(&dims).expect("its symbols are here") as u64,
                 Slot::Counter(i) => &raw mut counters[*i] as u64,
-                Slot::End(_) | Slot::Report => panic!("accesses are not checked here"),
-                Slot::Stride(name, _) => panic!("`{name}` is the workspace's"),
+                Slot::Stride(name, _) | Slot::End(name) => panic!("`{name}` is the workspace's"),
+                Slot::Report => panic!("nothing is checked here"),
             });
         }
         let start = Instant::now();

@@ -303,8 +303,8 @@ impl Emitter<'_> {
         let (none, more) = (self.fresh(Kind::Predicate), self.fresh(Kind::Predicate));
         self.line(format_args!("setp.ge.s64 {none}, {var}, {hi};"));
         self.line(format_args!("@{none} bra.uni {exit};"));
-        let before = self.since;
-        self.since = self.order.head(&l.body, before);
+        let before = std::mem::take(&mut self.since);
+        self.since = self.order.head(&l.body, &before);
         let _ = writeln!(self.text, "{body}:");
         self.block(&l.body)?;
         let mut next = Vec::new();
@@ -316,7 +316,7 @@ impl Emitter<'_> {
         self.line(format_args!("setp.lt.s64 {more}, {var}, {hi};"));
         self.line(format_args!("@{more} bra.uni {body};"));
         let _ = writeln!(self.text, "{exit}:");
-        self.since = self.since.join(before);
+        self.since = before.join(&std::mem::take(&mut self.since).turned());
         for c in &l.carried {
             // What a turn would begin with is what the loop ends with.
             self.names[c.result.index()] = Some(self.name(c.param)?);
@@ -343,12 +343,12 @@ impl Emitter<'_> {
         let test = self.fresh(Kind::Predicate);
         self.line(format_args!("setp.{}.s64 {test}, {a}, {b};", condition(i.cmp)));
         self.line(format_args!("@!{test} bra.uni {otherwise};"));
-        let before = self.since;
+        let before = self.since.clone();
         self.branch(&i.then, &results, i.yields.iter().map(|y| y.1))?;
-        let then = self.since;
+        let then = std::mem::take(&mut self.since);
         if i.otherwise.is_empty() && i.yields.is_empty() {
             let _ = writeln!(self.text, "{otherwise}:");
-            self.since = then.join(before);
+            self.since = then.join(&before);
             return Ok(());
         }
         self.line(format_args!("bra.uni {exit};"));
@@ -356,7 +356,7 @@ impl Emitter<'_> {
         self.since = before;
         self.branch(&i.otherwise, &results, i.yields.iter().map(|y| y.2))?;
         let _ = writeln!(self.text, "{exit}:");
-        self.since = self.since.join(then);
+        self.since = then.join(&std::mem::take(&mut self.since));
         for (y, (_, name)) in i.yields.iter().zip(results) {
             self.names[y.0.index()] = Some(name);
         }
@@ -395,11 +395,9 @@ impl Emitter<'_> {
     }
 
     fn inst(&mut self, inst: &Inst) -> Emitted<()> {
-        let (wait, since) = self.order.step(inst, self.since);
-        if wait {
+        if self.order.step(inst, &mut self.since) {
             self.line(format_args!("bar.warp.sync -1;"));
         }
-        self.since = since;
         let imm = match inst.uses.last() {
             Some(Operand::Imm(x)) => Some(*x),
             Some(Operand::Reg(_)) | None => None,

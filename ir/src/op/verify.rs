@@ -545,6 +545,10 @@ impl Checker<'_> {
         if codes.layout == CodeLayout::Rows {
             return;
         }
+        if codes.group == Group::Tensor {
+            let message = "no tool writes one scale for a whole weight".to_string();
+            self.fail(path, &[], message, "say `per = \"row\"`, or a `group`");
+        }
         if g.grouped.is_some() {
             let message = "weights of groups of rows are no tensors of a tool".to_string();
             self.fail(path, &["groups"], message, "one op for each group, or codes of your own");

@@ -19,6 +19,7 @@ use kgen_ir::{
     },
     tile::{Role, Store, Tensor, field},
 };
+use std::cell::RefCell;
 
 /// The op without blocks, and the tensors that kernels see in those of the caller: each of them is named `NAME.half`.
 pub(super) fn plain(rows: &Rows, choice: &Choice) -> Result<(Rows, Vec<Tensor>)> {
@@ -55,10 +56,14 @@ pub(super) fn plain(rows: &Rows, choice: &Choice) -> Result<(Rows, Vec<Tensor>)>
     if halves.is_empty() {
         return Ok((out, halves));
     }
-    let of = |e: &Expr| elements(rows, e, choice);
-    out.lets = rows.lets.iter().map(|(n, e)| Ok((n.clone(), of(e)?))).collect::<Result<_>>()?;
+    let names = Names::default();
+    let of = |e: &Expr| elements(rows, e, &names, choice);
+    let lets = rows.lets.iter().map(|(n, e)| Ok((n.clone(), of(e)?)));
+    let lets = lets.collect::<Result<Vec<_>>>()?;
     let outputs = rows.outputs.iter().map(|o| Ok(RowOutput { value: of(&o.value)?, ..o.clone() }));
     out.outputs = outputs.collect::<Result<_>>()?;
+    // What elements need is named before whoever uses them.
+    out.lets = [names.0.into_inner(), lets].concat();
     Ok((out, halves))
 }
 
@@ -68,8 +73,8 @@ pub(super) fn half(name: &str) -> String {
 }
 
 /// `e` with its elements of blocks as expressions.
-fn elements(rows: &Rows, e: &Expr, choice: &Choice) -> Result<Expr> {
-    let of = |e: &Expr| elements(rows, e, choice);
+fn elements(rows: &Rows, e: &Expr, names: &Names, choice: &Choice) -> Result<Expr> {
+    let of = |e: &Expr| elements(rows, e, names, choice);
     let boxed = |e: &Expr| of(e).map(Box::new);
     Ok(match e {
         Expr::Number(_) | Expr::Name(_) => e.clone(),
@@ -83,13 +88,19 @@ fn elements(rows: &Rows, e: &Expr, choice: &Choice) -> Result<Expr> {
             let format = rows.input(name).and_then(|t| t.blocks);
             let (Some(format), Some(row)) = (format, list.first()) else { return Ok(e.clone()) };
             let col = list.get(1).cloned().unwrap_or_else(|| Expr::Name("col".into()));
-            if value(&col).is_none() {
+            if names.value(&col).is_none() {
                 let what = format!("`{e}`: an element of blocks at an index that a call tells");
                 return Err(choice.unsupported(what, format!("the whole row, `{name}[{row}]`")));
             }
             let block = format.block as f64;
-            let at =
-                At { format, name, row, block: divided(&col, block), inside: modulo(&col, block) };
+            let at = At {
+                format,
+                name,
+                names,
+                row,
+                block: divided(&col, block),
+                inside: modulo(&col, block),
+            };
             at.element().ok_or_else(|| {
                 choice.unsupported(format!("tables of {}", format.name), "q8_0, f16 or f32")
             })?
@@ -127,35 +138,60 @@ fn below(a: &Expr, b: f64) -> Expr {
     binary(Binary::Lt, a.clone(), number(b))
 }
 
-/// A value without what is behind its point.
-fn whole(e: Expr) -> Expr {
-    let rest = modulo(&e, 1.0);
-    binary(Binary::Sub, e, rest)
-}
+/// Values that several others need, each named once.
+#[derive(Default)]
+struct Names(RefCell<Vec<(String, Expr)>>);
 
-/// An index that follows `col` alone, as a value: its divisions round down.
-fn value(e: &Expr) -> Option<Expr> {
-    Some(match e {
-        Expr::Number(_) => e.clone(),
-        Expr::Name(name) if name == "col" => e.clone(),
-        Expr::Unary(Unary::Neg, a) => Expr::Unary(Unary::Neg, Box::new(value(a)?)),
-        Expr::Binary(Binary::Div, a, b) => whole(binary(Binary::Div, value(a)?, value(b)?)),
-        Expr::Binary(op @ (Binary::Add | Binary::Sub | Binary::Mul | Binary::Rem), a, b) => {
-            binary(*op, value(a)?, value(b)?)
+impl Names {
+    fn of(&self, e: Expr) -> Expr {
+        if let Expr::Number(_) | Expr::Name(_) = e {
+            return e;
         }
-        Expr::Name(_)
-        | Expr::Unary(Unary::Not, _)
-        | Expr::Binary(..)
-        | Expr::Call(..)
-        | Expr::Reduce(..)
-        | Expr::At(..) => return None,
-    })
+        let mut list = self.0.borrow_mut();
+        let known = list.iter().position(|(_, known)| *known == e);
+        let at = known.unwrap_or_else(|| {
+            let name = format!("blocks.{}", list.len());
+            list.push((name, e));
+            list.len() - 1
+        });
+        Expr::Name(list[at].0.clone())
+    }
+
+    /// A value without what is behind its point.
+    fn whole(&self, e: Expr) -> Expr {
+        let e = self.of(e);
+        let rest = modulo(&e, 1.0);
+        binary(Binary::Sub, e, rest)
+    }
+
+    /// An index that follows `col` alone, as a value: its divisions round down.
+    fn value(&self, e: &Expr) -> Option<Expr> {
+        let e = match e {
+            Expr::Number(_) => e.clone(),
+            Expr::Name(name) if name == "col" => e.clone(),
+            Expr::Unary(Unary::Neg, a) => Expr::Unary(Unary::Neg, Box::new(self.value(a)?)),
+            Expr::Binary(Binary::Div, a, b) => {
+                self.whole(binary(Binary::Div, self.value(a)?, self.value(b)?))
+            }
+            Expr::Binary(op @ (Binary::Add | Binary::Sub | Binary::Mul | Binary::Rem), a, b) => {
+                binary(*op, self.value(a)?, self.value(b)?)
+            }
+            Expr::Name(_)
+            | Expr::Unary(Unary::Not, _)
+            | Expr::Binary(..)
+            | Expr::Call(..)
+            | Expr::Reduce(..)
+            | Expr::At(..) => return None,
+        };
+        Some(self.of(e))
+    }
 }
 
 /// An element: its block, and its place there.
 struct At<'a> {
     format: &'a Format,
     name: &'a str,
+    names: &'a Names,
     row: &'a Expr,
     block: Expr,
     inside: Expr,
@@ -201,7 +237,7 @@ impl At<'_> {
                 let count: usize = slice.loops.iter().map(|l| l.0).product();
                 let mut x = out(slice)?;
                 if count < f.count {
-                    let place = value(&place)?;
+                    let place = self.names.value(&place)?;
                     let end = below(&place, (slice.first + count) as f64);
                     x = select(end, x, number(0.0));
                     if slice.first > 0 {
@@ -230,7 +266,7 @@ impl At<'_> {
             FieldElem::Float(_) => return None,
             FieldElem::Uint(_) | FieldElem::Ternary => bits()?,
             FieldElem::Int(width) => {
-                let x = bits()?;
+                let x = self.names.of(bits()?);
                 let end = f64::from(width).exp2();
                 let negative = binary(Binary::Sub, x.clone(), number(end));
                 select(below(&x, end / 2.0), x, negative)
@@ -245,7 +281,7 @@ impl At<'_> {
                 let (byte, _) = self.byte(slice, &place)?;
                 let rest = modulo(&binary(Binary::Mul, byte, power), 256.0);
                 let next = binary(Binary::Mul, rest, number(3.0 / 256.0));
-                Some(whole(next))
+                Some(self.names.whole(next))
             })?,
         })
     }
@@ -255,7 +291,7 @@ impl At<'_> {
         let (mut x, steps) = self.byte(slice, place)?;
         for (digit, step, count) in steps {
             // Which part of the byte, by the place.
-            let digit = value(&digit)?;
+            let digit = self.names.value(&digit)?;
             let last = number(2f64.powi((step * (count - 1)) as i32));
             let unit = (0..count - 1).rev().fold(last, |unit, i| {
                 select(below(&digit, (i + 1) as f64), number(2f64.powi((step * i) as i32)), unit)
@@ -266,7 +302,7 @@ impl At<'_> {
         if shift != 1.0 {
             x = binary(Binary::Div, x, number(shift));
         }
-        let x = modulo(&whole(x), f64::from(slice.bits).exp2());
+        let x = modulo(&self.names.whole(x), f64::from(slice.bits).exp2());
         Some(binary(Binary::Mul, x, number(f64::from(slice.to).exp2())))
     }
 
