@@ -110,7 +110,7 @@ fn mistakes_have_their_exit_codes() {
     write("frob.f32");
     let output = sim(&dir, &GOOD);
     assert_eq!(code(&output), 4);
-    assert!(text(&output.stderr).contains("k.ptx:21:1: "), "{output:?}");
+    assert!(text(&output.stderr).contains("k.ptx:23:1: "), "{output:?}");
     write("mul.f32 %f9, ");
     let output = sim(&dir, &GOOD);
     assert_eq!(code(&output), 3, "{output:?}");
