@@ -121,6 +121,7 @@ impl<'a> Machine<'a> {
             local: vec![0; kernel.local as usize * 32],
             polled: None,
             fenced: false,
+            seen: vec![],
         }
     }
 
