@@ -1,22 +1,13 @@
 //! The encodings as another disassembler reads them.
 
 use super::{emitted, lower, programs::shipped};
-use half::f16;
-use kgen_codegen::cpu::{
-    native::{Emitted, emit, emit_checked},
-    targets::NATIVE,
-};
+use kgen_codegen::cpu::targets::NATIVE;
 use kgen_ir::{
-    machine::{print::MNEMONICS, verify::verify, *},
+    machine::{print::MNEMONICS, *},
     target::Target,
 };
-use kgen_passes::machine::{expand, share};
-use kgen_runtime::{
-    device,
-    driver::{Driver, native::Native},
-};
 use kgen_tests::machine_programs::*;
-use std::{collections::BTreeMap, fmt::Write, path::Path};
+use std::{collections::BTreeMap, fmt::Write};
 
 /// Words and numbers of a line of assembly in the fashion of Intel: mnemonic, registers, then numbers. What only one of
 /// the two disassemblers says is left out.

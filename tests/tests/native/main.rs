@@ -9,7 +9,7 @@ mod refused;
 
 use half::f16;
 use kgen_codegen::cpu::{
-    native::{Emitted, emit, emit_checked},
+    native::{Emitted, emit_checked},
     targets::NATIVE,
 };
 use kgen_ir::{
@@ -22,7 +22,7 @@ use kgen_runtime::{
     driver::{Driver, native::Native},
 };
 use kgen_tests::machine_programs::*;
-use std::{collections::BTreeMap, fmt::Write, path::Path};
+use std::fmt::Write;
 
 /// The native targets that this CPU can run.
 fn targets() -> impl Iterator<Item = &'static Target> {

@@ -2,22 +2,10 @@
 #![allow(unsafe_code)] // runs compiled code
 
 use super::{emitted, same, targets};
-use half::f16;
-use kgen_codegen::cpu::{
-    native::{Emitted, emit, emit_checked},
-    targets::NATIVE,
-};
-use kgen_ir::{
-    machine::{print::MNEMONICS, verify::verify, *},
-    target::Target,
-};
-use kgen_passes::machine::{expand, share};
-use kgen_runtime::{
-    device,
-    driver::{Driver, native::Native},
-};
+use kgen_ir::machine::{print::MNEMONICS, *};
+use kgen_runtime::driver::{Driver, native::Native};
 use kgen_tests::machine_programs::*;
-use std::{collections::BTreeMap, fmt::Write, path::Path};
+use std::fmt::Write;
 
 #[test]
 fn memory_rows_extend_and_truncate() {

@@ -1,22 +1,11 @@
 //! Whole kernels: loops, random programs, shipped ops, register blocks.
 
-use super::{compiled, emitted, full, lower, same, targets};
-use half::f16;
-use kgen_codegen::cpu::{
-    native::{Emitted, emit, emit_checked},
-    targets::NATIVE,
-};
-use kgen_ir::{
-    machine::{print::MNEMONICS, verify::verify, *},
-    target::Target,
-};
-use kgen_passes::machine::{expand, share};
-use kgen_runtime::{
-    device,
-    driver::{Driver, native::Native},
-};
+use super::{emitted, full, lower, same, targets};
+use kgen_codegen::cpu::{native::Emitted, targets::NATIVE};
+use kgen_ir::{machine::*, target::Target};
+use kgen_runtime::driver::Driver;
 use kgen_tests::machine_programs::*;
-use std::{collections::BTreeMap, fmt::Write, path::Path};
+use std::{fmt::Write, path::Path};
 
 #[test]
 fn integers_round_down() {

@@ -1,22 +1,12 @@
 //! What cannot be emitted is refused, and wrong kernels are values.
 
-use super::{full, lower, targets};
-use half::f16;
-use kgen_codegen::cpu::{
-    native::{Emitted, emit, emit_checked},
-    targets::NATIVE,
-};
+use super::{full, lower};
+use kgen_codegen::cpu::{native::emit, targets::NATIVE};
 use kgen_ir::{
-    machine::{print::MNEMONICS, verify::verify, *},
+    machine::{verify::verify, *},
     target::Target,
 };
-use kgen_passes::machine::{expand, share};
-use kgen_runtime::{
-    device,
-    driver::{Driver, native::Native},
-};
 use kgen_tests::machine_programs::*;
-use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 #[test]
 fn what_cannot_be_emitted_is_refused_with_a_way_out() {
