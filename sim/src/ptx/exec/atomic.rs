@@ -6,7 +6,7 @@ use super::{
     each,
 };
 use crate::ptx::{
-    check::race::{Knowledge, join},
+    check::race::{Knowledge, join, learn},
     float::{self, Conversion},
     op::{Atomic, AtomicOp, Fence, Order, SINK, Type, mask_of, signed},
 };
@@ -92,7 +92,7 @@ impl<'a> Machine<'a> {
             self.acquired.extend(blocks);
         } else {
             if *block == self.number {
-                warp.seen.push((1 << lane, known.clone()));
+                learn(&mut warp.seen, 1 << lane, known);
             }
             self.seen.extend(blocks);
         }
