@@ -3,7 +3,6 @@
 use super::{emitted, full, lower, same, targets};
 use kgen_codegen::cpu::{native::Emitted, targets::NATIVE};
 use kgen_ir::{machine::*, target::Target};
-use kgen_runtime::driver::Driver;
 use kgen_tests::machine_programs::*;
 use std::{fmt::Write, path::Path};
 
