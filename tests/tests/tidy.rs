@@ -51,7 +51,6 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/driver/hint.rs", "one instruction, which changes nothing"),
     ("runtime/src/driver/fake.rs", "Rust functions in place of compiled code"),
     ("runtime/src/files/mod.rs", "maps files"),
-    ("runtime/src/plan.rs", "binds the caller's memory"),
     ("runtime/src/plan/device.rs", "copies the caller's memory to a device and back"),
     ("runtime/src/plan/bind.rs", "binds the caller's memory"),
     ("runtime/src/plan/check.rs", "reads index tensors in it"),
