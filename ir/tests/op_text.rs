@@ -410,6 +410,7 @@ fn product() -> impl Strategy<Value = Op> {
                 a,
                 w: w.collect(),
                 out,
+                blocks: None,
                 bias: flags[0],
                 residual: flags[1],
                 prologue: if flags[2] { row("a * rsqrt(mean(a * a) + 1e-6)") } else { None },
@@ -430,7 +431,12 @@ fn row_op() -> impl Strategy<Value = Op> {
         "x * 0.044715 + s",
     ]);
     (size(), 1i64..9999, values, float()).prop_map(|(rows, width, value, dtype)| {
-        let tensor = |name: &str, kind| RowTensor { name: name.into(), dtype: Dtype::F16, kind };
+        let tensor = |name: &str, kind| RowTensor {
+            name: name.into(),
+            dtype: Dtype::F16,
+            kind,
+            blocks: None,
+        };
         let parse = |text: &str| -> Expr { expr::parse(text, Dialect::Row).unwrap().expr };
         Op {
             name: "made".into(),
@@ -442,7 +448,12 @@ fn row_op() -> impl Strategy<Value = Op> {
                     tensor("g", RowKind::Vector),
                     tensor("c", RowKind::Column),
                     tensor("s", RowKind::Scalar),
-                    RowTensor { name: "id".into(), dtype: Dtype::I32, kind: RowKind::Column },
+                    RowTensor {
+                        name: "id".into(),
+                        dtype: Dtype::I32,
+                        kind: RowKind::Column,
+                        blocks: None,
+                    },
                     tensor(
                         "table",
                         RowKind::Table {

@@ -260,9 +260,11 @@ fn open<'a>(
     let mut open =
         Open { spec, heads, k, v, k_storage, v_storage, place, copy, weight: None, tree: None };
     if spec.weight {
+        let packed = matches!(open.place, Place::Packed { .. });
         let wanted = match inputs::size(&spec.len, dims)? {
             Some(len) => vec![Some(copies), Some(len)],
-            None => vec![Some((0..copies).map(|c| open.len(c)).sum())],
+            None if packed => vec![Some((0..copies).map(|c| open.len(c)).sum())],
+            None => vec![Some(copies), None],
         };
         open.weight = Some(inputs::typed(inputs, &name("weight"), Dtype::F32, &wanted)?);
     }
@@ -438,6 +440,7 @@ pub fn run(
     let pairs = pairs(samples, rows.len(), heads)?;
     let count = pairs.len();
     let blank = |width: usize| Output {
+        blocks: None,
         shape: lead_heads.clone(),
         values: vec![0.0; count * width],
         bounds: vec![0.0; count * width],
@@ -520,7 +523,10 @@ fn load(
             let k_unit = bound::key_unit(op.compute, s.k_storage);
             let v_unit = bound::key_unit(op.compute, s.v_storage);
             let before: usize = (0..copy).map(|c| s.len(c)).sum();
-            let weight = s.weight.map_or(0.0, |w| w.get(before + t));
+            let weight = s.weight.map_or(0.0, |w| match w.shape[..] {
+                [_, most] => w.get(copy * most + t),
+                _ => w.get(before + t),
+            });
             list.push(Key { j: keys.total + t as i64, t, weight, k, v, k_unit, v_unit });
         }
         keys.total += s.len(copy) as i64;

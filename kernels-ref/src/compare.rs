@@ -1,7 +1,8 @@
 //! A kernel's output against the expected one: worst error / bound, and values of the wrong class.
 
-use crate::{Output, RefError};
-use kgen_ir::tensor::Tensor;
+use crate::{Output, RefError, quant::Stored};
+use kgen_ir::{dtype::Dtype, op::Storage, tensor::Tensor};
+use std::borrow::Cow;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
@@ -23,6 +24,7 @@ impl Comparison {
 
 /// Compares all values that `expected` holds. `name` is for the error when the shapes differ.
 pub fn compare(name: &str, expected: &Output, got: &Tensor) -> Result<Comparison, RefError> {
+    let got = &*elements(name, expected, got)?;
     let count = expected.shape.iter().product::<usize>();
     let bytes = count * got.dtype.bytes().unwrap_or(1);
     if got.shape != expected.shape {
@@ -67,6 +69,25 @@ pub fn compare(name: &str, expected: &Output, got: &Tensor) -> Result<Comparison
     Ok(c)
 }
 
+/// The elements of a tensor, decoded if it holds blocks.
+pub fn elements<'a>(
+    name: &str,
+    expected: &Output,
+    got: &'a Tensor,
+) -> Result<Cow<'a, Tensor>, RefError> {
+    let (Some(format), [lead @ .., width]) = (expected.blocks, &expected.shape[..]) else {
+        return Ok(Cow::Borrowed(got));
+    };
+    let given = [(name.to_owned(), got.clone())].into();
+    let storage = Storage::Block(format);
+    let wanted: Vec<Option<usize>> = lead.iter().copied().map(Some).collect();
+    let stored = Stored::open(&given, name, &storage, &wanted, *width)?;
+    let rows = (0..lead.iter().product()).map(|row| stored.row(row));
+    let values = rows.collect::<Result<Vec<_>, _>>()?.concat();
+    // A scale of 16 bits times a code of 8 is exact.
+    Ok(Cow::Owned(Tensor::from_f64(Dtype::F32, &expected.shape, &values)))
+}
+
 /// Infinite for an error where none is allowed; 0 under an infinite bound, which judges only the class. A bound that
 /// is no number allows nothing.
 fn ratio(error: f64, bound: f64) -> f64 {
@@ -86,7 +107,6 @@ fn overflow_right(got: &Tensor, x: f64, y: f64, bound: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kgen_ir::dtype::Dtype;
 
     fn expected(values: &[f64]) -> Output {
         Output {
@@ -95,6 +115,7 @@ mod tests {
             bounds: values.iter().map(|y| if y.is_finite() { 0.5 } else { 0.0 }).collect(),
             tainted: vec![false; values.len()],
             at: None,
+            blocks: None,
         }
     }
 

@@ -18,6 +18,7 @@ pub mod value;
 use kgen_ir::{
     dtype::Dtype,
     extent::{Dims, ExtentError},
+    format::Format,
     op::{Kind, Op},
     tensor::Tensor,
 };
@@ -37,6 +38,8 @@ pub struct Output {
     pub tainted: Vec<bool>,
     /// Which elements of the tensor the values are (row-major); `None`: all, in order.
     pub at: Option<Vec<usize>>,
+    /// The tensor holds such blocks; `shape` and `at` count elements.
+    pub blocks: Option<&'static Format>,
 }
 
 /// The inputs do not fit the op, or the op is beyond this reference.

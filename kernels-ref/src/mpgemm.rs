@@ -14,7 +14,7 @@ use kgen_ir::{
     extent::Dims,
     op::{Dim, MpGemm, expr::Expr},
 };
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 pub fn run(
     op: &MpGemm,
@@ -60,8 +60,17 @@ pub fn run(
         false => None,
     };
 
-    let pairs = pairs(samples, m, n)?;
+    let mut pairs = pairs(samples, m, n)?;
+    if let Some(format) = op.blocks {
+        // A block is judged as a whole: its scale is that of the largest.
+        let whole =
+            |c: usize| c / format.block * format.block..(c / format.block + 1) * format.block;
+        pairs = pairs.iter().flat_map(|(r, c)| whole(*c).map(|c| (*r, c))).collect();
+        pairs.sort_unstable();
+        pairs.dedup();
+    }
     let mut out = Output {
+        blocks: op.blocks,
         shape: vec![m, n],
         values: vec![0.0; pairs.len()],
         bounds: vec![0.0; pairs.len()],
@@ -80,6 +89,7 @@ pub fn run(
             std::collections::btree_map::Entry::Occupied(e) => e.into_mut(),
             std::collections::btree_map::Entry::Vacant(e) => e.insert(prologue(op, a.row(row)?)?),
         };
+        let any = Cell::new(false);
         let mut product = |which: usize, n_row: usize| -> Result<Value, RefError> {
             let (stored, n_of, w) = &weights[which];
             let place = g * n_of + n_row;
@@ -95,8 +105,9 @@ pub fn run(
             let sum = sum_of_products(a_row, w_row, step, order);
             let sum = Value { e: sum.e + rounded_operands(a_row, w_row, halves), ..sum };
             // Rounding to int8 may make NaN of an infinity, and an epilogue or an integer output any number of that.
-            let number = op.epilogue.is_some() || !op.out.is_float();
+            let number = op.epilogue.is_some() || !op.out.is_float() || op.blocks.is_some();
             let lost = int8 && sum.tainted && number;
+            any.set(any.get() || lost);
             Ok(if lost { Value::of(0.0, f64::INFINITY).after(true) } else { sum })
         };
         let at = if own_bias.is_some() { g * n + column } else { column };
@@ -123,10 +134,40 @@ pub fn run(
             Value::of(sum.y + added[0] + added[1], sum.e + bound::C2 * bound::U32 * size)
                 .after(sum.tainted)
         };
+        // What became of the NaN is anything.
+        let anything = || Value::of(if v.y.is_finite() { v.y } else { 0.0 }, f64::INFINITY);
+        let v = if any.get() { anything().after(true) } else { v };
         out.values[i] = v.y;
         (out.bounds[i], out.tainted[i]) = v.outcome(op.out);
     }
+    if let Some(format) = op.blocks {
+        // Blocks begin where places do: whole ones were computed, in order.
+        (0..out.values.len())
+            .step_by(format.block)
+            .for_each(|at| block(&mut out, at, format.block));
+    }
     Ok([("out".to_string(), out)].into())
+}
+
+/// Largest f16.
+const HALF: f64 = 65504.0;
+
+/// Codes of 8 bits with a scale in f16: half a step, the rounding of the scale, and its ends. A NaN is one of the block.
+fn block(out: &mut Output, at: usize, count: usize) {
+    let all = at..(at + count).min(out.values.len());
+    let largest = all.clone().fold(0f64, |m, i| m.max(out.values[i].abs() + out.bounds[i]));
+    let odd = all.clone().any(|i| out.tainted[i] || !out.values[i].is_finite());
+    let step = largest / 127.0;
+    for i in all {
+        let y = out.values[i];
+        out.tainted[i] |= odd || step >= HALF;
+        if y.is_finite() {
+            let near = y.abs() + out.bounds[i] + step;
+            let scale = near * 2f64.powi(-11) + 127.0 * 2f64.powi(-25);
+            let whole = out.bounds[i] + step / 2.0 * (1.0 + 2f64.powi(-20)) + scale;
+            out.bounds[i] = if odd || step >= HALF { f64::INFINITY } else { whole };
+        }
+    }
 }
 
 /// A row of activations after the prologue.

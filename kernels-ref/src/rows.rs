@@ -8,11 +8,14 @@ use crate::{
     inputs::{self, Inputs, natural},
     pairs,
     place::{self, Given, Source},
+    quant::Stored,
     value::{Value, eval},
 };
 use kgen_ir::{
+    dtype::Dtype,
     extent::Dims,
-    op::{RowKind, RowOutput, Rows, expr::Expr},
+    op::{RowKind, RowOutput, Rows, Storage, expr::Expr},
+    tensor::Tensor,
 };
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -24,6 +27,19 @@ pub fn run(
 ) -> Result<BTreeMap<String, Output>, RefError> {
     let width = natural("width", op.width)?;
     let mut rows = inputs::size(&op.rows, dims)?;
+    // Tables of blocks, as numbers.
+    let mut decoded: BTreeMap<&str, Tensor> = BTreeMap::new();
+    for t in &op.inputs {
+        let (Some(format), RowKind::Table { rows, width }) = (t.blocks, &t.kind) else { continue };
+        let storage = Storage::Block(format);
+        let width = inputs::size(width, dims)?.unwrap_or(0);
+        let lead = [inputs::size(rows, dims)?];
+        let stored = Stored::open(inputs, &t.name, &storage, &lead, width)?;
+        let count = stored.lead.first().copied().unwrap_or(0);
+        let all = (0..count).map(|row| stored.row(row)).collect::<Result<Vec<_>, _>>()?;
+        let table = Tensor::from_f64(Dtype::F32, &[count, width], &all.concat());
+        decoded.insert(&t.name, table);
+    }
     let mut given = Given { dims, rows: 0, width, tensors: BTreeMap::new() };
     for t in &op.inputs {
         let shape = match &t.kind {
@@ -36,7 +52,10 @@ pub fn run(
             }
             RowKind::List(len) => vec![inputs::size(len, dims)?],
         };
-        let tensor = inputs::typed(inputs, &t.name, t.dtype, &shape)?;
+        let tensor = match decoded.get(t.name.as_str()) {
+            Some(table) => table,
+            None => inputs::typed(inputs, &t.name, t.dtype, &shape)?,
+        };
         if of_each_row(&t.kind) {
             rows = rows.or(tensor.shape.first().copied());
         }
@@ -105,7 +124,7 @@ pub fn run(
 }
 
 fn empty(shape: Vec<usize>, at: Option<Vec<usize>>) -> Output {
-    Output { shape, values: vec![], bounds: vec![], tainted: vec![], at }
+    Output { shape, values: vec![], bounds: vec![], tainted: vec![], at, blocks: None }
 }
 
 /// The value at a place: behind the others, or over what stood there.

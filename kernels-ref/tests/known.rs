@@ -181,6 +181,7 @@ fn gemm(a: Storage, w: Storage, k: i64, bias: bool) -> Op {
         a,
         w: vec![Weight { name: "w".into(), n: 2, storage: w }],
         out: F32,
+        blocks: None,
         bias,
         residual: false,
         prologue: None,

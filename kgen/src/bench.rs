@@ -150,6 +150,7 @@ mod tests {
     #[test]
     fn the_worst_error_is_a_number_that_json_has() {
         let expected = |bound: f64| Output {
+            blocks: None,
             shape: vec![2],
             values: vec![0.0, 4.0],
             bounds: vec![0.0, bound],

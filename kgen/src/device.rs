@@ -8,7 +8,7 @@ use crate::{
 use kgen_ir::{artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor};
 use kgen_passes::Schedule;
 use kgen_runtime::{
-    buffer::Buffer,
+    buffer::{Buffer, Guard, Side},
     cache::Cache,
     driver::{Driver, native::Native, sim::Sim},
     module::Module,
@@ -35,6 +35,7 @@ pub struct Cpu {
     pub target: &'static Target,
     pub schedule: Schedule,
     pub accesses: Accesses,
+    pub guard: Guard,
     /// Where compiled artifacts are kept; `None`: nowhere.
     pub cache: Option<Cache>,
     pool: Pool,
@@ -47,7 +48,8 @@ impl Cpu {
         let threads = threads.unwrap_or_else(kgen_runtime::device::cores);
         let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
         let (schedule, accesses) = (Schedule::default_for(target), Accesses::Trusted);
-        Ok(Cpu { target, schedule, accesses, cache: None, pool })
+        let guard = Guard::Canaries;
+        Ok(Cpu { target, schedule, accesses, guard, cache: None, pool })
     }
 
     /// The same workers for code of another target, which this CPU must be able to run.
@@ -82,7 +84,7 @@ impl Cpu {
         module: &Module,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Vec<Arc<Prepared>>, Error> {
-        prepare(module, inputs)
+        prepare(module, inputs, self.guard)
     }
 
     /// Tensors of the op bound to a plan, to be run many times.
@@ -92,8 +94,9 @@ impl Cpu {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Session, Error> {
-        session(module, dims, inputs, self.pool.count())
+        session(module, dims, inputs, self.pool.count(), self.guard)
     }
+
     /// One run on tensors of the op.
     pub fn run(
         &self,
@@ -125,6 +128,7 @@ impl Engine for Cpu {
 fn prepare(
     module: &Module,
     inputs: &BTreeMap<String, Tensor>,
+    guard: Guard,
 ) -> Result<Vec<Arc<Prepared>>, Error> {
     let manifest = module.manifest();
     let mut out = Vec::new();
@@ -135,7 +139,11 @@ fn prepare(
         };
         let packed = step.pack(&manifest.params, &|name| inputs.get(name));
         let packed = packed.map_err(|e| wrong(e.to_string()))?;
-        let mut buffer = Buffer::zeroed(packed.len()).map_err(|e| wrong(e.to_string()))?;
+        let buffer = match guard {
+            Guard::Canaries => Buffer::zeroed(packed.len()),
+            Guard::Fences => Buffer::fenced(packed.len(), Side::Behind),
+        };
+        let mut buffer = buffer.map_err(|e| wrong(e.to_string()))?;
         buffer.bytes_mut().copy_from_slice(&packed);
         // As the parameter has it: one copy is none.
         let shape = if shape[0] == 1 { &shape[1..] } else { &shape[..] };
@@ -150,14 +158,15 @@ fn session(
     dims: &Dims,
     inputs: &BTreeMap<String, Tensor>,
     workers: usize,
+    guard: Guard,
 ) -> Result<Session, Error> {
-    let prepared = prepare(module, inputs)?;
+    let prepared = prepare(module, inputs, guard)?;
     let packed: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
     let rest = inputs.iter().filter(|(name, _)| !packed.contains(name));
     let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
     let mut dims = dims.clone();
     dims.cores = workers as i64;
-    Session::new(module, &dims, &rest, &prepared).map_err(|e| Error::Input(e.to_string()))
+    Session::new(module, &dims, &rest, &prepared, guard).map_err(|e| Error::Input(e.to_string()))
 }
 
 /// A GPU as its simulator is one: `sim:sm80`.
@@ -192,7 +201,7 @@ impl Simulated {
         let made = compile::compile(op, self.target, &self.schedule)?;
         let module = Module::for_device(&made.artifact);
         let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
-        let mut session = session(&module, dims, inputs, WORKERS)?;
+        let mut session = session(&module, dims, inputs, WORKERS, Guard::Canaries)?;
         session.run_on(&mut Sim::default()).map_err(|e| Error::Unavailable(e.to_string()))?;
         session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
     }

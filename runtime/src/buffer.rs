@@ -1,6 +1,11 @@
 //! Aligned memory: 64 bytes at least, large buffers on 2 MiB pages where the system has them.
 //!
-//! A guarded buffer has canary bytes on both sides, which tell of writes outside.
+//! A guarded buffer has canary bytes on both sides, which tell of writes outside. A fenced one stands at a page that
+//! nothing may touch: reads outside are found, too, but end the process.
+
+mod fence;
+
+pub use fence::Side;
 
 use memmap2::MmapMut;
 
@@ -26,6 +31,17 @@ pub struct Buffer {
 enum Memory {
     Heap(Vec<u8>),
     Map(MmapMut),
+    Fenced(fence::Fenced),
+}
+
+/// How the memory of tests tells of accesses outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Guard {
+    /// Writes are found when the run has ended.
+    #[default]
+    Canaries,
+    /// Reads and writes end the process.
+    Fences,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +65,12 @@ impl Buffer {
         memory[start - GUARD..start].fill(CANARY);
         memory[end..end + GUARD].fill(CANARY);
         Ok(buffer)
+    }
+
+    /// At a page that nothing may touch, whose side it is; the other side has canary bytes.
+    pub fn fenced(len: usize, side: Side) -> Result<Buffer, BufferError> {
+        let memory = Memory::Fenced(fence::Fenced::new(len, side)?);
+        Ok(Buffer { memory, start: 0, len, guarded: true })
     }
 
     fn allocate(len: usize, guarded: bool) -> Result<Buffer, BufferError> {
@@ -83,6 +105,7 @@ impl Buffer {
         match &mut self.memory {
             Memory::Heap(v) => v,
             Memory::Map(m) => m,
+            Memory::Fenced(f) => f.bytes_mut(),
         }
     }
 
@@ -90,6 +113,7 @@ impl Buffer {
         match &self.memory {
             Memory::Heap(v) => v,
             Memory::Map(m) => m,
+            Memory::Fenced(f) => f.bytes(),
         }
     }
 
@@ -117,6 +141,9 @@ impl Buffer {
 
     /// Place of the first changed canary byte, counted from the start of the buffer.
     pub fn damage(&self) -> Option<isize> {
+        if let Memory::Fenced(fenced) = &self.memory {
+            return fenced.damage();
+        }
         if !self.guarded {
             return None;
         }
@@ -144,6 +171,26 @@ mod tests {
                 assert_eq!(b.damage(), None);
             }
         }
+    }
+
+    #[test]
+    fn fenced_memory_stands_at_its_fence() {
+        for len in [0, 1, 4, 65_535, 65_536, 65_537] {
+            for side in [Side::Before, Side::Behind] {
+                let mut b = Buffer::fenced(len, side).unwrap();
+                assert!(b.len() == len && b.bytes().iter().all(|x| *x == 0));
+                let edge = match side {
+                    Side::Before => b.bytes().as_ptr().addr(),
+                    Side::Behind => b.bytes().as_ptr().addr() + len,
+                };
+                assert_eq!(edge % 65_536, 0, "{len} {side:?}");
+                b.poison();
+                assert!(b.bytes().iter().all(|x| *x == 0xff));
+                assert_eq!(b.damage(), None);
+            }
+        }
+        let error = Buffer::fenced(usize::MAX, Side::Before).unwrap_err().to_string();
+        assert!(error.ends_with("are more than this machine can address"), "{error}");
     }
 
     #[test]

@@ -102,6 +102,17 @@ impl Plan {
         self.lay_out()
     }
 
+    /// Puts every part of the workspace at a fence, sides by turns from `first`: an access beside it ends the process.
+    pub fn fence(&mut self, first: usize) -> Result<(), PlanError> {
+        self.memory.fence(first);
+        if self.shaped { self.lay_out() } else { Ok(()) }
+    }
+
+    /// Where a run wrote beside a fenced part of the workspace, counted from the part's first byte.
+    pub fn damage(&self) -> Option<isize> {
+        self.memory.damage()
+    }
+
     /// Name of the variant that will run.
     pub fn variant(&self) -> &str {
         self.module.manifest.variants.get(self.variant).map_or("", |v| &v.name)

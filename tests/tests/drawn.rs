@@ -25,7 +25,13 @@ use std::{
 };
 
 /// Why an op may be declined: a kind, and a part of the reason. None of them is left over.
-const DECLINED: &[(&str, &str)] = &[];
+const DECLINED: &[(&str, &str)] = &[
+    ("mpgemm", "integer products of f"),
+    ("mpgemm", "integer products of bf16 weights"),
+    ("mpgemm", "`group_int` where scales of weights and activations change at different places"),
+    ("mpgemm", "several weights, one of them in act-order"),
+    ("rows", "rows of i64"),
+];
 
 /// Ops that hold every pair of properties.
 const ALL: usize = 300;
@@ -103,7 +109,7 @@ fn caught(drawn: &Drawn, number: usize) -> Ended {
 }
 
 #[test]
-fn drawn_ops_are_what_they_mean() {
+fn drawn_ops_mean_what_they_say() {
     let asked = std::env::var("KGEN_DRAWN").ok();
     let asked = asked.as_deref().and_then(|s| s.split_once(','));
     let asked = asked.and_then(|(seed, count)| Some((seed.parse().ok()?, count.parse().ok()?)));

@@ -43,6 +43,8 @@ const BELOW: &[&str] = &["ir/", "passes/", "codegen/", "sim/", "runtime/", "kern
 
 /// The files that may say `unsafe`, with the reason.
 const UNSAFE: &[(&str, &str)] = &[
+    ("runtime/src/buffer/fence.rs", "takes access from pages, and lends those between"),
+    ("benches/benches/tiles.rs", "runs compiled code"),
     ("runtime/src/decode/step.rs", "binds weights and memory of the decoder"),
     ("runtime/src/driver/mod.rs", "the call into compiled code"),
     ("runtime/src/driver/clif.rs", "the same, for Cranelift"),
@@ -60,7 +62,8 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/tensors.rs", "binds memory it owns"),
     ("tests/src/reference_kernels.rs", "Rust functions in place of compiled code"),
     ("tests/tests/machine.rs", "runs compiled code"),
-    ("tests/tests/native.rs", "the same"),
+    ("tests/tests/native/main.rs", "the same"),
+    ("tests/tests/native/memory.rs", "the same, at the end of a page"),
 ];
 
 #[test]
@@ -179,7 +182,8 @@ fn the_reference_shares_no_formula() {
     let judged = ["artifact::", "format::", "layout::", "machine::", "tile::"];
     let bad = find(
         |path| path.starts_with("kernels-ref/"),
-        |line| judged.iter().any(|m| line.contains(m)),
+        // The type alone says which bytes an element is.
+        |line| judged.iter().any(|m| line.replace("format::Format", "").contains(m)),
     );
     none(&bad, "the reference computes from the op alone");
 }

@@ -12,9 +12,9 @@ pub const POINTS: &[Point] = &[
         },
     },
     Point {
-        name: "300 drawn attention ops mean what the reference says, or are declined for a reason of the list",
+        name: "300 drawn ops, every pair of properties, mean what the reference says or are declined for a reason of the list",
         how: How::Run {
-            command: "env KGEN_DRAWN=11,300 cargo test --release -q -p kgen-tests --test attention drawn_ops -- --nocapture",
+            command: "cargo test --release -q -p kgen-tests --test drawn mean_what_they_say -- --nocapture",
             judge: drawn,
         },
     },
@@ -87,11 +87,17 @@ pub const POINTS: &[Point] = &[
     },
 ];
 
-/// How many of the drawn ops passed.
+/// Which pairs the drawn ops hold, how many passed, and why others were declined.
 fn drawn(ran: &Ran) -> Verdict {
     one_test(ran)?;
-    let line = ran.out.lines().find(|l| l.contains(" ops passed; declined "));
-    line.map(str::to_owned).ok_or_else(|| "no count of drawn ops".into())
+    let told = [" pairs in ", " ops declined: ", " drawn ops passed; "];
+    let lines: Vec<&str> = ran.out.lines().filter(|l| told.iter().any(|t| l.contains(t))).collect();
+    match lines.last() {
+        Some(last) if last.contains(told[2]) => {
+            Ok(lines.iter().map(|l| format!("\n           {l}")).collect())
+        }
+        Some(_) | None => Err("no count of drawn ops".into()),
+    }
 }
 
 /// The lines before the result of the test.

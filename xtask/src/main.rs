@@ -4,6 +4,7 @@
 //! cargo xtask must-show spine [--full]    every promise of the spine: kept or not
 //! cargo xtask must-show native            the same for the native emitter
 //! cargo xtask must-show dense             the same for the dense operators
+//! cargo xtask must-show nvidia [--full]   the same for PTX and its simulator
 //! cargo xtask lines                       lines of code per crate, and the longest file
 //! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
 //! cargo xtask bless                       accepts what filetests, reports and goldens now come to
@@ -20,6 +21,7 @@ mod fuzz;
 mod lines;
 mod must_show;
 mod native;
+mod nvidia;
 mod probe;
 mod spine;
 mod validate;
@@ -29,7 +31,7 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask must-show spine|native|dense [--full] | lines | bless | sample | mutants | costs | \
+const USAGE: &str = "usage: cargo xtask must-show spine|native|dense|nvidia [--full] | lines | bless | sample | mutants | costs | \
                      validate | probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
         ["must-show", "spine", "--full"] => must_show::show(&root(), spine::POINTS, true),
         ["must-show", "native"] => must_show::show(&root(), native::POINTS, false),
         ["must-show", "dense"] => must_show::show(&root(), dense::POINTS, false),
+        ["must-show", "nvidia"] => must_show::show(&root(), nvidia::POINTS, false),
+        ["must-show", "nvidia", "--full"] => must_show::show(&root(), nvidia::POINTS, true),
         ["lines"] => match lines::count(&root()) {
             Ok(count) => {
                 print!("{count}");

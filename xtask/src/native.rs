@@ -19,11 +19,15 @@ pub const POINTS: &[Point] = &[
         },
     },
     Point {
-        name: "code of the shipped kernels",
+        name: "code of the shipped kernels, ours and Cranelift's",
         how: How::Run {
-            command: "cargo test --release -q -p kgen-tests --test native shipped_kernels_become_code -- --nocapture",
+            command: "cargo test --release -q -p kgen-tests --test costs -- --nocapture",
             judge: lines,
         },
+    },
+    Point {
+        name: "tiles of products in the first cache, beside a loop of their instruction",
+        how: How::Run { command: "cargo bench -q -p kgen-benches --bench tiles", judge: lines },
     },
     Point {
         name: "from text to code, both emitters",

@@ -192,3 +192,61 @@ fn mistakes_in_the_text_are_told() {
         assert_eq!(error.message, message, "{text}");
     }
 }
+
+#[test]
+fn tensors_of_tools_that_do_not_fit_are_told() {
+    let parts = |text: &str| parse(text).map_err(|d| d.message).unwrap();
+    let gptq = parts("uint4 group 32 scale f16 zero uint4 gptq 1 act_order [1, 32, 64]");
+    let words = |shape: &[usize]| Tensor::zeros(Dtype::I32, shape);
+    let (codes, zeros) = (words(&[8, 32]), words(&[2, 4]));
+    let scales = Tensor::zeros(Dtype::F16, &[2, 32]);
+    let order = |of: &dyn Fn(usize) -> f64| {
+        Tensor::from_f64(Dtype::I32, &[64], &(0..64).map(of).collect::<Vec<_>>())
+    };
+    let told = |parts: &Parts, list: [&Tensor; 4]| match parts.open(&list) {
+        Ok(_) => String::new(),
+        Err(e) => e.to_string(),
+    };
+    let halves = order(&|k| (k % 2) as f64);
+    assert_eq!(told(&gptq, [&codes, &zeros, &scales, &halves]), "");
+    let three = match gptq.open(&[&codes, &zeros, &scales]) {
+        Ok(_) => String::new(),
+        Err(e) => e.to_string(),
+    };
+    assert_eq!(three, "`qweight`: 3 tensors are given");
+    let short = words(&[8, 31]);
+    let message = "`qweight`: 1024 bytes are wanted, 992 are given";
+    assert_eq!(told(&gptq, [&short, &zeros, &scales, &halves]), message);
+    let bytes = Tensor::zeros(Dtype::U8, &[1024]);
+    let message = "`qweight`: it holds u8, not i32";
+    assert_eq!(told(&gptq, [&bytes, &zeros, &scales, &halves]), message);
+    let message = "`qzeros`: 32 bytes are wanted, 1024 are given";
+    assert_eq!(told(&gptq, [&codes, &codes, &scales, &halves]), message);
+    let wide = Tensor::zeros(Dtype::F32, &[2, 32]);
+    let message = "`scales`: it holds f32, not f16";
+    assert_eq!(told(&gptq, [&codes, &zeros, &wide, &halves]), message);
+    let message = "`g_idx`: element 7 is in group 2 of 2";
+    let far = order(&|k| if k == 7 { 2.0 } else { 0.0 });
+    assert_eq!(told(&gptq, [&codes, &zeros, &scales, &far]), message);
+    let below = order(&|_| -1.0);
+    let message = "`g_idx`: element 0 is in group -1 of 2";
+    assert_eq!(told(&gptq, [&codes, &zeros, &scales, &below]), message);
+    let all = order(&|_| 0.0);
+    let message = "`g_idx`: group 0 has 64 elements, not 32";
+    assert_eq!(told(&gptq, [&codes, &zeros, &scales, &all]), message);
+    let ragged = Parts { k: 65, ..gptq.clone() };
+    let message = "rows of 65 elements are no whole number of groups of 32";
+    assert_eq!(told(&ragged, [&codes, &zeros, &scales, &halves]), message);
+    let huge = Parts { n: usize::MAX / 2, ..gptq };
+    assert!(told(&huge, [&codes, &zeros, &scales, &halves]).contains("overflow"));
+
+    // What is read from a manifest.
+    for (text, message) in [
+        ("uint4 group 32 scale f16 zero uint4 gptq 3 [1, 32, 64]", "there is no version 3"),
+        ("uint4 per tensor scale f16 zero uint4 gptq 1 [1, 32, 64]", "no tool writes such codes"),
+        ("uint8 group 32 scale f16 zero uint8 awq [1, 32, 64]", "no tool writes such codes"),
+        ("int4 group 32 scale f16 awq [1, 32, 64]", "no tool writes such codes"),
+    ] {
+        assert_eq!(parse(text).map(|p| p.to_string()).unwrap_err().message, message, "{text}");
+    }
+}

@@ -305,6 +305,8 @@ pub struct MpGemm {
     /// One or more weights that share `a`.
     pub w: Vec<Weight>,
     pub out: Dtype,
+    /// `out = "q8_0"`: rows of such blocks, rounded from `out`, which is then f32.
+    pub blocks: Option<&'static Format>,
     pub bias: bool,
     pub residual: bool,
     /// Elementwise, over `a`; the strings of `rows`.
@@ -362,6 +364,8 @@ pub struct RowTensor {
     pub name: String,
     pub dtype: Dtype,
     pub kind: RowKind,
+    /// Rows of such blocks, whose elements are then f32: of a table alone.
+    pub blocks: Option<&'static Format>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -327,7 +327,7 @@ impl Printer {
                 self.line("w", format!("[\n    {},\n]", tables.join(",\n    ")));
             }
         }
-        self.line("out", text(g.out.name()));
+        self.line("out", text(g.blocks.map_or(g.out.name(), |format| format.name)));
         self.flag("bias", g.bias);
         self.flag("residual", g.residual);
         for (key, e) in [("prologue", &g.prologue), ("epilogue", &g.epilogue)] {
@@ -372,7 +372,7 @@ impl Printer {
         };
         self.0.push_str("\n[in]\n");
         for t in &rows.inputs {
-            let dtype = text(t.dtype.name());
+            let dtype = text(t.blocks.map_or(t.dtype.name(), |format| format.name));
             let kind = kind(&t.kind);
             if kind.is_empty() {
                 self.line(&t.name, dtype);

@@ -507,7 +507,12 @@ fn segment(a: &Attention, s: &Segment, list: &mut List) {
     }
     let keys = if ragged { vec![total(&s.len)] } else { vec![copies.clone(), total(&s.len)] };
     if s.weight {
-        list.plain(name("weight"), Dtype::F32, keys.clone(), "log-multiplicity of each key");
+        // As keys are packed; what lies in pages or a ring has places for the longest.
+        let places = match s.layout {
+            KvLayout::Dense => keys.clone(),
+            KvLayout::Paged(_) | KvLayout::Ring { .. } => vec![copies.clone(), longest(&s.len)],
+        };
+        list.plain(name("weight"), Dtype::F32, places, "log-multiplicity of each key");
     }
     if s.mask == Mask::Tree {
         let mut shape = match a.q.len {
@@ -575,7 +580,11 @@ fn product(g: &MpGemm, list: &mut List) {
     if g.residual {
         list.plain("residual".into(), g.out, vec![m.clone(), n.clone()], "added to the result");
     }
-    list.out("out", g.out, vec![m, n], "the result");
+    let Some(format) = g.blocks else { return list.out("out", g.out, vec![m, n], "the result") };
+    list.stored("out", &Storage::Block(format), &[m], g.out_width(), "the result");
+    if let Some(last) = list.0.last_mut() {
+        last.role = Role::Out;
+    }
 }
 
 impl MpGemm {
@@ -600,7 +609,12 @@ fn of_rows(rows: &Rows, list: &mut List) {
         RowKind::List(len) => vec![total(len)],
     };
     for t in &rows.inputs {
-        list.plain(t.name.clone(), t.dtype, shape(&t.kind, &m), "an input");
+        match (t.blocks, &t.kind) {
+            (Some(format), RowKind::Table { rows, width: Dim::Const(width) }) => {
+                list.stored(&t.name, &Storage::Block(format), &[total(rows)], *width, "an input");
+            }
+            (_, _) => list.plain(t.name.clone(), t.dtype, shape(&t.kind, &m), "an input"),
+        }
     }
     for t in &rows.outputs {
         let Some(target) = &t.at else {

@@ -522,6 +522,9 @@ impl Checker<'_> {
             let message = "a product has at least one weight".to_string();
             self.fail("w", &[], message, "name one");
         }
+        if let Some(format) = g.blocks {
+            self.storage("out", &Storage::Block(format), "n", g.out_width(), "n");
+        }
         if let Some(grouped) = &g.grouped {
             self.in_range("groups", "`groups`", grouped.groups, 1, MAX_HEADS);
         } else if let Dim::Ragged { symbol, over } = &g.m {
@@ -541,6 +544,10 @@ impl Checker<'_> {
         let Storage::Codes(codes) = &w.storage else { return };
         if codes.layout == CodeLayout::Rows {
             return;
+        }
+        if codes.group == Group::Tensor {
+            let message = "no tool writes one scale for a whole weight".to_string();
+            self.fail(path, &[], message, "say `per = \"row\"`, or a `group`");
         }
         if g.grouped.is_some() {
             let message = "weights of groups of rows are no tensors of a tool".to_string();

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 /// Values of what no index bounds.
 const FREE: i64 = 1000;
+/// Sizes are not made larger than this.
+const MOST: i64 = 1 << 12;
 /// Attempts at a row whose target is taken.
 const TRIES: usize = 64;
 
@@ -189,7 +191,7 @@ pub fn grow(rows: &Rows, dims: &mut Dims) {
             {
                 grown.push(s);
                 if let Some(x) = dims.scalars.get_mut(s) {
-                    *x = *x * 2 + 1;
+                    *x = (*x * 2 + 1).min(MOST);
                 }
             }
         }
@@ -210,10 +212,10 @@ pub fn draw(rows: &Rows, dims: &Dims, random: &mut Random) -> Result<Drawn, Stri
         let n: i64 = shape(t, rows, dims).iter().product();
         let table = matches!(t.kind, RowKind::Table { .. } | RowKind::List(_));
         let mut values: Vec<f64> = (0..n).map(|_| one((*below).max(1))).collect();
-        if table && n <= *below {
-            // Each once: pages belong to one sequence.
+        if table {
+            // Each once, as far as they go: pages belong to one sequence.
             for (i, x) in values.iter_mut().enumerate() {
-                *x = (n - 1 - i as i64) as f64;
+                *x = ((n - 1 - i as i64) % (*below).max(1)) as f64;
             }
         }
         out.insert((*name).to_string(), values);

@@ -295,6 +295,7 @@ fn judge(case: &Case, engine: &dyn Engine) -> Verdict {
             let at = comparison.at;
             let place = wanted.at.as_ref().map_or(Some(at), |l| l.iter().position(|&x| x == at));
             let expected = place.and_then(|p| wanted.values.get(p)).copied().unwrap_or(f64::NAN);
+            let elements = reference::compare::elements(&spec.name, wanted, tensor);
             return Verdict::Failed(Box::new(Failure {
                 op: case.op.clone(),
                 dims: case.dims.clone(),
@@ -304,7 +305,7 @@ fn judge(case: &Case, engine: &dyn Engine) -> Verdict {
                 ratio: comparison.worst_ratio,
                 at,
                 expected,
-                got: tensor.get(at),
+                got: elements.map_or(f64::NAN, |t| t.get(at)),
                 error: None,
             }));
         }

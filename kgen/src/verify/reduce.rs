@@ -112,7 +112,7 @@ fn product(g: &MpGemm, n: i64, blocks: i64) -> MpGemm {
     let step = if unit < 32 { lcm(unit, 32) } else { unit };
     out.k = g.k.min(step * blocks);
     for w in &mut out.w {
-        let unit = row_unit(&w.storage);
+        let unit = lcm(row_unit(&w.storage), g.blocks.map_or(1, |f| f.block as i64));
         w.n = w.n.min(n.max(1).saturating_add(unit - 1) / unit * unit);
     }
     if let Some(grouped) = &mut out.grouped {

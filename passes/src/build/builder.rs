@@ -14,6 +14,8 @@ pub(super) struct Builder {
     blocks: Vec<Vec<Stmt>>,
     /// Names of the program, which no name of the kernel may hide.
     symbols: Vec<String>,
+    /// Numbers of the kernel that can be seen here.
+    scalars: Vec<String>,
 }
 
 impl Builder {
@@ -28,10 +30,10 @@ impl Builder {
             stage: Stage::Built,
         };
         let symbols = symbols.iter().map(|s| s.name.clone()).collect();
-        Builder { kernel, blocks: vec![vec![]], symbols }
+        Builder { kernel, blocks: vec![vec![]], symbols, scalars: vec![] }
     }
 
-    /// The number that `scalar`, `read`, `tasks` or `for_each` calls `name`.
+    /// The number that `tasks` or `for_each` counts as `name`.
     pub fn var(&self, name: &str) -> Extent {
         Extent::Sym(self.own(name))
     }
@@ -67,6 +69,29 @@ impl Builder {
         self.kernel.scratch.push(tensor);
     }
 
+    /// A name for one more number of this block.
+    fn declare(&mut self, name: &str) -> String {
+        let first = self.own(name);
+        let mut own = first.clone();
+        let mut number = 1;
+        while self.scalars.contains(&own) || self.symbols.contains(&own) {
+            number += 1;
+            own = format!("{first}{number}");
+        }
+        self.scalars.push(own.clone());
+        own
+    }
+
+    /// What `body` writes; its counter and its numbers are seen there alone.
+    fn block<R>(&mut self, var: Option<&str>, body: impl FnOnce(&mut Self) -> R) -> (Vec<Stmt>, R) {
+        let seen = self.scalars.len();
+        self.scalars.extend(var.map(|v| self.own(v)));
+        self.blocks.push(vec![]);
+        let result = body(self);
+        self.scalars.truncate(seen);
+        (self.blocks.pop().expect("pushed above"), result)
+    }
+
     fn push(&mut self, stmt: Stmt) {
         self.blocks.last_mut().expect("a block is open").push(stmt);
     }
@@ -97,8 +122,9 @@ impl Builder {
     }
 
     pub fn scalar(&mut self, name: &str, value: Extent) -> Extent {
-        self.push(Stmt::Scalar { name: self.own(name), value });
-        self.var(name)
+        let name = self.declare(name);
+        self.push(Stmt::Scalar { name: name.clone(), value });
+        Extent::Sym(name)
     }
 
     /// Of 16-bit floats, as i32.
@@ -218,9 +244,7 @@ impl Builder {
     }
 
     pub fn tasks(&mut self, var: &str, count: Extent, chunk: usize, body: impl FnOnce(&mut Self)) {
-        self.blocks.push(vec![]);
-        body(self);
-        let body = self.blocks.pop().expect("pushed above");
+        let (body, ()) = self.block(Some(var), body);
         self.push(Stmt::Tasks {
             var: self.own(var),
             count,
@@ -236,19 +260,16 @@ impl Builder {
         then: impl FnOnce(&mut Self),
         otherwise: impl FnOnce(&mut Self),
     ) {
-        self.blocks.push(vec![]);
-        then(self);
-        let then = self.blocks.pop().expect("pushed above");
-        self.blocks.push(vec![]);
-        otherwise(self);
-        let otherwise = self.blocks.pop().expect("pushed above");
+        let (then, ()) = self.block(None, then);
+        let (otherwise, ()) = self.block(None, otherwise);
         self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
     }
 
     /// An integer from memory (i32 or i64).
     pub fn read(&mut self, name: &str, tensor: &str, at: Vec<Extent>) -> Extent {
-        self.push(Stmt::Read { name: self.own(name), tensor: tensor.into(), at });
-        self.var(name)
+        let name = self.declare(name);
+        self.push(Stmt::Read { name: name.clone(), tensor: tensor.into(), at });
+        Extent::Sym(name)
     }
 
     /// `body` gets the carried tiles, under their names, and gives the next ones.
@@ -266,9 +287,7 @@ impl Builder {
             params.push(self.value(name, elem, &shape));
             results.push(self.value(name, elem, &shape));
         }
-        self.blocks.push(vec![]);
-        let yields = body(self, &params);
-        let body = self.blocks.pop().expect("pushed above");
+        let (body, yields) = self.block(Some(var), |b| body(b, &params));
         let carried = (0..inits.len())
             .map(|i| Carried {
                 result: results[i],

@@ -32,12 +32,12 @@ pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
 
 /// The caller's tensors.
 fn params(op: &Op) -> Vec<Tensor> {
-    let attention = matches!(op.kind, Kind::Attention(_));
+    let product = matches!(op.kind, Kind::MpGemm(_));
     let one = |t: tensors::TensorSpec| match t.bytes {
-        // Kernels of attention find elements in the bytes themselves.
-        Some(bytes) if attention => Tensor {
+        // Only weights of products are packed before; other kernels work on the bytes themselves.
+        Some(bytes) if !product || t.role == tensors::Role::Out => Tensor {
             name: t.name,
-            role: Role::In,
+            role: role(t.role),
             store: Store::Strided,
             elem: t.dtype,
             shape: bytes,
@@ -47,13 +47,17 @@ fn params(op: &Op) -> Vec<Tensor> {
     op.tensors().into_iter().map(one).collect()
 }
 
+fn role(of: tensors::Role) -> Role {
+    match of {
+        tensors::Role::In => Role::In,
+        tensors::Role::Out => Role::Out,
+    }
+}
+
 fn logical(t: tensors::TensorSpec) -> Tensor {
     Tensor {
         name: t.name,
-        role: match t.role {
-            tensors::Role::In => Role::In,
-            tensors::Role::Out => Role::Out,
-        },
+        role: role(t.role),
         store: match &t.storage {
             Storage::Block(format) => Store::Blocks(format),
             Storage::Plain(_) | Storage::Codes(_) => Store::Strided,

@@ -10,6 +10,7 @@
 //! place where the index runs along with `col`, one load for all lanes where it stands still, and a window with its
 //! lanes permuted otherwise ([`cols`]).
 
+mod blocks;
 mod cols;
 mod row;
 
@@ -25,7 +26,7 @@ use kgen_ir::{
         indices::{self, Varies},
         tensors,
     },
-    tile::{Arg, Kernel, Launch, Param, Program, Role, Variant},
+    tile::{Arg, Kernel, Launch, Param, Program, Role, Symbol, Tensor, Variant},
 };
 use std::collections::BTreeMap;
 
@@ -50,13 +51,16 @@ struct Def<'a> {
 struct Make<'a> {
     rows: &'a Rows,
     choice: &'a Choice,
+    symbols: &'a [Symbol],
     defs: BTreeMap<&'a str, Def<'a>>,
     /// In the order of the file.
     order: Vec<&'a str>,
 }
 
 pub(super) fn build(rows: &Rows, mut program: Program, choice: &Choice) -> Result<Program> {
-    let mut make = Make { rows, choice, defs: BTreeMap::new(), order: vec![] };
+    let (rows, halves) = &blocks::plain(rows, choice)?;
+    let symbols = program.symbols.clone();
+    let mut make = Make { rows, choice, symbols: &symbols, defs: BTreeMap::new(), order: vec![] };
     let lets = rows.lets.iter().map(|(name, value)| (name, value, None));
     let outs = rows.outputs.iter().map(|o| (&o.name, &o.value, Some(o)));
     for (name, value, out) in lets.chain(outs) {
@@ -75,8 +79,13 @@ pub(super) fn build(rows: &Rows, mut program: Program, choice: &Choice) -> Resul
         if outs.is_empty() {
             continue;
         }
-        let kernel = make.kernel(name, &outs, each, &program)?;
+        let seen = [&program.params[..], halves].concat();
+        let kernel = make.kernel(name, &outs, each, &seen)?;
         let args = kernel.params.iter().map(|p| match p {
+            Param::Tensor(t) if halves.iter().any(|h| h.name == t.name) => {
+                let bytes = rows.inputs.iter().find(|i| blocks::half(&i.name) == t.name);
+                Arg::Tensor(bytes.map_or(t.name.clone(), |i| i.name.clone()))
+            }
             Param::Tensor(t) => Arg::Tensor(t.name.clone()),
             Param::Scalar(s) => Arg::Scalar(Extent::from(s.as_str())),
         });
@@ -157,19 +166,18 @@ impl<'a> Make<'a> {
         name: &str,
         outs: &[&'a RowOutput],
         each: bool,
-        program: &Program,
+        tensors: &[Tensor],
     ) -> Result<Kernel> {
         let mut values: Vec<&Expr> = outs.iter().map(|o| &o.value).collect();
         values.extend(outs.iter().filter_map(|o| o.at.as_ref()).map(|t| &t.at));
         let needed = self.needed(&values);
         let read = |n: &str| self.rows.input(n).is_some() && needed.iter().any(|m| m == n);
         let written = |n: &str| outs.iter().any(|o| o.name == n);
-        let params = program.params.iter().filter(|t| match t.role {
+        let params = tensors.iter().filter(|t| match t.role {
             Role::Out => written(&t.name),
             Role::In | Role::Workspace | Role::Prepared | Role::Scratch => read(&t.name),
         });
-        let mut b =
-            Builder::new(name, params.cloned().map(Param::Tensor).collect(), &program.symbols);
+        let mut b = Builder::new(name, params.cloned().map(Param::Tensor).collect(), self.symbols);
         let mut failed = None;
         let width = usize::try_from(self.rows.width).unwrap_or(usize::MAX);
         if !each {

@@ -4,7 +4,7 @@ use super::{Coord, Lower, Result, free_strides};
 use kgen_ir::tile::field::Field;
 use kgen_ir::{
     dtype::Dtype,
-    extent::Extent,
+    extent::{BinOp, Extent},
     format::pack::{Packing, Sizes},
     machine::{Class, Cvt, IntOp, Mem, Op, Operand, Reg, Slot, Width},
     tile::{Compare, LaneDim, Part, Slice, Store, Tensor},
@@ -85,7 +85,7 @@ impl Lower<'_> {
             let index = self.extent(&slice.start)?;
             terms.push(self.int(IntOp::Mul, index, step));
             if let Some(len) = slice.len {
-                let guard = if guard && tensor.shape[d] != Extent::Lit(len as i64) {
+                let guard = if guard && !whole(slice, len, &tensor.shape[d]) {
                     Some((index, self.extent(&tensor.shape[d])?))
                 } else {
                     None
@@ -118,7 +118,7 @@ impl Lower<'_> {
             let bytes = self.int(IntOp::Mul, index, step);
             address = self.int(IntOp::Add, address, bytes);
             if let Some(len) = slice.len {
-                let guard = if guard && tensor.shape[d] != Extent::Lit(len as i64) {
+                let guard = if guard && !whole(slice, len, &tensor.shape[d]) {
                     Some((index, self.extent(&tensor.shape[d])?))
                 } else {
                     None
@@ -702,5 +702,25 @@ pub(super) fn width_bytes(width: Width) -> usize {
         Width::W32 => 4,
         Width::U16 | Width::S16 => 2,
         Width::U8 | Width::S8 => 1,
+    }
+}
+
+/// Whether a tile is all of a dimension: one of its size that begins at a multiple of it.
+fn whole(slice: &Slice, len: usize, size: &Extent) -> bool {
+    *size == Extent::Lit(len as i64) && multiple(&slice.start, len as i64)
+}
+
+/// Whether `e` is a multiple of `unit`, whatever its symbols are.
+fn multiple(e: &Extent, unit: i64) -> bool {
+    match e {
+        Extent::Lit(x) => x % unit.max(1) == 0,
+        Extent::Bin(BinOp::Mul, a, b) => multiple(a, unit) || multiple(b, unit),
+        Extent::Bin(BinOp::Add | BinOp::Sub | BinOp::Min | BinOp::Max, a, b) => {
+            multiple(a, unit) && multiple(b, unit)
+        }
+        Extent::Bin(BinOp::Div | BinOp::Rem | BinOp::CeilDiv, ..)
+        | Extent::Sym(_)
+        | Extent::Cores
+        | Extent::Ragged(..) => unit <= 1,
     }
 }

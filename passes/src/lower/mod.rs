@@ -178,9 +178,10 @@ impl Lower<'_> {
     fn inst(&mut self, class: Class, op: Op, uses: &[Operand], mem: Option<Mem>) -> Reg {
         let def = self.reg(class);
         if class == Class::Int {
-            let depth = match op {
-                Op::Int(_) | Op::Const => uses.iter().map(|o| self.depth(*o)).max().unwrap_or(0),
-                _ => self.blocks.len(),
+            let depth = if matches!(op, Op::Int(_) | Op::Const) {
+                uses.iter().map(|o| self.depth(*o)).max().unwrap_or(0)
+            } else {
+                self.blocks.len()
             };
             self.depths.insert(def, depth);
         }
@@ -638,11 +639,12 @@ impl Lower<'_> {
             }
         }
         for (place, stmt) in f.body.iter().enumerate() {
-            match stmt {
-                Stmt::Let { value, expr } if over.contains_key(value) => {
-                    self.let_value(*value, expr, over.get(value).copied())?;
-                }
-                _ => self.stmt_of(&f.body, place, stmt)?,
+            if let Stmt::Let { value, expr } = stmt
+                && let Some(home) = over.get(value)
+            {
+                self.let_value(*value, expr, Some(*home))?;
+            } else {
+                self.stmt_of(&f.body, place, stmt)?;
             }
         }
         self.late_hints()?;

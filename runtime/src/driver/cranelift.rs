@@ -54,6 +54,7 @@ pub struct Code {
 
 struct Compiled {
     address: usize,
+    bytes: usize,
     disassembly: Option<String>,
 }
 
@@ -119,6 +120,11 @@ impl Code {
         self.functions.keys().map(String::as_str)
     }
 
+    /// Bytes of the code of a function.
+    pub fn bytes(&self, name: &str) -> Option<usize> {
+        Some(self.functions.get(name)?.bytes)
+    }
+
     /// Listing of a function, if [`Options::disassembly`] asked for it.
     pub fn disassembly(&self, name: &str) -> Option<&str> {
         self.functions.get(name)?.disassembly.as_deref()
@@ -174,6 +180,7 @@ fn link(module: &mut impl Module, function: &mut Function, linkage: Linkage) -> 
 pub(super) struct Defined {
     pub name: String,
     pub id: FuncId,
+    pub bytes: usize,
     pub listing: Option<String>,
 }
 
@@ -215,8 +222,10 @@ pub(super) fn define(
         module
             .define_function_with_control_plane(id, &mut context, &mut ControlPlane::default())
             .map_err(|e| fail(format!("{e:?}")))?;
-        let listing = context.compiled_code().and_then(|c| c.vcode.clone());
-        out.push(Defined { name, id, listing });
+        let compiled = context.compiled_code();
+        let bytes = compiled.map_or(0, |c| c.code_buffer().len());
+        let listing = compiled.and_then(|c| c.vcode.clone());
+        out.push(Defined { name, id, bytes, listing });
     }
     Ok(out)
 }
@@ -231,7 +240,7 @@ fn place(
         .map_err(|e| DriverError::Compile { function: "linking".into(), message: e.to_string() })?;
     let place = |d: Defined| {
         let address = module.get_finalized_function(d.id) as usize;
-        (d.name, Compiled { address, disassembly: d.listing })
+        (d.name, Compiled { address, bytes: d.bytes, disassembly: d.listing })
     };
     Ok(defined.into_iter().map(place).collect())
 }

@@ -1,4 +1,5 @@
-//! The memory of a plan, in parts: counters, scratch, reports, workspace tensors.
+//! The memory of a plan, in parts: counters, scratch, reports, workspace tensors. In tests each part may stand alone at
+//! a fence, so that a kernel which leaves its own is found.
 //!
 //! ```text
 //! memory.clear();
@@ -8,7 +9,7 @@
 //! ```
 
 use super::address;
-use crate::buffer::{Buffer, BufferError};
+use crate::buffer::{Buffer, BufferError, Side};
 use std::ops::Range;
 
 /// Parts begin at multiples of this.
@@ -20,12 +21,22 @@ pub(super) struct Workspace {
     parts: Vec<Range<usize>>,
     /// Bytes of `memory` that the parts take.
     used: usize,
+    /// Each part alone, where they are fenced.
+    fenced: Vec<Buffer>,
+    /// Fences, and the side of the first part's.
+    fences: Option<usize>,
 }
 
 impl Workspace {
     /// Has room for so many parts; more of them allocate.
     pub fn new(parts: usize) -> Result<Workspace, BufferError> {
-        Ok(Workspace { memory: Buffer::zeroed(0)?, parts: Vec::with_capacity(parts), used: 0 })
+        let (memory, parts) = (Buffer::zeroed(0)?, Vec::with_capacity(parts));
+        Ok(Workspace { memory, parts, used: 0, fenced: Vec::new(), fences: None })
+    }
+
+    /// From the next seat on, every part stands at a fence; sides go by turns from `first`.
+    pub fn fence(&mut self, first: usize) {
+        self.fences = Some(first);
     }
 
     pub fn clear(&mut self) {
@@ -44,7 +55,12 @@ impl Workspace {
 
     /// Memory for all parts; its content is what it was, or zeros.
     pub fn seat(&mut self) -> Result<(), BufferError> {
-        if self.used > self.memory.len() {
+        if let Some(first) = self.fences {
+            self.fenced.clear();
+            for (i, part) in self.parts.iter().enumerate() {
+                self.fenced.push(Buffer::fenced(part.len(), Side::of(first + i))?);
+            }
+        } else if self.used > self.memory.len() {
             self.memory = Buffer::zeroed(self.used)?;
         }
         Ok(())
@@ -59,15 +75,27 @@ impl Workspace {
     }
 
     pub fn bytes(&self, part: usize) -> &[u8] {
+        if let Some(fenced) = self.fenced.get(part) {
+            return fenced.bytes();
+        }
         &self.memory.bytes()[self.parts[part].clone()]
     }
 
     pub fn bytes_mut(&mut self, part: usize) -> &mut [u8] {
+        if let Some(fenced) = self.fenced.get_mut(part) {
+            return fenced.bytes_mut();
+        }
         &mut self.memory.bytes_mut()[self.parts[part].clone()]
     }
 
     /// Overwrites everything with NaN.
     pub fn poison(&mut self) {
         self.memory.poison();
+        self.fenced.iter_mut().for_each(Buffer::poison);
+    }
+
+    /// Place of the first byte that was written beside a fenced part.
+    pub fn damage(&self) -> Option<isize> {
+        self.fenced.iter().find_map(Buffer::damage)
     }
 }

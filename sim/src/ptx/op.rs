@@ -33,7 +33,7 @@ pub enum Type {
     Signed(u32),
     Bits(u32),
     Float(Format),
-    /// Two floats in 32 bits.
+    /// Two floats in one register.
     Pair(Format),
     Predicate,
 }
@@ -296,27 +296,9 @@ pub struct GroupMatrix {
     pub trans: [bool; 2],
 }
 
+/// What lanes do on their own.
 #[derive(Clone, Debug)]
-pub enum Op {
-    Nop,
-    F1 {
-        f: F1,
-        d: Slot,
-        a: Slot,
-    },
-    F2 {
-        f: F2,
-        d: Slot,
-        a: Slot,
-        b: Slot,
-    },
-    F3 {
-        f: F3,
-        d: Slot,
-        a: Slot,
-        b: Slot,
-        c: Slot,
-    },
+pub enum Alu {
     Bfi {
         d: Slot,
         a: Slot,
@@ -342,13 +324,6 @@ pub enum Op {
         minus: bool,
         takes: bool,
         gives: bool,
-    },
-    Float {
-        f: Float,
-        d: Slot,
-        a: Slot,
-        b: Slot,
-        c: Slot,
     },
     Convert {
         cvt: Cvt,
@@ -423,57 +398,64 @@ pub enum Op {
         a: Slot,
         bits: u32,
     },
-    Clock {
-        d: Slot,
-        mask: u64,
-    },
     IsSpace {
         p: u32,
         a: Slot,
         space: AddressSpace,
     },
+}
+
+/// What lanes of a warp do with each other.
+#[derive(Clone, Debug)]
+pub enum Together {
+    Shuffle { mode: Shuffle, d: Slot, p: u32, a: Slot, b: Slot, c: Slot, members: Slot },
+    Vote { vote: Vote, d: Slot, p: u32, a: Predicate, members: Slot },
+    Match { all: bool, d: Slot, p: u32, a: Slot, members: Slot },
+    Reduce { op: AtomicOp, kind: Type, d: Slot, a: Slot, members: Slot },
+    ActiveMask { d: Slot },
+    Elect { d: Slot, p: u32, members: Slot },
+    MoveMatrix { d: Slot, a: Slot },
+    WarpBarrier { members: Slot },
+}
+
+#[derive(Clone, Debug)]
+pub enum Op {
+    Nop,
+    F1 {
+        f: F1,
+        d: Slot,
+        a: Slot,
+    },
+    F2 {
+        f: F2,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+    },
+    F3 {
+        f: F3,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+        c: Slot,
+    },
+    Alu(Alu),
+    Together(Together),
+    Float {
+        f: Float,
+        d: Slot,
+        a: Slot,
+        b: Slot,
+        c: Slot,
+    },
+    Clock {
+        d: Slot,
+        mask: u64,
+    },
     Load(Box<Access>),
     Store(Box<Access>),
     Atomic(Box<Atomic>),
     Prefetch,
-    Shuffle {
-        mode: Shuffle,
-        d: Slot,
-        p: u32,
-        a: Slot,
-        b: Slot,
-        c: Slot,
-        members: Slot,
-    },
-    Vote {
-        vote: Vote,
-        d: Slot,
-        p: u32,
-        a: Predicate,
-        members: Slot,
-    },
-    Match {
-        all: bool,
-        d: Slot,
-        p: u32,
-        a: Slot,
-        members: Slot,
-    },
-    Reduce {
-        op: AtomicOp,
-        kind: Type,
-        d: Slot,
-        a: Slot,
-        members: Slot,
-    },
-    ActiveMask {
-        d: Slot,
-    },
-    Elect {
-        d: Slot,
-        p: u32,
-        members: Slot,
-    },
     Barrier {
         kind: BarrierKind,
         id: Slot,
@@ -482,9 +464,6 @@ pub enum Op {
         a: Predicate,
         p: u32,
         d: Slot,
-    },
-    WarpBarrier {
-        members: Slot,
     },
     Fence(Fence),
     LoadMatrix {
@@ -498,10 +477,6 @@ pub enum Op {
         count: usize,
         transposed: bool,
         registers: Vec<Slot>,
-    },
-    MoveMatrix {
-        d: Slot,
-        a: Slot,
     },
     Mma(Box<WarpMatrix>),
     CopyAsync(Box<CopyAsync>),

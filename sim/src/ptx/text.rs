@@ -97,3 +97,18 @@ pub enum Operand<'a> {
     List(Vec<Operand<'a>>),
     Sink,
 }
+
+impl<'a> Operand<'a> {
+    pub fn integer(&self) -> Option<i64> {
+        if let Operand::Literal(Literal::Int(x)) = self { Some(*x) } else { None }
+    }
+
+    pub fn name(&self) -> Option<&'a str> {
+        if let Operand::Name(name) = self { Some(name) } else { None }
+    }
+
+    /// The elements of a vector, or the one operand.
+    pub fn elements(&self) -> Vec<Operand<'a>> {
+        if let Operand::Vector(list) = self { list.clone() } else { vec![self.clone()] }
+    }
+}

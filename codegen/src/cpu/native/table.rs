@@ -126,6 +126,7 @@ table! {
     EVEX_Vpmovsxwd_zmm_k1z_ymmm256 [Zmm Def 0, Ymm Use 32] 0 ["avx512f"];
     EVEX_Vpmovm2w_zmm_kr [Zmm Def 0, K Use 0] 0 ["avx512bw"];
     VEX_Vmaskmovps_ymm_ymm_m256 [Ymm Def 0, Ymm Use 0, Mem Use 32] 0 ["avx"];
+    EVEX_Vscalefps_zmm_k1z_zmm_zmmm512b32_er [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     VEX_Vmaskmovps_m256_ymm_ymm [Mem Def 32, Ymm Use 0, Ymm Use 0] 0 ["avx"];
     VEX_Vpmovzxbd_ymm_xmmm64 [Ymm Def 0, Xmm Use 8] 0 ["avx2"];
     EVEX_Vpmovzxbd_zmm_k1z_xmmm128 [Zmm Def 0, Xmm Use 16] 0 ["avx512f"];
@@ -175,6 +176,7 @@ table! {
     EVEX_Vextracti32x4_xmmm128_k1z_ymm_imm8 [Xmm Def 16, Ymm Use 0, Imm8 Use 0] 0 ["avx512f", "avx512vl"];
     EVEX_Vextracti64x4_ymmm256_k1z_zmm_imm8 [Ymm Def 32, Zmm Use 0, Imm8 Use 0] 0 ["avx512f"];
     VEX_Vblendvps_ymm_ymm_ymmm256_ymm [Ymm Def 0, Ymm Use 0, Ymm Use 32, Ymm Use 0] 0 ["avx"];
+    EVEX_Vreduceps_zmm_k1z_zmmm512b32_imm8_sae [Zmm Def 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512dq"];
     EVEX_Vgf2p8affineqb_zmm_k1z_zmm_zmmm512b64_imm8 [Zmm Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 8 ["avx512f", "gfni"];
     VEX_Vbroadcastss_ymm_xmm [Ymm Def 0, Xmm Use 0] 0 ["avx2"];
     VEX_Vpdpbusd_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["avxvnni"];

@@ -4,6 +4,7 @@ use super::{dim, dtype, flag, need_int, storage};
 use crate::{
     diag::Diagnostic,
     dtype::Dtype,
+    format::rows,
     op::{
         Compute, Dim, Grouped, MpGemm, Storage, Weight,
         expr::Dialect,
@@ -34,6 +35,9 @@ pub fn read<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> MpGemm {
     let out = t.need(r, "out", "the type of the result: `out = \"f16\"`");
     // i8: the epilogue says what a code is worth.
     let number = |d: Dtype| d.is_float() || d == Dtype::I8;
+    let blocks = out.as_ref().and_then(|node| rows::find(node.value.as_str()?));
+    let blocks = blocks.filter(|format| format.block > 1);
+    let out = out.filter(|_| blocks.is_none());
     let out = out.and_then(|node| dtype(r, &node, number)).unwrap_or(Dtype::F32);
     let (bias, residual) = (flag(r, t, "bias"), flag(r, t, "residual"));
     let expr = |r: &mut Reader<'a>, t: &mut Table<'a>, key| {
@@ -43,7 +47,7 @@ pub fn read<'a>(r: &mut Reader<'a>, t: &mut Table<'a>) -> MpGemm {
     let compute = t.get(r, "compute").and_then(|node| compute(r, &node)).unwrap_or(Compute::Auto);
     let groups = t.get(r, "groups").and_then(|node| r.int(&node, "how many groups of rows"));
     let grouped = groups.map(|groups| Grouped { groups });
-    MpGemm { m, k, a, w, out, bias, residual, prologue, epilogue, compute, grouped }
+    MpGemm { m, k, a, w, out, blocks, bias, residual, prologue, epilogue, compute, grouped }
 }
 
 /// `n` and `w = FORMAT`; `w = ["q", "k"]` with `n` and `format`; or a list of tables with all three inside.

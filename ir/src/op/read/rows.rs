@@ -17,6 +17,7 @@ use super::{dim, dtype, entries, need_int};
 use crate::{
     diag::{Diagnostic, Span},
     dtype::Dtype,
+    format::rows,
     op::{
         Dim, RowKind, RowOutput, RowTensor, Rows, Target,
         expr::{Dialect, Expr},
@@ -148,15 +149,19 @@ fn tensors<'a>(
                 let help = "as in `{ dtype = \"f16\", value = \"x * 2\" }`";
                 r.mistake(&node.path, Diagnostic::new(node.span.clone(), message).help(help));
             }
-            out.push((RowTensor { name, dtype, kind: RowKind::Matrix }, None));
+            out.push((RowTensor { name, dtype, kind: RowKind::Matrix, blocks: None }, None));
             continue;
         }
         let Some(mut t) = r.table(&node, "a type, or a table such as `{ dtype = \"f16\" }`") else {
             continue;
         };
-        let dtype = t
-            .need(r, "dtype", "the type of its elements: `dtype = \"f16\"`")
-            .and_then(|node| dtype(r, &node, whole));
+        let node_of_type = t.need(r, "dtype", "the type of its elements: `dtype = \"f16\"`");
+        let blocks = node_of_type.as_ref().and_then(|node| rows::find(node.value.as_str()?));
+        let blocks = blocks.filter(|format| format.block > 1);
+        let dtype = match (&node_of_type, blocks) {
+            (Some(node), None) => dtype(r, node, whole),
+            (_, _) => None,
+        };
         let words = if node.path.starts_with("out.") { OUTPUTS } else { INPUTS };
         let word = t.get(r, "kind").and_then(|node| r.word(&node, "kind", words));
         let kind = match word.unwrap_or(Word::Matrix) {
@@ -175,7 +180,14 @@ fn tensors<'a>(
                 RowKind::List(len.and_then(|node| dim(r, &node)).unwrap_or(Dim::Const(1)))
             }
         };
-        out.push((RowTensor { name, dtype: dtype.unwrap_or(Dtype::F32), kind }, Some(t)));
+        if let (Some(node), Some(format), false) =
+            (node_of_type, blocks, matches!(kind, RowKind::Table { .. }))
+        {
+            let message = format!("`{name}` is no table, so it cannot hold {}", format.name);
+            let help = "say `kind = \"table\", rows = \"vocab\"`, or choose an element type";
+            r.mistake(&node.path, Diagnostic::new(node.span.clone(), message).help(help));
+        }
+        out.push((RowTensor { name, dtype: dtype.unwrap_or(Dtype::F32), kind, blocks }, Some(t)));
     }
     out
 }

@@ -5,7 +5,7 @@ use crate::{
     diag,
     dtype::Dtype,
     op::{
-        Dim, RowKind, RowTensor, Rows,
+        Dim, RowKind, RowTensor, Rows, Storage,
         expr::{Binary, Expr, Func},
         indices::{self, Varies},
     },
@@ -26,7 +26,20 @@ impl Checker<'_> {
                 RowKind::Matrix | RowKind::Vector | RowKind::Column | RowKind::Scalar => {}
                 RowKind::Table { rows, width } => {
                     self.own_size(&format!("in.{}.rows", t.name), "`rows`", rows);
-                    self.own_size(&format!("in.{}.width", t.name), "`width`", width);
+                    let place = format!("in.{}.width", t.name);
+                    self.own_size(&place, "`width`", width);
+                    match (t.blocks, width) {
+                        (Some(format), Dim::Const(width)) => {
+                            let path = format!("in.{}.dtype", t.name);
+                            let blocks = Storage::Block(format);
+                            self.storage(&path, &blocks, "width", *width, "width");
+                        }
+                        (Some(format), Dim::Sym(_) | Dim::Ragged { .. }) => {
+                            let message = format!("rows of {} have a known width", format.name);
+                            self.fail(&place, &[], message, "give it as an integer");
+                        }
+                        (None, _) => {}
+                    }
                 }
                 RowKind::List(len) => self.own_size(&format!("in.{}.len", t.name), "`len`", len),
             }

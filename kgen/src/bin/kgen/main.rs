@@ -11,6 +11,7 @@ mod opt;
 mod panic;
 mod progress;
 mod run;
+mod sim;
 mod targets;
 mod tune;
 mod verify;
@@ -53,6 +54,7 @@ enum Command {
     Check(check::Args),
     Run(run::Args),
     Decode(decode::Args),
+    Sim(sim::Args),
     Bench(bench::Args),
     Verify(verify::Args),
     Tune(tune::Args),
@@ -88,6 +90,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args, cli.format, caching),
         Command::Run(args) => run::run(args, cli.format, caching),
         Command::Decode(args) => decode::run(args, cli.format, caching),
+        Command::Sim(args) => sim::run(args, cli.format),
         Command::Explain(args) => explain::run(args),
         Command::Tune(args) => tune::run(args, cli.format),
         Command::Why(args) => why::run(args, cli.format),

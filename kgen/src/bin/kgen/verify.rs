@@ -30,6 +30,10 @@ pub struct Args {
     /// Kernels check every access to memory; one outside fails the case and says where it was
     #[arg(long)]
     checked: bool,
+    /// Tensors and workspace stand at pages that nothing may touch: an access outside ends the process, and --checked
+    /// tells where it was
+    #[arg(long)]
+    fenced: bool,
 }
 
 fn device(name: &str, args: &Args) -> Result<Box<dyn Engine>, Error> {
@@ -50,6 +54,9 @@ fn device(name: &str, args: &Args) -> Result<Box<dyn Engine>, Error> {
     cpu.schedule = schedule(cpu.target)?.unwrap_or(cpu.schedule);
     if args.checked {
         cpu.accesses = kgen::compile::Accesses::Checked;
+    }
+    if args.fenced {
+        cpu.guard = kgen_runtime::buffer::Guard::Fences;
     }
     Ok(Box::new(cpu))
 }

@@ -215,9 +215,6 @@ fn check(a: &Attention, segment: &Segment, choice: &Choice) -> Result<()> {
     if segment.select != Select::All || segment.emit.is_some() {
         return no("selections of keys (select, emit)", "all keys, or a mask on positions");
     }
-    if segment.weight && segment.layout != KvLayout::Dense {
-        return no("weights of keys that are not dense", "dense keys");
-    }
     let float = |d| matches!(d, Dtype::F32 | Dtype::F16 | Dtype::BF16);
     if !float(a.q.dtype) || !float(a.out) {
         return no("q or out of this type", "f16, bf16 or f32");

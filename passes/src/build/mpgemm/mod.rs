@@ -16,6 +16,7 @@ mod groups;
 mod pairs;
 mod quantise;
 mod rows;
+mod stored;
 
 use super::{builder::Builder, expr};
 use crate::Choice;
@@ -177,7 +178,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     let groups: BTreeSet<usize> = packings().map(|p| p.group).collect();
     let same = match given {
         Some((Group::Row | Group::Tensor, _)) => true,
-        Some((Group::K(g), _)) => groups.iter().all(|group| g as usize % group == 0),
+        Some((Group::K(g), _)) => groups.iter().all(|group| (g as usize).is_multiple_of(*group)),
         None => g.compute == Compute::GroupInt,
     };
     let share = match groups.first() {
@@ -217,10 +218,13 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     } else {
         product.plain(before, &mut program);
     }
-    match product.failed.take() {
-        Some(error) => Err(error),
-        None => Ok(program),
+    if let Some(error) = product.failed.take() {
+        return Err(error);
     }
+    if let Some(format) = g.blocks {
+        stored::blocks(&mut program, g, format, &product.m, choice)?;
+    }
+    Ok(program)
 }
 
 /// How a weight is read; one of codes is packed first.

@@ -128,7 +128,12 @@ impl Product<'_> {
         let op = Rows {
             rows: self.op.m.clone(),
             width: self.op.k,
-            inputs: vec![RowTensor { name: "a".into(), dtype: self.a.elem, kind: RowKind::Matrix }],
+            inputs: vec![RowTensor {
+                name: "a".into(),
+                dtype: self.a.elem,
+                kind: RowKind::Matrix,
+                blocks: None,
+            }],
             lets: vec![],
             outputs: vec![RowOutput {
                 name: "ready".into(),

@@ -56,15 +56,19 @@ impl Banks {
 
 /// Sectors of 32 bytes that the lanes touch, and how many their distinct bytes would fill.
 pub fn sectors(addresses: impl Iterator<Item = Option<u64>>, size: u32) -> (u64, u64) {
-    let mut ranges: Vec<u64> = addresses.flatten().collect();
-    ranges.sort_unstable();
-    ranges.dedup();
+    let (mut all, mut n) = ([0; 32], 0);
+    for address in addresses.flatten().take(32) {
+        all[n] = address;
+        n += 1;
+    }
+    all[..n].sort_unstable();
     let (mut count, mut bytes, mut end, mut next) = (0, 0, 0, 0);
-    for start in ranges {
-        let stop = start + u64::from(size);
-        bytes += stop - start.max(end).min(stop);
+    for &start in &all[..n] {
+        // Lost addresses are findings, and go on to the end of all memory.
+        let stop = start.saturating_add(size.into());
+        bytes += stop - start.clamp(end.min(stop), stop);
         end = end.max(stop);
-        let (first, last) = ((start / 32).max(next), (stop - 1) / 32);
+        let (first, last) = ((start / 32).max(next), stop.saturating_sub(1) / 32);
         if first <= last {
             count += last - first + 1;
             next = last + 1;
@@ -107,5 +111,6 @@ mod tests {
         assert_eq!(of(|l| 16 * l, 16), (16, 16));
         assert_eq!(of(|_| 8, 4), (1, 1));
         assert_eq!(sectors([None].into_iter(), 4), (0, 0));
+        assert_eq!(sectors([Some(u64::MAX - 1)].into_iter(), 4), (1, 1));
     }
 }

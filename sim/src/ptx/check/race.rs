@@ -196,7 +196,8 @@ impl Shadow {
         let write = *self.writes.get(word)?;
         let mut conflict = None;
         if write.bytes & now.bytes != 0 {
-            if !(write.strong && now.strong) && !clocks.before(write, agent, lane) {
+            let both = write.strong && now.strong;
+            if !(both || clocks.before(write, agent, lane)) {
                 conflict = Some(Conflict::Race(write, Past::Write));
             } else if now.asynchronous && !clocks.through_fence(write, agent) {
                 conflict = Some(Conflict::Fence(write));
@@ -229,11 +230,12 @@ impl Shadow {
         let (agent, lane) = (now.agent as usize, now.lane as usize);
         let write = *self.writes.get(word)?;
         let mut conflict = None;
-        if write.bytes & now.bytes != 0
-            && !(write.strong && now.strong)
-            && !same
-            && !clocks.before(write, agent, lane)
-        {
+        let free = |of: Epoch| {
+            same || of.bytes & now.bytes == 0
+                || of.strong && now.strong
+                || clocks.before(of, agent, lane)
+        };
+        if !free(write) {
             conflict = Some(Conflict::Race(write, Past::Write));
         }
         let mut readers = self.readers[word];
@@ -241,11 +243,7 @@ impl Shadow {
             let reader = readers.trailing_zeros() as usize;
             readers &= readers - 1;
             let read = self.reads[word * self.agents + reader];
-            if read.bytes & now.bytes != 0
-                && !(read.strong && now.strong)
-                && !same
-                && !clocks.before(read, agent, lane)
-            {
+            if !free(read) {
                 conflict = Some(Conflict::Race(read, Past::Read));
             }
         }

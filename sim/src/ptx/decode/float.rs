@@ -4,7 +4,7 @@ use super::{Decoder, Parts, kind};
 use crate::ptx::{
     Error,
     float::{Conversion, E4M3, E5M2, F32, Round, Saturate},
-    op::{Compare, Cvt, Float, FloatOp, FloatTest, Logic, Op, Predicate, Type, mask_of},
+    op::{Alu, Compare, Cvt, Float, FloatOp, FloatTest, Logic, Op, Predicate, Type, mask_of},
 };
 
 pub const NAMES: &[&str] = &[
@@ -50,7 +50,12 @@ impl<'a> Decoder<'a> {
                 parts.done(2..=2)?;
                 let operand = parts.operand(0)?.clone();
                 let p = self.predicate_result(&parts, &operand)?;
-                return Ok(Op::TestFloat { p, a: self.source(&parts, 1, kind)?, format, test });
+                return Ok(Op::Alu(Alu::TestFloat {
+                    p,
+                    a: self.source(&parts, 1, kind)?,
+                    format,
+                    test,
+                }));
             }
             _ => {}
         }
@@ -140,12 +145,12 @@ impl<'a> Decoder<'a> {
                 parts.done(3..=3)?;
                 let high = self.source(&parts, 1, from)?;
                 let low = self.source(&parts, 2, from)?;
-                Ok(Op::ConvertPair { cvt, d: self.result(&parts, 0)?, high, low })
+                Ok(Op::Alu(Alu::ConvertPair { cvt, d: self.result(&parts, 0)?, high, low }))
             }
             (Type::Pair(_), Type::Pair(_)) => {
                 parts.done(2..=2)?;
                 let a = self.source(&parts, 1, from)?;
-                Ok(Op::ConvertHalves { cvt, d: self.result(&parts, 0)?, a })
+                Ok(Op::Alu(Alu::ConvertHalves { cvt, d: self.result(&parts, 0)?, a }))
             }
             (Type::Pair(_), _)
             | (_, Type::Pair(_))
@@ -157,7 +162,7 @@ impl<'a> Decoder<'a> {
                 let operand = parts.operand(0)?.clone();
                 let (d, width) = self.result_of(&parts, &operand)?;
                 cvt.width = width;
-                Ok(Op::Convert { cvt, d, a })
+                Ok(Op::Alu(Alu::Convert { cvt, d, a }))
             }
         }
     }
@@ -187,7 +192,7 @@ impl<'a> Decoder<'a> {
         let Some(to) = to else {
             let (p, q) = self.pair(&parts, 0)?;
             let (p, q) = (self.predicate_result(&parts, &p)?, self.predicate_result(&parts, &q)?);
-            return Ok(Op::SetPredicate { compare, kind, flush, p, q, a, b, logic });
+            return Ok(Op::Alu(Alu::SetPredicate { compare, kind, flush, p, q, a, b, logic }));
         };
         let yes = match to {
             Type::Float(f) => f.encode(1.0, Conversion::nearest()),
@@ -197,7 +202,7 @@ impl<'a> Decoder<'a> {
             }
             Type::Predicate => return Err(parts.error("use setp for predicates")),
         };
-        Ok(Op::Set { compare, kind, flush, d: self.result(&parts, 0)?, yes, a, b, logic })
+        Ok(Op::Alu(Alu::Set { compare, kind, flush, d: self.result(&parts, 0)?, yes, a, b, logic }))
     }
 }
 

@@ -175,14 +175,10 @@ fn meet(code: &mut [Instruction]) {
     let mut starts = vec![false; n + 1];
     starts[0] = true;
     for (i, instruction) in code.iter().enumerate() {
-        match instruction.op {
-            Op::Branch(target) => {
-                starts[(target as usize).min(n)] = true;
-                starts[i + 1] = true;
-            }
-            Op::Exit | Op::Trap => starts[i + 1] = true,
-            _ => {}
+        if let Op::Branch(target) = instruction.op {
+            starts[(target as usize).min(n)] = true;
         }
+        starts[i + 1] |= matches!(instruction.op, Op::Branch(_) | Op::Exit | Op::Trap);
     }
     let blocks: Vec<usize> = (0..n).filter(|i| starts[*i]).collect();
     let exit = blocks.len();
@@ -192,14 +188,17 @@ fn meet(code: &mut [Instruction]) {
         let end = blocks.get(b + 1).copied().unwrap_or(n);
         let last = &code[end - 1];
         let guarded = last.guard != super::ALWAYS;
-        next.push(match last.op {
-            Op::Branch(target) if guarded => vec![of(target as usize), of(end)],
-            Op::Branch(target) => vec![of(target as usize)],
-            // Lanes that leave never come back: those that stay go on, and meet at the end at the latest.
-            Op::Exit | Op::Trap if guarded => vec![of(end)],
-            Op::Exit | Op::Trap => vec![exit],
-            _ => vec![of(end)],
-        });
+        let over = of(end);
+        // Lanes that leave never come back: those that stay go on, and meet at the end at the latest.
+        let leaves = matches!(last.op, Op::Exit | Op::Trap) && !guarded;
+        let mut to = vec![];
+        if let Op::Branch(target) = last.op {
+            to.push(of(target as usize));
+        }
+        if guarded || !matches!(last.op, Op::Branch(_)) {
+            to.push(if leaves { exit } else { over });
+        }
+        next.push(to);
     }
     let doms = post_dominators(&next, exit);
     for (b, _) in blocks.iter().enumerate() {

@@ -4,7 +4,7 @@ use super::{Decoder, Parts};
 use crate::ptx::{
     Error,
     exec::lanes as l,
-    op::{F2, Logic, Op, Type},
+    op::{Alu, F2, Logic, Op, Type},
     text::Operand,
 };
 
@@ -73,7 +73,7 @@ impl<'a> Decoder<'a> {
             "add" | "addc" | "sub" | "subc" => {
                 parts.done(3..=3)?;
                 let (a, b) = (self.source(&parts, 1, kind)?, self.source(&parts, 2, kind)?);
-                Ok(Op::Carry {
+                Ok(Op::Alu(Alu::Carry {
                     d: self.result(&parts, 0)?,
                     a,
                     b,
@@ -81,7 +81,7 @@ impl<'a> Decoder<'a> {
                     minus: main.starts_with("sub"),
                     takes: main.ends_with('c'),
                     gives: carry_out,
-                })
+                }))
             }
             "mul" if high => self.two(parts, l::mul_high(bits, signed), kind),
             "mul" if wide => self.two(parts, l::mul_wide(bits, signed), kind),
@@ -126,7 +126,7 @@ impl<'a> Decoder<'a> {
                 let (a, b) = (self.source(&parts, 1, kind)?, self.source(&parts, 2, kind)?);
                 let c = self.source(&parts, 3, Type::Unsigned(32))?;
                 let e = self.source(&parts, 4, Type::Unsigned(32))?;
-                Ok(Op::Bfi { d: self.result(&parts, 0)?, a, b, c, e, bits })
+                Ok(Op::Alu(Alu::Bfi { d: self.result(&parts, 0)?, a, b, c, e, bits }))
             }
             _ => Err(parts.unsupported(format!("the instruction `{}`", parts.text.name))),
         }
@@ -186,12 +186,12 @@ impl<'a> Decoder<'a> {
             "not" => {
                 parts.done(2..=2)?;
                 a.negated = !a.negated;
-                return Ok(Op::Predicates { logic: Logic::And, d, a, b: super::ALWAYS });
+                return Ok(Op::Alu(Alu::Predicates { logic: Logic::And, d, a, b: super::ALWAYS }));
             }
             _ => return Err(parts.error(format!("`{main}` takes no predicates"))),
         };
         parts.done(3..=3)?;
-        Ok(Op::Predicates { logic, d, a, b: self.predicate_source(&parts, 2)? })
+        Ok(Op::Alu(Alu::Predicates { logic, d, a, b: self.predicate_source(&parts, 2)? }))
     }
 
     fn lop3(&mut self, mut parts: Parts<'a, '_>) -> Result<Op, Error> {
@@ -217,7 +217,7 @@ impl<'a> Decoder<'a> {
             Some(logic) => Some((logic, self.predicate_source(&parts, 5)?)),
             None => None,
         };
-        Ok(Op::Lop3 { d, p, table, a, b, c, logic })
+        Ok(Op::Alu(Alu::Lop3 { d, p, table, a, b, c, logic }))
     }
 
     fn dot(&mut self, fours: bool, mut parts: Parts<'a, '_>) -> Result<Op, Error> {

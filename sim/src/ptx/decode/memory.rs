@@ -170,11 +170,9 @@ impl<'a> Decoder<'a> {
         if !parts.take("async") {
             return Err(parts.unsupported(format!("the instruction `{}`", parts.text.name)));
         }
-        let number = |parts: &Parts<'a, '_>| match parts.operand(0)? {
-            Operand::Literal(crate::ptx::lex::Literal::Int(n)) => {
-                u32::try_from(*n).map_err(|_| parts.error("a number of groups is not negative"))
-            }
-            _ => Err(parts.error("the number of groups is a literal")),
+        let number = |parts: &Parts<'a, '_>| {
+            let n = parts.operand(0)?.integer().and_then(|n| u32::try_from(n).ok());
+            n.ok_or_else(|| parts.error("the number of groups is a literal"))
         };
         if parts.take("commit_group") {
             parts.done(0..=0)?;
@@ -213,10 +211,7 @@ impl<'a> Decoder<'a> {
         let (mut read, mut ignore) =
             (None, super::super::op::Predicate { negated: true, ..ALWAYS });
         if parts.text.operands.len() > 3 + usize::from(hint) {
-            let name = match parts.operand(3)? {
-                Operand::Name(name) => self.lookup(name),
-                _ => None,
-            };
+            let name = parts.operand(3)?.name().and_then(|name| self.lookup(name));
             if matches!(name, Some(super::Binding::Predicate(_))) {
                 ignore = self.predicate_source(&parts, 3)?;
             } else {

@@ -3,7 +3,7 @@
 use super::{Decoder, Parts};
 use crate::ptx::{
     Error,
-    op::{AddressSpace, F1, Logic, Op, Predicate, TRUE, Type},
+    op::{AddressSpace, Alu, F1, Logic, Op, Predicate, TRUE, Type},
     text::Operand,
 };
 
@@ -22,10 +22,10 @@ impl<'a> Decoder<'a> {
                     let d = self.predicate_result(&parts, &operand)?;
                     let a = self.predicate_source(&parts, 1)?;
                     let b = self.predicate_source(&parts, 2)?;
-                    return Ok(Op::SelectPredicate { d, a, b, p });
+                    return Ok(Op::Alu(Alu::SelectPredicate { d, a, b, p }));
                 }
                 let (a, b) = (self.source(&parts, 1, kind)?, self.source(&parts, 2, kind)?);
-                Ok(Op::Select { d: self.result(&parts, 0)?, a, b, p })
+                Ok(Op::Alu(Alu::Select { d: self.result(&parts, 0)?, a, b, p }))
             }
             "slct" => {
                 parts.take("ftz");
@@ -72,7 +72,7 @@ impl<'a> Decoder<'a> {
                 parts.done(2..=2)?;
                 let operand = parts.operand(0)?.clone();
                 let p = self.predicate_result(&parts, &operand)?;
-                Ok(Op::IsSpace { p, a: self.source(&parts, 1, Type::Bits(64))?, space })
+                Ok(Op::Alu(Alu::IsSpace { p, a: self.source(&parts, 1, Type::Bits(64))?, space }))
             }
             "mapa" => {
                 parts.take_any(&["shared::cluster"]);
@@ -97,7 +97,7 @@ impl<'a> Decoder<'a> {
             let d = self.predicate_result(&parts, &to)?;
             let a = self.predicate_source(&parts, 1)?;
             let b = Predicate { slot: TRUE, negated: false };
-            return Ok(Op::Predicates { logic: Logic::And, d, a, b });
+            return Ok(Op::Alu(Alu::Predicates { logic: Logic::And, d, a, b }));
         }
         if kind.bits() == 128 {
             return Err(parts.unsupported("registers of 128 bits"));
@@ -108,12 +108,12 @@ impl<'a> Decoder<'a> {
                 let part = Type::Bits(bits.max(1));
                 let slots: Result<Vec<_>, _> =
                     list.iter().map(|o| self.source_of(&parts, o, part)).collect();
-                Ok(Op::Pack { d: self.result(&parts, 0)?, parts: slots?, bits })
+                Ok(Op::Alu(Alu::Pack { d: self.result(&parts, 0)?, parts: slots?, bits }))
             }
             (Operand::Vector(list), _) if list.len() > 1 => {
                 let bits = kind.bits() / list.len() as u32;
                 let a = self.source(&parts, 1, kind)?;
-                Ok(Op::Unpack { parts: self.results(&parts, 0)?, a, bits })
+                Ok(Op::Alu(Alu::Unpack { parts: self.results(&parts, 0)?, a, bits }))
             }
             (
                 _,

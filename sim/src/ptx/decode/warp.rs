@@ -4,8 +4,8 @@ use super::{Decoder, Parts};
 use crate::ptx::{
     Error, matrix,
     op::{
-        ALWAYS, AddressSpace, AtomicOp, BarrierKind, Fence, GroupMatrix, Op, SINK, Shuffle, Type,
-        Vote, WarpMatrix,
+        ALWAYS, AddressSpace, AtomicOp, BarrierKind, Fence, GroupMatrix, Op, SINK, Shuffle,
+        Together, Type, Vote, WarpMatrix,
     },
     text::Operand,
 };
@@ -40,7 +40,7 @@ impl<'a> Decoder<'a> {
             "activemask" => {
                 parts.take("b32");
                 parts.done(1..=1)?;
-                return Ok(Op::ActiveMask { d: self.result(&parts, 0)? });
+                return Ok(Op::Together(Together::ActiveMask { d: self.result(&parts, 0)? }));
             }
             _ => {}
         }
@@ -66,7 +66,7 @@ impl<'a> Decoder<'a> {
                 let (d, p) = self.pair(&parts, 0)?;
                 let p = self.predicate_result(&parts, &p)?;
                 let d = self.result_of(&parts, &d)?.0;
-                Ok(Op::Shuffle { mode, d, p, a, b, c, members })
+                Ok(Op::Together(Together::Shuffle { mode, d, p, a, b, c, members }))
             }
             "vote" => {
                 let vote = match parts.take_any(&["all", "any", "uni", "ballot"]) {
@@ -86,7 +86,7 @@ impl<'a> Decoder<'a> {
                 } else {
                     (SINK, self.predicate_result(&parts, &operand)?)
                 };
-                Ok(Op::Vote { vote, d, p, a, members })
+                Ok(Op::Together(Together::Vote { vote, d, p, a, members }))
             }
             "match" => {
                 let all = parts.take("all");
@@ -97,7 +97,13 @@ impl<'a> Decoder<'a> {
                 let members = self.source(&parts, 2, WORD)?;
                 let (d, p) = self.pair(&parts, 0)?;
                 let p = self.predicate_result(&parts, &p)?;
-                Ok(Op::Match { all, d: self.result_of(&parts, &d)?.0, p, a, members })
+                Ok(Op::Together(Together::Match {
+                    all,
+                    d: self.result_of(&parts, &d)?.0,
+                    p,
+                    a,
+                    members,
+                }))
             }
             "redux" => {
                 let op = match parts.take_any(&["add", "min", "max", "and", "or", "xor"]) {
@@ -113,14 +119,20 @@ impl<'a> Decoder<'a> {
                 parts.done(3..=3)?;
                 let a = self.source(&parts, 1, kind)?;
                 let members = self.source(&parts, 2, WORD)?;
-                Ok(Op::Reduce { op, kind, d: self.result(&parts, 0)?, a, members })
+                Ok(Op::Together(Together::Reduce {
+                    op,
+                    kind,
+                    d: self.result(&parts, 0)?,
+                    a,
+                    members,
+                }))
             }
             "elect" => {
                 parts.done(2..=2)?;
                 let members = self.source(&parts, 1, WORD)?;
                 let (d, p) = self.pair(&parts, 0)?;
                 let p = self.predicate_result(&parts, &p)?;
-                Ok(Op::Elect { d: self.result_of(&parts, &d)?.0, p, members })
+                Ok(Op::Together(Together::Elect { d: self.result_of(&parts, &d)?.0, p, members }))
             }
             _ => {
                 parts.take("aligned");
@@ -129,7 +141,7 @@ impl<'a> Decoder<'a> {
                 parts.take("b16");
                 parts.done(2..=2)?;
                 let a = self.source(&parts, 1, WORD)?;
-                Ok(Op::MoveMatrix { d: self.result(&parts, 0)?, a })
+                Ok(Op::Together(Together::MoveMatrix { d: self.result(&parts, 0)?, a }))
             }
         }
     }
@@ -170,7 +182,9 @@ impl<'a> Decoder<'a> {
         if parts.take("warp") {
             parts.take("sync");
             parts.done(1..=1)?;
-            return Ok(Op::WarpBarrier { members: self.source(&parts, 0, WORD)? });
+            return Ok(Op::Together(Together::WarpBarrier {
+                members: self.source(&parts, 0, WORD)?,
+            }));
         }
         if parts.has("cluster") {
             let what = "barriers of clusters. Instead: `bar.sync`, as clusters have one block here";
@@ -292,10 +306,8 @@ impl<'a> Decoder<'a> {
         let keep = self.predicate_source(&parts, 3)?;
         let mut flags = vec![];
         for operand in parts.text.operands.iter().skip(4) {
-            match operand {
-                Operand::Literal(crate::ptx::lex::Literal::Int(x)) => flags.push(*x),
-                _ => return Err(parts.error("scales and transpositions are literals")),
-            }
+            let flag = operand.integer();
+            flags.push(flag.ok_or_else(|| parts.error("scales and transpositions are literals"))?);
         }
         let at = |i: usize| flags.get(i).copied().unwrap_or(0);
         let negate = [at(0) == -1, at(1) == -1];

@@ -10,7 +10,7 @@ use crate::ptx::{
     memory::{PENDING, WRITTEN},
     op::{Access, Address, AddressSpace, SINK, signed},
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Where an access lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,13 +65,32 @@ impl<'a> Machine<'a> {
         at: u64,
         size: usize,
     ) -> Option<Place> {
-        let align = size.next_power_of_two() as u64;
+        self.place_part(site, space, at, size, size.next_power_of_two() as u64)
+    }
+
+    /// The same where the alignment is not that of the size: a copy that reads a part of what it writes.
+    pub(super) fn place_part(
+        &mut self,
+        site: Site,
+        space: AddressSpace,
+        at: u64,
+        size: usize,
+        align: u64,
+    ) -> Option<Place> {
         let bounds =
             |length: usize| at.checked_add(size as u64).is_some_and(|end| end <= length as u64);
         let (place, name, offset, length) = match space {
             AddressSpace::Shared => {
                 let n = self.shared.len();
-                (bounds(n).then_some(Place::Shared(at as usize)), "shared memory", at as i64, n)
+                // Nothing lies between the static and the dynamic part.
+                let gap = u64::from(self.kernel.shared)..u64::from(self.dynamic());
+                let in_gap = at < gap.end && at.saturating_add(size as u64) > gap.start;
+                (
+                    (bounds(n) && !in_gap).then_some(Place::Shared(at as usize)),
+                    "shared memory",
+                    at as i64,
+                    n,
+                )
             }
             AddressSpace::Local => {
                 let n = self.kernel.local as usize;
@@ -100,7 +119,7 @@ impl<'a> Machine<'a> {
             });
             return None;
         }
-        if at % align != 0 {
+        if !at.is_multiple_of(align) {
             let name = self.name(space, at).unwrap_or(name.into());
             self.find(site, Kind::Misaligned, (&name, offset, at), || {
                 format!("{size} bytes at offset {offset} of {name}: no multiple of {align}")
@@ -239,6 +258,7 @@ impl<'a> Machine<'a> {
                 if self.full {
                     self.look_global(site, index, at, size, how, Some(bytes));
                 }
+                warp.fenced &= how.strong;
                 let Some(buffer) = self.memory.buffer_mut(index) else { return };
                 buffer.bytes[at..at + size].copy_from_slice(bytes);
                 if !buffer.state.is_empty() {
@@ -324,7 +344,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn look_global(
+    pub(super) fn look_global(
         &mut self,
         site: Site,
         index: usize,
@@ -402,6 +422,7 @@ impl<'a> Machine<'a> {
         let total = access.registers.len() * size;
         self.cost(warp, access.address, total as u32, pc, mask);
         let how = Manner { strong: access.order.strong, asynchronous: false };
+        let mut told = None;
         for lane in each(mask) {
             let site = self.site(warp, pc, lane);
             let (space, at) = self.target(warp, access.address, lane);
@@ -412,7 +433,7 @@ impl<'a> Machine<'a> {
                 bytes[n * size..(n + 1) * size].copy_from_slice(&value[..size]);
             }
             if access.order.strong {
-                self.showed(warp, place, lane, access.order);
+                self.showed(warp, place, mask, access.order, &mut told);
             }
             self.write(site, warp, place, how, &bytes[..total]);
         }
@@ -460,7 +481,8 @@ pub fn words(at: usize, size: usize) -> impl Iterator<Item = (usize, u8)> {
 /// The last write and the last read of words of global memory, in pages that are made when they are met.
 #[derive(Default)]
 pub struct GlobalShadow {
-    pages: HashMap<(usize, usize), Vec<GlobalWord>>,
+    /// By buffer and page.
+    pages: Vec<Vec<Vec<GlobalWord>>>,
 }
 
 const PAGE: usize = 1024;
@@ -478,7 +500,18 @@ impl GlobalShadow {
         let nobody =
             Epoch { time: 0, agent: 0, lane: 0, bytes: 0, strong: false, asynchronous: false };
         let empty = GlobalWord { write: (0, nobody), read: (0, nobody), shared: false };
-        let page = self.pages.entry((buffer, word / PAGE)).or_insert_with(|| vec![empty; PAGE]);
+        let n = word / PAGE;
+        if self.pages.len() <= buffer {
+            self.pages.resize(buffer + 1, vec![]);
+        }
+        let pages = &mut self.pages[buffer];
+        if pages.len() <= n {
+            pages.resize(n + 1, vec![]);
+        }
+        let page = &mut pages[n];
+        if page.is_empty() {
+            page.resize(PAGE, empty);
+        }
         &mut page[word % PAGE]
     }
 }

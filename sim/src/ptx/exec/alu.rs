@@ -4,7 +4,7 @@ use super::{Warp, each, lanes, predicate, put, put_predicate};
 use crate::ptx::{
     float::{self, Conversion, F16, F32, F64, Format, Round, Saturate},
     op::{
-        AddressSpace, Compare, Cvt, Float, FloatOp, FloatTest, Lanes, Logic, Op, Predicate, Type,
+        AddressSpace, Alu, Compare, Cvt, Float, FloatOp, FloatTest, Lanes, Logic, Predicate, Type,
         mask_of, signed,
     },
 };
@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 
 /// One operation of floats in all lanes of the mask.
 pub fn float(f: &Float, a: &Lanes, b: &Lanes, c: &Lanes, mask: u32) -> Lanes {
-    if f.format == F32 && f.how == Conversion::nearest() {
+    if f.format == F32 && !f.packed && f.how == Conversion::nearest() {
         // Rust's f32 is PTX's, but for the bits of a NaN.
         let single = |x: u64| f32::from_bits(x as u32);
         let bits = |x: f32| u64::from(float::canonical(x).to_bits());
@@ -72,12 +72,17 @@ fn value(format: Format, bits: u64, flush: bool) -> f64 {
 
 fn one(f: &Float, a: u64, b: u64, c: u64) -> u64 {
     let sign = 1u64 << (f.format.bits - 1);
-    match f.op {
-        FloatOp::CopySign => return b & !sign | a & sign,
-        FloatOp::Neg if !f.how.flush => return a ^ sign,
-        FloatOp::Abs if !f.how.flush => return a & !sign,
-        _ if f.format == F64 => return double(f, a, b, c),
-        _ => {}
+    if f.op == FloatOp::CopySign {
+        return b & !sign | a & sign;
+    }
+    if f.op == FloatOp::Neg && !f.how.flush {
+        return a ^ sign;
+    }
+    if f.op == FloatOp::Abs && !f.how.flush {
+        return a & !sign;
+    }
+    if f.format == F64 {
+        return double(f, a, b, c);
     }
     let flush = f.how.flush && f.format == F32;
     let [x, y, z] = [a, b, c].map(|bits| value(f.format, bits, flush));
@@ -242,15 +247,15 @@ fn join(logic: Logic, a: u32, b: u32) -> u32 {
     }
 }
 
-pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
+pub fn execute(warp: &mut Warp<'_>, op: &Alu, mask: u32) {
     match op {
-        Op::Bfi { d, a, b, c, e, bits } => {
+        Alu::Bfi { d, a, b, c, e, bits } => {
             let r = &warp.registers;
             let [a, b, c, e] = [a, b, c, e].map(|s| &r[*s as usize]);
             let value = std::array::from_fn(|i| lanes::insert(a[i], b[i], c[i], e[i], *bits));
             put(warp, *d, &value, mask);
         }
-        Op::Lop3 { d, p, table, a, b, c, logic } => {
+        Alu::Lop3 { d, p, table, a, b, c, logic } => {
             let r = &warp.registers;
             let [a, b, c] = [a, b, c].map(|s| &r[*s as usize]);
             let value: Lanes = std::array::from_fn(|i| lanes::lop3(a[i], b[i], c[i], *table));
@@ -259,7 +264,7 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             put(warp, *d, &value, mask);
             put_predicate(warp, *p, some, mask);
         }
-        Op::Carry { d, a, b, bits, minus, takes, gives, .. } => {
+        Alu::Carry { d, a, b, bits, minus, takes, gives, .. } => {
             let r = &warp.registers;
             let (a, b) = (&r[*a as usize], &r[*b as usize]);
             let carry = warp.carry;
@@ -278,20 +283,20 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             }
             put(warp, *d, &out, mask);
         }
-        Op::Convert { cvt, d, a } => {
+        Alu::Convert { cvt, d, a } => {
             let a = &warp.registers[*a as usize];
             let mut out = [0; 32];
             each(mask).for_each(|i| out[i] = convert(cvt, a[i]));
             put(warp, *d, &out, mask);
         }
-        Op::ConvertPair { cvt, d, high, low } => {
+        Alu::ConvertPair { cvt, d, high, low } => {
             let (high, low) = (&warp.registers[*high as usize], &warp.registers[*low as usize]);
             let half = cvt.to.bits() / 2;
             let mut out = [0; 32];
             each(mask).for_each(|i| out[i] = convert(cvt, high[i]) << half | convert(cvt, low[i]));
             put(warp, *d, &out, mask);
         }
-        Op::ConvertHalves { cvt, d, a } => {
+        Alu::ConvertHalves { cvt, d, a } => {
             let a = &warp.registers[*a as usize];
             let (from, to) = (cvt.from.bits() / 2, cvt.to.bits() / 2);
             let mut out = [0; 32];
@@ -301,14 +306,14 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             }
             put(warp, *d, &out, mask);
         }
-        Op::SetPredicate { compare: accept, kind, flush, p, q, a, b, logic } => {
+        Alu::SetPredicate { compare: accept, kind, flush, p, q, a, b, logic } => {
             let [low, high] = compare(warp, (*accept, *kind, *flush), *a, *b, mask);
             let second = if matches!(kind, Type::Pair(_)) { high } else { !low };
             let (low, second) = (combine(warp, low, *logic), combine(warp, second, *logic));
             put_predicate(warp, *p, low, mask);
             put_predicate(warp, *q, second, mask);
         }
-        Op::Set { compare: accept, kind, flush, d, yes, a, b, logic } => {
+        Alu::Set { compare: accept, kind, flush, d, yes, a, b, logic } => {
             let [low, high] = compare(warp, (*accept, *kind, *flush), *a, *b, mask);
             let (low, high) = (combine(warp, low, *logic), combine(warp, high, *logic));
             let pair = matches!(kind, Type::Pair(_));
@@ -318,21 +323,21 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             });
             put(warp, *d, &out, mask);
         }
-        Op::Select { d, a, b, p } => {
+        Alu::Select { d, a, b, p } => {
             let p = predicate(&warp.predicates, *p);
             let (a, b) = (&warp.registers[*a as usize], &warp.registers[*b as usize]);
             let out = std::array::from_fn(|i| if p >> i & 1 == 1 { a[i] } else { b[i] });
             put(warp, *d, &out, mask);
         }
-        Op::SelectPredicate { d, a, b, p } => {
+        Alu::SelectPredicate { d, a, b, p } => {
             let [a, b, p] = [a, b, p].map(|x| predicate(&warp.predicates, *x));
             put_predicate(warp, *d, a & p | b & !p, mask);
         }
-        Op::Predicates { logic, d, a, b } => {
+        Alu::Predicates { logic, d, a, b } => {
             let [a, b] = [a, b].map(|x| predicate(&warp.predicates, *x));
             put_predicate(warp, *d, join(*logic, a, b), mask);
         }
-        Op::TestFloat { p, a, format, test } => {
+        Alu::TestFloat { p, a, format, test } => {
             let a = &warp.registers[*a as usize];
             let mut out = 0;
             for i in each(mask) {
@@ -352,7 +357,7 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             }
             put_predicate(warp, *p, out, mask);
         }
-        Op::Pack { d, parts, bits } => {
+        Alu::Pack { d, parts, bits } => {
             let mut out = [0; 32];
             for (n, part) in parts.iter().enumerate() {
                 let part = &warp.registers[*part as usize];
@@ -362,14 +367,14 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
             }
             put(warp, *d, &out, mask);
         }
-        Op::Unpack { parts, a, bits } => {
+        Alu::Unpack { parts, a, bits } => {
             let a = warp.registers[*a as usize];
             for (n, part) in parts.iter().enumerate() {
                 let value = a.map(|x| x >> (n as u32 * bits) & mask_of(*bits));
                 put(warp, *part, &value, mask);
             }
         }
-        Op::IsSpace { p, a, space } => {
+        Alu::IsSpace { p, a, space } => {
             let a = &warp.registers[*a as usize];
             let window = match space {
                 AddressSpace::Shared => 1,
@@ -382,6 +387,5 @@ pub fn execute(warp: &mut Warp<'_>, op: &Op, mask: u32) {
                 a.iter().enumerate().fold(0, |m, (i, x)| m | u32::from(of(*x) == window) << i);
             put_predicate(warp, *p, out, mask);
         }
-        _ => {}
     }
 }

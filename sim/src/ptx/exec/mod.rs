@@ -9,6 +9,7 @@ mod atomic;
 mod barriers;
 mod copies;
 pub mod lanes;
+mod schedule;
 mod tiles;
 mod together;
 
@@ -19,21 +20,13 @@ use super::{
         report::{Finding, Kind, Line, Report, Statistics},
     },
     launch::{Check, Launch, Order},
-    memory::{EMPTY, Memory},
-    op::{GroupMatrix, Instruction, Kernel, Lanes, Op, Predicate, SINK, Special, TRUE},
+    memory::Memory,
+    op::{GroupMatrix, Instruction, Kernel, Lanes, Op, Predicate, SINK},
 };
 use access::GlobalShadow;
 use barriers::{Barrier, MemoryBarrier};
 use copies::{BulkCopy, Pending};
 use std::collections::{BTreeMap, HashMap, HashSet};
-
-/// Dynamic shared memory is aligned to this.
-const ALIGN: u32 = 1024;
-/// Instructions of a turn.
-const TURN: u32 = 256;
-/// Turns in which nothing happens before copies are hurried, and before it is a deadlock.
-const PATIENCE: u32 = 2;
-const DEADLOCK: u32 = 64;
 
 pub struct Setup<'a> {
     pub module: &'a Module,
@@ -79,8 +72,10 @@ struct Warp<'a> {
     local: Vec<u8>,
     /// The poll that failed last, and the instructions since.
     polled: Option<(u32, u32)>,
-    /// A fence of the device came since the last write; what was read by a relaxed access waits for one.
+    /// A fence came since the last write to global memory.
     fenced: bool,
+    /// What lanes saw by relaxed accesses, until a fence.
+    seen: Vec<(u32, Knowledge)>,
 }
 
 struct Product<'a> {
@@ -249,190 +244,6 @@ impl<'a> Machine<'a> {
         Report { findings: self.findings, statistics }
     }
 
-    fn block(&mut self, number: u32) {
-        let launch = self.setup.launch;
-        let [x, y, _] = launch.grid;
-        self.block = [number % x, number / x % y, number / x / y];
-        self.number = number;
-        let threads = launch.block.iter().product::<u32>();
-        let count = threads.div_ceil(32) as usize;
-        let size = self.dynamic() as usize + launch.shared as usize;
-        self.shared.clear();
-        self.shared.resize(size, 0xff);
-        self.state.clear();
-        self.state.resize(size, EMPTY);
-        if self.full {
-            match &mut self.shadow {
-                Some(shadow) => shadow.reset(),
-                None => self.shadow = Some(Shadow::new(size.div_ceil(4), count + 1)),
-            }
-        }
-        self.clocks = Clocks::new(count);
-        self.barriers = vec![Barrier::default(); 16];
-        self.memory_barriers.clear();
-        self.copies = (0..count).map(|_| vec![]).collect();
-        self.copy_group = vec![[0; 32]; count];
-        self.bulk.clear();
-        self.bulk_group = vec![0; count];
-        self.acquired.clear();
-        self.seen.clear();
-        let mut warps: Vec<Warp<'a>> = (0..count).map(|w| self.warp(w, threads)).collect();
-        self.alive = warps.iter().map(|w| w.alive).collect();
-        self.blocks += 1;
-        self.turns(&mut warps);
-        self.leave(&warps);
-    }
-
-    /// Where dynamic shared memory begins.
-    fn dynamic(&self) -> u32 {
-        match self.kernel.shared {
-            0 => 0,
-            n => n.next_multiple_of(ALIGN.min(n.next_power_of_two()).max(16)),
-        }
-    }
-
-    fn warp(&self, index: usize, threads: u32) -> Warp<'a> {
-        let kernel = self.kernel;
-        let launch = self.setup.launch;
-        let mut registers = vec![[0; 32]; kernel.registers as usize];
-        let first = 32 * index as u32;
-        let [bx, by, _] = launch.block;
-        for (slot, special) in &kernel.special {
-            let lane = |f: &dyn Fn(u32) -> u64| std::array::from_fn(|l| f(l as u32));
-            let thread = |l: u32| {
-                let t = first + l;
-                [t % bx, t / bx % by, t / bx / by]
-            };
-            registers[*slot as usize] = match *special {
-                Special::Thread(i) => lane(&|l| thread(l)[i as usize % 3].into()),
-                Special::Threads(i) => [launch.block[i as usize % 3].into(); 32],
-                Special::Block(i) => [self.block[i as usize % 3].into(); 32],
-                Special::Blocks(i) => [launch.grid[i as usize % 3].into(); 32],
-                Special::Lane => lane(&|l| l.into()),
-                Special::Warp => [index as u64; 32],
-                Special::Warps => [threads.div_ceil(32).into(); 32],
-                Special::MaskEqual => lane(&|l| 1 << l),
-                Special::MaskBelow => lane(&|l| (1 << l) - 1),
-                Special::MaskUpTo => lane(&|l| (2 << l) - 1),
-                Special::MaskAbove => lane(&|l| 0xffff_ffff & !((2u64 << l) - 1)),
-                Special::MaskFrom => lane(&|l| 0xffff_ffff & !((1u64 << l) - 1)),
-                Special::DynamicShared => [launch.shared.into(); 32],
-                Special::TotalShared => [self.shared.len() as u64; 32],
-                Special::Constant(x) => [x; 32],
-            };
-        }
-        for (slot, name, offset) in &kernel.globals {
-            let base = if name.is_empty() {
-                self.dynamic().into()
-            } else {
-                let known = self.setup.addresses.iter().find(|(n, _)| n == name);
-                known.map_or(0, |(_, address)| *address)
-            };
-            registers[*slot as usize] = [base.wrapping_add(*offset as u64); 32];
-        }
-        let alive = if threads - first >= 32 { u32::MAX } else { (1 << (threads - first)) - 1 };
-        let mut predicates = vec![0; kernel.predicates as usize];
-        predicates[TRUE as usize] = u32::MAX;
-        Warp {
-            index,
-            registers,
-            predicates,
-            carry: 0,
-            frames: vec![Frame { pc: 0, meet: u32::MAX, mask: alive }],
-            alive,
-            waits: false,
-            products: vec![],
-            group: 0,
-            unfenced: false,
-            local: vec![0; kernel.local as usize * 32],
-            polled: None,
-            fenced: false,
-        }
-    }
-
-    fn turns(&mut self, warps: &mut [Warp<'a>]) {
-        let random = self.setup.launch.order == Order::Random;
-        let (mut idle, start) = (0, self.instructions);
-        let mut next = 0;
-        let mut moved = false;
-        loop {
-            if next == warps.len() {
-                if warps.iter().all(|w| w.frames.is_empty()) {
-                    return;
-                }
-                idle = if moved { 0 } else { idle + 1 };
-                if idle >= PATIENCE && self.hurry() {
-                    idle = 0;
-                }
-                let endless = self.instructions - start > self.setup.launch.limit;
-                if idle > DEADLOCK || endless {
-                    self.stuck(warps, endless);
-                    return;
-                }
-                (next, moved) = (0, false);
-            }
-            let w = if random { self.chance(warps.len() as u64) as usize } else { next };
-            next += 1;
-            let warp = &mut warps[w];
-            if warp.waits {
-                warp.waits = self.barriers.iter().any(|b| b.waits(w));
-                if warp.waits {
-                    continue;
-                }
-            }
-            let turn = if random { 1 + self.chance(u64::from(TURN)) as u32 } else { TURN };
-            for _ in 0..turn {
-                if warp.frames.is_empty() {
-                    break;
-                }
-                let before = warp.polled;
-                match self.step(warp) {
-                    Turn::Go => moved |= before.is_none_or(|(_, n)| n > 64),
-                    Turn::Wait => break,
-                }
-            }
-        }
-    }
-
-    /// Names the warps that wait for ever.
-    fn stuck(&mut self, warps: &[Warp<'a>], endless: bool) {
-        for warp in warps {
-            let Some(frame) = warp.frames.last() else { continue };
-            let pc = if warp.waits { frame.pc.saturating_sub(1) } else { frame.pc };
-            let pc = pc.min(self.kernel.code.len() as u32 - 1);
-            let pc = warp.polled.map_or(pc, |(at, _)| at);
-            let site =
-                Site { pc, warp: warp.index, lane: frame.mask.trailing_zeros() as usize % 32 };
-            self.find(site, Kind::Deadlock, ("", 0, 0), || {
-                if endless {
-                    "this block does not come to an end".into()
-                } else {
-                    "this warp waits for what no other warp will do".into()
-                }
-            });
-        }
-    }
-
-    /// Copies and products that nobody waited for.
-    fn leave(&mut self, warps: &[Warp<'a>]) {
-        for warp in warps {
-            if let Some(product) = warp.products.first() {
-                let site = Site { pc: product.pc, warp: warp.index, lane: 0 };
-                self.find(site, Kind::LeftBehind, ("", 0, 0), || {
-                    "the kernel ends before this product was waited for".into()
-                });
-            }
-        }
-        if let Some(copy) = self.bulk.iter().find(|c| !c.done && c.to_shared) {
-            let site = copy.site;
-            self.find(site, Kind::LeftBehind, ("", 0, 0), || {
-                "the block ends before this copy was waited for".into()
-            });
-        }
-        // Those that write global memory end by themselves; the others of `cp.async` write what nobody sees.
-        self.finish_bulk(|copy| !copy.to_shared);
-    }
-
     fn step(&mut self, warp: &mut Warp<'a>) -> Turn {
         let end = self.kernel.code.len() as u32;
         while let Some(frame) = warp.frames.last() {
@@ -463,33 +274,24 @@ impl<'a> Machine<'a> {
         if mask == 0 {
             return Turn::Go;
         }
-        match instruction.op {
-            Op::Branch(target) if mask == active => frame.pc = target,
-            Op::Branch(target) => {
-                let meet = instruction.meet;
-                frame.pc = meet;
-                let mut part = |at: u32, mask: u32| {
-                    if at != meet {
-                        warp.frames.push(Frame { pc: at, meet, mask });
-                    }
-                };
-                part(pc + 1, active & !mask);
-                part(target, mask);
+        if let Op::Branch(target) = instruction.op {
+            if mask == active {
+                frame.pc = target;
+                return Turn::Go;
             }
-            Op::Exit => self.exit(warp, mask),
-            Op::Trap => {
-                let site = Site { pc, warp: warp.index, lane: mask.trailing_zeros() as usize };
-                self.find(site, Kind::Trap, ("", 0, 0), || "the kernel gave up".into());
-                self.exit(warp, mask);
-            }
-            _ => {
-                if !self.group_registers.is_empty() {
-                    self.guard_products(warp, instruction, pc);
+            let meet = instruction.meet;
+            frame.pc = meet;
+            for (at, mask) in [(pc + 1, active & !mask), (target, mask)] {
+                if at != meet {
+                    warp.frames.push(Frame { pc: at, meet, mask });
                 }
-                return self.execute(warp, instruction, pc, mask);
             }
+            return Turn::Go;
         }
-        Turn::Go
+        if !self.group_registers.is_empty() {
+            self.guard_products(warp, instruction, pc);
+        }
+        self.execute(warp, instruction, pc, mask)
     }
 
     fn exit(&mut self, warp: &mut Warp<'a>, mask: u32) {
@@ -525,7 +327,13 @@ impl<'a> Machine<'a> {
         mask: u32,
     ) -> Turn {
         match &instruction.op {
-            Op::Nop | Op::Prefetch | Op::Branch(_) | Op::Exit | Op::Trap => {}
+            Op::Nop | Op::Prefetch | Op::Branch(_) => {}
+            Op::Exit => self.exit(warp, mask),
+            Op::Trap => {
+                let site = self.site(warp, pc, mask.trailing_zeros() as usize);
+                self.find(site, Kind::Trap, ("", 0, 0), || "the kernel gave up".into());
+                self.exit(warp, mask);
+            }
             Op::F1 { f, d, a } => {
                 let value = f(&warp.registers[*a as usize]);
                 put(warp, *d, &value, mask);
@@ -544,21 +352,8 @@ impl<'a> Machine<'a> {
                 let value = alu::float(f, &r[*a as usize], &r[*b as usize], &r[*c as usize], mask);
                 put(warp, *d, &value, mask);
             }
-            Op::Bfi { .. }
-            | Op::Lop3 { .. }
-            | Op::Carry { .. }
-            | Op::Convert { .. }
-            | Op::ConvertPair { .. }
-            | Op::ConvertHalves { .. }
-            | Op::SetPredicate { .. }
-            | Op::Set { .. }
-            | Op::Select { .. }
-            | Op::SelectPredicate { .. }
-            | Op::Predicates { .. }
-            | Op::TestFloat { .. }
-            | Op::Pack { .. }
-            | Op::Unpack { .. }
-            | Op::IsSpace { .. } => alu::execute(warp, &instruction.op, mask),
+            Op::Alu(op) => alu::execute(warp, op, mask),
+            Op::Together(op) => self.together(warp, op, pc, mask),
             Op::Clock { d, mask: width } => {
                 let value = [self.ticks & width; 32];
                 put(warp, *d, &value, mask);
@@ -566,14 +361,6 @@ impl<'a> Machine<'a> {
             Op::Load(access) => self.load(warp, access, pc, mask),
             Op::Store(access) => self.store(warp, access, pc, mask),
             Op::Atomic(atomic) => self.atomic(warp, atomic, pc, mask),
-            Op::Shuffle { .. }
-            | Op::Vote { .. }
-            | Op::Match { .. }
-            | Op::Reduce { .. }
-            | Op::ActiveMask { .. }
-            | Op::Elect { .. }
-            | Op::MoveMatrix { .. }
-            | Op::WarpBarrier { .. } => self.together(warp, &instruction.op, pc, mask),
             Op::Barrier { kind, id, count, aligned, a, p, d } => {
                 let arrival = barriers::Arrival {
                     kind: *kind,

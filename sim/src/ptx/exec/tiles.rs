@@ -11,8 +11,9 @@ use crate::ptx::{
     op::{Address, AddressSpace, GroupMatrix, Lanes, SINK, Slot, WarpMatrix},
 };
 
-/// Shared memory wraps in 18 bits of a descriptor's address.
+/// What a lane of `ldmatrix` reads, and the grain of descriptors.
 const PIECE: usize = 16;
+type Piece = [u8; PIECE];
 
 impl<'a> Machine<'a> {
     #[expect(clippy::too_many_arguments, reason = "the fields of an instruction")]
@@ -166,11 +167,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The pieces of A and B in shared memory.
-    fn pieces(
-        &mut self,
-        warp: &Warp<'_>,
-        product: &Product<'_>,
-    ) -> Option<(Vec<[u8; 16]>, Vec<[u8; 16]>)> {
+    fn pieces(&mut self, warp: &Warp<'_>, product: &Product<'_>) -> Option<[Vec<Piece>; 2]> {
         let of = product.of;
         let b = of.mma.addresses_b(product.b, of.trans[1]);
         let a =
@@ -194,11 +191,11 @@ impl<'a> Machine<'a> {
             };
             addresses.into_iter().map(read).collect::<Vec<_>>()
         };
-        Some((fetch(a), fetch(b)))
+        Some([fetch(a), fetch(b)])
     }
 
     fn run_product(&mut self, warp: &mut Warp<'a>, product: &Product<'a>) {
-        let Some((a, b)) = self.pieces(warp, product) else { return };
+        let Some([a, b]) = self.pieces(warp, product) else { return };
         let of = product.of;
         // Each warp makes its own 16 rows of the 64.
         let first = 32 * (warp.index % 4);

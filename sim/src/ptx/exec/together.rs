@@ -4,7 +4,7 @@ use super::{Machine, Warp, atomic, each, predicate, put, put_predicate};
 use crate::ptx::{
     check::report::Kind,
     matrix,
-    op::{Lanes, Op, Shuffle, Vote},
+    op::{Lanes, Shuffle, Together, Vote},
 };
 
 impl<'a> Machine<'a> {
@@ -22,9 +22,9 @@ impl<'a> Machine<'a> {
         mask
     }
 
-    pub(super) fn together(&mut self, warp: &mut Warp<'a>, op: &Op, pc: u32, mask: u32) {
+    pub(super) fn together(&mut self, warp: &mut Warp<'a>, op: &Together, pc: u32, mask: u32) {
         match op {
-            Op::Shuffle { mode, d, p, a, b, c, members } => {
+            Together::Shuffle { mode, d, p, a, b, c, members } => {
                 let members = self.members(warp, *members, pc, mask);
                 let [a, b, c] = [a, b, c].map(|s| warp.registers[*s as usize]);
                 let (mut out, mut found, mut absent) = ([0; 32], 0u32, None);
@@ -46,7 +46,7 @@ impl<'a> Machine<'a> {
                 put(warp, *d, &out, mask);
                 put_predicate(warp, *p, found, mask);
             }
-            Op::Vote { vote, d, p, a, members } => {
+            Together::Vote { vote, d, p, a, members } => {
                 let members = self.members(warp, *members, pc, mask);
                 let yes = predicate(&warp.predicates, *a) & members;
                 let value = match vote {
@@ -60,7 +60,7 @@ impl<'a> Machine<'a> {
                 };
                 put_predicate(warp, *p, if value { u32::MAX } else { 0 }, mask);
             }
-            Op::Match { all, d, p, a, members } => {
+            Together::Match { all, d, p, a, members } => {
                 let members = self.members(warp, *members, pc, mask);
                 let a = warp.registers[*a as usize];
                 let equal = |lane: usize| {
@@ -74,21 +74,21 @@ impl<'a> Machine<'a> {
                 }
                 put(warp, *d, &out, mask);
             }
-            Op::Reduce { op, kind, d, a, members } => {
+            Together::Reduce { op, kind, d, a, members } => {
                 let members = self.members(warp, *members, pc, mask);
                 let a = warp.registers[*a as usize];
                 let values = each(members).map(|l| a[l]);
                 let value = values.reduce(|x, y| atomic::combine(*op, *kind, x, y, 0)).unwrap_or(0);
                 put(warp, *d, &[value; 32], mask);
             }
-            Op::ActiveMask { d } => put(warp, *d, &[mask.into(); 32], mask),
-            Op::Elect { d, p, members } => {
+            Together::ActiveMask { d } => put(warp, *d, &[mask.into(); 32], mask),
+            Together::Elect { d, p, members } => {
                 let members = self.members(warp, *members, pc, mask);
                 let leader = members.trailing_zeros();
                 put(warp, *d, &[leader.into(); 32], mask);
                 put_predicate(warp, *p, 1u32.checked_shl(leader).unwrap_or(0), mask);
             }
-            Op::MoveMatrix { d, a } => {
+            Together::MoveMatrix { d, a } => {
                 self.whole(warp, pc, mask, u32::MAX);
                 let a = warp.registers[*a as usize].map(|x| x as u32);
                 let rows = matrix::stmatrix(1, false, &[a]);
@@ -96,7 +96,7 @@ impl<'a> Machine<'a> {
                     put(warp, *d, &out.map(u64::from), mask);
                 }
             }
-            Op::WarpBarrier { members } => {
+            Together::WarpBarrier { members } => {
                 let members = self.members(warp, *members, pc, mask);
                 if members == warp.alive {
                     self.clocks.synchronise(warp.index);
@@ -106,7 +106,6 @@ impl<'a> Machine<'a> {
                     self.clocks.acquire(warp.index, members, false, &known);
                 }
             }
-            _ => {}
         }
     }
 }

@@ -9,7 +9,7 @@
 //! C  row = group + 8 (i / 2)        col = 2 thread + i % 2               element i, also where two share a register
 //! ```
 
-use super::{Accumulator, Element, Product, halved, single, summed};
+use super::{Accumulator, Element, Logic, halved, single, summed};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, OnceLock, PoisonError},
@@ -78,7 +78,8 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct Mma {
     shape: Shape,
-    product: Product,
+    /// Of single bits alone.
+    logic: Option<Logic>,
     saturate: bool,
     /// For A, B, C and D: of each register, lane and element in the register, its index in the matrix, row by row.
     tables: [Arc<[u16]>; 4],
@@ -104,7 +105,7 @@ impl Mma {
         let rest = name
             .strip_prefix("mma.sync.aligned.")
             .ok_or_else(|| bad("it should begin with `mma.sync.aligned.`"))?;
-        let (mut product, mut saturate, mut rounded) = (None, false, false);
+        let (mut logic, mut saturate, mut rounded) = (None, false, false);
         let mut turned = vec![];
         let mut types = vec![];
         let mut words = rest.split('.');
@@ -114,8 +115,8 @@ impl Mma {
                 "row" | "col" => turned.push(word == "col"),
                 "satfinite" => saturate = true,
                 "rn" => rounded = true,
-                "xor" => product = Some(Product::Xor),
-                "and" => product = Some(Product::And),
+                "xor" => logic = Some(Logic::Xor),
+                "and" => logic = Some(Logic::And),
                 "popc" => {}
                 _ => types.push(word),
             }
@@ -145,14 +146,14 @@ impl Mma {
         if shape.turned != [false; 2] && !shape.volta() {
             return Err(bad("the layouts are `.row.col`"));
         }
-        if product.is_some() != (a == Element::B1) || product.is_some() != name.ends_with(".popc") {
+        if logic.is_some() != (a == Element::B1) || logic.is_some() != name.ends_with(".popc") {
             return Err(bad("`.xor.popc` or `.and.popc` goes with `.b1`, and with nothing else"));
         }
         if saturate && (!a.whole() || a == Element::B1) || rounded && a != Element::F64 {
             return Err(bad("`.satfinite` goes with integers, `.rn` with f64"));
         }
         let tables = [Matrix::A, Matrix::B, Matrix::C, Matrix::D].map(|of| shape.table(of));
-        Ok(Mma { shape, product: product.unwrap_or(Product::Times), saturate, tables })
+        Ok(Mma { shape, logic, saturate, tables })
     }
 
     /// Rows, columns and products of each element of the result.
@@ -175,15 +176,15 @@ impl Mma {
         let s = &self.shape;
         let [table_a, table_b, table_c, table_d] = &self.tables;
         let mut d = vec![[0; LANES]; s.registers(Matrix::D)];
-        if s.a.whole() {
-            let (k, sums) = (s.columns(), s.m * N);
-            let mut left = vec![0i32; s.m * k];
-            let mut right = vec![0i32; k * N];
-            let mut sum = vec![0u32; sums];
-            gather(a, table_a, |word, x| s.a.int(word, x), &mut left);
-            gather(b, table_b, |word, x| s.b.int(word, x), &mut right);
+        if let Some(logic) = self.logic {
+            let k = s.columns();
+            let mut left = vec![0u32; s.m * k];
+            let mut right = vec![0u32; k * N];
+            let mut sum = vec![0u32; s.m * N];
+            gather(a, table_a, |word, _| word, &mut left);
+            gather(b, table_b, |word, _| word, &mut right);
             gather(c, table_c, |word, _| word, &mut sum);
-            integers(self.product, self.saturate, &left, &right, &mut sum);
+            bits(logic, &left, &right, &mut sum);
             scatter(&mut d, table_d, |at| sum[at]);
         } else if s.a == Element::F64 {
             let mut left = vec![0.0; s.m * s.k];
@@ -203,9 +204,11 @@ impl Mma {
             unpack(s.b, b, table_b, &mut right);
             match s.c {
                 Accumulator::F16 => unpack(Element::F16, c, table_c, &mut sum),
-                Accumulator::F32 | Accumulator::F64 | Accumulator::S32 => {
+                Accumulator::F32 | Accumulator::F64 => {
                     gather(c, table_c, |word, _| f64::from(f32::from_bits(word)), &mut sum)
                 }
+                // Added at the end, where the sum may wrap.
+                Accumulator::S32 => {}
             }
             let all = left.chunks_exact(s.m * s.k).zip(right.chunks_exact(s.k * N));
             for ((left, right), sum) in all.zip(sum.chunks_exact_mut(s.m * N)) {
@@ -213,8 +216,14 @@ impl Mma {
             }
             match s.d {
                 Accumulator::F16 => scatter(&mut d, table_d, |at| halved(sum[at])),
-                Accumulator::F32 | Accumulator::F64 | Accumulator::S32 => {
+                Accumulator::F32 | Accumulator::F64 => {
                     scatter(&mut d, table_d, |at| single(sum[at]))
+                }
+                Accumulator::S32 => {
+                    scatter(&mut d, table_d, |at| sum[at] as i32 as u32);
+                    for (d, &c) in d.as_flattened_mut().iter_mut().zip(c.as_flattened()) {
+                        *d = summed(c, *d, self.saturate);
+                    }
                 }
             }
         }
@@ -353,9 +362,11 @@ fn unpack(element: Element, from: &[[u32; LANES]], table: &[u16], to: &mut [f64]
         Element::Tf32 => gather(from, table, |word, x| Element::Tf32.float(word, x), to),
         Element::E4m3 => gather(from, table, |word, x| Element::E4m3.float(word, x), to),
         Element::E5m2 => gather(from, table, |word, x| Element::E5m2.float(word, x), to),
-        Element::F64 | Element::S8 | Element::U8 | Element::S4 | Element::U4 | Element::B1 => {
-            gather(from, table, |word, x| element.float(word, x), to)
-        }
+        Element::S8 => gather(from, table, |word, x| Element::S8.float(word, x), to),
+        Element::U8 => gather(from, table, |word, x| Element::U8.float(word, x), to),
+        Element::S4 => gather(from, table, |word, x| Element::S4.float(word, x), to),
+        Element::U4 => gather(from, table, |word, x| Element::U4.float(word, x), to),
+        Element::F64 | Element::B1 => gather(from, table, |word, x| element.float(word, x), to),
     }
 }
 
@@ -417,23 +428,19 @@ fn doubles(a: &[f64], b: &[f64], sum: &mut [f64]) {
     }
 }
 
-/// No sum of products leaves i32: at most 64 of 255 times 255.
-pub(super) fn integers(product: Product, saturate: bool, a: &[i32], b: &[i32], sum: &mut [u32]) {
+/// `sum += popc(a op b)`, 32 bits at a time.
+pub(super) fn bits(logic: Logic, a: &[u32], b: &[u32], sum: &mut [u32]) {
     let (b, _) = b.as_chunks::<N>();
     let (sum, _) = sum.as_chunks_mut::<N>();
     for (row, sum) in a.chunks_exact(b.len()).zip(sum) {
-        let mut s = [0i32; N];
         for (&x, y) in row.iter().zip(b) {
-            for (s, &y) in s.iter_mut().zip(y) {
-                *s += match product {
-                    Product::Times => x * y,
-                    Product::Xor => (x ^ y).count_ones() as i32,
-                    Product::And => (x & y).count_ones() as i32,
+            for (s, &y) in sum.iter_mut().zip(y) {
+                let ones = match logic {
+                    Logic::Xor => (x ^ y).count_ones(),
+                    Logic::And => (x & y).count_ones(),
                 };
+                *s = s.wrapping_add(ones);
             }
-        }
-        for (sum, s) in sum.iter_mut().zip(s) {
-            *sum = summed(*sum, s, saturate);
         }
     }
 }

@@ -100,7 +100,7 @@ impl Element {
             // What lies below the 10 bits of mantissa is not read.
             Element::Tf32 => f32::from_bits(word & !0x1fff).into(),
             Element::E5m2 => half(u16::from(byte(at)) << 8).into(),
-            Element::E4m3 => e4m3(byte(at)).into(),
+            Element::E4m3 => E4M3[usize::from(byte(at))].into(),
             Element::F64 | Element::S8 | Element::U8 | Element::S4 | Element::U4 | Element::B1 => {
                 self.int(word, at).into()
             }
@@ -156,34 +156,41 @@ impl Accumulator {
     }
 }
 
-/// How products and the addend become a result.
+/// What takes the place of the product of single bits; the sum is the number of ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Product {
-    Times,
-    /// The number of ones of `a ^ b`.
+enum Logic {
     Xor,
-    /// The number of ones of `a & b`.
     And,
 }
 
-/// An f16 as f32. Shifted into place, its exponent is 112 too low; the product is exact, also of subnormal numbers.
+/// An f16 as f32. Arithmetic on subnormal numbers of f32 would be slow, so none is done.
 #[inline]
 fn half(code: u16) -> f32 {
-    let magnitude = u32::from(code & 0x7fff) << 13;
-    let value = f32::from_bits(magnitude) * f32::from_bits((127 + 112) << 23);
-    let value =
-        if magnitude < 0x7c00 << 13 { value } else { f32::from_bits(magnitude | 0x7f80_0000) };
+    let magnitude = u32::from(code & 0x7fff);
+    let value = match magnitude {
+        ..0x400 => magnitude as f32 * f32::from_bits((127 - 24) << 23),
+        0x400..0x7c00 => f32::from_bits((magnitude << 13) + ((127 - 15) << 23)),
+        _ => f32::from_bits((magnitude << 13) | 0x7f80_0000),
+    };
     f32::from_bits(value.to_bits() | u32::from(code & 0x8000) << 16)
 }
 
-/// The same for e4m3, whose exponent is 120 too low.
-#[inline]
-fn e4m3(code: u8) -> f32 {
-    let magnitude = u32::from(code & 0x7f);
-    let value = f32::from_bits(magnitude << 20) * f32::from_bits((127 + 120) << 23);
-    let value = if magnitude == 0x7f { f32::NAN } else { value };
-    f32::from_bits(value.to_bits() | u32::from(code & 0x80) << 24)
-}
+/// All codes of e4m3.
+static E4M3: [f32; 256] = {
+    let mut all = [0.0; 256];
+    let mut code = 0;
+    while code < 256 {
+        let (exponent, mantissa) = (code >> 3 & 15, code & 7);
+        let value = match (exponent, mantissa) {
+            (15, 7) => f32::NAN,
+            (0, m) => m as f32 * f32::from_bits((127 - 9) << 23),
+            (e, m) => f32::from_bits((e + 127 - 7) << 23 | m << 20),
+        };
+        all[code as usize] = if code & 0x80 == 0 { value } else { -value };
+        code += 1u32;
+    }
+    all
+};
 
 /// The sum as f32.
 fn single(x: f64) -> u32 {
@@ -195,9 +202,9 @@ fn halved(x: f64) -> u32 {
     float::F16.encode(x, float::Conversion::nearest()) as u32
 }
 
-/// The addend and the sum of the products as s32.
-fn summed(c: u32, products: i32, saturate: bool) -> u32 {
-    let c = c as i32;
+/// The addend and the sum of the products as s32. That sum fits: it has at most 64 products of 255 and 255.
+fn summed(c: u32, products: u32, saturate: bool) -> u32 {
+    let (c, products) = (c as i32, products as i32);
     (if saturate { c.saturating_add(products) } else { c.wrapping_add(products) }) as u32
 }
 

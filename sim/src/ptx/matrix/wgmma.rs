@@ -13,9 +13,9 @@
 //! The swizzle then exclusive-ors bits 4.. of the address with bits 7.., as many as log2(S / 16).
 
 use super::{
-    Accumulator, Element, Product, halved,
-    mma::{floats, integers},
-    single,
+    Accumulator, Element, Logic, halved,
+    mma::{bits, floats},
+    single, summed,
 };
 
 const M: usize = 64;
@@ -33,7 +33,6 @@ pub struct Wgmma {
     a: Element,
     b: Element,
     d: Accumulator,
-    product: Product,
     saturate: bool,
 }
 
@@ -100,8 +99,7 @@ impl Wgmma {
         if saturate && !matches!(a, Element::S8 | Element::U8) {
             return Err(bad("`.satfinite` goes with s8 and u8"));
         }
-        let product = if and { Product::And } else { Product::Times };
-        Ok(Wgmma { n, a, b, d, product, saturate })
+        Ok(Wgmma { n, a, b, d, saturate })
     }
 
     pub fn shape(&self) -> [usize; 3] {
@@ -121,10 +119,16 @@ impl Wgmma {
         (row, 2 * (lane % 4) + i % 2 + 8 * (i / 4))
     }
 
-    /// Row and first byte of k of a register of a lane that holds A.
-    fn left_place(lane: usize, register: usize) -> (usize, usize) {
+    /// Row and depth of element `i` of a in the registers of a lane; single bits come 32 at a time.
+    pub fn place_a(&self, lane: usize, i: usize) -> (usize, usize) {
+        let per = self.elements_in_a_word();
+        let (register, x) = (i / per, i % per);
         let row = 16 * (lane / 32) + lane % 32 / 4 + 8 * (register % 2);
-        (row, 4 * (lane % 4) + 16 * (register / 2))
+        (row, per * (lane % 4 + 4 * (register / 2)) + x)
+    }
+
+    fn elements_in_a_word(&self) -> usize {
+        if self.a == Element::B1 { 1 } else { 32 / self.a.bits() }
     }
 
     /// Where the pieces of A lie in shared memory.
@@ -146,54 +150,57 @@ impl Wgmma {
         keep: bool,
         negate: [bool; 2],
     ) -> Vec<[u32; 128]> {
-        let per = if self.a == Element::B1 { 1 } else { 32 / self.a.bits() };
-        let k = DEPTH / 4 * per;
+        let k = DEPTH / 4 * self.elements_in_a_word();
         let mut out = vec![[0; LANES]; self.registers()[0]];
-        // Eight columns of the result at a time: b[k][8], sum[64][8].
-        let a = self.left(a, k, per);
+        let mut a = self.left(a, k);
+        if negate[0] != negate[1] {
+            a.iter_mut().for_each(|x| *x = -*x);
+        }
         let b = right(self.b, self.n, b);
-        let minus: Vec<f64> = a.iter().map(|x| -x).collect();
-        let a = if negate[0] != negate[1] { minus } else { a };
-        let ints = |x: &[f64]| x.iter().map(|&x| x as i64 as i32).collect::<Vec<_>>();
-        let whole = if self.a.whole() { ints(&a) } else { vec![] };
-        for block in 0..self.n / 8 {
-            let b = &b[block * k * 8..(block + 1) * k * 8];
-            let tile = Tile { block, keep, of: self };
-            match self.d {
-                Accumulator::S32 => {
-                    let mut sum = tile.gather(d, |word, _| word);
-                    integers(self.product, self.saturate, &whole, &ints(b), &mut sum);
-                    tile.scatter(&mut out, |at| sum[at]);
-                }
-                Accumulator::F16 | Accumulator::F32 | Accumulator::F64 => {
-                    let half = self.d == Accumulator::F16;
-                    let mut sum = tile.gather(d, |word, x| {
-                        if half { Element::F16.float(word, x) } else { f32::from_bits(word).into() }
-                    });
-                    floats(&a, b, &mut sum);
-                    tile.scatter(
-                        &mut out,
-                        |at| if half { halved(sum[at]) } else { single(sum[at]) },
-                    );
-                }
+        let words = |x: &[f64]| x.iter().map(|&x| x as i64 as u32).collect::<Vec<_>>();
+        let bits_of_a = if self.a == Element::B1 { words(&a) } else { vec![] };
+        // Eight columns of the result at a time: b[k][8], sum[64][8].
+        for (block, b) in b.chunks_exact(k * 8).enumerate() {
+            let half = self.d == Accumulator::F16;
+            let tile = Tile { block, of: self };
+            if self.a == Element::B1 {
+                let mut sum = tile.gather(d, keep, |word, _| word);
+                bits(Logic::And, &bits_of_a, &words(b), &mut sum);
+                tile.scatter(&mut out, |_, at| sum[at]);
+            } else if self.d == Accumulator::S32 {
+                let mut sum = vec![0.0; M * 8];
+                floats(&a, b, &mut sum);
+                let held = tile.gather(d, keep, |word, _| word);
+                tile.scatter(&mut out, |_, at| {
+                    summed(held[at], sum[at] as i32 as u32, self.saturate)
+                });
+            } else if half {
+                let mut sum = tile.gather(d, keep, |word, x| Element::F16.float(word, x));
+                floats(&a, b, &mut sum);
+                tile.scatter(&mut out, |x, at| halved(sum[at]) << (16 * x));
+            } else {
+                let mut sum = tile.gather(d, keep, |word, _| f64::from(f32::from_bits(word)));
+                floats(&a, b, &mut sum);
+                tile.scatter(&mut out, |_, at| single(sum[at]));
             }
         }
         out
     }
 
     /// A by rows.
-    fn left(&self, a: LeftOperand, k: usize, per: usize) -> Vec<f64> {
+    fn left(&self, a: LeftOperand, k: usize) -> Vec<f64> {
         let mut to = vec![0.0; M * k];
         match a {
             LeftOperand::Shared(shared) => each(self.a, M, shared, |row, at, x| {
                 to[row * k + at] = x;
             }),
             LeftOperand::Registers(registers) => {
+                let per = self.elements_in_a_word();
                 for (register, words) in registers.iter().take(self.registers()[1]).enumerate() {
                     for (lane, &word) in words.iter().enumerate() {
-                        let (row, byte) = Wgmma::left_place(lane, register);
                         for x in 0..per {
-                            to[row * k + byte / 4 * per + x] = value(self.a, word, x);
+                            let (row, at) = self.place_a(lane, register * per + x);
+                            to[row * k + at] = value(self.a, word, x);
                         }
                     }
                 }
@@ -206,29 +213,33 @@ impl Wgmma {
 /// Eight columns of a result.
 struct Tile<'a> {
     block: usize,
-    keep: bool,
     of: &'a Wgmma,
 }
 
 impl Tile<'_> {
     /// Of each element of these columns: register, lane, element in the register, index.
+    #[inline]
     fn each(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
         let per = 32 / self.of.d.bits();
-        for i in 4 * self.block..4 * self.block + 4 {
-            for lane in 0..LANES {
-                let (row, col) = self.of.place(lane, i);
-                visit(i / per, lane, i % per, row * 8 + col % 8);
+        let first = 4 * self.block / per;
+        for lane in 0..LANES {
+            let (row, col) = self.of.place(lane, 0);
+            // [`Wgmma::place`]: elements 0 and 1 are neighbours, 2 and 3 are eight rows on.
+            for (i, on) in [0, 1, 64, 65].into_iter().enumerate() {
+                visit(first + i / per, lane, i % per, row * 8 + col + on);
             }
         }
     }
 
-    fn gather<T: Clone + Default>(
+    #[inline]
+    fn gather<T: Copy + Default>(
         &self,
         d: &[[u32; LANES]],
+        keep: bool,
         read: impl Fn(u32, usize) -> T,
     ) -> Vec<T> {
         let mut sum = vec![T::default(); M * 8];
-        if self.keep {
+        if keep {
             self.each(|register, lane, x, at| {
                 sum[at] = read(d.get(register).map_or(0, |r| r[lane]), x);
             });
@@ -236,9 +247,9 @@ impl Tile<'_> {
         sum
     }
 
-    fn scatter(&self, out: &mut [[u32; LANES]], read: impl Fn(usize) -> u32) {
-        let bits = self.of.d.bits();
-        self.each(|register, lane, x, at| out[register][lane] |= read(at) << (bits * x));
+    #[inline]
+    fn scatter(&self, out: &mut [[u32; LANES]], read: impl Fn(usize, usize) -> u32) {
+        self.each(|register, lane, x, at| out[register][lane] |= read(x, at));
     }
 }
 
@@ -256,6 +267,7 @@ fn right(element: Element, n: usize, shared: SharedOperand) -> Vec<f64> {
 }
 
 /// All elements of an operand: its row of `rows`, its k and its value.
+#[inline]
 fn each(
     element: Element,
     rows: usize,
@@ -265,17 +277,18 @@ fn each(
     let per = if element == Element::B1 { 1 } else { 32 / element.bits() };
     let groups = rows / 8;
     for (at, piece) in shared.pieces.iter().take(2 * rows).enumerate() {
+        // The place of the first element, and does the row or k grow in the piece?
+        let (row, k, along) = if shared.trans {
+            (8 * (at % groups), at / groups, (1, 0))
+        } else {
+            (at / 2, at % 2 * 4 * per, (0, 1))
+        };
         let (words, _) = piece.as_chunks::<4>();
         for (w, word) in words.iter().enumerate() {
             let word = u32::from_le_bytes(*word);
             for x in 0..per {
-                let along = w * per + x;
-                let (row, k) = if shared.trans {
-                    (8 * (at % groups) + along, at / groups)
-                } else {
-                    (at / 2, at % 2 * 4 * per + along)
-                };
-                visit(row, k, value(element, word, x));
+                let i = w * per + x;
+                visit(row + i * along.0, k + i * along.1, value(element, word, x));
             }
         }
     }

@@ -144,10 +144,10 @@ fn a_in_registers_scales_and_halves() {
         (false, [true, true], 1, 0),
     ] {
         let got = wgmma.run(LeftOperand::Registers(&a), shared, &ones, keep, negate);
-        for lane in 0..128 {
-            for i in 0..4 {
+        for i in 0..4 {
+            for (lane, word) in got[i / 2].iter().enumerate() {
                 let (row, col) = spot(lane, i);
-                let code = (got[i / 2][lane] >> (16 * (i % 2))) as u16;
+                let code = (word >> (16 * (i % 2))) as u16;
                 let expected = sign * b(col as i64, row as i64 % 16) + plus;
                 assert_eq!(float::F16.decode(code.into()), expected as f64);
             }
