@@ -10,8 +10,10 @@ use std::{fmt::Write, fs, path::Path};
 
 const DOCUMENTS: &[&str] = &["README.md"];
 
-const TABLES: &[(&str, fn() -> String)] =
-    &[("targets", targets), ("formats", formats), ("ops", ops)];
+/// Its name in the documents, and its rows.
+type Table = (&'static str, fn() -> String);
+
+const TABLES: &[Table] = &[("targets", targets), ("formats", formats), ("ops", ops)];
 
 /// The target of the table of op files: it must not depend on who asks.
 const JUDGE: &str = "x86-64-v3/cranelift";

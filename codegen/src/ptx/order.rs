@@ -2,7 +2,7 @@
 //!
 //! Lanes of a warp need not go on together, so that what one lane wrote is there for another only behind
 //! `bar.warp.sync` (PTX ISA, "bar.warp.sync": it orders the memory accesses of the lanes that take part). One is wanted
-//! before a read that may follow a write, and before a write that may follow a read of what it overwrites.
+//! before a read that may follow a write, and before a write that may follow a read or write of what it overwrites.
 //!
 //! ```text
 //! st.shared.f32 [%q7], %f1;
@@ -10,13 +10,23 @@
 //! ld.shared.f32 %f2, [%q8+64];
 //! ```
 
+use super::targets::LANES;
 use kgen_ir::machine::*;
 
 /// What lanes have done since they last waited for each other.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Since {
+    /// Memory that is written, too, was read.
     read: bool,
-    wrote: bool,
+    stores: Vec<Store>,
+}
+
+/// Bytes that were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Store {
+    slot: Option<usize>,
+    /// Register and bytes from it on; `None`: anywhere.
+    place: Option<(Reg, i64, i64)>,
 }
 
 /// What an instruction does with memory.
@@ -27,8 +37,38 @@ enum Access {
 }
 
 impl Since {
-    pub fn join(self, other: Since) -> Since {
-        Since { read: self.read || other.read, wrote: self.wrote || other.wrote }
+    pub fn join(mut self, other: &Since) -> Since {
+        self.read |= other.read;
+        for store in &other.stores {
+            if !self.stores.contains(store) {
+                self.stores.push(*store);
+            }
+        }
+        self
+    }
+
+    /// Behind a turn of a loop: registers are about to have other values.
+    pub fn turned(mut self) -> Since {
+        let mut stores: Vec<Store> = Vec::new();
+        for store in self.stores {
+            let store = Store { place: None, ..store };
+            if !stores.contains(&store) {
+                stores.push(store);
+            }
+        }
+        self.stores = stores;
+        self
+    }
+}
+
+impl Store {
+    /// May the two have a byte in common?
+    fn meets(&self, other: &Store) -> bool {
+        let same = self.slot.is_none() || other.slot.is_none() || self.slot == other.slot;
+        same && match (self.place, other.place) {
+            (Some((a, from, to)), Some((b, start, end))) if a == b => from < end && start < to,
+            (Some(_) | None, Some(_) | None) => true,
+        }
     }
 }
 
@@ -54,11 +94,11 @@ impl Order {
             mixed: vec![false; kernel.slots.len()],
         };
         let mut done = vec![(false, false); kernel.slots.len()];
-        let mut lost = Since::default();
+        let mut lost = (false, false);
         o.trace(&kernel.body, &mut done, &mut lost);
         for (mixed, (read, wrote)) in o.mixed.iter_mut().zip(done) {
             // What is at an address of unknown origin may be anything.
-            *mixed = (read || lost.read) && (wrote || lost.wrote);
+            *mixed = (read || lost.0) && (wrote || lost.1);
         }
         o
     }
@@ -74,7 +114,7 @@ impl Order {
         }
     }
 
-    fn trace(&mut self, body: &[Stmt], done: &mut [(bool, bool)], lost: &mut Since) {
+    fn trace(&mut self, body: &[Stmt], done: &mut [(bool, bool)], lost: &mut (bool, bool)) {
         for stmt in body {
             match stmt {
                 Stmt::Inst(inst) => {
@@ -85,7 +125,7 @@ impl Order {
                     let (Some(access), Some(mem)) = (access(&inst.op), inst.mem) else { continue };
                     let (read, wrote) = match self.slot(mem.base).and_then(|s| done.get_mut(s)) {
                         Some((read, wrote)) => (read, wrote),
-                        None => (&mut lost.read, &mut lost.wrote),
+                        None => (&mut lost.0, &mut lost.1),
                     };
                     match access {
                         Access::Read => *read = true,
@@ -131,42 +171,72 @@ impl Order {
         }
     }
 
-    /// Whether lanes wait before `inst`, and what they have done behind it.
-    pub fn step(&self, inst: &Inst, since: Since) -> (bool, Since) {
-        let (Some(access), Some(mem)) = (access(&inst.op), inst.mem) else { return (false, since) };
-        let mixed = self.slot(mem.base).and_then(|s| self.mixed.get(s)).copied().unwrap_or(true);
-        if !mixed {
-            return (false, since);
-        }
+    /// Whether lanes wait before `inst`; then, what they have done behind it.
+    pub fn step(&self, inst: &Inst, since: &mut Since) -> bool {
+        let (Some(access), Some(mem)) = (access(&inst.op), inst.mem) else { return false };
+        let slot = self.slot(mem.base);
+        let mixed = slot.and_then(|s| self.mixed.get(s)).copied().unwrap_or(true);
+        let from = i64::from(mem.offset);
+        let store = Store { slot, place: Some((mem.base, from, from + bytes(&inst.op))) };
+        let anywhere = Store { slot, place: None };
         let wait = match access {
-            Access::Read => since.wrote,
-            Access::Write => since.read,
+            Access::Read => mixed && since.stores.iter().any(|s| s.meets(&anywhere)),
+            Access::Write => mixed && since.read || since.stores.iter().any(|s| s.meets(&store)),
         };
-        let before = if wait { Since::default() } else { since };
-        let now = match access {
-            Access::Read => Since { read: true, ..before },
-            Access::Write => Since { wrote: true, ..before },
-        };
-        (wait, now)
+        if wait {
+            *since = Since::default();
+        }
+        match access {
+            Access::Read => since.read |= mixed,
+            Access::Write => since.stores.push(store),
+        }
+        wait
     }
 
     /// What lanes have done behind a list of statements.
-    pub fn behind(&self, body: &[Stmt], mut since: Since) -> Since {
+    pub fn behind(&self, body: &[Stmt], since: &Since) -> Since {
+        let mut since = since.clone();
         for stmt in body {
-            since = match stmt {
-                Stmt::Inst(inst) => self.step(inst, since).1,
-                Stmt::Loop(l) => since.join(self.behind(&l.body, self.head(&l.body, since))),
-                Stmt::If(i) => self.behind(&i.then, since).join(self.behind(&i.otherwise, since)),
-            };
+            match stmt {
+                Stmt::Inst(inst) => {
+                    self.step(inst, &mut since);
+                }
+                Stmt::Loop(l) => {
+                    let turn = self.behind(&l.body, &self.head(&l.body, &since));
+                    since = since.join(&turn.turned());
+                }
+                Stmt::If(i) => {
+                    since = self.behind(&i.then, &since).join(&self.behind(&i.otherwise, &since));
+                }
+            }
         }
         since
     }
 
     /// What lanes may have done where a turn of a loop begins: the first turn, or any other.
-    pub fn head(&self, body: &[Stmt], before: Since) -> Since {
-        let once = before.join(self.behind(body, before));
-        once.join(self.behind(body, once))
+    pub fn head(&self, body: &[Stmt], before: &Since) -> Since {
+        let once = before.clone().join(&self.behind(body, before).turned());
+        let twice = self.behind(body, &once).turned();
+        once.join(&twice)
     }
+}
+
+/// Bytes that a write of all lanes covers.
+fn bytes(op: &Op) -> i64 {
+    let (width, lanes) = if let Op::Store(width) | Op::StorePart(width) = op {
+        (*width, LANES as i64)
+    } else if let Op::Write(width) = op {
+        (*width, 1)
+    } else {
+        return 0;
+    };
+    let size = match width {
+        Width::W64 => 8,
+        Width::W32 => 4,
+        Width::U16 | Width::S16 => 2,
+        Width::U8 | Width::S8 => 1,
+    };
+    lanes * size
 }
 
 /// Counters are taken by one lane, and hints read nothing.

@@ -233,7 +233,11 @@ fn what_is_written_is_read() {
         for field in format.fields {
             let most = match field.elem {
                 FieldElem::Trit => 2,
-                _ => (1u64 << field.elem.bits()) - 1,
+                FieldElem::Float(_)
+                | FieldElem::Uint(_)
+                | FieldElem::Int(_)
+                | FieldElem::Biased(..)
+                | FieldElem::Ternary => (1u64 << field.elem.bits()) - 1,
             };
             let elements: Vec<u32> =
                 (0..field.count).map(|_| ((next() >> 20) % (most + 1)) as u32).collect();

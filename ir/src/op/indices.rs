@@ -107,11 +107,11 @@ pub enum IndexError {
     Tensor { tensor: String, wanted: i64 },
 }
 
-/// The value of an index; `leaf` knows names (no indices) and elements.
-pub fn eval(
-    e: &Expr,
-    leaf: &dyn Fn(&str, &[i64]) -> Result<i64, IndexError>,
-) -> Result<i64, IndexError> {
+/// The value of a name (no indices) or of an element.
+pub type Leaf<'a> = dyn Fn(&str, &[i64]) -> Result<i64, IndexError> + 'a;
+
+/// The value of an index.
+pub fn eval(e: &Expr, leaf: &Leaf<'_>) -> Result<i64, IndexError> {
     let over = || IndexError::Overflow(e.to_string());
     Ok(match e {
         Expr::Number(x) if x.fract() == 0.0 && x.abs() <= (1i64 << 53) as f64 => *x as i64,

@@ -9,6 +9,9 @@
 //! | NaN where nothing may read | masked, unwritten, unreferenced slots |
 //! | NaN and infinity where some rows read | which rows they reach: those that attend them, no others |
 
+mod stored;
+mod unseen;
+
 use super::{
     Tensors, indices,
     sizes::{Random, groups_of, lens, list, query_rows},
@@ -16,15 +19,14 @@ use super::{
 use kgen_ir::{
     dtype::Dtype,
     extent::Dims,
-    format::{self, Format, Role as Field},
     op::{
-        Attention, Code, CodeLayout, Codes, Compute, Dim, Group, Kind, KvLayout, Mask, Op, RowKind,
-        RowTensor, Segment, Storage, Zero,
+        Code, CodeLayout, Codes, Compute, Dim, Kind, KvLayout, Op, RowKind, RowTensor, Storage,
         tensors::{Role, TensorSpec},
     },
     tensor::Tensor,
 };
 use std::collections::BTreeMap;
+use stored::two_levels;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -467,271 +469,10 @@ impl Maker<'_> {
     fn level(&self, segment: usize, row: usize) -> f64 {
         if self.key(segment, row).is_multiple_of(2) { 1.0 } else { -1.0 }
     }
-
-    /// One element in some rows is no number. Only one of q, k and v has such rows, so that others stay whole.
-    fn spoil(&mut self, part: Part, t: &mut Tensor, width: usize) {
-        if self.family != Family::Broken || !t.dtype.is_float() {
-            return;
-        }
-        let rows = t.count() / width;
-        let spoiled = match (part, self.tensor_spoiled) {
-            (Part::Q, 0) | (Part::Activations | Part::Other, _) => rows.div_ceil(3),
-            (Part::K(_), 1) | (Part::V(_), 2) => rows.min(1),
-            (Part::Q | Part::K(_) | Part::V(_), _) => 0,
-        };
-        for _ in 0..spoiled {
-            let at = self.random.below(rows) * width + self.random.below(width);
-            t.set(at, [f64::NAN, f64::INFINITY, f64::NEG_INFINITY][self.random.below(3)]);
-        }
-    }
-
-    /// NaN in every slot that no query row may read.
-    fn hide(&self, segment: usize, t: &mut Tensor, width: usize) {
-        if self.family != Family::Hidden || !t.dtype.is_float() {
-            return;
-        }
-        let Kind::Attention(a) = &self.op.kind else { return };
-        let read = self.read(a, segment, t.count() / width);
-        for (row, _) in read.iter().enumerate().filter(|(_, read)| !**read) {
-            for d in 0..width {
-                t.set(row * width + d, f64::NAN);
-            }
-        }
-    }
-
-    /// Which rows of k some query row sees.
-    fn read(&self, a: &Attention, segment: usize, rows: usize) -> Vec<bool> {
-        let mut read = vec![false; rows];
-        let Some(s) = a.segments.get(segment) else { return read };
-        let queries = query_rows(a, self.dims);
-        let lens = lens(a, s, self.dims);
-        let groups = groups_of(a, s, self.dims);
-        let heads = a.heads_of(s);
-        for (b, &m) in queries.iter().enumerate() {
-            let copy = groups.get(b).map_or(0, |&c| c as usize);
-            for (h, head) in heads.iter().enumerate() {
-                // Keys are numbered through the segments that name the head.
-                let (mut first, mut total) = (0, 0);
-                for (at, other) in a.segments.iter().enumerate() {
-                    if !a.heads_of(other).contains(head) {
-                        continue;
-                    }
-                    if at == segment {
-                        first = total;
-                    }
-                    let copy = groups_of(a, other, self.dims).get(b).map_or(0, |&c| c as usize);
-                    total +=
-                        super::sizes::lens(a, other, self.dims).get(copy).copied().unwrap_or(0);
-                }
-                for t in 0..lens.get(copy).copied().unwrap_or(0) {
-                    let j = (first + t) as i64;
-                    let i = total as i64 - m as i64;
-                    if !(i..total as i64).any(|i| sees(&s.mask, i, j)) {
-                        continue;
-                    }
-                    let row = self.slot(s, segment, &lens, copy, t).map(|x| x * heads.len() + h);
-                    if let Some(read) = row.and_then(|row| read.get_mut(row)) {
-                        *read = true;
-                    }
-                }
-            }
-        }
-        read
-    }
-
-    fn slot(
-        &self,
-        s: &Segment,
-        segment: usize,
-        lens: &[usize],
-        copy: usize,
-        t: usize,
-    ) -> Option<usize> {
-        match s.layout {
-            KvLayout::Dense => Some(lens.iter().take(copy).sum::<usize>() + t),
-            KvLayout::Paged(page) => {
-                let page = page.max(1) as usize;
-                let at = self.pages.get(segment)?.get(copy)?.get(t / page)?;
-                Some(at * page + t % page)
-            }
-            KvLayout::Ring { keep_first, recent } => {
-                let (keep, recent) = (keep_first.max(0) as usize, recent.max(1) as usize);
-                let start = copy * (keep + recent);
-                if t < keep {
-                    Some(start + t)
-                } else {
-                    let kept = t + recent >= lens.get(copy).copied()?;
-                    kept.then_some(start + keep + (t - keep) % recent)
-                }
-            }
-        }
-    }
-
-    fn blocks(&mut self, format: &'static Format, shape: Vec<usize>) -> Result<Tensor, String> {
-        let mut t = Tensor::zeros(Dtype::U8, &shape);
-        if self.family == Family::Zeros {
-            return Ok(t);
-        }
-        let whole = matches!(self.family, Family::Integers | Family::OneHot);
-        let one_level = !matches!(format.value, format::Value::TwoLevel { .. });
-        for block in t.bytes.chunks_exact_mut(format.bytes) {
-            if format.value == format::Value::Plain || (whole && one_level) {
-                let values: Vec<f32> = (0..format.block)
-                    .map(|e| {
-                        if whole {
-                            integer_of(format, e, &mut self.random)
-                        } else {
-                            self.random.normal() as f32
-                        }
-                    })
-                    .collect();
-                let bytes = format.encode(&values).map_err(|e| e.to_string())?;
-                block.copy_from_slice(&bytes);
-                continue;
-            }
-            for bytes in block.chunks_mut(8) {
-                let bits = self.random.bits().to_le_bytes();
-                bytes.iter_mut().zip(bits).for_each(|(to, from)| *to = from);
-            }
-            // Random bits would make some scales NaN.
-            for role in [Field::Scale, Field::Min] {
-                let Some(field) = format.field(role) else { continue };
-                let Some(slice) = field.slices.first() else { continue };
-                let x = if whole { 1.0 } else { self.random.normal() * 0.02 };
-                let bytes = Tensor::from_f64(Dtype::F16, &[1], &[x]).bytes;
-                if let Some(to) = block.get_mut(slice.byte..slice.byte + 2) {
-                    to.copy_from_slice(&bytes);
-                }
-            }
-        }
-        Ok(t)
-    }
-
-    fn codes(&mut self, codes: &Codes, dtype: Dtype, shape: Vec<usize>) -> Tensor {
-        let mut t = Tensor::zeros(dtype, &shape);
-        let row = shape.last().copied().unwrap_or(1).max(1);
-        let bits = usize::from(codes.bits.clamp(1, 8));
-        for bytes in t.bytes.chunks_exact_mut(row) {
-            for e in 0..row * 8 / bits {
-                // Ternary has three codes in two bits.
-                let code = match codes.code {
-                    Code::Ternary => self.random.below(3),
-                    Code::Int | Code::Uint | Code::Bipolar | Code::Codebook(_) => {
-                        self.random.below(1 << bits)
-                    }
-                };
-                for b in 0..bits {
-                    let at = e * bits + b;
-                    bytes[at / 8] |= ((code >> b & 1) as u8) << (at % 8);
-                }
-            }
-        }
-        t
-    }
-
-    /// A tensor of a weight as GPTQ or AWQ store it.
-    fn of_tool(&mut self, name: &str, dtype: Dtype, shape: &[usize]) -> Option<Tensor> {
-        let Kind::MpGemm(g) = &self.op.kind else { return None };
-        let (base, part) = name.rsplit_once('.')?;
-        let weight = g.w.iter().find(|w| w.name == base)?;
-        let Storage::Codes(codes) = &weight.storage else { return None };
-        if codes.layout == CodeLayout::Rows {
-            return None;
-        }
-        let count: usize = shape.iter().product();
-        Some(match part {
-            "scales" => self.scales(codes, shape),
-            "g_idx" => {
-                let groups = match codes.group {
-                    Group::K(g) => count / usize::try_from(g).unwrap_or(1).max(1),
-                    Group::Row | Group::Tensor => 1,
-                };
-                // As many of each, in any order.
-                let mut values: Vec<f64> =
-                    (0..count).map(|k| (k * groups / count.max(1)) as f64).collect();
-                for i in (1..count).rev() {
-                    values.swap(i, self.random.below(i + 1));
-                }
-                Tensor::from_f64(dtype, shape, &values)
-            }
-            _ => {
-                let bytes = (0..count * 4).map(|_| self.random.bits() as u8).collect();
-                Tensor { dtype, shape: shape.to_vec(), bytes }
-            }
-        })
-    }
-
-    fn scales(&mut self, codes: &Codes, shape: &[usize]) -> Tensor {
-        let count: usize = shape.iter().product();
-        let values: Vec<f64> = (0..count)
-            .map(|_| match self.family {
-                Family::Integers | Family::OneHot => 1.0,
-                Family::Zeros => 0.0,
-                Family::KeyIndex
-                | Family::Levels
-                | Family::Peaked
-                | Family::Normal
-                | Family::Large
-                | Family::Hidden
-                | Family::Broken => 0.05 + 0.01 * self.random.normal(),
-            })
-            .collect();
-        Tensor::from_f64(codes.scale, shape, &values)
-    }
-
-    fn zeros(&mut self, codes: &Codes, shape: &[usize]) -> Tensor {
-        let count: usize = shape.iter().product();
-        match codes.zero {
-            Some(Zero::Float(dtype)) => {
-                let values: Vec<f64> = (0..count).map(|_| self.random.integer(3)).collect();
-                Tensor::from_f64(dtype, shape, &values)
-            }
-            Some(Zero::Uint(_)) | None => {
-                let bytes = (0..count).map(|_| self.random.bits() as u8).collect();
-                Tensor { dtype: Dtype::U8, shape: shape.to_vec(), bytes }
-            }
-        }
-    }
 }
 
 /// Distance of the two levels of scores: a scale of 1.001 moves the rare keys by 0.01, 20 roundings of f16.
 const LEVELS: f64 = 10.0;
-
-/// An integer with which the scale of a block becomes 1.
-fn integer_of(format: &Format, e: usize, random: &mut Random) -> f32 {
-    let Some(code) = format.field(Field::Code) else { return 0.0 };
-    let ends = match (format.value, code.elem.bits()) {
-        (format::Value::Affine { .. }, _)
-            if matches!(code.elem, format::FieldElem::Ternary | format::FieldElem::Trit) =>
-        {
-            (-1.0, 1.0)
-        }
-        (format::Value::Affine { zero }, bits @ 1..=8) => {
-            let zero = if zero == 0 && format.field(Field::Min).is_none() {
-                1 << (bits - 1)
-            } else {
-                zero
-            };
-            (-(zero as f32), ((1 << bits) - 1 - zero) as f32)
-        }
-        (
-            format::Value::Affine { .. } | format::Value::Plain | format::Value::TwoLevel { .. },
-            _,
-        ) => {
-            return random.integer(7) as f32;
-        }
-    };
-    match (e, code.elem) {
-        (0, format::FieldElem::Int(_)) => ends.1,
-        (0, _) => ends.0,
-        (1, _) if format.field(Field::Min).is_some() => ends.1,
-        (_, _) => random.integer(7).clamp(f64::from(ends.0), f64::from(ends.1)) as f32,
-    }
-}
-
-fn two_levels(storage: &Storage) -> bool {
-    matches!(storage, Storage::Block(f) if matches!(f.value, format::Value::TwoLevel { .. }))
-}
 
 /// +1 or -1, by chance, the same for the same place.
 fn sign(row: usize, d: usize) -> f64 {
@@ -747,17 +488,4 @@ fn running(list: &[usize]) -> Vec<f64> {
         sum as f64
     });
     std::iter::once(0.0).chain(sums.collect::<Vec<_>>()).collect()
-}
-
-/// Whether query `i` may see key `j`. What is not known here counts as seen.
-fn sees(mask: &Mask, i: i64, j: i64) -> bool {
-    let back = i - j;
-    match mask {
-        Mask::None | Mask::Tree | Mask::Expr(_) => true,
-        Mask::Causal => back >= 0,
-        Mask::Window(w) => (0..*w).contains(&back),
-        Mask::KeepFirst { keep_first, recent } => back >= 0 && (j < *keep_first || back < *recent),
-        Mask::Prefix(p) => j < *p || back >= 0,
-        Mask::Block(b) => i.div_euclid((*b).max(1)) >= j.div_euclid((*b).max(1)),
-    }
 }

@@ -264,10 +264,10 @@ impl Writer<'_, '_> {
 
     fn call(&mut self, func: Func, args: &[Expr]) -> Result<Term> {
         match (func, args) {
-            (Func::Select, [c, a, b]) => return self.select(c, a, b),
+            (Func::Select, [c, a, b]) => self.select(c, a, b),
             (Func::Max | Func::Min | Func::Block, [a, b]) => {
                 let (a, b) = (self.number(a)?, self.number(b)?);
-                return self.pair(func, a, b);
+                self.pair(func, a, b)
             }
             (_, [a]) => {
                 let a = self.number(a)?;
@@ -482,9 +482,10 @@ mod tests {
         ];
         let mut b = Builder::new("k", params.iter().cloned().map(Param::Tensor).collect(), &[]);
         let all = || vec![Slice::range(0i64, count)];
-        let mut leaf = |b: &mut Builder, e: &Expr| match e {
-            Expr::Name(n) if n == "i" => Ok(b.load("i", "i", Dtype::I32, all(), false)),
-            _ => Ok(b.load("x", "x", Dtype::F32, all(), false)),
+        let mut leaf = |b: &mut Builder, e: &Expr| {
+            let index = matches!(e, Expr::Name(n) if n == "i");
+            let (name, elem) = if index { ("i", Dtype::I32) } else { ("x", Dtype::F32) };
+            Ok(b.load(name, name, elem, all(), false))
         };
         let y = tile(&mut b, &expression(text), &[count], &choice, &mut leaf)
             .unwrap_or_else(|e| panic!("{text}: {e}"));

@@ -253,14 +253,15 @@ impl Lower<'_> {
             lanes != LaneDim::Splat && !guarded && rows * whole > 16 && self.last_by_index(v);
         if looped {
             let step = self.lanes;
-            self.for_loop(
-                Operand::Imm(0),
-                Operand::Imm((whole * step) as i64),
-                step as i64,
-                &[],
-                |l, c, _| {
-                    for start in l.vectors_of(v).into_iter().filter(|s| s.last() == Some(&0)) {
-                        let mut coord: Vec<_> = start.into_iter().map(Coord::from).collect();
+            let starts: Vec<_> =
+                self.vectors_of(v).into_iter().filter(|s| s.last() == Some(&0)).collect();
+            // A row under a guard needs its address and its room: more of them than a loop has registers for.
+            let apart = r.dims.iter().any(|d| d.guard.is_some());
+            for some in starts.chunks(if apart { 1 } else { starts.len().max(1) }) {
+                let hi = Operand::Imm((whole * step) as i64);
+                self.for_loop(Operand::Imm(0), hi, step as i64, &[], |l, c, _| {
+                    for start in some {
+                        let mut coord: Vec<_> = start.iter().copied().map(Coord::from).collect();
                         if let Some(last) = coord.last_mut() {
                             (last.reg, last.span) = (Some(c), step);
                         }
@@ -268,8 +269,8 @@ impl Lower<'_> {
                         l.store_vec(r, &coord, x, lanes)?;
                     }
                     Ok(((), vec![]))
-                },
-            )?;
+                })?;
+            }
         }
         for start in self.vectors_of(v) {
             if looped && start.last().is_some_and(|c| c + self.lanes <= whole * self.lanes) {

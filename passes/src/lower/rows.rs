@@ -45,7 +45,15 @@ impl Lower<'_> {
                 Expr::Dot { .. } => false,
                 // Its elements are found by places that the compiler knows.
                 Expr::Permute(..) if dim + 1 == self.shape(v).len() => false,
-                other => crate::tile::operands(other).iter().all(|o| self.by_index(*o, dim)),
+                other @ (Expr::Reduce(..)
+                | Expr::Permute(..)
+                | Expr::Unary(..)
+                | Expr::Binary(..)
+                | Expr::Select(..)
+                | Expr::Bits(_)
+                | Expr::Convert(_)) => {
+                    crate::tile::operands(other).iter().all(|o| self.by_index(*o, dim))
+                }
             },
         }
     }
@@ -244,9 +252,10 @@ impl Lower<'_> {
         if !matches!(self.places.get(&v), Some(Place::Inline(_))) {
             return false;
         }
-        match &self.exprs[&v] {
-            Expr::Load { tensor: t, at, .. } => t == tensor && but != Some(at),
-            other => crate::tile::operands(other).iter().any(|o| self.reads_from(*o, tensor, but)),
+        let expr = &self.exprs[&v];
+        if let Expr::Load { tensor: t, at, .. } = expr {
+            return t == tensor && but != Some(at);
         }
+        crate::tile::operands(expr).iter().any(|o| self.reads_from(*o, tensor, but))
     }
 }

@@ -106,7 +106,9 @@ fn inner(k: &mut Kernel, mut l: Loop, out: &mut Vec<Stmt>) {
                 let uses = vec![Operand::Imm(0)];
                 Stmt::Inst(Inst { op: Op::Const, def: Some(init), uses, mem: None })
             }
-            lo => int(IntOp::Mul, init, [Operand::Reg(by), lo]),
+            lo @ (Operand::Reg(_) | Operand::Imm(_)) => {
+                int(IntOp::Mul, init, [Operand::Reg(by), lo])
+            }
         });
         ends.push(int(IntOp::Add, next, [Operand::Reg(param), Operand::Reg(more)]));
         l.carried.push(Carried { result, param, init, yielded: next });
@@ -121,7 +123,7 @@ fn multiple(uses: &[Operand], var: Reg, own: &[Reg]) -> Option<Reg> {
     match uses {
         [Operand::Reg(a), Operand::Reg(b)] if *a == var && !own.contains(b) => Some(*b),
         [Operand::Reg(a), Operand::Reg(b)] if *b == var && !own.contains(a) => Some(*a),
-        _ => None,
+        [..] => None,
     }
 }
 

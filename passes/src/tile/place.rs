@@ -190,11 +190,11 @@ fn block(
 
 /// Registers for what fits half of them, scratch for the rest.
 fn kept(ty: &Type, choice: &Choice) -> Space {
-    match ty.elem {
-        // Sums of a product of bytes.
-        Dtype::I32 => sums(ty, choice),
-        _ => fits(ty, choice.target.vectors / 2, choice),
+    // Sums of a product of bytes.
+    if ty.elem == Dtype::I32 {
+        return sums(ty, choice);
     }
+    fits(ty, choice.target.vectors / 2, choice)
 }
 
 /// Registers for at most so many vectors.

@@ -208,10 +208,8 @@ fn field(param: &str, body: &str) -> std::result::Result<Vec<f64>, InterpError> 
     let dims = Dims { scalars: BTreeMap::from([("m".into(), 4)]), cores: 1, ..Dims::default() };
     let x = Tensor { dtype: Dtype::U8, shape: vec![2, 2], bytes: vec![0x21, 0x43, 0x00, 0x3c] };
     let inputs = BTreeMap::from([("x".into(), x)]);
-    let mut out = interp_with(&program, &dims, &inputs, &EXACT).map_err(|e| match e {
-        InterpError::At { error, .. } => *error,
-        other => other,
-    })?;
+    let mut out = interp_with(&program, &dims, &inputs, &EXACT)
+        .map_err(|e| if let InterpError::At { error, .. } = e { *error } else { e })?;
     Ok(out.remove("o").unwrap_or_default())
 }
 

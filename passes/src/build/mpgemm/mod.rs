@@ -178,7 +178,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     let groups: BTreeSet<usize> = packings().map(|p| p.group).collect();
     let same = match given {
         Some((Group::Row | Group::Tensor, _)) => true,
-        Some((Group::K(g), _)) => groups.iter().all(|group| g as usize % group == 0),
+        Some((Group::K(g), _)) => groups.iter().all(|group| (g as usize).is_multiple_of(*group)),
         None => g.compute == Compute::GroupInt,
     };
     let share = match groups.first() {

@@ -3,7 +3,7 @@
 //! ```text
 //! ab = a in bf16                                   [turns of k, rows, 16], once
 //! for each tile of weight rows
-//!   for each tile of activation rows:  sum = ab . w^T  over all turns, in registers
+//!   for each tile of activation rows:  sum = ab . w^T  over all turns, in registers; for those left over, small tiles
 //! ```
 //!
 //! Weights are packed once, rounded where they are not bf16. Activations of one row are made by every worker for
@@ -27,6 +27,9 @@ use kgen_ir::{
 
 /// Elements of k that a turn multiplies: long enough to hide its jump, short enough to compile in no time.
 const TURN: usize = 16;
+
+/// Activation rows of a tile for those that fill no larger one.
+const FEW: usize = 2;
 
 /// Whether the products of the op may be, and are best, those of bf16.
 pub(super) fn fit(g: &MpGemm, choice: &Choice) -> bool {
@@ -87,7 +90,7 @@ impl Product<'_> {
             program.kernels.push(one);
         }
         // Whole tiles of rows.
-        let whole = block.map_or(1, |b| b.tokens);
+        let whole = block.map_or(1, |_| FEW);
         let rows = self.m.clone().ceil_div(whole) * whole;
         let shape = vec![turns.into(), rows.clone(), TURN.into()];
         let ab = tensor("ab", Role::Workspace, Dtype::BF16, shape);
@@ -142,12 +145,10 @@ impl Product<'_> {
             let tiles = Extent::from(unit[0].n.div_ceil(block.rows));
             b.tasks("t", tiles, self.choice.schedule.chunk, |b| {
                 let row = b.scalar("row", b.var("t") * block.rows);
-                let rows = (Extent::Lit(0), self.m.clone(), block.tokens);
-                b.for_each("i", rows, &[], |b, _| {
-                    let i = b.var("i");
-                    let all = || shape.iter().map(|x| Slice::range(0, *x)).collect::<Vec<_>>();
+                let tile = |b: &mut Builder, i: Extent, tokens: usize, guard: bool| {
+                    let all = || vec![Slice::range(0, tokens), Slice::range(0, block.rows)];
                     for w in unit {
-                        let sum = self.pairs(b, w, &i, (block.tokens, block.rows), &row);
+                        let sum = self.pairs(b, w, &i, (tokens, block.rows), &row);
                         b.store(&sums(w), all(), sum, false);
                     }
                     let loaded: Vec<Value> = unit
@@ -155,9 +156,16 @@ impl Product<'_> {
                         .map(|w| b.load("sum", &sums(w), Dtype::F32, all(), false))
                         .collect();
                     let place = Place { expert: Extent::Lit(0), column: row.clone() };
-                    self.give(b, unit, &place, &i, &loaded, true);
+                    self.give(b, unit, &place, &i, &loaded, guard);
                     vec![]
-                });
+                };
+                let ragged = !unit[0].n.is_multiple_of(block.rows);
+                let whole = self.m.clone() / block.tokens * block.tokens;
+                let whole = b.scalar("whole", whole);
+                let rows = (Extent::Lit(0), whole.clone(), block.tokens);
+                b.for_each("i", rows, &[], |b, _| tile(b, b.var("i"), block.tokens, ragged));
+                let rest = (whole, self.m.clone(), FEW);
+                b.for_each("j", rest, &[], |b, _| tile(b, b.var("j"), FEW, true));
             });
         }
     }

@@ -21,6 +21,9 @@ use kgen_ir::{
 };
 use std::cell::RefCell;
 
+/// What moves on inside a byte: a place, bits a step, steps.
+type Moving = (Expr, usize, usize);
+
 /// The op without blocks, and the tensors that kernels see in those of the caller: each of them is named `NAME.half`.
 pub(super) fn plain(rows: &Rows, choice: &Choice) -> Result<(Rows, Vec<Tensor>)> {
     let mut out = Rows { inputs: vec![], ..rows.clone() };
@@ -260,7 +263,9 @@ impl At<'_> {
                     binary(Binary::Mul, self.block.clone(), number(self.format.bytes as f64 / 2.0)),
                     number((slice.byte / 2) as f64),
                 );
-                let even = slice.byte % 2 == 0 && self.format.bytes % 2 == 0 && f.count == 1;
+                let even = slice.byte.is_multiple_of(2)
+                    && self.format.bytes.is_multiple_of(2)
+                    && f.count == 1;
                 even.then(|| Expr::At(half(self.name), vec![self.row.clone(), index]))?
             }
             FieldElem::Float(_) => return None,
@@ -307,7 +312,7 @@ impl At<'_> {
     }
 
     /// The byte with the bits of a slice, and what moves on inside it: place, bits a step, steps.
-    fn byte(&self, slice: &Slice, place: &Expr) -> Option<(Expr, Vec<(Expr, usize, usize)>)> {
+    fn byte(&self, slice: &Slice, place: &Expr) -> Option<(Expr, Vec<Moving>)> {
         let mut index = binary(Binary::Mul, self.block.clone(), number(self.format.bytes as f64));
         index = binary(Binary::Add, index, number(slice.byte as f64));
         let mut steps = Vec::new();

@@ -1,5 +1,8 @@
 //! One row: what does not change along it first, reductions walk by walk, then what is written.
 
+mod place;
+mod reduce;
+
 use super::{
     Make, Result,
     cols::{Cols, Piece, Walk},
@@ -7,14 +10,15 @@ use super::{
 use crate::build::{builder::Builder, expr};
 use kgen_ir::{
     dtype::Dtype,
-    extent::{BinOp, Extent},
+    extent::Extent,
     op::{
-        RowKind, RowOutput, RowTensor, Target,
-        expr::{self as words, Expr, Func, Reduce},
+        RowKind, RowOutput, Target,
+        expr::{self as words, Expr, Func},
         indices, tensors,
     },
-    tile::{self, Binary, Compare, Predicate, Slice, Unary, Value},
+    tile::{Binary, Compare, Predicate, Slice, Value},
 };
+use place::inside;
 
 /// Vectors of a tile; fewer where functions have sequences, which fill the registers.
 const VECTORS: usize = 4;
@@ -123,145 +127,6 @@ fn split(e: &Expr) -> Option<(Option<Expr>, Option<Expr>)> {
 }
 
 impl<'m, 'a> Row<'m, 'a> {
-    // Indices.
-
-    /// Reads what indices need, once for the row.
-    fn locate(&mut self, b: &mut Builder, outs: &[&RowOutput]) -> Result<()> {
-        let make = self.make;
-        let defs = make.order.iter().filter(|n| self.needed.iter().any(|m| m == *n));
-        let defs: Vec<&Expr> = defs.filter_map(|n| make.defs.get(n)).map(|d| d.value).collect();
-        for e in defs.into_iter().chain(outs.iter().map(|o| &o.value)) {
-            for (_, list) in indices::sites(e) {
-                for e in list {
-                    let Some((call, _)) = split(e) else {
-                        let what =
-                            format!("the index `{e}`, which mixes `col` with what a call tells");
-                        return Err(make.no(what, "a sum of both, or two indices of a table"));
-                    };
-                    if let Some(call) = call {
-                        self.uniform(b, &call)?;
-                    }
-                }
-            }
-        }
-        for target in outs.iter().filter_map(|o| o.at.as_ref()) {
-            self.uniform(b, &target.at)?;
-        }
-        for t in &make.rows.inputs {
-            let one = matches!(t.kind, RowKind::Column | RowKind::Scalar);
-            if one && t.dtype == Dtype::I64 && self.needed.contains(&t.name) {
-                self.uniform(b, &Expr::Name(t.name.clone()))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The value of an index that is the same along the row.
-    fn uniform(&mut self, b: &mut Builder, e: &Expr) -> Result<Extent> {
-        if let Some((_, found)) = self.places.iter().find(|(known, _)| known == e) {
-            return Ok(found.clone());
-        }
-        let value = self.integer(b, e)?;
-        let value = match value {
-            Extent::Bin(..) => {
-                let name = format!("row.at{}", self.places.len());
-                b.scalar(&name, value)
-            }
-            Extent::Lit(_) | Extent::Sym(_) | Extent::Cores | Extent::Ragged(..) => value,
-        };
-        self.places.push((e.clone(), value.clone()));
-        Ok(value)
-    }
-
-    fn integer(&mut self, b: &mut Builder, e: &Expr) -> Result<Extent> {
-        let no = |what: String| self.make.no(what, "an index of integers");
-        Ok(match e {
-            Expr::Number(x) => Extent::Lit(*x as i64),
-            Expr::Name(n) if n == "row" => self.row()?,
-            Expr::Name(n) => match self.make.rows.input(n) {
-                Some(t) => {
-                    let at = if t.kind == RowKind::Column { self.row()? } else { Extent::Lit(0) };
-                    self.read(b, t, vec![at])
-                }
-                None => Extent::from(n.as_str()),
-            },
-            Expr::At(n, list) => {
-                let Some(t) = self.make.rows.input(n) else { return Err(no(format!("`{e}`"))) };
-                let sizes = self.sizes(t);
-                let mut at = match t.kind {
-                    RowKind::Matrix => vec![self.row()?],
-                    RowKind::Vector
-                    | RowKind::Column
-                    | RowKind::Scalar
-                    | RowKind::Table { .. }
-                    | RowKind::List(_) => vec![],
-                };
-                let lead = at.len();
-                for (e, size) in list.iter().zip(&sizes[lead..]) {
-                    let place = self.uniform(b, e)?;
-                    at.push(inside(place, size));
-                }
-                self.read(b, t, at)
-            }
-            Expr::Unary(words::Unary::Neg, a) => Extent::Lit(0) - self.uniform(b, a)?,
-            Expr::Unary(words::Unary::Not, a) => Extent::Lit(1) - self.uniform(b, a)?,
-            Expr::Binary(op, x, y) => {
-                let (x, y) = (self.uniform(b, x)?, self.uniform(b, y)?);
-                match op {
-                    words::Binary::Add => x + y,
-                    words::Binary::Sub => x - y,
-                    words::Binary::Mul | words::Binary::And => x * y,
-                    words::Binary::Div => x / divisor(y),
-                    words::Binary::Rem => x % divisor(y),
-                    words::Binary::Or => x.max(y),
-                    words::Binary::Lt => truth(y - x),
-                    words::Binary::Le => truth(y - x + 1i64),
-                    words::Binary::Gt => truth(x - y),
-                    words::Binary::Ge => truth(x - y + 1i64),
-                    words::Binary::Eq => truth(y.clone() - x.clone() + 1i64) * truth(x - y + 1i64),
-                    words::Binary::Ne => truth(y.clone() - x.clone()).max(truth(x - y)),
-                }
-            }
-            Expr::Call(func, args) => {
-                let args = args.iter().map(|a| self.uniform(b, a)).collect::<Result<Vec<_>>>()?;
-                match (func, &args[..]) {
-                    (Func::Max, [x, y]) => x.clone().max(y.clone()),
-                    (Func::Min, [x, y]) => x.clone().min(y.clone()),
-                    (Func::Block, [x, y]) => x.clone() / divisor(y.clone()),
-                    (Func::Abs, [x]) => x.clone().max(Extent::Lit(0) - x.clone()),
-                    (Func::Select, [c, x, y]) => c.clone() * (x.clone() - y.clone()) + y.clone(),
-                    (_, _) => return Err(no(format!("`{e}`"))),
-                }
-            }
-            Expr::Reduce(..) => return Err(no(format!("`{e}`"))),
-        })
-    }
-
-    fn row(&self) -> Result<Extent> {
-        let missing =
-            || self.make.no("what differs from row to row in a vector", "a matrix or a column");
-        self.row.clone().ok_or_else(missing)
-    }
-
-    fn read(&mut self, b: &mut Builder, t: &RowTensor, at: Vec<Extent>) -> Extent {
-        b.read(&format!("row.at{}", self.places.len()), &t.name, at)
-    }
-
-    fn sizes(&self, t: &RowTensor) -> Vec<Extent> {
-        let (rows, width) =
-            (tensors::total(&self.make.rows.rows), Extent::Lit(self.make.rows.width));
-        match &t.kind {
-            RowKind::Matrix => vec![rows, width],
-            RowKind::Vector => vec![width],
-            RowKind::Column => vec![rows],
-            RowKind::Scalar => vec![Extent::Lit(1)],
-            RowKind::Table { rows, width } => vec![tensors::total(rows), tensors::total(width)],
-            RowKind::List(len) => vec![tensors::total(len)],
-        }
-    }
-
-    // Values.
-
     /// Values of one element that are known after so many walks.
     fn settle(&mut self, b: &mut Builder, walks: usize) -> Result<()> {
         let make = self.make;
@@ -580,75 +445,6 @@ impl<'m, 'a> Row<'m, 'a> {
         Ok(state)
     }
 
-    // Reductions.
-
-    /// One walk for all that are known then.
-    fn reduce(&mut self, b: &mut Builder, list: &[(Reduce, &Expr)]) -> Result<()> {
-        if list.is_empty() {
-            return Ok(());
-        }
-        let wide = self.make.rows.width > EXACT;
-        if wide && list.iter().any(|(op, _)| *op == Reduce::Argmax) {
-            let what = format!("`argmax` of more than {EXACT} elements");
-            return Err(self.make.no(what, "`argmax` of parts, then of their best"));
-        }
-        let values: Vec<&Expr> = list.iter().map(|(_, e)| *e).collect();
-        let sites = self.sites(&values);
-        let walk = self.walk(&values, &sites)?;
-        let mut parts: Vec<Vec<Value>> = vec![vec![]; list.len()];
-        if walk.repeats * walk.inner.len() > 0 {
-            let inits: Vec<Vec<(&str, Value)>> =
-                list.iter().map(|(op, _)| init(b, *op, walk.tile)).collect();
-            let carried = inits.concat();
-            let ends = self.tiles(b, &walk, &sites, carried, &mut |r, b, tile, state| {
-                let mut next = Vec::new();
-                let mut at = 0;
-                for ((op, e), own) in list.iter().zip(&inits) {
-                    let v = r.whole(b, tile, e)?;
-                    let col = tile.as_ref().map(|t| t.cols.start.clone());
-                    let col = col.unwrap_or(Extent::Lit(0));
-                    next.extend(step(b, *op, &state[at..at + own.len()], v, col));
-                    at += own.len();
-                }
-                Ok(next)
-            })?;
-            let mut at = 0;
-            for (nth, (op, _)) in list.iter().enumerate() {
-                let own = inits[nth].len();
-                parts[nth] = end(b, *op, &ends[at..at + own]);
-                at += own;
-            }
-        }
-        if let Some(cols) = walk.tail() {
-            let (start, len, left) = (cols.start.clone(), cols.len, cols.left);
-            let mut tile = Some(Tile { cols, sites: &sites, known: vec![] });
-            for (nth, (op, e)) in list.iter().enumerate() {
-                let v = self.whole(b, &mut tile, e)?;
-                let v = match left {
-                    None => v,
-                    Some(left) => {
-                        let i = b.iota(&[len], 0, Extent::Lit(-(left as i64)));
-                        let zero = b.fill(0.0, Dtype::I32, &[1]);
-                        let there = b.binary("there", Binary::Cmp(Compare::Lt), i, zero);
-                        let none = b.fill(neutral(*op), Dtype::F32, &[1]);
-                        b.select("v", there, v, none)
-                    }
-                };
-                let first: Vec<Value> = init(b, *op, len).into_iter().map(|i| i.1).collect();
-                let last = step(b, *op, &first, v, start.clone());
-                let last = end(b, *op, &last);
-                parts[nth] =
-                    if parts[nth].is_empty() { last } else { both(b, *op, &parts[nth], &last) };
-            }
-        }
-        for ((op, e), part) in list.iter().zip(parts) {
-            let width = self.make.rows.width as f64;
-            let v = result(b, *op, &part, width);
-            self.known.push((Expr::Reduce(*op, Box::new((*e).clone())), v));
-        }
-        Ok(())
-    }
-
     /// The value in every lane of the tile, as f32.
     fn whole(&mut self, b: &mut Builder, tile: &mut Option<Tile>, e: &Expr) -> Result<Value> {
         let len = tile.as_ref().map_or(1, |t| t.cols.len);
@@ -698,126 +494,3 @@ impl<'m, 'a> Row<'m, 'a> {
 /// What happens to a tile, with what is carried.
 type Body<'b, 'm, 'a> = dyn FnMut(&mut Row<'m, 'a>, &mut Builder, &mut Option<Tile>, &[Value]) -> Result<Vec<Value>>
     + 'b;
-
-/// Within the tensor, whatever the index: [`indices::check`] tells where it is not.
-fn inside(place: Extent, size: &Extent) -> Extent {
-    match (place.as_lit(), size.as_lit()) {
-        (Some(_), Some(_)) => place,
-        (_, _) => place.min(size.clone() - 1i64).max(0),
-    }
-}
-
-/// At least 1.
-fn divisor(y: Extent) -> Extent {
-    Extent::bin(BinOp::Max, y, Extent::Lit(1))
-}
-
-/// 1 where `x` is positive, 0 elsewhere.
-fn truth(x: Extent) -> Extent {
-    x.max(0).min(1)
-}
-
-/// What a reduction starts from: of argmax, the largest value and its place.
-fn init(b: &mut Builder, op: Reduce, len: usize) -> Vec<(&'static str, Value)> {
-    let mut fill = |x: f64| b.fill(x, Dtype::F32, &[len]);
-    match op {
-        Reduce::Sum | Reduce::Mean => vec![("total", fill(0.0))],
-        Reduce::Max | Reduce::Min => vec![("most", fill(f64::NEG_INFINITY))],
-        Reduce::Argmax => {
-            let most = fill(f64::NEG_INFINITY);
-            let first = b.iota(&[len], 0, Extent::Lit(0));
-            vec![("most", most), ("place", b.convert("place", first, Dtype::F32))]
-        }
-    }
-}
-
-/// What an element that is not there counts as.
-fn neutral(op: Reduce) -> f64 {
-    match op {
-        Reduce::Sum | Reduce::Mean => 0.0,
-        Reduce::Max | Reduce::Argmax => f64::NEG_INFINITY,
-        Reduce::Min => f64::INFINITY,
-    }
-}
-
-/// The larger one of each lane; a NaN stays.
-fn larger(b: &mut Builder, most: Value, v: Value) -> Value {
-    let larger = b.binary("larger", Binary::Max, most, v);
-    let number = b.binary("number", Binary::Cmp(Compare::Eq), most, most);
-    b.select("most", number, larger, most)
-}
-
-fn step(b: &mut Builder, op: Reduce, state: &[Value], v: Value, col: Extent) -> Vec<Value> {
-    match (op, state) {
-        (Reduce::Sum | Reduce::Mean, [total]) => vec![b.binary("total", Binary::Add, *total, v)],
-        (Reduce::Max, [most]) => vec![larger(b, *most, v)],
-        (Reduce::Min, [most]) => {
-            let back = b.unary("back", Unary::Neg, v);
-            vec![larger(b, *most, back)]
-        }
-        (Reduce::Argmax, [most, place]) => {
-            let better = b.binary("better", Binary::Cmp(Compare::Gt), v, *most);
-            let len = b.shape(v).first().copied().unwrap_or(1);
-            let here = b.iota(&[len], 0, col);
-            let here = b.convert("here", here, Dtype::F32);
-            vec![b.select("most", better, v, *most), b.select("place", better, here, *place)]
-        }
-        (_, _) => state.to_vec(),
-    }
-}
-
-/// Across the lanes.
-fn end(b: &mut Builder, op: Reduce, state: &[Value]) -> Vec<Value> {
-    let zero = b.fill(0.0, Dtype::F32, &[1]);
-    match (op, state) {
-        (Reduce::Sum | Reduce::Mean, [total]) => {
-            vec![b.reduce("total", tile::Reduce::Sum, *total, 0)]
-        }
-        (Reduce::Max | Reduce::Min, [most]) => {
-            let top = b.reduce("top", tile::Reduce::Max, *most, 0);
-            // A maximum over lanes may lose a NaN; a sum of nothing else keeps it.
-            let number = b.binary("number", Binary::Cmp(Compare::Eq), *most, *most);
-            let lost = b.select("lost", number, zero, *most);
-            let lost = b.reduce("lost", tile::Reduce::Sum, lost, 0);
-            vec![b.binary("most", Binary::Add, top, lost)]
-        }
-        (Reduce::Argmax, [most, place]) => {
-            let top = b.reduce("top", tile::Reduce::Max, *most, 0);
-            // The least place of those that have it.
-            let is = b.binary("is", Binary::Cmp(Compare::Eq), *most, top);
-            let back = b.unary("back", Unary::Neg, *place);
-            let none = b.fill(f64::NEG_INFINITY, Dtype::F32, &[1]);
-            let back = b.select("back", is, back, none);
-            let back = b.reduce("back", tile::Reduce::Max, back, 0);
-            vec![top, b.unary("place", Unary::Neg, back)]
-        }
-        (_, _) => state.to_vec(),
-    }
-}
-
-/// Of two parts of a row, the first of which comes first.
-fn both(b: &mut Builder, op: Reduce, x: &[Value], y: &[Value]) -> Vec<Value> {
-    match (op, x, y) {
-        (Reduce::Sum | Reduce::Mean, [x], [y]) => vec![b.binary("total", Binary::Add, *x, *y)],
-        (Reduce::Max | Reduce::Min, [x], [y]) => vec![larger(b, *x, *y)],
-        (Reduce::Argmax, [most, place], [other, there]) => {
-            let better = b.binary("better", Binary::Cmp(Compare::Gt), *other, *most);
-            let top = b.select("most", better, *other, *most);
-            vec![top, b.select("place", better, *there, *place)]
-        }
-        (_, _, _) => x.to_vec(),
-    }
-}
-
-fn result(b: &mut Builder, op: Reduce, x: &[Value], width: f64) -> Value {
-    match (op, x) {
-        (Reduce::Mean, [total]) => {
-            let width = b.fill(width, Dtype::F32, &[1]);
-            b.binary("mean", Binary::Div, *total, width)
-        }
-        (Reduce::Min, [most]) => b.unary("min", Unary::Neg, *most),
-        (Reduce::Argmax, [_, place]) => b.convert("place", *place, Dtype::I32),
-        (_, [x, ..]) => *x,
-        (_, []) => b.fill(0.0, Dtype::F32, &[1]),
-    }
-}
