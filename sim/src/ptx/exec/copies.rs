@@ -171,8 +171,7 @@ impl<'a> Machine<'a> {
         if let Some(shadow) = &mut self.shadow {
             for (word, mask) in words(to, bytes.len()) {
                 // PTX asks for a proxy fence between generic accesses and matrix units that read shared memory, and
-                // does not say whether `cp.async` is one: compilers for Hopper (Triton, CUTLASS's cp.async main loop)
-                // leave the fence out there.
+                // does not say whether `cp.async` is one: Triton, for sm_90, leaves the fence out behind it.
                 let now = crate::ptx::check::race::Epoch {
                     bytes: mask,
                     asynchronous: true,
