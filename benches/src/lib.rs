@@ -1,1 +1,3 @@
 //! Benches of the compiler itself; `kgen bench` times kernels beside the machine's limit.
+
+pub mod probe;

@@ -1,7 +1,7 @@
 //! A kernel's output against the expected one: worst error / bound, and values of the wrong class.
 
 use crate::{Output, RefError, quant::Stored};
-use kgen_ir::{dtype::Dtype, op::Storage, tensor::Tensor};
+use kgen_ir::{dtype::Dtype, tensor::Tensor};
 use std::borrow::Cow;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -75,13 +75,12 @@ pub fn elements<'a>(
     expected: &Output,
     got: &'a Tensor,
 ) -> Result<Cow<'a, Tensor>, RefError> {
-    let (Some(format), [lead @ .., width]) = (expected.blocks, &expected.shape[..]) else {
+    let (Some(storage), [lead @ .., width]) = (&expected.blocks, &expected.shape[..]) else {
         return Ok(Cow::Borrowed(got));
     };
     let given = [(name.to_owned(), got.clone())].into();
-    let storage = Storage::Block(format);
     let wanted: Vec<Option<usize>> = lead.iter().copied().map(Some).collect();
-    let stored = Stored::open(&given, name, &storage, &wanted, *width)?;
+    let stored = Stored::open(&given, name, storage, &wanted, *width)?;
     let rows = (0..lead.iter().product()).map(|row| stored.row(row));
     let values = rows.collect::<Result<Vec<_>, _>>()?.concat();
     // A scale of 16 bits times a code of 8 is exact.

@@ -18,8 +18,7 @@ pub mod value;
 use kgen_ir::{
     dtype::Dtype,
     extent::{Dims, ExtentError},
-    format::Format,
-    op::{Kind, Op},
+    op::{Kind, Op, Storage},
     tensor::Tensor,
 };
 use std::collections::BTreeMap;
@@ -39,7 +38,7 @@ pub struct Output {
     /// Which elements of the tensor the values are (row-major); `None`: all, in order.
     pub at: Option<Vec<usize>>,
     /// The tensor holds such blocks; `shape` and `at` count elements.
-    pub blocks: Option<&'static Format>,
+    pub blocks: Option<Storage>,
 }
 
 /// The inputs do not fit the op, or the op is beyond this reference.

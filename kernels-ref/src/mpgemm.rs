@@ -12,7 +12,7 @@ use crate::{
 };
 use kgen_ir::{
     extent::Dims,
-    op::{Dim, MpGemm, expr::Expr},
+    op::{Dim, MpGemm, Storage, expr::Expr},
 };
 use std::{cell::Cell, collections::BTreeMap};
 
@@ -70,7 +70,7 @@ pub fn run(
         pairs.dedup();
     }
     let mut out = Output {
-        blocks: op.blocks,
+        blocks: op.blocks.map(Storage::Block),
         shape: vec![m, n],
         values: vec![0.0; pairs.len()],
         bounds: vec![0.0; pairs.len()],

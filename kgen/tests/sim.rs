@@ -107,10 +107,10 @@ fn mistakes_have_their_exit_codes() {
     }
     let write =
         |body: &str| std::fs::write(dir.join("k.ptx"), TEXT.replace("mul.f32", body)).unwrap();
-    write("mul.f33");
+    write("frob.f32");
     let output = sim(&dir, &GOOD);
     assert_eq!(code(&output), 4);
-    assert!(text(&output.stderr).contains("k.ptx:21:1: "), "{output:?}");
+    assert!(text(&output.stderr).contains("k.ptx:23:1: "), "{output:?}");
     write("mul.f32 %f9, ");
     let output = sim(&dir, &GOOD);
     assert_eq!(code(&output), 3, "{output:?}");

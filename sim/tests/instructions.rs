@@ -275,6 +275,31 @@ fn memory_of_every_space() {
 }
 
 #[test]
+fn dynamic_memory_begins_where_its_alignment_says() {
+    let text = ".version 7.0\n.target sm_80\n.address_size 64\n.extern .shared .align 512 .b8 ring[];\n\
+        .visible .entry k(.param .u64 out) {\n.reg .b32 %a<5>;\n.reg .b64 %d<2>;\n.shared .align 4 .b8 own[4];\n\
+        ld.param.u64 %d1, [out];\nmov.u32 %a1, ring;\nmov.u32 %a2, own;\nst.shared.u32 [ring+60], %a1;\n\
+        ld.shared.u32 %a3, [%a1+60];\nmov.u32 %a4, %dynamic_smem_size;\nst.global.v2.u32 [%d1], {%a3, %a4};\nret;\n}\n";
+    let module = Module::parse(text).unwrap();
+    let mut memory = Memory::default();
+    let out = memory.add("out", vec![0; 8], false);
+    let launch = Launch { block: [1, 1, 1], shared: 64, ..Launch::default() };
+    let entry = module.entry("k").unwrap();
+    let args = [Arg::Buffer(out, 0)];
+    let report = run(&module, entry, &launch, &args, &mut memory).unwrap();
+    assert!(report.findings.is_empty(), "{:?}", report.findings);
+    assert_eq!(memory.bytes(out), [0, 2, 0, 0, 64, 0, 0, 0]);
+    // The gap before it is nobody's.
+    let module = Module::parse(&text.replace("[ring+60], ", "[own+4], ")).unwrap();
+    let report = run(&module, entry, &launch, &args, &mut memory).unwrap();
+    assert!(
+        report.findings[0].message.contains("offset 4 of shared memory"),
+        "{:?}",
+        report.findings
+    );
+}
+
+#[test]
 fn functions_are_called() {
     let text = ".version 7.0\n.target sm_80\n.address_size 64\n\
         .func (.param .b32 r) twice(.param .b32 x) {\n.reg .b32 %a<3>;\n.reg .pred %p;\nld.param.b32 %a1, [x];\n\

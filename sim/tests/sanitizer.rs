@@ -193,8 +193,38 @@ fn barriers_in_memory() {
         "@%p0 mbarrier.init.shared.b64 [%r8], 2;\nbar.sync 0;\n@%p1 mbarrier.arrive.noComplete.shared.b64 %d9, [%r8], 3;",
         "@%p0 mbarrier.init.shared.b64 [%r8], 2;\nbar.sync 0;\n@%p0 mbarrier.arrive.shared.b64 %d9, [%r8];",
     );
+    planted(
+        Kind::Barrier,
+        "@%p0 mbarrier.init.shared.b64 [%r8], 2;\nbar.sync 0;\n@%p0 mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%r8], 1048576;",
+        "@%p0 mbarrier.init.shared.b64 [%r8], 2;\nbar.sync 0;\n@%p0 mbarrier.expect_tx.relaxed.cta.shared::cta.b64 [%r8], 1024;",
+    );
     planted(Kind::Barrier, "bar.sync 17;", "bar.sync 15;");
     planted(Kind::Barrier, "bar.sync 1, 33;", "bar.sync 1, 64;");
+}
+
+#[test]
+fn a_flag_between_warps() {
+    // The second warp waits for a flag that the first sets; fences on both sides make the word behind it known.
+    let flag = "@%p0 st.shared.u32 [%r2+4096], 0;\nbar.sync 0;\n@!%p1 bra READ;\n@%p0 st.shared.u32 [%r2], 9;\n\
+        membar.cta;\n@%p0 st.volatile.shared.u32 [%r2+4096], 1;\nbra END;\nREAD:\nWAIT:\n\
+        ld.volatile.shared.u32 %r10, [%r2+4096];\nsetp.eq.u32 %p3, %r10, 0;\n@%p3 bra WAIT;\nfence.acq_rel.cta;\n\
+        ld.shared.u32 %r11, [%r2];\nEND:";
+    needs(Kind::Race, "membar.cta;", flag);
+    needs(Kind::Race, "fence.acq_rel.cta;", flag);
+}
+
+#[test]
+fn copies_of_parts() {
+    // The last bytes of a buffer: six of sixteen are read, the rest is zero.
+    let part = "setp.eq.u32 %p2, %r0, 63;\nmov.u32 %r9, 6;\nadd.s64 %d9, %d0, 1008;\n\
+        @%p2 cp.async.cg.shared.global [%r2], [%d9], 16, %r9;\ncp.async.wait_all;";
+    planted(Kind::OutOfBounds, &part.replace("1008", "1024"), part);
+    planted(Kind::Misaligned, &part.replace("1008", "1000"), part);
+    planted(Kind::OutOfBounds, &part.replace("%r9, 6", "%r9, 17"), part);
+    // A copy reads what this warp has just written, and nobody else.
+    let through = "st.global.u32 [%d6], %r0;\nadd.s64 %d9, %d1, %d3;\nsetp.lt.u32 %p2, %r0, 16;\nbar.sync 0;\n\
+        @%p2 cp.async.cg.shared.global [%r5], [%d9], 16;\ncp.async.wait_all;";
+    needs(Kind::Race, "bar.sync 0;", through);
 }
 
 #[test]

@@ -160,7 +160,9 @@ fn compiled() -> &'static Compiled {
         };
         for seed in op_seeds() {
             let op = op::read::read("seed", std::str::from_utf8(&seed).unwrap()).unwrap();
-            for target in compile::targets() {
+            // Chips of one family differ in a word of their text.
+            let one = |t: &&kgen_ir::target::Target| t.backend != "ptx" || t.name == "sm80";
+            for target in compile::targets().into_iter().filter(one) {
                 let Ok(c) = compile::compile(&op, target, &Schedule::default_for(target)) else {
                     continue;
                 };

@@ -20,7 +20,13 @@ const OPS: &[(&str, &str)] = &[
     ),
 ];
 
-const LEVELS: &[&str] = &["op", "built", "tile", "machine", "clif"];
+const LEVELS: &[&str] = &["op", "built", "tile", "machine", "clif", "ptx"];
+
+/// One vector of keys or rows: the least text.
+fn gpu_schedule(target: &kgen_ir::target::Target) -> Schedule {
+    let base = Schedule::default_for(target);
+    Schedule { keys: 32, split: 0, rows: 32, tokens: 1, queries: 0, ..base }
+}
 
 #[test]
 fn levels_are_as_they_were() {
@@ -43,12 +49,18 @@ fn levels_are_as_they_were() {
         let files = compiled.artifact.files.iter();
         let clif: Vec<_> =
             files.filter(|(f, _)| f.ends_with(".clif")).map(|(_, t)| t.clone()).collect();
+        let gpu = kgen::compile::target("sm80").unwrap();
+        let compiled_gpu = kgen::compile::compile(&op, gpu, &gpu_schedule(gpu));
+        let files = compiled_gpu.map(|c| c.artifact.files).unwrap_or_else(|e| panic!("{e}"));
+        let ptx: Vec<_> =
+            files.iter().filter(|(f, _)| f.ends_with(".ptx")).map(|(_, t)| t.clone()).collect();
         let texts = [
             print::print(&op),
             built.to_string(),
             compiled.program.to_string(),
             machine.join("\n"),
             clif.join("\n"),
+            ptx.join("\n"),
         ];
         for (level, text) in LEVELS.iter().zip(texts) {
             let snapshot = format!("{name}_{level}");

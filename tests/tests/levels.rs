@@ -10,7 +10,9 @@ fn machine_text_of_the_shipped_ops_reads_back() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops");
     for file in ["flash_decode.toml", "w4a8_gemv.toml"] {
         let op = kgen::compile::read(&root.join(file)).unwrap();
-        for target in kgen::compile::targets() {
+        // Chips of one family differ in a word of their text.
+        let one = |t: &&kgen_ir::target::Target| t.backend != "ptx" || t.name == "sm80";
+        for target in kgen::compile::targets().into_iter().filter(one) {
             let compiled =
                 kgen::compile::compile(&op, target, &Schedule::default_for(target)).unwrap();
             for kernel in &compiled.kernels {

@@ -72,6 +72,10 @@ pub const POINTS: &[Point] = &[
         },
     },
     Point {
+        name: "every family beside its floor",
+        how: How::Run { command: "cargo bench -q -p kgen-benches --bench families", judge: lines },
+    },
+    Point {
         name: "decode: tokens and logits of a trained model beside numpy in f64; Q8_0 and Q4_0 by KL",
         how: How::Run {
             command: "cargo test -q -p kgen-tests --test decode numpy_says_the_same -- --nocapture",
@@ -107,6 +111,12 @@ fn table(ran: &Ran) -> Verdict {
     let told = ran.out.lines().map(str::trim);
     let told = told.filter(|l| !rest.contains(l) && !l.starts_with("test result"));
     Ok(told.map(|l| format!("\n           {l}")).collect())
+}
+
+/// All that was printed.
+fn lines(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    Ok(ran.out.lines().map(|l| format!("\n           {l}")).collect())
 }
 
 /// What runs, of all candidates.

@@ -5,6 +5,7 @@
 //! are computed where they stand.
 
 mod access;
+mod affine;
 pub(crate) mod dot;
 mod eval;
 mod field;
@@ -13,6 +14,7 @@ mod unpack;
 
 use crate::Choice;
 use access::TileRef;
+use affine::Affine;
 use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
@@ -128,14 +130,6 @@ struct Lower<'a> {
     notes: Vec<String>,
 }
 
-/// `factor * reg + add`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Affine {
-    reg: Reg,
-    factor: i64,
-    add: i64,
-}
-
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Coord {
@@ -189,20 +183,6 @@ impl Lower<'_> {
         def
     }
 
-    /// In how many blocks around this place it may change; arguments nowhere.
-    fn depth(&self, x: Operand) -> usize {
-        match x {
-            Operand::Reg(r) => self.depths.get(&r).copied().unwrap_or(0),
-            Operand::Imm(_) => 0,
-        }
-    }
-
-    /// The sum of them, beginning with those that change the least: what is before a loop stays there.
-    fn total(&mut self, mut terms: Vec<Operand>) -> Operand {
-        terms.sort_by_key(|t| self.depth(*t));
-        terms.into_iter().fold(Operand::Imm(0), |sum, t| self.int(IntOp::Add, sum, t))
-    }
-
     fn effect(&mut self, op: Op, uses: &[Operand], mem: Mem) {
         self.push(machine::Stmt::Inst(Inst { op, def: None, uses: uses.to_vec(), mem: Some(mem) }));
     }
@@ -246,68 +226,6 @@ impl Lower<'_> {
                 .affine_int(op, a, b)
                 .unwrap_or_else(|| Operand::Reg(self.inst(Class::Int, Op::Int(op), &[a, b], None))),
         }
-    }
-
-    /// What is known of an integer.
-    fn affine(&self, x: Reg) -> Affine {
-        self.affine.get(&x).copied().unwrap_or(Affine { reg: x, factor: 1, add: 0 })
-    }
-
-    /// Sums and multiples by numbers are those of one register, `i * 16 / 2 * 64 + 4096` is `i * 512 + 4096`: sums and
-    /// multiples of it are then the same value to those who share.
-    fn affine_int(&mut self, op: IntOp, a: Operand, b: Operand) -> Option<Operand> {
-        let (x, by) = match (op, a, b) {
-            (IntOp::Mul | IntOp::Add, Operand::Imm(by), Operand::Reg(x))
-            | (_, Operand::Reg(x), Operand::Imm(by)) => (x, by),
-            (_, Operand::Reg(x), Operand::Reg(y)) => return self.sum_of(op, x, y),
-            (_, Operand::Imm(_), _) => return None,
-        };
-        let old = self.affine(x);
-        let (factor, add) = (old.factor, old.add);
-        let whole = by > 0 && factor % by == 0 && add % by == 0;
-        let new = match op {
-            IntOp::Add => Affine { add: add.checked_add(by)?, ..old },
-            IntOp::Sub => Affine { add: add.checked_sub(by)?, ..old },
-            IntOp::Mul => {
-                Affine { factor: factor.checked_mul(by)?, add: add.checked_mul(by)?, ..old }
-            }
-            IntOp::Div if whole => Affine { factor: factor / by, add: add / by, ..old },
-            IntOp::Rem if whole => return Some(Operand::Imm(0)),
-            IntOp::Div | IntOp::Rem | IntOp::Min | IntOp::Max => return None,
-        };
-        Some(self.of_affine(new))
-    }
-
-    fn of_affine(&mut self, new: Affine) -> Operand {
-        let inst = |l: &mut Self, op, x, by: i64| {
-            l.inst(Class::Int, Op::Int(op), &[Operand::Reg(x), Operand::Imm(by)], None)
-        };
-        if new.factor == 0 {
-            return Operand::Imm(new.add);
-        }
-        let mut reg = new.reg;
-        if new.factor != 1 {
-            reg = inst(self, IntOp::Mul, reg, new.factor);
-            self.affine.insert(reg, Affine { add: 0, ..new });
-        }
-        if new.add != 0 {
-            reg = inst(self, IntOp::Add, reg, new.add);
-            self.affine.insert(reg, new);
-        }
-        Operand::Reg(reg)
-    }
-
-    /// `x + y`, with what is added to either of them added last.
-    fn sum_of(&mut self, op: IntOp, x: Reg, y: Reg) -> Option<Operand> {
-        let (a, b) = (self.affine(x), self.affine(y));
-        if op != IntOp::Add || (a.add == 0 && b.add == 0) {
-            return None;
-        }
-        let add = a.add.checked_add(b.add)?;
-        let first = self.of_affine(Affine { add: 0, ..a });
-        let second = self.of_affine(Affine { add: 0, ..b });
-        let both = Operand::Reg(self.inst(Class::Int, Op::Int(op), &[first, second], None));
-        Some(self.int(IntOp::Add, both, Operand::Imm(add)))
     }
 
     fn as_reg(&mut self, x: Operand) -> Reg {

@@ -123,7 +123,7 @@ fn multiple(uses: &[Operand], var: Reg, own: &[Reg]) -> Option<Reg> {
     match uses {
         [Operand::Reg(a), Operand::Reg(b)] if *a == var && !own.contains(b) => Some(*b),
         [Operand::Reg(a), Operand::Reg(b)] if *b == var && !own.contains(a) => Some(*a),
-        _ => None,
+        [..] => None,
     }
 }
 

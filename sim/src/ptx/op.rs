@@ -561,6 +561,8 @@ pub struct Kernel {
     pub param_bytes: u32,
     /// Bytes of static shared memory; dynamic memory begins where they end, aligned.
     pub shared: u32,
+    /// The alignment that its arrays ask for.
+    pub dynamic_align: u32,
     pub shared_names: Vec<(String, u32, u32)>,
     pub local: u32,
     /// Names of the module's variables and the registers that hold their addresses.

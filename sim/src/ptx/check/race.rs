@@ -36,6 +36,14 @@ pub fn join(to: &mut Knowledge, from: &Knowledge) {
     to.iter_mut().zip(from).for_each(|(a, b)| a.join(*b));
 }
 
+/// Some lanes learn something: one entry for each set of lanes, however often they poll.
+pub fn learn(list: &mut Vec<(u32, Knowledge)>, lanes: u32, from: &Knowledge) {
+    match list.iter_mut().find(|(mask, _)| *mask == lanes) {
+        Some((_, known)) => join(known, from),
+        None => list.push((lanes, from.clone())),
+    }
+}
+
 /// An access: when, by whom, to which bytes of the word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epoch {
@@ -103,7 +111,7 @@ impl Clocks {
         if all {
             join(&mut self.known[agent], from);
         } else {
-            self.partial[agent].push((lanes, from.clone()));
+            learn(&mut self.partial[agent], lanes, from);
         }
     }
 

@@ -196,6 +196,7 @@ impl<'a> Decoder<'a> {
             params,
             param_bytes: bytes,
             shared: 0,
+            dynamic_align: 16,
             shared_names: vec![],
             local: 0,
             globals: vec![],
@@ -237,6 +238,7 @@ impl<'a> Decoder<'a> {
     fn shared(&mut self, variable: &Variable<'a>) -> Result<Binding, Error> {
         let dynamic = variable.external || variable.size == 0;
         let offset = if dynamic {
+            self.out.dynamic_align = self.out.dynamic_align.max(variable.align as u32);
             DYNAMIC
         } else {
             let at = self.out.shared.next_multiple_of(variable.align as u32);

@@ -65,7 +65,18 @@ impl<'a> Machine<'a> {
         at: u64,
         size: usize,
     ) -> Option<Place> {
-        let align = size.next_power_of_two() as u64;
+        self.place_part(site, space, at, size, size.next_power_of_two() as u64)
+    }
+
+    /// The same where the alignment is not that of the size: a copy that reads a part of what it writes.
+    pub(super) fn place_part(
+        &mut self,
+        site: Site,
+        space: AddressSpace,
+        at: u64,
+        size: usize,
+        align: u64,
+    ) -> Option<Place> {
         let bounds =
             |length: usize| at.checked_add(size as u64).is_some_and(|end| end <= length as u64);
         let (place, name, offset, length) = match space {
@@ -247,6 +258,7 @@ impl<'a> Machine<'a> {
                 if self.full {
                     self.look_global(site, index, at, size, how, Some(bytes));
                 }
+                warp.fenced &= how.strong;
                 let Some(buffer) = self.memory.buffer_mut(index) else { return };
                 buffer.bytes[at..at + size].copy_from_slice(bytes);
                 if !buffer.state.is_empty() {
@@ -332,7 +344,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn look_global(
+    pub(super) fn look_global(
         &mut self,
         site: Site,
         index: usize,
@@ -410,6 +422,7 @@ impl<'a> Machine<'a> {
         let total = access.registers.len() * size;
         self.cost(warp, access.address, total as u32, pc, mask);
         let how = Manner { strong: access.order.strong, asynchronous: false };
+        let mut told = None;
         for lane in each(mask) {
             let site = self.site(warp, pc, lane);
             let (space, at) = self.target(warp, access.address, lane);
@@ -420,7 +433,7 @@ impl<'a> Machine<'a> {
                 bytes[n * size..(n + 1) * size].copy_from_slice(&value[..size]);
             }
             if access.order.strong {
-                self.showed(warp, place, lane, access.order);
+                self.showed(warp, place, mask, access.order, &mut told);
             }
             self.write(site, warp, place, how, &bytes[..total]);
         }

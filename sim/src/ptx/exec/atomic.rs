@@ -6,6 +6,7 @@ use super::{
     each,
 };
 use crate::ptx::{
+    check::race::{Knowledge, join, learn},
     float::{self, Conversion},
     op::{Atomic, AtomicOp, Fence, Order, SINK, Type, mask_of, signed},
 };
@@ -16,13 +17,14 @@ impl<'a> Machine<'a> {
         let total = size * atomic.values.len();
         self.cost(warp, atomic.address, total as u32, pc, mask);
         let how = Manner { strong: true, asynchronous: false };
+        let mut told = None;
         for lane in each(mask) {
             let site = self.site(warp, pc, lane);
             let (space, at) = self.target(warp, atomic.address, lane);
             let Some(place) = self.place(site, space, at, total) else { continue };
             let mut bytes = [0; 64];
             self.read(site, warp, place, how, &mut bytes[..total]);
-            self.showed(warp, place, lane, atomic.order);
+            self.showed(warp, place, mask, atomic.order, &mut told);
             let other = warp.registers[atomic.other as usize][lane];
             for (n, value) in atomic.values.iter().enumerate() {
                 let mut old = [0; 8];
@@ -49,20 +51,28 @@ impl<'a> Machine<'a> {
     }
 
     /// A strong write: whoever sees it may learn what came before a fence, or before a release.
-    pub(super) fn showed(&mut self, warp: &mut Warp<'a>, place: Place, lane: usize, order: Order) {
+    pub(super) fn showed(
+        &mut self,
+        warp: &mut Warp<'a>,
+        place: Place,
+        mask: u32,
+        order: Order,
+        told: &mut Option<Knowledge>,
+    ) {
         if !(order.release || warp.fenced) {
             return;
         }
         let Some(key) = self.key(place) else { return };
-        let whole = warp.alive == 1 << lane;
-        let knowledge = self.clocks.release(warp.index, 1 << lane, whole);
+        // Once an instruction, for all its lanes.
+        let (index, all) = (warp.index, mask == warp.alive);
+        let knowledge = told.get_or_insert_with(|| self.clocks.release(index, mask, all));
         let (blocks, block, known) =
             self.released.entry(key).or_insert_with(|| (Default::default(), self.number, vec![]));
         if *block != self.number {
             *block = self.number;
             known.clear();
         }
-        crate::ptx::check::race::join(known, &knowledge);
+        join(known, knowledge);
         if order.wide && matches!(place, Place::Global(..)) {
             blocks.insert(self.number);
             blocks.extend(&self.acquired);
@@ -75,21 +85,32 @@ impl<'a> Machine<'a> {
         else {
             return;
         };
-        if *block == self.number {
-            self.clocks.acquire(warp.index, 1 << lane, warp.alive == 1 << lane, known);
-        }
         if order.acquire {
+            if *block == self.number {
+                self.clocks.acquire(warp.index, 1 << lane, warp.alive == 1 << lane, known);
+            }
             self.acquired.extend(blocks);
         } else {
+            if *block == self.number {
+                learn(&mut warp.seen, 1 << lane, known);
+            }
             self.seen.extend(blocks);
+        }
+    }
+
+    /// A fence: what was seen before is known, and what is shown from now on tells what was done.
+    fn settle(&mut self, warp: &mut Warp<'a>) {
+        warp.fenced = true;
+        for (lanes, known) in std::mem::take(&mut warp.seen) {
+            self.clocks.acquire(warp.index, lanes, warp.alive == lanes, &known);
         }
     }
 
     pub(super) fn fence(&mut self, warp: &mut Warp<'a>, fence: Fence) {
         match fence {
-            Fence::Block => warp.fenced = true,
+            Fence::Block => self.settle(warp),
             Fence::Device => {
-                warp.fenced = true;
+                self.settle(warp);
                 let seen = std::mem::take(&mut self.seen);
                 self.acquired.extend(seen);
             }

@@ -1,6 +1,6 @@
 //! Barriers of the block, by number or in memory.
 
-use super::{Machine, Turn, Warp, access::Place, copies::Pending, each, put, put_predicate};
+use super::{Machine, Site, Turn, Warp, access::Place, copies::Pending, each, put, put_predicate};
 use crate::ptx::{
     check::{
         race::{Knowledge, join},
@@ -199,6 +199,11 @@ impl<'a> Machine<'a> {
         // A poll may fail at any time, and one that nobody repeats proves nothing: late is after the first.
         let first = warp.polled.is_none_or(|(at, _)| at != pc);
         let fails = matches!(op, BarrierOp::Test { .. }) && first && !self.early();
+        let told = if matches!(op, BarrierOp::Arrive { .. }) {
+            self.clocks.release(warp.index, mask, mask == warp.alive)
+        } else {
+            vec![]
+        };
         let mut failed = 0u32;
         let mut passed = 0u32;
         for lane in each(mask) {
@@ -234,13 +239,11 @@ impl<'a> Machine<'a> {
                 BarrierOp::Arrive { state, count, expect, drop } => {
                     let count = count.map_or(1, |c| value(c) as i64);
                     let expect = expect.map_or(0, |e| i64::from(value(e) as u32));
-                    let all = warp.alive == 1 << lane;
-                    let knowledge =
-                        self.clocks.release(warp.index, mask, all || mask == warp.alive);
                     let barrier = self.memory_barriers.entry(at).or_default();
                     let token = barrier.phase & 0xffff_ffff | (barrier.pending as u64) << 32;
                     barrier.owed += expect;
-                    let excess = self.arrive(at, count, *drop, &knowledge);
+                    self.owing(site, at);
+                    let excess = self.arrive(at, count, *drop, &told);
                     if excess {
                         self.tell(site, Kind::Barrier, Place::Shared(at as usize), || {
                             "more threads arrive than this mbarrier was initialised for".into()
@@ -251,6 +254,7 @@ impl<'a> Machine<'a> {
                 BarrierOp::Expect { bytes } => {
                     let bytes = i64::from(value(*bytes) as u32);
                     self.memory_barriers.entry(at).or_default().owed += bytes;
+                    self.owing(site, at);
                 }
                 BarrierOp::Complete { bytes } => {
                     let bytes = i64::from(value(*bytes) as u32);
@@ -286,6 +290,16 @@ impl<'a> Machine<'a> {
             warp.polled = None;
         }
         Turn::Go
+    }
+
+    /// PTX ISA, "Contents of the mbarrier object": the count of bytes has 20 bits.
+    fn owing(&mut self, site: Site, at: u32) {
+        let owed = self.memory_barriers.get(&at).map_or(0, |b| b.owed);
+        if owed >= 1 << 20 {
+            self.tell(site, Kind::Barrier, Place::Shared(at as usize), || {
+                format!("an mbarrier counts up to 1048575 bytes, not {owed}")
+            });
+        }
     }
 
     /// Lanes that saw a phase end know what came before it.

@@ -69,13 +69,13 @@ impl<'a> Machine<'a> {
             } else {
                 let (space, at) = self.target(warp, copy.from, lane);
                 // Only the bytes that are read must be there, but all are aligned.
-                let size_or_read = if read == size { size } else { read };
-                if at % size as u64 != 0 {
-                    self.place(site, space, at, size);
-                }
-                let aligned = at - at % size.max(1) as u64;
-                match self.place(site, space, aligned, size_or_read.next_power_of_two().min(size)) {
-                    Some(Place::Global(index, from)) => Some((index, from)),
+                match self.place_part(site, space, at, read, size as u64) {
+                    Some(Place::Global(index, from)) => {
+                        if self.full {
+                            self.look_global(site, index, from, read, Manner::default(), None);
+                        }
+                        Some((index, from))
+                    }
                     Some(Place::Shared(_) | Place::Local(_) | Place::Param(_)) | None => None,
                 }
             };
@@ -91,8 +91,7 @@ impl<'a> Machine<'a> {
             self.shared[to..to + size].fill(0xff);
             self.state[to..to + size].fill(PENDING);
             let group = self.copy_group[warp.index][lane];
-            let early =
-                if self.early() { Some(self.fetch(site, warp, from, read, size)) } else { None };
+            let early = if self.early() { Some(self.fetch(site, from, read, size)) } else { None };
             self.copies[warp.index].push(Pending::Copy {
                 lane,
                 group,
@@ -110,14 +109,13 @@ impl<'a> Machine<'a> {
     fn fetch(
         &mut self,
         site: Site,
-        warp: &Warp<'_>,
         from: Option<(usize, usize)>,
         read: usize,
         size: usize,
     ) -> Vec<u8> {
         let mut bytes = vec![0; size];
         if let Some((index, at)) = from {
-            self.read(site, warp, Place::Global(index, at), Manner::default(), &mut bytes[..read]);
+            self.read_global(site, index, at, &mut bytes[..read]);
         }
         bytes
     }
@@ -143,13 +141,7 @@ impl<'a> Machine<'a> {
                 Pending::Copy { lane, group, to, size, from, read, site, early }
                     if ends(lane, group) =>
                 {
-                    let bytes = early.unwrap_or_else(|| {
-                        let mut bytes = vec![0; size];
-                        if let Some((index, at)) = from {
-                            self.read_global(site, index, at, &mut bytes[..read]);
-                        }
-                        bytes
-                    });
+                    let bytes = early.unwrap_or_else(|| self.fetch(site, from, read, size));
                     self.land(site, to, &bytes);
                 }
                 other @ (Pending::Copy { .. } | Pending::Arrive { .. }) => kept.push(other),
@@ -179,8 +171,7 @@ impl<'a> Machine<'a> {
         if let Some(shadow) = &mut self.shadow {
             for (word, mask) in words(to, bytes.len()) {
                 // PTX asks for a proxy fence between generic accesses and matrix units that read shared memory, and
-                // does not say whether `cp.async` is one: compilers for Hopper (Triton, CUTLASS's cp.async main loop)
-                // leave the fence out there.
+                // does not say whether `cp.async` is one: Triton, for sm_90, leaves the fence out behind it.
                 let now = crate::ptx::check::race::Epoch {
                     bytes: mask,
                     asynchronous: true,
@@ -273,6 +264,21 @@ impl<'a> Machine<'a> {
             let engine = Manner { strong: false, asynchronous: true };
             if let Place::Shared(at) = from {
                 self.look(site, at, size, engine, None);
+            }
+            if self.full {
+                if let Place::Global(index, at) = from {
+                    self.look_global(site, index, at, size, Manner::default(), None);
+                }
+                if let Place::Global(index, at) = to {
+                    self.look_global(
+                        site,
+                        index,
+                        at,
+                        size,
+                        Manner::default(),
+                        Some(&vec![0; size]),
+                    );
+                }
             }
             if let Place::Shared(at) = to {
                 if self.shadow.is_some() {

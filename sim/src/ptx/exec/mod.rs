@@ -72,8 +72,10 @@ struct Warp<'a> {
     local: Vec<u8>,
     /// The poll that failed last, and the instructions since.
     polled: Option<(u32, u32)>,
-    /// A fence of the device came since the last write; what was read by a relaxed access waits for one.
+    /// A fence came since the last write to global memory.
     fenced: bool,
+    /// What lanes saw by relaxed accesses, until a fence.
+    seen: Vec<(u32, Knowledge)>,
 }
 
 struct Product<'a> {

@@ -11,8 +11,6 @@ use crate::ptx::{
     op::{Special, TRUE},
 };
 
-/// Dynamic shared memory is aligned to this.
-const ALIGN: u32 = 1024;
 /// Instructions of a turn.
 const TURN: u32 = 256;
 /// Turns in which nothing happens before copies are hurried, and before it is a deadlock.
@@ -59,10 +57,7 @@ impl<'a> Machine<'a> {
 
     /// Where dynamic shared memory begins.
     pub(super) fn dynamic(&self) -> u32 {
-        match self.kernel.shared {
-            0 => 0,
-            n => n.next_multiple_of(ALIGN.min(n.next_power_of_two()).max(16)),
-        }
+        self.kernel.shared.next_multiple_of(self.kernel.dynamic_align)
     }
 
     fn warp(&self, index: usize, threads: u32) -> Warp<'a> {
@@ -121,6 +116,7 @@ impl<'a> Machine<'a> {
             local: vec![0; kernel.local as usize * 32],
             polled: None,
             fenced: false,
+            seen: vec![],
         }
     }
 
