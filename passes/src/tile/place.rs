@@ -337,8 +337,7 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
             }
             Stmt::Store { tensor, at, value, .. }
                 if !written && aligned.contains(value) && place == Some((tensor, at)) => {}
-            other @ (Stmt::Let { .. }
-            | Stmt::Scalar { .. }
+            other @ (Stmt::Scalar { .. }
             | Stmt::Read { .. }
             | Stmt::Store { .. }
             | Stmt::For(_)
