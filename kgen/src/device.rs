@@ -231,3 +231,17 @@ fn refused(e: Error) -> EngineError {
         | Error::Input(_) => EngineError::Failed(e.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_gpus_are_simulated() {
+        assert_eq!(Simulated::open("sim:sm80").map(|d| d.target.name).ok(), Some("sm80"));
+        let told = |name| Simulated::open(name).err().map(|e| e.to_string()).unwrap_or_default();
+        assert!(told("sim:sm81").contains("no target `sm81`"), "{}", told("sim:sm81"));
+        let cpu = told("sim:x86-64-v3");
+        assert!(cpu.contains("there is no simulator of `x86-64-v3`: it runs PTX"), "{cpu}");
+    }
+}

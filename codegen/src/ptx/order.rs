@@ -283,3 +283,43 @@ fn access(op: &Op) -> Option<Access> {
         | Op::Dot(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kgen_ir::machine::parse::parse;
+
+    /// Waits in the PTX of a kernel with an input `x` and an output `y`.
+    fn waits(body: &str) -> usize {
+        let text = format!(
+            "machine m lanes 32 {{ slot 0 = pointer x slot 1 = pointer y x = arg 0 : i y = arg 1 : i
+             v = iota : w {body} }}"
+        );
+        let kernel = parse(&text).unwrap_or_else(|e| panic!("{e:?} in {text}"));
+        let target = &super::super::targets::CHIPS[0].target;
+        let (text, _) = super::super::emit(&kernel, target).unwrap_or_else(|e| panic!("{e}"));
+        text.matches("bar.warp.sync").count()
+    }
+
+    #[test]
+    fn lanes_wait_where_they_may_meet() {
+        for (body, count) in [
+            // Read here, written there.
+            ("a = load.w32 [x + 0] : w store.w32 [y + 0], a b = load.w32 [x + 0] : w", 0),
+            // Neighbours.
+            ("store.w32 [y + 0], v store.w32 [y + 128], v", 0),
+            ("store.w32 [y + 0], v store.w32 [y + 124], v", 1),
+            ("store.w32 [y + 0], v z = iadd y, 512 : i store.w32 [z + 0], v", 1),
+            // Read what was written, and overwrite what was read.
+            ("store.w32 [y + 0], v a = splat.w32 [y + 64] : w", 1),
+            ("a = splat.w32 [y + 64] : w store.w32 [y + 0], v", 1),
+            // Once for all reads behind it.
+            ("store.w32 [y + 0], v a = splat.w32 [y + 64] : w b = splat.w32 [y + 68] : w", 1),
+            // A turn meets the one before it.
+            ("loop t in 0..4 step 1 { store.w32 [y + 0], v }", 1),
+            ("if 0 < 1 { store.w32 [y + 0], v } a = load.w32 [y + 0] : w", 1),
+        ] {
+            assert_eq!(waits(body), count, "{body}");
+        }
+    }
+}

@@ -85,7 +85,7 @@ fn sample() -> Artifact {
             ],
             scratch: 128,
             counters: 1,
-            block: None,
+            block: Some(Block { threads: 128, workers: 4, shared: 512 }),
         }],
         variants: vec![Variant {
             name: "all".into(),
@@ -160,6 +160,7 @@ fn every_mistake_is_told() {
         ("<= 4096", "4096", "expected a comparison: < <= == != >= >"),
         ("main(x.k", "mein(x.k", "there is no kernel `mein`"),
         ("scratch = 128", "scratch = 100", "`scratch` is a multiple of 64"),
+        ("workers = 4", "workers = 0", "a block has workers, and a thread or more for each"),
         ("counters = 1", "counters = 1.5", "`counters` is an integer of 64 bits"),
         ("multiple_of = 16", "multiple_of = 0", "`multiple_of` is at least 1"),
         ("\"n\",\n", "\"n n\",\n", "expected the end of the line"),

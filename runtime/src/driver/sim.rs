@@ -73,3 +73,145 @@ impl Device for Sim {
         Err(DriverError::Wrong(told.join("; ") + &more))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{buffer::Guard, module, pool::Pool, tensors::Session};
+    use kgen_ir::{
+        artifact::{Artifact, Manifest},
+        dtype::Dtype,
+        extent::Dims,
+        tensor::Tensor,
+    };
+    use std::{collections::BTreeMap, sync::Arc};
+
+    const MANIFEST: &str = r#"format = 1
+kgen = "0.1.0"
+name = "copy"
+target = "sm80"
+backend = "ptx"
+key = ""
+features = ["sm_80"]
+symbols = ["n"]
+params = ["in x: f32[n]", "out o: f32[n]"]
+prepares = []
+buffers = []
+
+[[kernel]]
+name = "copy"
+file = "copy.ptx"
+entry = "copy"
+params = ["in x: f32[n]", "out o: f32[n]"]
+slots = ["pointer x", "pointer o", "extent n"]
+scratch = 0
+counters = 0
+block = { threads = 32, workers = 1, shared = 0 }
+
+[[variant]]
+name = "all"
+when = []
+launches = ["copy(x, o)"]
+
+[contract]
+activation = ""
+accumulation = ""
+partials = ""
+order = ""
+bound = ""
+
+[files]
+"copy.ptx" = ""
+"#;
+
+    const TEXT: &str = ".version 7.0\n.target sm_80\n.address_size 64\n
+.visible .entry copy(.param .u64 slot0, .param .u64 slot1, .param .u64 slot2, .param .u64 workers) {
+    .reg .b32 %r<2>; .reg .b64 %q<9>; .reg .f32 %f<2>; .reg .pred %p<2>;
+    ld.param.u64 %q0, [slot0];
+    ld.param.u64 %q1, [slot1];
+    ld.param.u64 %q2, [slot2];
+    mov.u32 %r0, %tid.x;
+    cvt.u64.u32 %q3, %r0;
+    shl.b64 %q4, %q3, 2;
+    add.s64 %q5, %q0, %q4;
+    add.s64 %q6, %q1, %q4;
+    setp.lt.s64 %p0, %q3, %q2;
+    @%p0 ld.global.f32 %f0, [%q5];
+    @%p0 st.global.f32 [%q6], %f0;
+    ret;
+}
+";
+
+    fn artifact(manifest: &str, text: &str) -> Artifact {
+        let manifest = Manifest::parse("m", manifest, &|_| None).map_err(|r| r.render());
+        let files = [("copy.ptx".to_owned(), text.to_owned())].into();
+        Artifact::new(manifest.unwrap_or_else(|e| panic!("{e}")), files)
+    }
+
+    fn session(manifest: &str, text: &str) -> Session {
+        let module = module::Module::for_device(&artifact(manifest, text));
+        bound(&module.unwrap_or_else(|e| panic!("{e}")))
+    }
+
+    fn bound(module: &Arc<module::Module>) -> Session {
+        let dims = Dims { scalars: [("n".into(), 5)].into(), cores: 1, ..Dims::default() };
+        let bytes = (0..5).flat_map(|i| (i as f32).to_le_bytes()).collect();
+        let x = Tensor { dtype: Dtype::F32, shape: vec![5], bytes };
+        let inputs = BTreeMap::from([("x".to_owned(), x)]);
+        Session::new(module, &dims, &inputs, &[], Guard::Canaries).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    fn refused(manifest: &str, text: &str) -> String {
+        session(manifest, text).run_on(&mut Sim::default()).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn tensors_go_there_and_come_back() {
+        let mut session = session(MANIFEST, TEXT);
+        session.run_on(&mut Sim::default()).unwrap();
+        let out = session.outputs().unwrap();
+        assert_eq!((0..5).map(|i| out["o"].get(i)).collect::<Vec<_>>(), [0.0, 1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn what_the_sanitiser_finds_is_an_error() {
+        // One element too many, and all lanes at once.
+        let told = refused(MANIFEST, &TEXT.replace("setp.lt", "setp.le"));
+        assert!(told.contains("at offset 20 of x, which has 20"), "{told}");
+        let many = TEXT.replace("@%p0 ", "").replace("st.global.f32 [%q6]", "st.global.f32 [%q0]");
+        assert!(refused(MANIFEST, &many).starts_with("`copy`: "));
+    }
+
+    #[test]
+    fn what_does_not_run_is_told() {
+        let told = refused(MANIFEST, &TEXT.replace("add.s64", "add.s65"));
+        assert!(told.starts_with("`copy`: cannot compile: "), "{told}");
+        let told = refused(MANIFEST, &TEXT.replace("entry copy", "entry move"));
+        assert_eq!(told, "`copy`: the code has no symbol `copy`");
+        let checked = MANIFEST.replace("\"extent n\"]", "\"extent n\", \"end x\"]");
+        let told = refused(&checked, TEXT);
+        assert!(told.starts_with("the kernels of `copy` check their accesses"), "{told}");
+        let mut nowhere = Sim::default();
+        let told = nowhere.get(7, &mut [0]).unwrap_err().to_string();
+        assert_eq!(told, "no 1 bytes at 0x7");
+    }
+
+    #[test]
+    fn cpus_and_devices_keep_apart() {
+        let pool = Pool::new(1).unwrap();
+        let told = session(MANIFEST, TEXT).run(&pool).unwrap_err().to_string();
+        assert_eq!(told, "the kernels of `copy` are for a device, not for the workers of a CPU");
+        let line = "block = { threads = 32, workers = 1, shared = 0 }\n";
+        let here = artifact(&MANIFEST.replace(line, ""), "good");
+        let told = module::Module::for_device(&here).err().map(|e| e.to_string());
+        let expected = "kernel `copy`: it has no block of threads: it is no kernel of a device";
+        assert_eq!(told.as_deref(), Some(expected));
+        let manifest = MANIFEST.replace(line, "").replace("[\"sm_80\"]", "[]");
+        let manifest = manifest.replace("\"ptx\"", "\"fake\"");
+        let fake = crate::driver::fake::Fake(&[("copy", |_, _| {})]);
+        let loaded = module::Module::load(&artifact(&manifest, "good"), &fake);
+        let mut loaded = bound(&loaded.unwrap_or_else(|e| panic!("{e}")));
+        let told = loaded.run_on(&mut Sim::default()).unwrap_err().to_string();
+        assert_eq!(told, "the kernels of `copy` are for the workers of a CPU, not for a device");
+    }
+}
