@@ -75,6 +75,8 @@ pub fn optional(op: &Op) -> bool {
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16
+            | Op::Float(FloatOp::Scale)
+            | Op::FloatUnary(FloatUnary::Fraction)
             | Op::Dot(DotOp::Bf16)
     )
 }

@@ -286,7 +286,7 @@ fn access(op: &Op) -> Option<Access> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+
     use kgen_ir::machine::parse::parse;
 
     /// Waits in the PTX of a kernel with an input `x` and an output `y`.

@@ -319,6 +319,8 @@ pub enum FloatOp {
     Max,
     /// `a < b ? a : b`.
     Min,
+    /// `a * 2^floor(b)`, one rounding. An infinite b gives 0 or infinity with the sign of a, but 0 times infinity NaN.
+    Scale,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -329,6 +331,8 @@ pub enum FloatUnary {
     Floor,
     /// To the nearest integer, ties to even.
     Nearest,
+    /// `a - floor(a)`, rounded to nearest even; 0 where a is infinite.
+    Fraction,
     Exp2,
     Log2,
     Tanh,

@@ -304,6 +304,29 @@ d = select small, near, far1 : f"),
     ("cos", wave!("ahead = wconst 1 : w\nturn = wadd n, ahead : w\n")),
 ];
 
+/// Shorter ones for targets that have rows for these ops.
+#[rustfmt::skip] // one line an instruction
+static SHORTER: &[(&str, &[Op], &str)] = &[
+    // 2^a = 2^floor(a) 2^r, r in [0, 1): a polynomial that is 1 at 0, its relative error evened out to 2.1e-9 (Remez).
+    // Infinite a have r = 0; the last op does not round twice, in subnormals either.
+    ("exp2", &[Op::FloatUnary(FloatUnary::Fraction), Op::Float(FloatOp::Scale)], "\
+r = fraction a : f
+c6 = fconst 962764986 : f
+c5 = fconst 983788327 : f
+c4 = fconst 1008633289 : f
+c3 = fconst 1029915785 : f
+c2 = fconst 1047920300 : f
+c1 = fconst 1060205078 : f
+c0 = fconst 1065353216 : f
+p5 = fma c6, r, c5 : f
+p4 = fma p5, r, c4 : f
+p3 = fma p4, r, c3 : f
+p2 = fma p3, r, c2 : f
+p1 = fma p2, r, c1 : f
+p0 = fma p1, r, c0 : f
+d = fscale p0, a : f"),
+];
+
 /// Ops across lanes and the step of their tree.
 static TREES: &[(Op, Op)] = &[
     (Op::HSum, Op::Float(FloatOp::Add)),
@@ -372,7 +395,10 @@ impl Expander<'_> {
             return Ok(self.tree(step, *a, def));
         }
         let name = MNEMONICS.iter().find(|(_, op)| *op == inst.op).map(|(name, _)| *name);
+        let able = |ops: &[Op]| ops.iter().all(|op| self.target.row(op).is_some());
+        let shorter = SHORTER.iter().find(|(n, ops, _)| Some(*n) == name && able(ops));
         let text = SEQUENCES.iter().find(|(n, _)| Some(*n) == name).map(|(_, text)| text);
+        let text = shorter.map(|(_, _, text)| text).or(text);
         let (Some(text), Some(def), [Operand::Reg(a)]) = (text, inst.def, inst.uses.as_slice())
         else {
             return Err(refuse(self, "another schedule that does not need it"));

@@ -151,6 +151,10 @@ fn a_row_for_every_op_that_has_no_sequence() {
                     matches!(op, Op::LoadPart(w) | Op::StorePart(w) if *w != Width::W32),
                 )
                 && !lacks("avx512vbmi", *op == Op::PermuteBytes)
+                && !lacks(
+                    "avx512dq",
+                    matches!(op, Op::Float(FloatOp::Scale) | Op::FloatUnary(FloatUnary::Fraction)),
+                )
                 && !lacks("gfni", *op == Op::Affine)
                 && !lacks("avx512bf16", matches!(op, Op::PackBf16 | Op::Dot(DotOp::Bf16)));
             assert_eq!(target.row(op).is_some(), wanted, "{}: {name}", target.name);

@@ -50,11 +50,12 @@ macro_rules! wide_rows {
             row(Op::Float(FloatOp::Div), 16, "{d} = EVEX_Vdivps_zmm_k1z_zmm_zmmm512b32_er {a}, {b}"),
             row(Op::Float(FloatOp::Max), 4, "{d} = EVEX_Vmaxps_zmm_k1z_zmm_zmmm512b32_sae {a}, {b}"),
             row(Op::Float(FloatOp::Min), 4, "{d} = EVEX_Vminps_zmm_k1z_zmm_zmmm512b32_sae {a}, {b}"),
+            row(Op::Float(FloatOp::Scale), 4, "{d} = EVEX_Vscalefps_zmm_k1z_zmm_zmmm512b32_er {a}, {b}"),
             row(Op::FloatUnary(FloatUnary::Neg), 1, "{d} = EVEX_Vxorps_zmm_k1z_zmm_zmmm512b32 {a}, {=80000000}"),
             row(Op::FloatUnary(FloatUnary::Abs), 1, "{d} = EVEX_Vandps_zmm_k1z_zmm_zmmm512b32 {a}, {=7fffffff}"),
             row(Op::FloatUnary(FloatUnary::Sqrt), 20, "{d} = EVEX_Vsqrtps_zmm_k1z_zmmm512b32_er {a}"),
             row(Op::FloatUnary(FloatUnary::Floor), 8, "{d} = EVEX_Vrndscaleps_zmm_k1z_zmmm512b32_imm8_sae {a}, 9"),
-            row(Op::FloatUnary(FloatUnary::Exp2), 40, EXP2),
+            row(Op::FloatUnary(FloatUnary::Fraction), 4, "{d} = EVEX_Vreduceps_zmm_k1z_zmmm512b32_imm8_sae {a}, 9"),
             row(Op::FloatUnary(FloatUnary::Nearest), 8, "{d} = EVEX_Vrndscaleps_zmm_k1z_zmmm512b32_imm8_sae {a}, 8"),
             row(Op::Word(WordOp::Add), 1, "{d} = EVEX_Vpaddd_zmm_k1z_zmm_zmmm512b32 {a}, {b}"),
             row(Op::Word(WordOp::Sub), 1, "{d} = EVEX_Vpsubd_zmm_k1z_zmm_zmmm512b32 {a}, {b}"),
@@ -153,19 +154,6 @@ const HMAX: &str = "\
 {t6} = EVEX_Vpshufd_xmm_k1z_xmmm128b32_imm8 {t5}, 177
 {t7} = EVEX_Vmaxps_xmm_k1z_xmm_xmmm128b32 {t5}, {t6}
 {d} = EVEX_Vbroadcastss_zmm_k1z_xmmm32 {t7}";
-
-/// 2^a = 2^floor(a) 2^r with r in [0, 1): a polynomial in r that is 1 at 0, its relative error to 2^r evened out to
-/// 2.1e-9 (Remez). Infinite `a` have r = 0; the last instruction does not round twice, in subnormals either.
-const EXP2: &str = "\
-{t0} = EVEX_Vreduceps_zmm_k1z_zmmm512b32_imm8_sae {a}, 9
-{t1} = EVEX_Vbroadcastss_zmm_k1z_xmmm32 {=3962a0ba}
-{t2} = EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er {t1}, {t0}, {=3aa36b27}
-{t3} = EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er {t2}, {t0}, {=3c1e85c9}
-{t4} = EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er {t3}, {t0}, {=3d634489}
-{t5} = EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er {t4}, {t0}, {=3e75feac}
-{t6} = EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er {t5}, {t0}, {=3f317216}
-{t7} = EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er {t6}, {t0}, {=3f800000}
-{d} = EVEX_Vscalefps_zmm_k1z_zmm_zmmm512b32_er {t7}, {a}";
 
 const WORD_HSUM: &str = "\
 {t0} = EVEX_Vextracti64x4_ymmm256_k1z_zmm_imm8 {a}, 1

@@ -39,6 +39,12 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
                     y
                 }
             }
+            // Products with powers of two are exact in f64.
+            FloatOp::Scale => {
+                let power = f64::from(b.floor()).clamp(-400.0, 400.0).exp2();
+                let power = if b.is_infinite() { f64::from(b).exp2() } else { power };
+                ((f64::from(a) * power) as f32).to_bits()
+            }
         },
         Op::FloatUnary(op) => match op {
             FloatUnary::Neg => x ^ 0x8000_0000,
@@ -46,6 +52,8 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
             FloatUnary::Sqrt => a.sqrt().to_bits(),
             FloatUnary::Floor => a.floor().to_bits(),
             FloatUnary::Nearest => a.round_ties_even().to_bits(),
+            FloatUnary::Fraction if a.is_infinite() => 0,
+            FloatUnary::Fraction => (a - a.floor()).to_bits(),
             FloatUnary::Exp2 => (f64::from(a).exp2() as f32).to_bits(),
             FloatUnary::Log2 => (f64::from(a).log2() as f32).to_bits(),
             FloatUnary::Tanh => (f64::from(a).tanh() as f32).to_bits(),
