@@ -319,7 +319,8 @@ pub enum FloatOp {
     Max,
     /// `a < b ? a : b`.
     Min,
-    /// `a * 2^floor(b)`, one rounding. An infinite b gives 0 or infinity with the sign of a, but 0 times infinity NaN.
+    /// `a * 2^floor(b)`, one rounding. An infinite b gives 0 or infinity with the sign of a, to a quiet
+    /// NaN, too; 0 times infinity is NaN.
     Scale,
 }
 
@@ -331,7 +332,7 @@ pub enum FloatUnary {
     Floor,
     /// To the nearest integer, ties to even.
     Nearest,
-    /// `a - floor(a)`, rounded to nearest even; 0 where a is infinite.
+    /// `a - floor(a)`, rounded down (so that nothing is -0); 0 where a is infinite.
     Fraction,
     Exp2,
     Log2,

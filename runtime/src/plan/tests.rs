@@ -524,7 +524,7 @@ fn artifacts_that_do_not_fit_are_refused() {
     newer.manifest.format = 7;
     assert_eq!(
         load(&newer),
-        "the artifact has format 7; this runtime reads up to 1: use a newer kgen"
+        "the artifact has format 7; this runtime reads up to 2: use a newer kgen"
     );
     let mut changed = artifact(("", ""), "good");
     changed.files.insert("rows.txt".into(), "bad".into());

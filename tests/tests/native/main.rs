@@ -142,9 +142,7 @@ fn a_row_for_every_op_that_has_no_sequence() {
                     | Op::StorePart(Width::W64)
             );
             let lacks = |feature, these: bool| these && !target.features.contains(&feature);
-            let whole =
-                *op == Op::FloatUnary(FloatUnary::Exp2) && target.features.contains(&"avx512dq");
-            let wanted = (!sequence || whole)
+            let wanted = !sequence
                 && !wide
                 && !lacks(
                     "avx512f",

@@ -15,6 +15,21 @@ pub(super) fn integer(op: IntOp, a: i64, b: i64) -> Option<i64> {
     })
 }
 
+/// Bits of every quiet NaN.
+const QUIET: u32 = 0x7fc0_0000;
+
+/// `a - floor(a)`, rounded down.
+fn fraction(a: f32) -> f32 {
+    let exact = f64::from(a) - f64::from(a.floor());
+    if exact == 0.0 {
+        return -0.0;
+    }
+    let near = exact as f32;
+    let down = if f64::from(near) > exact { near.next_down() } else { near };
+    // Below 1 whatever f64 made of it.
+    if down >= 1.0 { 1f32.next_down() } else { down }
+}
+
 /// Ops whose result in a lane depends on that lane of the operands alone.
 pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
     let (a, b, c) = (f32::from_bits(x), f32::from_bits(y), f32::from_bits(z));
@@ -40,6 +55,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
                 }
             }
             // Products with powers of two are exact in f64.
+            FloatOp::Scale if x & QUIET == QUIET && b.is_infinite() => b.exp2().to_bits(),
             FloatOp::Scale => {
                 let power = f64::from(b.floor()).clamp(-400.0, 400.0).exp2();
                 let power = if b.is_infinite() { f64::from(b).exp2() } else { power };
@@ -53,7 +69,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
             FloatUnary::Floor => a.floor().to_bits(),
             FloatUnary::Nearest => a.round_ties_even().to_bits(),
             FloatUnary::Fraction if a.is_infinite() => 0,
-            FloatUnary::Fraction => (a - a.floor()).to_bits(),
+            FloatUnary::Fraction => fraction(a).to_bits(),
             FloatUnary::Exp2 => (f64::from(a).exp2() as f32).to_bits(),
             FloatUnary::Log2 => (f64::from(a).log2() as f32).to_bits(),
             FloatUnary::Tanh => (f64::from(a).tanh() as f32).to_bits(),
