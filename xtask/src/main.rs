@@ -11,7 +11,7 @@
 //! cargo xtask sample                      writes examples/tiny.gguf, the model file of the examples
 //! cargo xtask mutants                     which wrong kernels the tests notice: all, or it fails
 //! cargo xtask costs                       size of the binary, time of a compile, time of the JIT
-//! cargo xtask validate                  ptxas (KGEN_PTXAS) assembles every op file for every chip: registers, spills
+//! cargo xtask validate                    ptxas (KGEN_PTXAS) assembles every op file for every chip: registers, spills
 //! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
 

@@ -29,13 +29,6 @@ struct Store {
     place: Option<(Reg, i64, i64)>,
 }
 
-/// What an instruction does with memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Access {
-    Read,
-    Write,
-}
-
 impl Since {
     pub fn join(mut self, other: &Since) -> Since {
         self.read |= other.read;
@@ -122,15 +115,15 @@ impl Order {
                         let slot = self.origin(inst);
                         self.set(def, slot);
                     }
-                    let (Some(access), Some(mem)) = (access(&inst.op), inst.mem) else { continue };
+                    let (Some((writes, _)), Some(mem)) = (access(&inst.op), inst.mem) else {
+                        continue;
+                    };
                     let (read, wrote) = match self.slot(mem.base).and_then(|s| done.get_mut(s)) {
                         Some((read, wrote)) => (read, wrote),
                         None => (&mut lost.0, &mut lost.1),
                     };
-                    match access {
-                        Access::Read => *read = true,
-                        Access::Write => *wrote = true,
-                    }
+                    *read |= !writes;
+                    *wrote |= writes;
                 }
                 Stmt::Loop(l) => {
                     for c in &l.carried {
@@ -173,22 +166,26 @@ impl Order {
 
     /// Whether lanes wait before `inst`; then, what they have done behind it.
     pub fn step(&self, inst: &Inst, since: &mut Since) -> bool {
-        let (Some(access), Some(mem)) = (access(&inst.op), inst.mem) else { return false };
+        let (Some((writes, bytes)), Some(mem)) = (access(&inst.op), inst.mem) else {
+            return false;
+        };
         let slot = self.slot(mem.base);
         let mixed = slot.and_then(|s| self.mixed.get(s)).copied().unwrap_or(true);
         let from = i64::from(mem.offset);
-        let store = Store { slot, place: Some((mem.base, from, from + bytes(&inst.op))) };
+        let store = Store { slot, place: Some((mem.base, from, from + bytes)) };
         let anywhere = Store { slot, place: None };
-        let wait = match access {
-            Access::Read => mixed && since.stores.iter().any(|s| s.meets(&anywhere)),
-            Access::Write => mixed && since.read || since.stores.iter().any(|s| s.meets(&store)),
+        let wait = if writes {
+            mixed && since.read || since.stores.iter().any(|s| s.meets(&store))
+        } else {
+            mixed && since.stores.iter().any(|s| s.meets(&anywhere))
         };
         if wait {
             *since = Since::default();
         }
-        match access {
-            Access::Read => since.read |= mixed,
-            Access::Write => since.stores.push(store),
+        if writes {
+            since.stores.push(store);
+        } else {
+            since.read |= mixed;
         }
         wait
     }
@@ -221,66 +218,19 @@ impl Order {
     }
 }
 
-/// Bytes that a write of all lanes covers.
-fn bytes(op: &Op) -> i64 {
-    let (width, lanes) = if let Op::Store(width) | Op::StorePart(width) = op {
-        (*width, LANES as i64)
-    } else if let Op::Write(width) = op {
-        (*width, 1)
-    } else {
-        return 0;
+/// Whether it writes, else it reads, and how many bytes from its address on, 0 if only its lanes know. Counters are
+/// taken by one lane, and hints read nothing.
+fn access(op: &Op) -> Option<(bool, i64)> {
+    let (access, span) = op.memory()?;
+    let bytes = match span {
+        Span::One(width) => width.bytes(),
+        Span::Lanes(width) | Span::Part(width) => LANES * width.bytes(),
+        Span::Gather => 0,
     };
-    let size = match width {
-        Width::W64 => 8,
-        Width::W32 => 4,
-        Width::U16 | Width::S16 => 2,
-        Width::U8 | Width::S8 => 1,
-    };
-    lanes * size
-}
-
-/// Counters are taken by one lane, and hints read nothing.
-fn access(op: &Op) -> Option<Access> {
-    match op {
-        Op::Read(_)
-        | Op::Load(_)
-        | Op::Splat(_)
-        | Op::LoadF16
-        | Op::SplatF16
-        | Op::LoadPart(_)
-        | Op::Gather => Some(Access::Read),
-        Op::Write(_) | Op::Store(_) | Op::StorePart(_) => Some(Access::Write),
-        Op::Const
-        | Op::Arg
-        | Op::Worker
-        | Op::Int(_)
-        | Op::Next
-        | Op::Prefetch(_)
-        | Op::FloatConst
-        | Op::WordConst
-        | Op::Iota
-        | Op::Spread
-        | Op::Float(_)
-        | Op::FloatUnary(_)
-        | Op::Fma
-        | Op::Word(_)
-        | Op::Shift(_)
-        | Op::Half(_)
-        | Op::FloatCmp(_)
-        | Op::WordCmp(_)
-        | Op::Mask(_)
-        | Op::Select
-        | Op::Bits
-        | Op::FromBits
-        | Op::Cvt(_)
-        | Op::Shuffle(_)
-        | Op::HSum
-        | Op::HMax
-        | Op::WordHSum
-        | Op::PermuteBytes
-        | Op::Affine
-        | Op::PackBf16
-        | Op::Dot(_) => None,
+    match access {
+        Access::Read => Some((false, bytes as i64)),
+        Access::Write => Some((true, bytes as i64)),
+        Access::Update | Access::Hint => None,
     }
 }
 

@@ -442,7 +442,76 @@ pub enum Use {
     Imm,
 }
 
+/// What an op does with memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Read,
+    Write,
+    /// Both at once.
+    Update,
+    /// Asks for it ahead of time.
+    Hint,
+}
+
+/// How much memory an op touches, from its address on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    One(Width),
+    /// An element a lane, one behind the other.
+    Lanes(Width),
+    /// As many of those as the last operand says.
+    Part(Width),
+    /// A word a lane, as far away as the lane says.
+    Gather,
+}
+
 impl Op {
+    /// What it does with memory, if anything.
+    pub fn memory(&self) -> Option<(Access, Span)> {
+        match *self {
+            Op::Read(w) | Op::Splat(w) => Some((Access::Read, Span::One(w))),
+            Op::SplatF16 => Some((Access::Read, Span::One(Width::U16))),
+            Op::Load(w) => Some((Access::Read, Span::Lanes(w))),
+            Op::LoadF16 => Some((Access::Read, Span::Lanes(Width::U16))),
+            Op::LoadPart(w) => Some((Access::Read, Span::Part(w))),
+            Op::Gather => Some((Access::Read, Span::Gather)),
+            Op::Write(w) => Some((Access::Write, Span::One(w))),
+            Op::Store(w) => Some((Access::Write, Span::Lanes(w))),
+            Op::StorePart(w) => Some((Access::Write, Span::Part(w))),
+            Op::Next => Some((Access::Update, Span::One(Width::W64))),
+            Op::Prefetch(_) => Some((Access::Hint, Span::One(Width::U8))),
+            Op::Const
+            | Op::Arg
+            | Op::Worker
+            | Op::Int(_)
+            | Op::FloatConst
+            | Op::WordConst
+            | Op::Iota
+            | Op::Spread
+            | Op::Float(_)
+            | Op::FloatUnary(_)
+            | Op::Fma
+            | Op::Word(_)
+            | Op::Shift(_)
+            | Op::Half(_)
+            | Op::FloatCmp(_)
+            | Op::WordCmp(_)
+            | Op::Mask(_)
+            | Op::Select
+            | Op::Bits
+            | Op::FromBits
+            | Op::Cvt(_)
+            | Op::Shuffle(_)
+            | Op::HSum
+            | Op::HMax
+            | Op::WordHSum
+            | Op::PermuteBytes
+            | Op::Affine
+            | Op::PackBf16
+            | Op::Dot(_) => None,
+        }
+    }
+
     #[rustfmt::skip] // one line a signature
     pub fn signature(&self) -> Signature {
         use Class::{Float, Int, Mask, Word};

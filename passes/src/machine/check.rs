@@ -102,64 +102,6 @@ fn is_memory(slot: &Slot) -> bool {
     }
 }
 
-/// Which bytes an instruction touches, from its address on.
-enum Touched {
-    Bytes(usize),
-    /// So many elements of so many bytes.
-    Part(Operand, usize),
-    /// Words, as far away as lanes say.
-    Lanes(Reg),
-}
-
-fn touched(inst: &Inst, lanes: usize) -> Option<Touched> {
-    let part = |n: usize, width: &Width| {
-        inst.uses.get(n).map(|count| Touched::Part(*count, width.bytes()))
-    };
-    match &inst.op {
-        Op::Read(w) | Op::Write(w) | Op::Splat(w) => Some(Touched::Bytes(w.bytes())),
-        Op::Next => Some(Touched::Bytes(Width::W64.bytes())),
-        Op::Load(w) | Op::Store(w) => Some(Touched::Bytes(lanes * w.bytes())),
-        Op::LoadF16 => Some(Touched::Bytes(lanes * Width::U16.bytes())),
-        Op::SplatF16 => Some(Touched::Bytes(Width::U16.bytes())),
-        Op::LoadPart(w) => part(0, w),
-        Op::StorePart(w) => part(1, w),
-        Op::Gather => match inst.uses.first() {
-            Some(Operand::Reg(index)) => Some(Touched::Lanes(*index)),
-            Some(Operand::Imm(_)) | None => None,
-        },
-        Op::Prefetch(_)
-        | Op::Const
-        | Op::Arg
-        | Op::Worker
-        | Op::Int(_)
-        | Op::FloatConst
-        | Op::WordConst
-        | Op::Iota
-        | Op::Spread
-        | Op::Float(_)
-        | Op::FloatUnary(_)
-        | Op::Fma
-        | Op::Word(_)
-        | Op::Shift(_)
-        | Op::Half(_)
-        | Op::FloatCmp(_)
-        | Op::WordCmp(_)
-        | Op::Mask(_)
-        | Op::Select
-        | Op::Bits
-        | Op::FromBits
-        | Op::Cvt(_)
-        | Op::Shuffle(_)
-        | Op::HSum
-        | Op::HMax
-        | Op::WordHSum
-        | Op::PermuteBytes
-        | Op::Dot(_)
-        | Op::Affine
-        | Op::PackBf16 => None,
-    }
-}
-
 struct Checker {
     k: Kernel,
     from: Origins,
@@ -176,9 +118,14 @@ impl Checker {
             match stmt {
                 Stmt::Inst(inst) => {
                     self.number += 1;
-                    match (touched(inst, self.k.lanes), inst.mem) {
-                        (Some(touched), Some(mem)) => self.access(inst, mem, &touched),
-                        (Some(_), None) | (None, _) => self.out.push(stmt.clone()),
+                    match (inst.op.memory(), inst.mem) {
+                        (
+                            Some((Access::Read | Access::Write | Access::Update, span)),
+                            Some(mem),
+                        ) => {
+                            self.access(inst, mem, span);
+                        }
+                        (_, _) => self.out.push(stmt.clone()),
                     }
                 }
                 Stmt::Loop(l) => {
@@ -194,14 +141,17 @@ impl Checker {
         std::mem::replace(&mut self.out, outer)
     }
 
-    fn access(&mut self, inst: &Inst, mem: Mem, touched: &Touched) {
+    fn access(&mut self, inst: &Inst, mem: Mem, span: Span) {
         let base = self.add(Operand::Reg(mem.base), Operand::Imm(mem.offset.into()));
-        let (first, bytes) = match touched {
-            Touched::Bytes(n) => (base, Operand::Imm(*n as i64)),
-            Touched::Part(count, size) => {
-                (base, self.int(IntOp::Mul, *count, Operand::Imm(*size as i64)))
-            }
-            Touched::Lanes(index) => self.spanned(base, *index),
+        let last = inst.uses.last().copied().unwrap_or(Operand::Imm(0));
+        let size = |n: usize| Operand::Imm(n as i64);
+        let (first, bytes) = match (span, last) {
+            (Span::One(width), _) => (base, size(width.bytes())),
+            (Span::Lanes(width), _) => (base, size(self.k.lanes * width.bytes())),
+            (Span::Part(width), count) => (base, self.int(IntOp::Mul, count, size(width.bytes()))),
+            (Span::Gather, Operand::Reg(index)) => self.spanned(base, index),
+            // The verifier of kernels refuses an index that is a number.
+            (Span::Gather, Operand::Imm(_)) => (base, size(Width::W32.bytes())),
         };
         let end = self.add(first, bytes);
         let meant: Vec<usize> = self.from[mem.base.index()].iter().copied().collect();
@@ -216,13 +166,13 @@ impl Checker {
             let here = self.int(IntOp::Min, below, above);
             room = if room == Operand::Imm(-1) { here } else { self.int(IntOp::Max, room, here) };
         }
-        if let Touched::Part(count, _) = touched {
+        if let Span::Part(_) = span {
             // No elements may lie anywhere; the number of lanes must be one.
-            let none = self.int(IntOp::Sub, Operand::Imm(0), *count);
+            let none = self.int(IntOp::Sub, Operand::Imm(0), last);
             room = self.int(IntOp::Max, room, none);
-            let left = self.int(IntOp::Sub, Operand::Imm(self.k.lanes as i64), *count);
+            let left = self.int(IntOp::Sub, Operand::Imm(self.k.lanes as i64), last);
             room = self.int(IntOp::Min, room, left);
-            room = self.int(IntOp::Min, room, *count);
+            room = self.int(IntOp::Min, room, last);
         }
         let outer = std::mem::take(&mut self.out);
         let slot = if let [slot] = slots[..] { slot as i64 + 1 } else { 0 };

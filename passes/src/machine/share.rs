@@ -49,51 +49,10 @@ struct Sharer<'a> {
 
 /// No effect, no memory, the same result each time.
 fn pure(inst: &Inst) -> bool {
-    match inst.op {
-        Op::Read(_)
-        | Op::Write(_)
-        | Op::Next
-        | Op::Load(_)
-        | Op::Splat(_)
-        | Op::LoadF16
-        | Op::SplatF16
-        | Op::Store(_)
-        | Op::LoadPart(_)
-        | Op::StorePart(_)
-        | Op::Gather
-        | Op::Prefetch(_) => false,
-        // A divisor that is only positive where this runs.
-        Op::Int(IntOp::Div | IntOp::Rem) => matches!(inst.uses.last(), Some(Operand::Imm(_))),
-        Op::Const
-        | Op::Arg
-        | Op::Worker
-        | Op::Int(_)
-        | Op::FloatConst
-        | Op::WordConst
-        | Op::Iota
-        | Op::Spread
-        | Op::Float(_)
-        | Op::FloatUnary(_)
-        | Op::Fma
-        | Op::Word(_)
-        | Op::Shift(_)
-        | Op::Half(_)
-        | Op::FloatCmp(_)
-        | Op::WordCmp(_)
-        | Op::Mask(_)
-        | Op::Select
-        | Op::Bits
-        | Op::FromBits
-        | Op::Cvt(_)
-        | Op::Shuffle(_)
-        | Op::HSum
-        | Op::HMax
-        | Op::WordHSum
-        | Op::PermuteBytes
-        | Op::Affine
-        | Op::PackBf16
-        | Op::Dot(_) => true,
-    }
+    // A divisor that is only positive where this runs.
+    let divides = matches!(inst.op, Op::Int(IntOp::Div | IntOp::Rem));
+    let known = matches!(inst.uses.last(), Some(Operand::Imm(_)));
+    inst.op.memory().is_none() && (!divides || known)
 }
 
 fn loads_lanes(op: &Op) -> bool {
