@@ -69,7 +69,7 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("cvt.f32.f16", Op::Cvt(Cvt::FloatFromF16)), ("cvt.f16.f32", Op::Cvt(Cvt::F16FromFloat)),
     ("cvt.f32.f16lo", Op::Cvt(Cvt::FloatFromF16Low)), ("cvt.f32.f16hi", Op::Cvt(Cvt::FloatFromF16High)),
     ("cvt.f32.bf16", Op::Cvt(Cvt::FloatFromBf16)), ("cvt.bf16.f32", Op::Cvt(Cvt::Bf16FromFloat)),
-    ("hsum", Op::HSum), ("hmax", Op::HMax), ("whsum", Op::WordHSum),
+    ("hsum", Op::HSum), ("hmax", Op::HMax), ("whsum", Op::WordHSum), ("ballot", Op::Ballot),
     ("permb", Op::PermuteBytes), ("affine", Op::Affine), ("pack.bf16", Op::PackBf16),
     ("dot.u8s8", Op::Dot(DotOp::U8S8)), ("dot.s16s16", Op::Dot(DotOp::S16S16)),
     ("dot.bf16", Op::Dot(DotOp::Bf16)),
