@@ -245,13 +245,24 @@ impl Builder {
 
     pub fn tasks(&mut self, var: &str, count: Extent, chunk: usize, body: impl FnOnce(&mut Self)) {
         let (body, ()) = self.block(Some(var), body);
-        self.push(Stmt::Tasks {
-            var: self.own(var),
-            count,
-            share: Share::Dynamic(chunk as i64),
-            next: None,
-            body,
+        let share = Share::Dynamic(chunk as i64);
+        self.push(Stmt::Tasks { var: self.own(var), count, share, next: None, body });
+    }
+
+    /// As `tasks`; `body` gets the number of the worker's next task too, if it asks for it.
+    pub fn tasks_ahead(
+        &mut self,
+        var: &str,
+        count: Extent,
+        ahead: bool,
+        body: impl FnOnce(&mut Self, Option<Extent>),
+    ) {
+        let next = ahead.then(|| self.own(&format!("{var}.next")));
+        let (body, ()) = self.block(Some(var), |b| {
+            b.scalars.extend(next.clone());
+            body(b, next.clone().map(Extent::Sym));
         });
+        self.push(Stmt::Tasks { var: self.own(var), count, share: Share::Dynamic(1), next, body });
     }
 
     /// Branches that give nothing but what they store.
