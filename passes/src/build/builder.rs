@@ -70,7 +70,7 @@ impl Builder {
     }
 
     /// A name for one more number of this block.
-    fn declare(&mut self, name: &str) -> String {
+    pub fn declare(&mut self, name: &str) -> String {
         let first = self.own(name);
         let mut own = first.clone();
         let mut number = 1;
