@@ -44,6 +44,7 @@ const BELOW: &[&str] = &["ir/", "passes/", "codegen/", "sim/", "runtime/", "kern
 /// The files that may say `unsafe`, with the reason.
 const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/buffer/fence.rs", "takes access from pages, and lends those between"),
+    ("benches/rivals/ggml/src/main.rs", "calls ggml"),
     ("benches/src/probe.rs", "runs compiled code"),
     ("runtime/src/decode/step.rs", "binds weights and memory of the decoder"),
     ("runtime/src/driver/mod.rs", "the call into compiled code"),
