@@ -290,13 +290,13 @@ impl<'a> Machine<'a> {
     ) {
         let mut worst = None;
         let Some(shadow) = &mut self.shadow else { return };
+        let now = Epoch {
+            strong: how.strong,
+            asynchronous: how.asynchronous,
+            ..self.clocks.epoch(site.warp, site.lane)
+        };
         for (word, bytes) in words(at, size) {
-            let now = Epoch {
-                bytes,
-                strong: how.strong,
-                asynchronous: how.asynchronous,
-                ..self.clocks.epoch(site.warp, site.lane)
-            };
+            let now = Epoch { bytes, ..now };
             let conflict = match new {
                 None => shadow.read(word, now, &self.clocks),
                 Some(new) => {
@@ -359,13 +359,13 @@ impl<'a> Machine<'a> {
             return;
         }
         let mut worst = None;
+        let now = Epoch {
+            strong: how.strong,
+            asynchronous: how.asynchronous,
+            ..self.clocks.epoch(site.warp, site.lane)
+        };
         for (word, bytes) in words(at, size) {
-            let now = Epoch {
-                bytes,
-                strong: how.strong,
-                asynchronous: how.asynchronous,
-                ..self.clocks.epoch(site.warp, site.lane)
-            };
+            let now = Epoch { bytes, ..now };
             let same = new.is_some_and(|new| {
                 let (from, to) = ((4 * word).max(at), (4 * word + 4).min(at + size));
                 buffer.bytes[from..to] == new[from - at..to - at]
