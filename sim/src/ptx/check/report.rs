@@ -25,6 +25,8 @@ pub enum Kind {
     Trap,
     /// Asynchronous operations that the kernel left behind.
     LeftBehind,
+    /// More registers than there are.
+    Registers,
 }
 
 /// Each kind by name.
@@ -42,6 +44,7 @@ const NAMES: &[(Kind, &str)] = &[
     (Kind::ReadOnly,          "read-only"),
     (Kind::Trap,              "trap"),
     (Kind::LeftBehind,        "left-behind"),
+    (Kind::Registers,         "registers"),
 ];
 
 impl Kind {

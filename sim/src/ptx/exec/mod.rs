@@ -16,6 +16,7 @@ mod together;
 use super::{
     Module,
     check::{
+        global::GlobalShadow,
         race::{Clocks, Knowledge, Shadow},
         report::{Finding, Kind, Line, Report, Statistics},
     },
@@ -23,7 +24,6 @@ use super::{
     memory::Memory,
     op::{GroupMatrix, Instruction, Kernel, Lanes, Op, Predicate, SINK},
 };
-use access::GlobalShadow;
 use barriers::{Barrier, MemoryBarrier};
 use copies::{BulkCopy, Pending};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -134,6 +134,8 @@ struct Machine<'a> {
     /// What a relaxed access saw, until a fence.
     seen: HashSet<u32>,
     alive: Vec<u32>,
+    /// What `setmaxnreg` gave each warp.
+    budget: Vec<u32>,
     ticks: u64,
 }
 
@@ -178,6 +180,7 @@ impl<'a> Machine<'a> {
             acquired: HashSet::new(),
             seen: HashSet::new(),
             alive: vec![],
+            budget: vec![],
             ticks: 0,
         }
     }
@@ -389,6 +392,7 @@ impl<'a> Machine<'a> {
             Op::Bulk(bulk) => self.bulk_copy(warp, bulk, pc, mask),
             Op::BulkCommit => self.bulk_commit(warp, pc),
             Op::BulkWait { left, reads } => self.bulk_wait(warp, *left, *reads),
+            Op::Budget(registers) => self.budget(warp, *registers, pc, mask),
             Op::GroupFence => {
                 self.whole(warp, pc, mask, u32::MAX);
                 warp.unfenced = false;

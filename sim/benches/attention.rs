@@ -1,0 +1,31 @@
+//! How long the sanitiser takes over a tile of attention: `cargo bench -p kgen-sim`.
+
+#[path = "../tests/tile/mod.rs"]
+mod tile;
+
+use kgen_sim::ptx::{Check, Order};
+
+fn main() {
+    let text = tile::text();
+    for (name, check) in [("full", Check::Full), ("fast", Check::Fast)] {
+        let mut times = vec![];
+        let mut instructions = 0;
+        for _ in 0..15 {
+            let (worst, report, seconds) = match tile::simulate(&text, Order::Latest, check) {
+                Ok(ran) => ran,
+                Err(why) => {
+                    eprintln!("error: {why}");
+                    std::process::exit(1);
+                }
+            };
+            times.push(seconds * 1e3);
+            assert!(report.findings.is_empty() && worst < 2e-3, "{:?}", report.findings);
+            instructions = report.statistics.instructions;
+        }
+        times.sort_by(f64::total_cmp);
+        println!(
+            "{name}: {:.1} ms median, {:.1} ms least, {instructions} instructions",
+            times[7], times[0]
+        );
+    }
+}
