@@ -15,11 +15,13 @@
 
 mod api;
 mod requirements;
+mod work;
 
 pub use requirements::{About, refusal};
+pub use work::Graph;
 
 use super::{Device, DeviceKernel, DriverError};
-use api::{Api, Graphs, Handle};
+use api::{Api, Handle};
 use cudarc::driver::sys::{CUdevice_attribute as Attribute, CUfunction_attribute, CUjit_option};
 use kgen_ir::artifact::Block;
 use std::{
@@ -80,13 +82,6 @@ pub struct Used {
     pub blocks: usize,
 }
 
-/// Launches that are sent off as one.
-pub struct Graph {
-    graphs: &'static Graphs,
-    graph: Handle,
-    made: Handle,
-}
-
 /// Before and behind each allocation.
 const GUARD: usize = 256;
 const CANARY: u8 = 0xc5;
@@ -94,9 +89,8 @@ const CANARY: u8 = 0xc5;
 /// Bytes of what the compiler has to say.
 const LOG: usize = 16 << 10;
 
-/// A stream that waits for no other; a capture that only this thread's calls can spoil.
+/// A stream that waits for no other.
 const NON_BLOCKING: c_uint = 1;
-const THREAD_LOCAL: c_int = 1;
 
 /// The GPUs that the driver sees; an error says why there is none.
 pub fn devices() -> Result<Vec<About>, DriverError> {
@@ -339,102 +333,38 @@ impl Cuda {
         })
     }
 
+    /// As [`Device::launch`], with blocks and dynamic shared memory of one's own, for kernels of any parameters: of those
+    /// with fewer than 64 bits, the lowest count.
+    pub fn launch_as(
+        &mut self,
+        kernel: usize,
+        grid: [u32; 3],
+        block: [u32; 3],
+        shared: u32,
+        args: &[u64],
+    ) -> Result<(), DriverError> {
+        let Some(function) = self.kernels.get(kernel) else {
+            return Err(DriverError::Wrong(format!("no kernel {kernel}")));
+        };
+        let mut params: Vec<*mut c_void> =
+            args.iter().map(|a| std::ptr::from_ref(a).cast_mut().cast()).collect();
+        let (params, none, [x, y, z]) = (params.as_mut_ptr(), null_mut(), grid);
+        let ([bx, by, bz], function, stream) = (block, function.handle, self.stream);
+        self.within(|api| {
+            // SAFETY: each parameter of the kernel, which the driver copies before it returns, is at most the 64 bits of
+            // an argument, as artifacts say and the callers of this know; what arguments point to is the callers' to keep.
+            let code = unsafe {
+                (api.launch)(function, x, y, z, bx, by, bz, shared, stream, params, none)
+            };
+            api.ok("cuLaunchKernel", code)
+        })
+    }
+
     /// Until everything on the stream is done; an error is of any launch before.
     pub fn wait(&self) -> Result<(), DriverError> {
         self.within(|api| {
             // SAFETY: the stream lives as long as `self`.
             api.ok("cuStreamSynchronize", unsafe { (api.wait)(self.stream) })
-        })
-    }
-
-    /// Seconds that what `run` puts on the stream takes there, by events before and behind it.
-    pub fn time<E: From<DriverError>>(
-        &mut self,
-        run: impl FnOnce(&mut Cuda) -> Result<(), E>,
-    ) -> Result<f64, E> {
-        let events = [self.event()?, self.event()?];
-        let timed = self.record(events[0]).map_err(E::from).and_then(|()| run(self));
-        let timed = timed.and_then(|()| {
-            self.record(events[1])?;
-            Ok(self.between(events)?)
-        });
-        for event in events {
-            // SAFETY: the event was made above, and nobody waits for it. What it answers changes nothing.
-            let _ = self.within(|api| Ok(unsafe { (api.end_event)(event) }));
-        }
-        timed
-    }
-
-    fn event(&self) -> Result<Handle, DriverError> {
-        self.within(|api| {
-            let mut event = null_mut();
-            // SAFETY: writes one handle, which `time` gives back.
-            api.ok("cuEventCreate", unsafe { (api.event)(&raw mut event, 0) })?;
-            Ok(event)
-        })
-    }
-
-    fn record(&self, event: Handle) -> Result<(), DriverError> {
-        self.within(|api| {
-            // SAFETY: event and stream are of this context.
-            api.ok("cuEventRecord", unsafe { (api.record)(event, self.stream) })
-        })
-    }
-
-    fn between(&self, [start, end]: [Handle; 2]) -> Result<f64, DriverError> {
-        self.within(|api| {
-            let mut milliseconds = 0f32;
-            // SAFETY: both events are recorded.
-            api.ok("cuEventSynchronize", unsafe { (api.wait_event)(end) })?;
-            // SAFETY: as above; writes one number.
-            let code = unsafe { (api.elapsed)(&raw mut milliseconds, start, end) };
-            api.ok("cuEventElapsedTime", code)?;
-            Ok(f64::from(milliseconds) / 1e3)
-        })
-    }
-
-    /// What `run` puts on the stream, as a graph; it is not done. Kernels are loaded before, as `place_on` does.
-    pub fn capture<E: From<DriverError>>(
-        &mut self,
-        run: impl FnOnce(&mut Cuda) -> Result<(), E>,
-    ) -> Result<Graph, E> {
-        let graphs = Graphs::get()?;
-        self.within(|api| {
-            // SAFETY: the stream lives; the capture ends below.
-            api.ok("cuStreamBeginCapture", unsafe { (graphs.begin)(self.stream, THREAD_LOCAL) })
-        })?;
-        let ran = run(self);
-        let mut graph = Graph { graphs, graph: null_mut(), made: null_mut() };
-        let ended = self.within(|api| {
-            // SAFETY: writes one handle, which the graph's `drop` gives back.
-            api.ok("cuStreamEndCapture", unsafe { (graphs.end)(self.stream, &raw mut graph.graph) })
-        });
-        ran?;
-        ended?;
-        self.within(|api| {
-            // SAFETY: the graph was captured; writes one handle, which its `drop` gives back.
-            let code = unsafe { (graphs.instantiate)(&raw mut graph.made, graph.graph, 0) };
-            api.ok("cuGraphInstantiate", code)
-        })?;
-        Ok(graph)
-    }
-
-    /// Puts a graph of this GPU on the stream.
-    pub fn replay(&mut self, graph: &Graph) -> Result<(), DriverError> {
-        self.within(|api| {
-            // SAFETY: the graph is whole, its launches are of modules and memory that the callers of `put` keep.
-            api.ok("cuGraphLaunch", unsafe { (graph.graphs.launch)(graph.made, self.stream) })
-        })
-    }
-
-    /// Copies from one address of the device to another.
-    pub fn copy(&mut self, from: u64, to: u64, bytes: usize) -> Result<(), DriverError> {
-        self.holds(from, bytes)?;
-        self.holds(to, bytes)?;
-        self.within(|api| {
-            // SAFETY: both ranges are inside of allocations.
-            let code = unsafe { (api.on_device)(to, from, bytes, self.stream) };
-            api.ok("cuMemcpyDtoDAsync", code)
         })
     }
 
@@ -557,33 +487,11 @@ impl Device for Cuda {
     }
 
     fn launch(&mut self, kernel: usize, grid: usize, args: &[u64]) -> Result<(), DriverError> {
-        let Some(function) = self.kernels.get(kernel) else {
+        let Some(Function { threads, shared, .. }) = self.kernels.get(kernel).copied() else {
             return Err(DriverError::Wrong(format!("no kernel {kernel}")));
         };
-        let mut params: Vec<*mut c_void> =
-            args.iter().map(|a| std::ptr::from_ref(a).cast_mut().cast()).collect();
-        let size = |n: usize| c_uint::try_from(n).unwrap_or(c_uint::MAX);
-        let (grid, threads) = (size(grid), size(function.threads));
-        self.within(|api| {
-            // SAFETY: the kernel has one parameter of 64 bits an argument, which the driver copies before it returns;
-            // what the arguments point to is the caller's to keep, as the plan does.
-            let code = unsafe {
-                (api.launch)(
-                    function.handle,
-                    grid,
-                    1,
-                    1,
-                    threads,
-                    1,
-                    1,
-                    size(function.shared),
-                    self.stream,
-                    params.as_mut_ptr(),
-                    null_mut(),
-                )
-            };
-            api.ok("cuLaunchKernel", code)
-        })
+        let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.launch_as(kernel, [size(grid), 1, 1], [size(threads), 1, 1], size(shared), args)
     }
 }
 
@@ -609,16 +517,6 @@ impl Drop for Cuda {
         if let Some(device) = self.holds {
             // SAFETY: `open` retained it once.
             let _ = unsafe { (self.api.release)(device) };
-        }
-    }
-}
-
-impl Drop for Graph {
-    fn drop(&mut self) {
-        // SAFETY: both handles were made by `capture` and are nobody else's; those that were not are null.
-        unsafe {
-            let _ = !self.made.is_null() && (self.graphs.destroy_made)(self.made) == 0;
-            let _ = !self.graph.is_null() && (self.graphs.destroy)(self.graph) == 0;
         }
     }
 }

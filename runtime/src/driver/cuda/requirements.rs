@@ -1,11 +1,11 @@
 //! What code asks of a GPU and its driver, held against what is here.
 //!
 //! ```text
-//! features = ["sm_80", "ptx 7.0", "cuda 11.0", "driver 450.36"]
+//! features = ["sm_80", "ptx 7.0", "driver 450.36"]
 //! ```
 //!
 //! Code for `sm_80` runs from compute capability 8.0 on; `sm_90a` on 9.0 alone; `sm_100f` on its generation (PTX ISA,
-//! ".target"). The driver tells the CUDA version that it is of, so that decides; its own number is for people.
+//! ".target"). A driver reads PTX up to that of the CUDA version it is of, which it tells; its own number is for people.
 
 /// A GPU and its driver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,11 +36,32 @@ impl std::fmt::Display for About {
     }
 }
 
+/// Versions of PTX, each with the CUDA version that brought it (PTX ISA, "Release Notes"). One row each where both count
+/// on alike: PTX 7.0 to 7.8 are of CUDA 11.0 to 11.8.
+#[rustfmt::skip] // a table
+const PTX: &[((u32, u32), (u32, u32), u32)] = &[
+    // the first, its CUDA, and how many follow
+    ((6, 0),  (9, 0), 2),
+    ((6, 3), (10, 0), 2),
+    ((7, 0), (11, 0), 8),
+    ((8, 0), (12, 0), 5),
+    ((8, 6), (12, 7), 2),
+    ((9, 0), (13, 0), 0),
+];
+
+/// The CUDA version that reads a version of PTX, if the table knows it.
+fn cuda_of(ptx: (u32, u32)) -> Option<(u32, u32)> {
+    PTX.iter().find_map(|(first, cuda, more)| {
+        let after = ptx.1.checked_sub(first.1)?;
+        (ptx.0 == first.0 && after <= *more).then_some((cuda.0, cuda.1 + after))
+    })
+}
+
 /// Why code with these features does not run on the GPU; `None` if it does.
 pub fn refusal(features: &[String], here: &About) -> Option<String> {
     let floor = features.iter().find_map(|f| f.strip_prefix("driver "));
     for feature in features {
-        if let Some(version) = feature.strip_prefix("cuda ").and_then(pair)
+        if let Some(version) = feature.strip_prefix("ptx ").and_then(pair).and_then(cuda_of)
             && version > here.driver
         {
             let (major, minor) = here.driver;
@@ -128,7 +149,7 @@ mod tests {
 
     #[test]
     fn an_old_driver_is_told_what_will_do() {
-        let features = ["sm_80", "ptx 7.0", "cuda 11.0", "driver 450.36"];
+        let features = ["sm_80", "ptx 7.0", "driver 450.36"];
         assert_eq!(told(&features, &here((8, 0), (11, 0))), "");
         assert_eq!(told(&features, &here((8, 0), (13, 4))), "");
         assert_eq!(
@@ -136,11 +157,29 @@ mod tests {
             "the driver here is of CUDA 10.2, the code needs that of CUDA 11.0, which is driver 450.36 or newer"
         );
         assert_eq!(
-            told(&["cuda 12.8"], &here((8, 0), (12, 7))),
+            told(&["ptx 8.7"], &here((8, 0), (12, 7))),
             "the driver here is of CUDA 12.7, the code needs that of CUDA 12.8"
         );
         // What no reader knows is no reason.
-        assert_eq!(told(&["cuda new", "avx2", ""], &here((8, 0), (11, 0))), "");
+        assert_eq!(told(&["ptx new", "ptx 99.9", "avx2", ""], &here((8, 0), (11, 0))), "");
+    }
+
+    #[test]
+    fn versions_of_ptx_have_their_cuda() {
+        for (ptx, cuda) in [
+            ((6, 0), (9, 0)),
+            ((6, 2), (9, 2)),
+            ((6, 3), (10, 0)),
+            ((6, 5), (10, 2)),
+            ((7, 8), (11, 8)),
+            ((8, 5), (12, 5)),
+            ((8, 6), (12, 7)),
+            ((8, 8), (12, 9)),
+            ((9, 0), (13, 0)),
+        ] {
+            assert_eq!(cuda_of(ptx), Some(cuda), "{ptx:?}");
+        }
+        assert_eq!(cuda_of((7, 9)), None);
     }
 
     #[test]
