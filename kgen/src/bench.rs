@@ -120,21 +120,35 @@ pub fn measure_beside(
     let other_cpu = load.map(|(before, after)| after.other(&before, cpu.workers().count()));
     let outputs = sessions[0].outputs().map_err(wrong)?;
     let error_ratio = worst(&expected, &outputs)?;
-    let median = middle(&mut times);
+    let written: usize = outputs.values().map(|t| t.bytes.len()).sum();
+    let mut m = summary(&mut times, &mut roofs, bytes + written, op, dims, error_ratio);
+    m.other_cpu = other_cpu;
+    let medians = theirs.into_iter().map(|r| r.map(|mut list| middle(&mut list)));
+    Ok((m, medians.collect()))
+}
+
+/// What seconds of runs, and bytes a second of a roof beside each, come to.
+pub(crate) fn summary(
+    times: &mut [f64],
+    roofs: &mut [f64],
+    bytes: usize,
+    op: &Op,
+    dims: &Dims,
+    error_ratio: f64,
+) -> Measured {
+    let median = middle(times);
     let spread = times[times.len() * 3 / 4] - times[times.len() / 4];
-    let measured = Measured {
+    Measured {
         median,
         min: times[0],
         ci95: 1.57 * spread / (times.len() as f64).sqrt(),
         reps: times.len(),
-        bytes: bytes + outputs.values().map(|t| t.bytes.len()).sum::<usize>(),
+        bytes,
         flops: flops(&op.kind, dims),
-        roof: middle(&mut roofs),
-        other_cpu,
+        roof: middle(roofs),
+        other_cpu: None,
         error_ratio,
-    };
-    let medians = theirs.into_iter().map(|r| r.map(|mut list| middle(&mut list)));
-    Ok((measured, medians.collect()))
+    }
 }
 
 fn middle(list: &mut [f64]) -> f64 {

@@ -153,7 +153,7 @@ fn prepare(
     Ok(out)
 }
 
-fn session(
+pub(crate) fn session(
     module: &Arc<Module>,
     dims: &Dims,
     inputs: &BTreeMap<String, Tensor>,
@@ -221,7 +221,7 @@ impl Engine for Simulated {
     }
 }
 
-fn refused(e: Error) -> EngineError {
+pub(crate) fn refused(e: Error) -> EngineError {
     match e {
         Error::Unsupported(u) => EngineError::Unsupported(u),
         Error::Usage(_)

@@ -23,7 +23,7 @@ const CRATES: &[(&str, &[&str])] = &[
         &["kgen-codegen", "kgen-ir", "kgen-kernels-ref", "kgen-passes", "kgen-runtime", "kgen-sim"],
     ),
     ("kgen-benches", &["kgen-codegen", "kgen-compiler", "kgen-ir", "kgen-passes", "kgen-runtime"]),
-    ("xtask", &["kgen-runtime"]),
+    ("xtask", &["kgen-codegen", "kgen-ir", "kgen-runtime"]),
     (
         "kgen-tests",
         &[
@@ -51,6 +51,10 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/driver/clif.rs", "the same, for Cranelift"),
     ("runtime/src/driver/cranelift.rs", "compiles, calls and frees code"),
     ("runtime/src/driver/native.rs", "calls code that it maps"),
+    ("runtime/src/driver/cuda/api.rs", "finds the functions of a library and calls one"),
+    ("runtime/src/driver/cuda/mod.rs", "calls the GPU's driver"),
+    ("runtime/src/driver/cuda/tests.rs", "the same"),
+    ("runtime/src/driver/cuda/work.rs", "the same"),
     ("runtime/src/driver/hint.rs", "one instruction, which changes nothing"),
     ("runtime/src/driver/fake.rs", "Rust functions in place of compiled code"),
     ("runtime/src/files/mod.rs", "maps files"),

@@ -2,6 +2,7 @@
 
 use crate::{Answer, tell};
 use kgen::compile;
+use kgen_codegen::ptx::limits::limits;
 use kgen_ir::{
     machine::{Op, Stmt},
     tile::{Space, Stmt as Tile},
@@ -66,6 +67,27 @@ pub fn run(args: &Args) -> Answer {
             c.loops,
             kernel.scratch
         ));
+    }
+    if let Some(l) = limits(target.name) {
+        tell(&format!("on {}: {l}", target.name));
+        for k in &compiled.artifact.manifest.kernels {
+            let Some(b) = k.block else { continue };
+            // Without the assembler nobody knows the registers: what may be had for each number of blocks.
+            let most = l.occupancy(1, b.threads, b.shared);
+            let budgets = [1, 2, 4, 8].into_iter().filter(|n| *n <= most.blocks);
+            let budgets: Vec<_> =
+                budgets.map(|n| format!("{n}: {}", l.registers_for(n, b.threads))).collect();
+            tell(&format!(
+                "kernel {}: blocks of {} threads with {} bytes of shared memory; at most {} of a multiprocessor \
+                 (short of {}); registers of a thread by blocks: {}",
+                k.name,
+                b.threads,
+                b.shared,
+                most.blocks,
+                most.want,
+                budgets.join(", ")
+            ));
+        }
     }
     compiled.code.iter().for_each(|note| tell(&format!("code {note}")));
     compiled.notes.iter().for_each(|note| tell(&format!("product {note}")));
