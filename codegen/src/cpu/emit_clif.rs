@@ -238,6 +238,12 @@ impl Emitter<'_> {
             | Op::LoadPart(_)
             | Op::StorePart(_)
             | Op::Gather
+            | Op::GatherPart(_)
+            | Op::Scatter(_)
+            | Op::Pair(_)
+            | Op::Join(_)
+            | Op::Part
+            | Op::Mma(_)
             | Op::Prefetch(_)
             | Op::FloatConst
             | Op::WordConst
