@@ -58,7 +58,7 @@ impl Lower<'_> {
         self.vec(v, &at, lanes)
     }
 
-    fn own_lanes(&self, v: Value) -> LaneDim {
+    pub(super) fn own_lanes(&self, v: Value) -> LaneDim {
         match self.shape(v).split_last() {
             None | Some((1, _)) => LaneDim::Splat,
             Some((_, outer)) => LaneDim::Dim(outer.len()),

@@ -103,6 +103,7 @@ fn statements(body: &[Tile]) -> usize {
             Tile::Let { .. }
             | Tile::Scalar { .. }
             | Tile::Read { .. }
+            | Tile::Any { .. }
             | Tile::Store { .. }
             | Tile::Prefetch { .. } => 1,
         })
