@@ -9,6 +9,7 @@ mod affine;
 pub(crate) mod dot;
 mod eval;
 mod field;
+mod matrix;
 mod rows;
 mod unpack;
 
@@ -20,7 +21,10 @@ use kgen_ir::{
     dtype::Dtype,
     extent::{BinOp, Extent},
     machine::{self, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
-    tile::{Compare, Expr, For, Kernel, Param, Program, Role, Share, Space, Stmt, Store, Value},
+    tile::{
+        Compare, Expr, For, Kernel, LaneBits, Param, Program, Role, Share, Space, Stmt, Store,
+        Value,
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,6 +68,7 @@ pub fn lower(
         own_scratch: None,
         hints: vec![],
         notes: vec![],
+        fragments: crate::tile::fragments::fragments(kernel, choice.target),
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
@@ -128,6 +133,8 @@ struct Lower<'a> {
     hints: Vec<(String, TileRef, u8)>,
     /// What the engine of products chose, once a product.
     notes: Vec<String>,
+    /// Tiles that lie as matrix instructions want them.
+    fragments: BTreeMap<Value, LaneBits>,
 }
 
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.
