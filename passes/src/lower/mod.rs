@@ -10,6 +10,7 @@ mod control;
 pub(crate) mod dot;
 mod eval;
 mod field;
+mod matrix;
 mod rows;
 mod unpack;
 
@@ -22,7 +23,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::{BinOp, Extent},
     machine::{self, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
-    tile::{Compare, Expr, Kernel, Param, Program, Role, Stmt, Store, Value},
+    tile::{Compare, Expr, Kernel, LaneBits, Param, Program, Role, Stmt, Store, Value},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,6 +70,7 @@ pub fn lower(
         born: BTreeMap::new(),
         hints: vec![],
         notes: vec![],
+        fragments: crate::tile::fragments::fragments(kernel, choice.target),
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
@@ -138,6 +140,8 @@ struct Lower<'a> {
     hints: Vec<(String, TileRef, u8)>,
     /// What the engine of products chose, once a product.
     notes: Vec<String>,
+    /// Tiles that lie as matrix instructions want them.
+    fragments: BTreeMap<Value, LaneBits>,
 }
 
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.
