@@ -104,6 +104,7 @@ impl Fragments<'_> {
                 }
                 Stmt::Scalar { .. }
                 | Stmt::Read { .. }
+                | Stmt::Any { .. }
                 | Stmt::Store { .. }
                 | Stmt::Prefetch { .. } => {}
             }
