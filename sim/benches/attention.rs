@@ -3,7 +3,7 @@
 #[path = "../tests/tile/mod.rs"]
 mod tile;
 
-use kgen_sim::ptx::{Check, Order};
+use kgen_sim::ptx::{Check, Launch};
 
 fn main() {
     let text = tile::text();
@@ -11,16 +11,20 @@ fn main() {
         let mut times = vec![];
         let mut instructions = 0;
         for _ in 0..15 {
-            let (worst, report, seconds) = match tile::simulate(&text, Order::Latest, check) {
+            let ran = match tile::simulate(&text, &Launch { check, ..Launch::default() }) {
                 Ok(ran) => ran,
                 Err(why) => {
                     eprintln!("error: {why}");
                     std::process::exit(1);
                 }
             };
-            times.push(seconds * 1e3);
-            assert!(report.findings.is_empty() && worst < 2e-3, "{:?}", report.findings);
-            instructions = report.statistics.instructions;
+            times.push(ran.seconds * 1e3);
+            assert!(
+                ran.report.findings.is_empty() && ran.worst < 2e-3,
+                "{:?}",
+                ran.report.findings
+            );
+            instructions = ran.report.statistics.instructions;
         }
         times.sort_by(f64::total_cmp);
         println!(

@@ -42,6 +42,8 @@ pub struct Launch {
     pub blocks: Option<Vec<u32>>,
     /// Instructions that a block may execute before it is taken for endless.
     pub limit: u64,
+    /// Follow what each value is as a function of the inputs: [`Memory::terms`] tells of the outputs.
+    pub follow: bool,
 }
 
 impl Default for Launch {
@@ -55,6 +57,7 @@ impl Default for Launch {
             check: Check::Full,
             blocks: None,
             limit: 1 << 28,
+            follow: false,
         }
     }
 }
@@ -91,6 +94,9 @@ pub fn run(
             index
         });
         addresses.push((name.clone(), memory.address(known)));
+    }
+    if launch.follow {
+        memory.follow();
     }
     let setup = Setup { module, kernel, launch, params, addresses };
     Ok(exec::run(&setup, memory))

@@ -6,7 +6,7 @@
 //!
 //! Rows of shared memory have 128 bytes, whose eight pieces of 16 are exchanged by the last three bits of the row.
 
-use kgen_sim::ptx::{Arg, Check, Launch, Memory, Module, Order, Report, run};
+use kgen_sim::ptx::{Arg, Launch, Memory, Module, Report, run};
 use std::fmt::Write;
 
 pub const ROWS: usize = 128;
@@ -216,8 +216,20 @@ fn halves(values: &[f64]) -> Vec<u8> {
     values.iter().flat_map(|x| half::f16::from_f64(*x).to_le_bytes()).collect()
 }
 
-/// The largest error of a run against f64, the report, and the seconds that the simulator took.
-pub fn simulate(text: &str, order: Order, check: Check) -> Result<(f64, Report, f64), String> {
+/// What came of a run.
+pub struct Ran {
+    /// The largest error against f64.
+    pub worst: f64,
+    pub report: Report,
+    /// What the simulator took.
+    pub seconds: f64,
+    /// What the outputs are as a function of the inputs, where that was followed.
+    #[allow(dead_code, reason = "the bench does not ask")]
+    pub terms: Vec<u64>,
+}
+
+/// Runs a text in place of [`text`].
+pub fn simulate(text: &str, launch: &Launch) -> Result<Ran, String> {
     let module = Module::parse(text).map_err(|e| e.to_string())?;
     let entry = module.entry("tile").ok_or("no kernel `tile`")?;
     let [q, k, v] = [values(ROWS, 1), values(KEYS, 2), values(KEYS, 3)];
@@ -228,8 +240,7 @@ pub fn simulate(text: &str, order: Order, check: Check) -> Result<(f64, Report, 
         .collect();
     let o = memory.add("o", vec![0; 4 * ROWS * DIMS], false);
     args.push(Arg::Buffer(o, 0));
-    let block = [THREADS as u32, 1, 1];
-    let launch = Launch { block, shared: SHARED, order, check, ..Launch::default() };
+    let launch = Launch { block: [THREADS as u32, 1, 1], shared: SHARED, ..launch.clone() };
     let start = std::time::Instant::now();
     let report = run(&module, entry, &launch, &args, &mut memory).map_err(|e| e.to_string())?;
     let seconds = start.elapsed().as_secs_f64();
@@ -239,7 +250,7 @@ pub fn simulate(text: &str, order: Order, check: Check) -> Result<(f64, Report, 
         // A NaN is no small error.
         if x.is_nan() { f64::INFINITY } else { m.max(x) }
     });
-    Ok((worst, report, seconds))
+    Ok(Ran { worst, report, seconds, terms: memory.terms(o) })
 }
 
 fn attention(q: &[f64], k: &[f64], v: &[f64]) -> Vec<f64> {

@@ -129,6 +129,8 @@ impl Statistics {
 pub struct Report {
     pub findings: Vec<Finding>,
     pub statistics: Statistics,
+    /// Where terms are followed: the first line whose way or place the data decide.
+    pub depends: Option<u32>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! Loads and stores: every byte of every lane is looked at before it moves.
 
-use super::{Machine, Site, Warp, each, lanes};
+use super::{
+    Machine, Site, Warp, each, lanes,
+    terms::{KNOWN, mix, split},
+};
 use crate::ptx::{
     check::{
         banks,
@@ -18,6 +21,18 @@ pub enum Place {
     Global(usize, usize),
     Local(usize),
     Param(usize),
+}
+
+impl Place {
+    /// So many bytes further on.
+    pub fn on(self, bytes: usize) -> Place {
+        match self {
+            Place::Shared(at) => Place::Shared(at + bytes),
+            Place::Global(index, at) => Place::Global(index, at + bytes),
+            Place::Local(at) => Place::Local(at + bytes),
+            Place::Param(at) => Place::Param(at + bytes),
+        }
+    }
 }
 
 /// What an access is to the race detector.
@@ -302,7 +317,8 @@ impl<'a> Machine<'a> {
                 Some(new) => {
                     let from = (4 * word).max(at);
                     let to = (4 * word + 4).min(at + size);
-                    let same = self.shared[from..to] == new[from - at..to - at]
+                    let same = !self.differs
+                        && self.shared[from..to] == new[from - at..to - at]
                         && self.state[from..to].iter().all(|s| *s == WRITTEN);
                     shadow.write(word, now, same, &self.clocks)
                 }
@@ -368,7 +384,7 @@ impl<'a> Machine<'a> {
             let now = Epoch { bytes, ..now };
             let same = new.is_some_and(|new| {
                 let (from, to) = ((4 * word).max(at), (4 * word + 4).min(at + size));
-                buffer.bytes[from..to] == new[from - at..to - at]
+                !self.differs && buffer.bytes[from..to] == new[from - at..to - at]
             });
             let past = (self.number, &self.acquired);
             let slot = self.global.word(index, word);
@@ -412,6 +428,12 @@ impl<'a> Machine<'a> {
                 let value = u64::from_le_bytes(value);
                 let value = access.extend.map_or(value, |bits| signed(value, bits) as u64);
                 warp.registers[*register as usize][lane] = value & access.mask;
+                if !self.names.is_empty() {
+                    let term = self.term_at(warp, lane, place.on(n * size), size);
+                    let extended = term != KNOWN && access.extend.is_some();
+                    warp.terms.registers[*register as usize][lane] =
+                        if extended { mix(self.names[pc as usize], term) } else { term };
+                }
             }
             if access.order.strong {
                 self.saw(warp, place, lane, access.order);
@@ -437,7 +459,16 @@ impl<'a> Machine<'a> {
             if access.order.strong {
                 self.showed(warp, place, mask, access.order, &mut told);
             }
+            if !self.names.is_empty() {
+                let terms = access.registers.iter().flat_map(|r| {
+                    let term = warp.terms.registers[*r as usize][lane];
+                    split(if size < 4 && term != KNOWN { mix(term, 19) } else { term }, size)
+                });
+                let terms: Vec<_> = terms.collect();
+                self.differs = self.set_terms(warp, lane, place, terms.into_iter());
+            }
             self.write(site, warp, place, how, &bytes[..total]);
+            self.differs = false;
         }
     }
 

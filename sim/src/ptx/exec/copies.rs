@@ -153,6 +153,8 @@ impl<'a> Machine<'a> {
                 {
                     let bytes = early.unwrap_or_else(|| self.fetch(site, from, read, size));
                     self.land(site, to, &bytes);
+                    let from = from.map(|(index, at)| Place::Global(index, at));
+                    self.move_terms(from, read, Place::Shared(to), size);
                 }
                 other @ (Pending::Copy { .. } | Pending::Arrive { .. }) => kept.push(other),
             }
@@ -333,6 +335,7 @@ impl<'a> Machine<'a> {
                 Place::Shared(at) => bytes.copy_from_slice(&self.shared[at..at + size]),
                 Place::Local(_) | Place::Param(_) => {}
             }
+            self.move_terms(Some(from), size, to, size);
             let engine = self.clocks.engine();
             let known = self.bulk[i].known.clone();
             self.clocks.acquire(engine, u32::MAX, true, &known);

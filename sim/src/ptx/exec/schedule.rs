@@ -1,6 +1,11 @@
 //! Blocks from their start to their end: warps take turns until all have left.
 
-use super::{Frame, Machine, Site, Turn, Warp, barriers::Barrier, copies::Pending};
+use super::{
+    Frame, Machine, Site, Turn, Warp,
+    barriers::Barrier,
+    copies::Pending,
+    terms::{KNOWN, WarpTerms},
+};
 use crate::ptx::{
     check::{
         race::{Clocks, Shadow},
@@ -33,6 +38,10 @@ impl<'a> Machine<'a> {
         self.shared.resize(size, 0xff);
         self.state.clear();
         self.state.resize(size, EMPTY);
+        self.shared_terms.clear();
+        if !self.names.is_empty() {
+            self.shared_terms.resize(size, KNOWN);
+        }
         if self.full {
             match &mut self.shadow {
                 Some(shadow) => shadow.reset(),
@@ -118,6 +127,11 @@ impl<'a> Machine<'a> {
             polled: None,
             fenced: false,
             seen: vec![],
+            terms: if self.names.is_empty() {
+                WarpTerms::default()
+            } else {
+                WarpTerms::new(kernel.registers, kernel.predicates, kernel.local as usize * 32)
+            },
         }
     }
 

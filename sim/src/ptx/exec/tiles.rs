@@ -31,16 +31,21 @@ impl<'a> Machine<'a> {
         let lanes = mask & (u32::MAX >> (32 - 8 * count as u32));
         self.cost(warp, address, PIECE as u32, pc, lanes);
         let mut rows = [[0u8; PIECE]; 32];
+        let mut places = [None; 32];
         for lane in each(lanes) {
             let site = self.site(warp, pc, lane);
             let (space, at) = self.target(warp, address, lane);
             if let Some(place) = self.place(site, space, at, PIECE) {
+                places[lane] = Some(place);
                 self.read(site, warp, place, Manner::default(), &mut rows[lane]);
             }
         }
         let values = matrix::ldmatrix(count, transposed, &rows[..8 * count]);
         for (register, value) in registers.iter().zip(&values) {
             put_words(warp, *register, value, mask);
+        }
+        if !self.names.is_empty() {
+            self.matrix_terms(warp, (count, transposed), &places, registers);
         }
     }
 
@@ -60,11 +65,19 @@ impl<'a> Machine<'a> {
         self.cost(warp, address, PIECE as u32, pc, lanes);
         let values: Vec<[u32; 32]> = registers.iter().map(|r| words(warp, *r)).collect();
         let rows = matrix::stmatrix(count, transposed, &values);
+        let terms = match self.names.is_empty() {
+            true => vec![],
+            false => Self::row_terms(warp, count, transposed, registers),
+        };
         for lane in each(lanes) {
             let site = self.site(warp, pc, lane);
             let (space, at) = self.target(warp, address, lane);
             if let Some(place) = self.place(site, space, at, PIECE) {
+                if let Some(terms) = terms.get(lane) {
+                    self.differs = self.set_terms(warp, lane, place, terms.iter().copied());
+                }
                 self.write(site, warp, place, Manner::default(), &rows[lane]);
+                self.differs = false;
             }
         }
     }
@@ -218,6 +231,9 @@ impl<'a> Machine<'a> {
         } else {
             LeftOperand::Registers(&registers)
         };
+        if !self.names.is_empty() {
+            self.product_terms(warp, product);
+        }
         let right = SharedOperand { pieces: &b, trans: of.trans[1] };
         let values = of.mma.run(left, right, &d, product.keep, of.negate);
         for (slot, value) in of.d.iter().zip(values) {

@@ -166,6 +166,11 @@ impl Mma {
         [Matrix::D, Matrix::A, Matrix::B, Matrix::C].map(|of| self.shape.registers(of))
     }
 
+    /// Elements in a register of a lane.
+    pub fn elements(&self, of: Matrix) -> usize {
+        self.shape.per(of)
+    }
+
     /// Where element `i` of a lane's fragment lies; elements are numbered from the low bits of the first register.
     pub fn place(&self, of: Matrix, lane: usize, i: usize) -> Place {
         self.shape.place(of, lane, i)
@@ -278,14 +283,18 @@ impl Shape {
         self.products() * elements * self.bits(of) / 32 / LANES
     }
 
+    /// Elements in a register; single bits are 32 here, as the specification numbers them.
+    fn per(&self, of: Matrix) -> usize {
+        let single_bits = matches!(of, Matrix::A | Matrix::B) && self.a == Element::B1;
+        if single_bits { 32 } else { (32 / self.bits(of)).max(1) }
+    }
+
     fn place(&self, of: Matrix, lane: usize, i: usize) -> Place {
         if self.volta() {
             return self.volta_place(of, lane, i);
         }
         let (group, thread) = (lane >> 2, lane % 4);
-        // Single bits are 32 in a register here, as the specification numbers them.
-        let single_bits = matches!(of, Matrix::A | Matrix::B) && self.a == Element::B1;
-        let per = if single_bits { 32 } else { (32 / self.bits(of)).max(1) };
+        let per = self.per(of);
         let (register, x) = (i / per, i % per);
         let (row, col) = match of {
             Matrix::A if self.m == 8 => (group, thread * per + x + 4 * per * register),
