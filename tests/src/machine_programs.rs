@@ -72,6 +72,7 @@ pub fn optional(op: &Op) -> bool {
         Op::LoadPart(_)
             | Op::StorePart(_)
             | Op::Gather
+            | Op::Async(_)
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16

@@ -238,6 +238,7 @@ impl Emitter<'_> {
             | Op::LoadPart(_)
             | Op::StorePart(_)
             | Op::Gather
+            | Op::Async(_)
             | Op::Prefetch(_)
             | Op::FloatConst
             | Op::WordConst

@@ -11,6 +11,8 @@
 //! selp.f32 <d>, <a>, <b>, <p0>;
 //! ```
 //!
+//! What stands behind a line `<later>` is done at the next `wait` of the same block, or where that ends.
+//!
 //! Arithmetic says `.rn`, so that no assembler makes one instruction of two.
 
 use kgen_ir::{machine::*, tile::Compare};
@@ -150,15 +152,55 @@ macro_rules! rows {
     };
 }
 
-/// sm_70 and sm_75.
-pub static SM70: &[Row] = rows!();
+/// sm_70 and sm_75: copies by way of registers, which wait there for the `wait`.
+pub static SM70: &[Row] = rows!(
+    row(Op::Async(AsyncOp::Copy(4)), 200, COPY_4),
+    row(Op::Async(AsyncOp::Copy(8)), 200, COPY_8),
+    row(Op::Async(AsyncOp::Copy(16)), 200, COPY_16),
+    row(Op::Async(AsyncOp::Commit), 0, ""),
+    row(Op::Async(AsyncOp::Wait), 0, ""),
+);
 
-/// sm_80 and later: conversions of bf16.
-pub static SM80: &[Row] = rows!(row(
-    Op::Cvt(Cvt::Bf16FromFloat),
-    8,
-    "cvt.rn.bf16.f32 <h0>, <a>;\ncvt.u32.u16 <d>, <h0>;"
-));
+/// sm_80 and later: conversions of bf16, copies that no register waits for.
+pub static SM80: &[Row] = rows!(
+    row(Op::Cvt(Cvt::Bf16FromFloat), 8, "cvt.rn.bf16.f32 <h0>, <a>;\ncvt.u32.u16 <d>, <h0>;"),
+    row(Op::Async(AsyncOp::Copy(4)), 200, CP_ASYNC_4),
+    row(Op::Async(AsyncOp::Copy(8)), 200, CP_ASYNC_8),
+    row(Op::Async(AsyncOp::Copy(16)), 200, CP_ASYNC_16),
+    row(Op::Async(AsyncOp::Commit), 1, "cp.async.commit_group;"),
+    row(Op::Async(AsyncOp::Wait), 1, "cp.async.wait_group <n>;"),
+);
+
+macro_rules! copy {
+    ($($text:literal),*) => {
+        concat!(
+            "setp.ge.s32 <p0>, <e>, 0;\ncvt.u64.u32 <q0>, <a>;\nadd.s64 <q1>, <q0>, <base>;\n",
+            "cvt.s64.s32 <q2>, <c>;\nadd.s64 <q3>, <q2>, <b>;\n",
+            $($text),*
+        )
+    };
+}
+
+const CP_ASYNC_4: &str = copy!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 4, <e>;");
+const CP_ASYNC_8: &str = copy!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 8, <e>;");
+// Keys and values are read once: past the first level of cache.
+const CP_ASYNC_16: &str = copy!("@<p0> cp.async.cg.shared.global [<q1><o>], [<q3>], 16, <e>;");
+
+const COPY_4: &str = copy!(
+    "setp.gt.s32 <p1>, <e>, 0;\nmov.b32 <t0>, 0;\n",
+    "@<p1> ld.global.b32 <t0>, [<q3>];\n<later>\n@<p0> st.<S>.b32 [<q1><o>], <t0>;"
+);
+const COPY_8: &str = copy!(
+    "setp.gt.s32 <p1>, <e>, 0;\nmov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\n",
+    "@<p1> ld.global.v2.b32 {<t0>, <t1>}, [<q3>];\n<later>\n",
+    "@<p0> st.<S>.v2.b32 [<q1><o>], {<t0>, <t1>};"
+);
+const COPY_16: &str = copy!(
+    "setp.gt.s32 <p1>, <e>, 0;\n",
+    "mov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\nmov.b32 <t2>, 0;\nmov.b32 <t3>, 0;\n",
+    "@<p1> ld.global.v4.b32 {<t0>, <t1>, <t2>, <t3>}, [<q3>];\n<later>\n",
+    "@<p0> st.<S>.v4.b32 [<q1><o>], {<t0>, <t1>, <t2>, <t3>};"
+);
 
 /// Lane 0 adds, all others are told.
 const NEXT: &str = "\

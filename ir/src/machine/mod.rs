@@ -259,6 +259,8 @@ pub enum Op {
     /// `w = affine a, b, n`: each byte of a times the 8x8 matrix of bits in the same 64 bits of b, plus n (an
     /// immediate byte), modulo 2. Bit i of a product is the parity of the byte and byte 7 - i of the matrix.
     Affine,
+    /// Copies to scratch that go on while the kernel computes.
+    Async(AsyncOp),
     /// `w = pack.bf16 a, b`: the 2 L halves are the lanes of a, then those of b, as bf16: to nearest even, subnormals
     /// are zeros.
     PackBf16,
@@ -274,6 +276,20 @@ pub enum DotOp {
     /// `f = dot.bf16 a, b, c`: two bf16 elements each. The product of the high ones is added first, then that of the
     /// low ones, each with one rounding to nearest even; subnormals count as zeros before and after each.
     Bf16,
+}
+
+/// Copies in groups, each in the order of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AsyncOp {
+    /// `copy.N [..], w, i, w, w`: each lane brings N bytes to where its first word says, behind the address, from as far
+    /// behind the integer as its second word says, which is signed. The last word tells how: N copies, 0 writes zeros and
+    /// reads nothing, less than 0 does nothing. Both addresses are multiples of N. Nobody may touch what is written
+    /// before a `wait` for it.
+    Copy(u8),
+    /// `commit`: the copies since the last one become a group.
+    Commit,
+    /// `wait n` (an immediate): all groups but the last n have arrived.
+    Wait,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -463,6 +479,8 @@ pub enum Span {
     Part(Width),
     /// A word a lane, as far away as the lane says.
     Gather,
+    /// So many bytes a lane, as far away as the lane's first operand says.
+    Apart(u8),
 }
 
 impl Op {
@@ -478,6 +496,7 @@ impl Op {
             Op::Write(w) => Some((Access::Write, Span::One(w))),
             Op::Store(w) => Some((Access::Write, Span::Lanes(w))),
             Op::StorePart(w) => Some((Access::Write, Span::Part(w))),
+            Op::Async(AsyncOp::Copy(bytes)) => Some((Access::Write, Span::Apart(bytes))),
             Op::Next => Some((Access::Update, Span::One(Width::W64))),
             Op::Prefetch(_) => Some((Access::Hint, Span::One(Width::U8))),
             Op::Const
@@ -508,6 +527,7 @@ impl Op {
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16
+            | Op::Async(AsyncOp::Commit | AsyncOp::Wait)
             | Op::Dot(_) => None,
         }
     }
@@ -564,6 +584,9 @@ impl Op {
             Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Dot(DotOp::Bf16)                     => s(F, &[Of(Word), Of(Word), Of(Float)], false),
             Op::Affine                               => s(W, &[Of(Word), Of(Word), Imm], false),
+            Op::Async(AsyncOp::Copy(_))              => s(&[], &[Of(Word), Of(Int), Of(Word), Of(Word)], true),
+            Op::Async(AsyncOp::Commit)               => s(&[], &[], false),
+            Op::Async(AsyncOp::Wait)                 => s(&[], &[Imm], false),
             Op::PackBf16                             => s(W, &[Of(Float), Of(Float)], false),
         }
     }

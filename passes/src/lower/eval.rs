@@ -94,6 +94,7 @@ impl Lower<'_> {
             packed: None,
             field: None,
             ahead: None,
+            chunks: None,
         }
     }
 

@@ -10,6 +10,7 @@ pub(crate) mod dot;
 mod eval;
 mod field;
 mod rows;
+mod stage;
 mod unpack;
 
 use crate::Choice;
@@ -19,7 +20,8 @@ use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
     extent::{BinOp, Extent},
-    machine::{self, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
+    layout::banks::Chunks,
+    machine::{self, AsyncOp, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
     tile::{Compare, Expr, For, Kernel, Param, Program, Role, Share, Space, Stmt, Store, Value},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,6 +62,8 @@ pub fn lower(
         places: BTreeMap::new(),
         exprs: BTreeMap::new(),
         scratch_tensors: BTreeMap::new(),
+        staged: stage::staged(kernel),
+        lane_rows: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
         hints: vec![],
@@ -121,6 +125,10 @@ struct Lower<'a> {
     places: BTreeMap<Value, Place>,
     exprs: BTreeMap<Value, Expr>,
     scratch_tensors: BTreeMap<String, usize>,
+    /// Tensors of scratch that tiles are copied to, and how chunks of their rows lie.
+    staged: BTreeMap<String, Chunks>,
+    /// Numbers of lanes' rows and chunks, by the chunks of a row.
+    lane_rows: BTreeMap<usize, (Reg, Reg)>,
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,
@@ -469,6 +477,15 @@ impl Lower<'_> {
                 self.share_out(&kept, results);
                 Ok(())
             }
+            Stmt::Stage(s) => self.stage(s),
+            Stmt::Commit => {
+                self.order_copies(AsyncOp::Commit, &[]);
+                Ok(())
+            }
+            Stmt::Wait(left) => {
+                self.order_copies(AsyncOp::Wait, &[Operand::Imm(*left as i64)]);
+                Ok(())
+            }
             Stmt::Prefetch { tensor, at, level } => {
                 if self.choice.target.row(&Op::Prefetch(*level)).is_none() {
                     return Ok(());
@@ -651,7 +668,12 @@ fn count_uses(body: &[Stmt], v: Value, uses: &mut usize) {
                 count_uses(&i.then, v, uses);
                 count_uses(&i.otherwise, v, uses);
             }
-            Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+            Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
+            | Stmt::Prefetch { .. } => {}
         }
     }
 }

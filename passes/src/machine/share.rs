@@ -150,7 +150,10 @@ impl Sharer<'_> {
     /// Does the block have what `inst` loads? What writes makes it forget.
     fn loaded(&mut self, inst: &Inst) -> bool {
         let (true, Some(def)) = (loads_lanes(&inst.op), inst.def) else {
-            if matches!(inst.op, Op::Store(_) | Op::StorePart(_) | Op::Write(_) | Op::Next) {
+            if matches!(
+                inst.op,
+                Op::Store(_) | Op::StorePart(_) | Op::Write(_) | Op::Next | Op::Async(_)
+            ) {
                 self.forget_loads();
             }
             return false;

@@ -55,6 +55,9 @@ fn block(kernel: &mut Kernel, body: &[Stmt]) -> Vec<Stmt> {
             | Stmt::Scalar { .. }
             | Stmt::Read { .. }
             | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => out.push(stmt.clone()),
         }
     }
@@ -70,7 +73,13 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
     // What stores, or loops again, stays as it is: only straight lines of values are written twice.
     let straight = f.body.iter().all(|s| match s {
         Stmt::Let { .. } | Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => true,
-        Stmt::Store { .. } | Stmt::For(_) | Stmt::Tasks { .. } | Stmt::If(_) => false,
+        Stmt::Store { .. }
+        | Stmt::For(_)
+        | Stmt::Tasks { .. }
+        | Stmt::If(_)
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_) => false,
     });
     if !straight {
         return BTreeSet::new();
@@ -176,6 +185,9 @@ fn clone_whole(kernel: &mut Kernel, f: &For, masks: &BTreeSet<Value>, hi: Extent
             }
             other @ (Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. }
             | Stmt::Store { .. }
             | Stmt::For(_)
@@ -213,7 +225,12 @@ fn dead_code(body: Vec<Stmt>, yields: &[Value]) -> Vec<Stmt> {
                 needed.insert(*value);
             }
             Stmt::For(_) | Stmt::Tasks { .. } | Stmt::If(_) => needed.extend(all_uses(&stmt)),
-            Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+            Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
+            | Stmt::Prefetch { .. } => {}
         }
         kept.push(stmt);
     }
@@ -235,6 +252,11 @@ fn all_uses(stmt: &Stmt) -> Vec<Value> {
             let yields = i.yields.iter().flat_map(|(_, a, b)| [*a, *b]);
             yields.chain(i.then.iter().chain(&i.otherwise).flat_map(all_uses)).collect()
         }
-        Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => vec![],
+        Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => vec![],
     }
 }

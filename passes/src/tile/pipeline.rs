@@ -56,6 +56,9 @@ fn block(kernel: &Kernel, body: &[Stmt], schedule: &Schedule) -> Vec<Stmt> {
         | Stmt::Scalar { .. }
         | Stmt::Read { .. }
         | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => stmt.clone(),
     };
     body.iter().map(one).collect()
@@ -74,6 +77,9 @@ fn hints(kernel: &Kernel, f: &For, schedule: &Schedule) -> Vec<Stmt> {
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => None,
         })
         .collect();

@@ -74,6 +74,9 @@ impl Uses {
                 Stmt::Scalar { .. }
                 | Stmt::Read { .. }
                 | Stmt::Store { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
                 | Stmt::Prefetch { .. } => {}
             }
         }
@@ -121,7 +124,12 @@ impl Uses {
                         }
                     }
                 }
-                Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+                Stmt::Scalar { .. }
+                | Stmt::Read { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
+                | Stmt::Prefetch { .. } => {}
             }
         }
     }
@@ -183,6 +191,9 @@ fn block(
             Stmt::Scalar { .. }
             | Stmt::Read { .. }
             | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => {}
         }
     }
@@ -225,6 +236,9 @@ fn integer_sums(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> usize {
         | Stmt::Scalar { .. }
         | Stmt::Read { .. }
         | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => 0,
     };
     body.iter().map(of).max().unwrap_or(0)
@@ -343,6 +357,9 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. }) => {
                 if (written || stores) && open.iter().any(|v| reads(other, *v)) {
                     return false;
@@ -367,7 +384,12 @@ fn reads(stmt: &Stmt, v: Value) -> bool {
             i.yields.iter().any(|y| y.1 == v || y.2 == v)
                 || i.then.iter().chain(&i.otherwise).any(|s| reads(s, v))
         }
-        Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => false,
+        Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => false,
     }
 }
 

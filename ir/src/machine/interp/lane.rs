@@ -141,6 +141,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::LoadPart(_)
         | Op::StorePart(_)
         | Op::Gather
+        | Op::Async(_)
         | Op::Prefetch(_)
         | Op::FloatConst
         | Op::WordConst

@@ -535,6 +535,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::SplatF16
         | Op::Store(_)
         | Op::Gather
+        | Op::Async(_)
         | Op::Prefetch(_)
         | Op::Iota
         | Op::Spread
