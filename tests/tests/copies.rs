@@ -151,3 +151,31 @@ fn the_simulator_counts_what_the_layout_says() {
         assert_eq!(report.statistics.conflicts(), 0, "{chunks} chunks\n{text}");
     }
 }
+
+#[test]
+fn squares_are_read_as_fragments() {
+    for (op, words) in [("x1", 1), ("x2", 2), ("x4", 4), ("x1.t", 1), ("x2.t", 2), ("x4.t", 4)] {
+        let mut body = format!(
+            "copy.16 [s + 0], way, x, back, all commit wait 0 q = ldmatrix.{op} [s + 0], back : {} ",
+            if words == 1 { "w".to_string() } else { format!("w{words}") }
+        );
+        for word in 0..words {
+            let from = if words == 1 { "q".into() } else { format!("p{word}") };
+            if words > 1 {
+                body += &format!("p{word} = part q, {word} : w ");
+            }
+            body += &format!("store.w32 [y + {}], {from} ", 128 * word);
+        }
+        let k = kernel(&body);
+        let wanted = interpreted(&k).unwrap();
+        for name in ["sm75", "sm80", "sm90"] {
+            let (out, report, text) = simulated(&k, target(name), Order::Latest);
+            assert!(report.findings.is_empty(), "{:?}\n{text}", report.findings);
+            assert!(out == wanted, "{op} on {name}\n{text}");
+        }
+        let told = kgen_codegen::ptx::emit(&k, target("sm70")).unwrap_err().to_string();
+        assert!(told.contains(&format!("`ldmatrix.{op}`")), "{told}");
+    }
+    let told = interpreted(&kernel("q = ldmatrix.x1 [s + 8], way : w")).unwrap_err();
+    assert_eq!(told, "a row begins at no multiple of 16");
+}

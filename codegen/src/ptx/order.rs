@@ -186,10 +186,8 @@ impl Order {
         let slot = self.slot(mem.base);
         let mixed = slot.and_then(|s| self.mixed.get(s)).copied().unwrap_or(true);
         let from = i64::from(mem.offset);
-        let store = match inst.op {
-            Op::Async(_) => Store { slot, place: None },
-            _ => Store { slot, place: Some((mem.base, from, from + bytes)) },
-        };
+        let place = bytes.map(|bytes| (mem.base, from, from + bytes));
+        let store = Store { slot, place };
         let anywhere = Store { slot, place: None };
         let wait = if writes {
             mixed && since.read || since.stores.iter().any(|s| s.meets(&store))
@@ -239,18 +237,18 @@ impl Order {
     }
 }
 
-/// Whether it writes, else it reads, and how many bytes from its address on, 0 if only its lanes know. Counters are
+/// Whether it writes, else it reads, and how many bytes from its address on, if not only its lanes know. Counters are
 /// taken by one lane, and hints read nothing.
-fn access(op: &Op) -> Option<(bool, i64)> {
+fn access(op: &Op) -> Option<(bool, Option<i64>)> {
     let (access, span) = op.memory()?;
     let bytes = match span {
-        Span::One(width) => width.bytes(),
-        Span::Lanes(width) | Span::Part(width) => LANES * width.bytes(),
-        Span::Gather | Span::Apart(_) => 0,
+        Span::One(width) => Some(width.bytes() as i64),
+        Span::Lanes(width) | Span::Part(width) => Some((LANES * width.bytes()) as i64),
+        Span::Gather | Span::Scattered(_) | Span::Apart(_) => None,
     };
     match access {
-        Access::Read => Some((false, bytes as i64)),
-        Access::Write => Some((true, bytes as i64)),
+        Access::Read => Some((false, bytes)),
+        Access::Write => Some((true, bytes)),
         Access::Update | Access::Hint => None,
     }
 }
@@ -284,6 +282,8 @@ mod tests {
             // Read what was written, and overwrite what was read.
             ("store.w32 [y + 0], v a = splat.w32 [y + 64] : w", 1),
             ("a = splat.w32 [y + 64] : w store.w32 [y + 0], v", 1),
+            // Where lanes say it.
+            ("m = wcmp.eq v, v : m scatter.w32 [y + 0], v, v, m scatter.w32 [y + 128], v, v, m", 1),
             // Once for all reads behind it.
             ("store.w32 [y + 0], v a = splat.w32 [y + 64] : w b = splat.w32 [y + 68] : w", 1),
             // A turn meets the one before it.

@@ -709,6 +709,7 @@ fn by_rows(part: Part) -> bool {
 
 pub(super) fn width_bytes(width: Width) -> usize {
     match width {
+        Width::W128 => 16,
         Width::W64 => 8,
         Width::W32 => 4,
         Width::U16 | Width::S16 => 2,

@@ -163,6 +163,11 @@ impl Lower<'_> {
     // Building.
 
     fn reg(&mut self, class: Class) -> Reg {
+        self.array(class, 1)
+    }
+
+    /// A register of several words a lane.
+    fn array(&mut self, class: Class, words: u8) -> Reg {
         let letter = match class {
             Class::Int => 'i',
             Class::Float => 'f',
@@ -170,7 +175,7 @@ impl Lower<'_> {
             Class::Mask => 'm',
         };
         let name = format!("{letter}{}", self.out.regs.len());
-        self.out.regs.add(RegData { name, class })
+        self.out.regs.add(RegData { name, class, words })
     }
 
     fn push(&mut self, stmt: machine::Stmt) {
@@ -178,7 +183,7 @@ impl Lower<'_> {
     }
 
     fn inst(&mut self, class: Class, op: Op, uses: &[Operand], mem: Option<Mem>) -> Reg {
-        let def = self.reg(class);
+        let def = self.array(class, op.def_words());
         if class == Class::Int {
             let depth = if matches!(op, Op::Int(_) | Op::Const) {
                 uses.iter().map(|o| self.depth(*o)).max().unwrap_or(0)
