@@ -238,6 +238,8 @@ impl Emitter<'_> {
             | Op::LoadPart(_)
             | Op::StorePart(_)
             | Op::Gather
+            | Op::Async(_)
+            | Op::Squares { .. }
             | Op::GatherPart(_)
             | Op::Scatter(_)
             | Op::Pair(_)

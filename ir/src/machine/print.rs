@@ -89,6 +89,12 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("permb", Op::PermuteBytes), ("affine", Op::Affine), ("pack.bf16", Op::PackBf16),
     ("dot.u8s8", Op::Dot(DotOp::U8S8)), ("dot.s16s16", Op::Dot(DotOp::S16S16)),
     ("dot.bf16", Op::Dot(DotOp::Bf16)),
+    ("copy.4", Op::Async(AsyncOp::Copy(4))), ("copy.8", Op::Async(AsyncOp::Copy(8))),
+    ("copy.16", Op::Async(AsyncOp::Copy(16))),
+    ("ldmatrix.x1", Op::Squares { count: 1, turned: false }), ("ldmatrix.x1.t", Op::Squares { count: 1, turned: true }),
+    ("ldmatrix.x2", Op::Squares { count: 2, turned: false }), ("ldmatrix.x2.t", Op::Squares { count: 2, turned: true }),
+    ("ldmatrix.x4", Op::Squares { count: 4, turned: false }), ("ldmatrix.x4.t", Op::Squares { count: 4, turned: true }),
+    ("commit", Op::Async(AsyncOp::Commit)), ("wait", Op::Async(AsyncOp::Wait)),
 ];
 
 impl fmt::Display for Op {

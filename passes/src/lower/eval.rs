@@ -107,6 +107,7 @@ impl Lower<'_> {
             field: None,
             align: 4,
             ahead: None,
+            chunks: None,
         }
     }
 

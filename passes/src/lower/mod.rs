@@ -12,6 +12,7 @@ mod eval;
 mod field;
 mod matrix;
 mod rows;
+mod stage;
 mod unpack;
 
 use crate::Choice;
@@ -22,7 +23,8 @@ use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
     extent::{BinOp, Extent},
-    machine::{self, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
+    layout::banks::Chunks,
+    machine::{self, AsyncOp, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
     tile::{Compare, Expr, Kernel, LaneBits, Param, Program, Role, Stmt, Store, Value},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +65,8 @@ pub fn lower(
         places: BTreeMap::new(),
         exprs: BTreeMap::new(),
         scratch_tensors: BTreeMap::new(),
+        staged: stage::staged(kernel),
+        lane_rows: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
         homes: BTreeMap::new(),
@@ -128,6 +132,10 @@ struct Lower<'a> {
     places: BTreeMap<Value, Place>,
     exprs: BTreeMap<Value, Expr>,
     scratch_tensors: BTreeMap<String, usize>,
+    /// Tensors of scratch that tiles are copied to, and how chunks of their rows lie.
+    staged: BTreeMap<String, Chunks>,
+    /// Numbers of lanes' rows and chunks, by the chunks of a row.
+    lane_rows: BTreeMap<usize, (Reg, Reg)>,
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,
@@ -485,6 +493,15 @@ impl Lower<'_> {
                 self.tasks(var, count, share, next.as_deref(), body)
             }
             Stmt::If(i) => self.branch(i),
+            Stmt::Stage(s) => self.stage(s),
+            Stmt::Commit => {
+                self.order_copies(AsyncOp::Commit, &[]);
+                Ok(())
+            }
+            Stmt::Wait(left) => {
+                self.order_copies(AsyncOp::Wait, &[Operand::Imm(*left as i64)]);
+                Ok(())
+            }
             Stmt::Prefetch { tensor, at, level } => {
                 if self.choice.target.row(&Op::Prefetch(*level)).is_none() {
                     return Ok(());

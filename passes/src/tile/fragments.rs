@@ -105,6 +105,9 @@ impl Fragments<'_> {
                 Stmt::Scalar { .. }
                 | Stmt::Read { .. }
                 | Stmt::Any { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
                 | Stmt::Store { .. }
                 | Stmt::Prefetch { .. } => {}
             }

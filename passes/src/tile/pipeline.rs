@@ -58,6 +58,9 @@ fn block(kernel: &Kernel, body: &[Stmt], schedule: &Schedule) -> Vec<Stmt> {
         | Stmt::Read { .. }
         | Stmt::Any { .. }
         | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => stmt.clone(),
     };
     body.iter().map(one).collect()
@@ -78,6 +81,9 @@ fn hints(kernel: &Kernel, f: &For, schedule: &Schedule) -> Vec<Stmt> {
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => None,
         })
         .collect();

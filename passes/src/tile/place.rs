@@ -86,6 +86,9 @@ impl Uses {
                 | Stmt::Read { .. }
                 | Stmt::Any { .. }
                 | Stmt::Store { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
                 | Stmt::Prefetch { .. } => {}
             }
         }
@@ -134,7 +137,12 @@ impl Uses {
                         }
                     }
                 }
-                Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+                Stmt::Scalar { .. }
+                | Stmt::Read { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
+                | Stmt::Prefetch { .. } => {}
             }
         }
     }
@@ -197,6 +205,9 @@ fn block(
             | Stmt::Read { .. }
             | Stmt::Any { .. }
             | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => {}
         }
     }
@@ -240,6 +251,9 @@ fn integer_sums(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> usize {
         | Stmt::Read { .. }
         | Stmt::Any { .. }
         | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => 0,
     };
     body.iter().map(of).max().unwrap_or(0)
@@ -359,6 +373,9 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. }) => {
                 if (written || stores) && open.iter().any(|v| reads(other, *v)) {
                     return false;
@@ -383,7 +400,12 @@ fn reads(stmt: &Stmt, v: Value) -> bool {
             i.yields.iter().any(|y| y.1 == v || y.2 == v)
                 || i.then.iter().chain(&i.otherwise).any(|s| reads(s, v))
         }
-        Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => false,
+        Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => false,
     }
 }
 

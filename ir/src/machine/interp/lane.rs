@@ -157,6 +157,8 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::LoadPart(_)
         | Op::StorePart(_)
         | Op::Gather
+        | Op::Async(_)
+        | Op::Squares { .. }
         | Op::GatherPart(_)
         | Op::Scatter(_)
         | Op::Join(_)
