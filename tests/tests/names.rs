@@ -71,7 +71,12 @@ fn scalars(body: &[Stmt], out: &mut BTreeSet<String>) {
                 scalars(&i.then, out);
                 scalars(&i.otherwise, out);
             }
-            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Prefetch { .. } => {}
+            Stmt::Let { .. }
+            | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
+            | Stmt::Prefetch { .. } => {}
         }
     }
 }

@@ -246,6 +246,28 @@ impl Reader {
             l.expect(")")?;
             return Ok(Stmt::Store { tensor, at, value, guard: l.eat_word("guard") });
         }
+        if l.is_word("stage") && call {
+            l.expect_word("stage")?;
+            l.expect("(")?;
+            let (tensor, at) = access(l)?;
+            l.expect(",")?;
+            let (from, source) = access(l)?;
+            l.expect(")")?;
+            l.expect_word("rows")?;
+            let lo = Extent::read(l)?;
+            l.expect("..")?;
+            let hi = Extent::read(l)?;
+            return Ok(Stmt::Stage(Box::new(Staged { tensor, at, from, source, lo, hi })));
+        }
+        let assigned = *l.peek_at(1) == Token::Punct("=") || *l.peek_at(1) == Token::Punct(",");
+        if l.is_word("commit") && !assigned {
+            l.expect_word("commit")?;
+            return Ok(Stmt::Commit);
+        }
+        if l.is_word("wait") && !assigned {
+            l.expect_word("wait")?;
+            return Ok(Stmt::Wait(small(l, "a number of groups")?));
+        }
         if l.is_word("prefetch") && call {
             l.expect_word("prefetch")?;
             l.expect("(")?;
@@ -522,6 +544,8 @@ fn tile_type(l: &mut Lexer<'_>) -> Parsed<Type> {
     if l.eat_word("lanes") {
         ty.lanes = Some(if l.eat_word("splat") {
             LaneDim::Splat
+        } else if matches!(l.peek(), Token::Word(_)) {
+            LaneDim::Bits(LaneBits::read(l)?)
         } else {
             LaneDim::Dim(small(l, "a dimension")?)
         });

@@ -47,6 +47,7 @@ pub fn type_text(ty: &Type) -> String {
     match ty.lanes {
         Some(LaneDim::Dim(d)) => text += &format!(" lanes {d}"),
         Some(LaneDim::Splat) => text += " lanes splat",
+        Some(LaneDim::Bits(bits)) => text += &format!(" lanes {bits}"),
         None => {}
     }
     text
@@ -288,6 +289,19 @@ impl<'a> Writer<'a> {
                 self.line(depth, &text);
                 self.notes(depth, path);
             }
+            Stmt::Stage(s) => {
+                let (to, from) = (access_text(&s.tensor, &s.at), access_text(&s.from, &s.source));
+                self.line(depth, &format!("stage({to}, {from}) rows {}..{}", s.lo, s.hi));
+                self.notes(depth, path);
+            }
+            Stmt::Commit => {
+                self.line(depth, "commit");
+                self.notes(depth, path);
+            }
+            Stmt::Wait(left) => {
+                self.line(depth, &format!("wait {left}"));
+                self.notes(depth, path);
+            }
             Stmt::Prefetch { tensor, at, level } => {
                 self.line(depth, &format!("prefetch({}, {level})", access_text(tensor, at)));
                 self.notes(depth, path);
@@ -492,6 +506,7 @@ mod tests {
             min: None,
             zeros: None,
             zero: 8,
+            order: crate::format::pack::Order::Lanes,
         }
     }
 

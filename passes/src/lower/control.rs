@@ -250,7 +250,12 @@ pub(super) fn count_uses(body: &[Stmt], v: Value, uses: &mut usize) {
             }
             Stmt::Tasks { body, .. } => count_uses(body, v, uses),
             Stmt::If(i) => uses_in_branch(i, v, uses),
-            Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+            Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
+            | Stmt::Prefetch { .. } => {}
         }
     }
 }
@@ -281,6 +286,9 @@ fn in_place(body: &[Stmt], param: Value, yielded: Value) -> bool {
             | Stmt::Store { .. }
             | Stmt::For(_)
             | Stmt::Tasks { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => None,
         })
     };

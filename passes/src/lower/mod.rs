@@ -10,7 +10,9 @@ mod control;
 pub(crate) mod dot;
 mod eval;
 mod field;
+mod matrix;
 mod rows;
+mod stage;
 mod unpack;
 
 use crate::Choice;
@@ -21,8 +23,9 @@ use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
     extent::{BinOp, Extent},
-    machine::{self, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
-    tile::{Compare, Expr, Kernel, Param, Program, Role, Stmt, Store, Value},
+    layout::banks::Chunks,
+    machine::{self, AsyncOp, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
+    tile::{Compare, Expr, Kernel, LaneBits, Param, Program, Role, Stmt, Store, Value},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,6 +65,8 @@ pub fn lower(
         places: BTreeMap::new(),
         exprs: BTreeMap::new(),
         scratch_tensors: BTreeMap::new(),
+        staged: stage::staged(kernel),
+        lane_rows: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
         homes: BTreeMap::new(),
@@ -69,6 +74,7 @@ pub fn lower(
         born: BTreeMap::new(),
         hints: vec![],
         notes: vec![],
+        fragments: crate::tile::fragments::fragments(kernel, choice.target),
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
@@ -126,6 +132,10 @@ struct Lower<'a> {
     places: BTreeMap<Value, Place>,
     exprs: BTreeMap<Value, Expr>,
     scratch_tensors: BTreeMap<String, usize>,
+    /// Tensors of scratch that tiles are copied to, and how chunks of their rows lie.
+    staged: BTreeMap<String, Chunks>,
+    /// Numbers of lanes' rows and chunks, by the chunks of a row.
+    lane_rows: BTreeMap<usize, (Reg, Reg)>,
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,
@@ -138,6 +148,8 @@ struct Lower<'a> {
     hints: Vec<(String, TileRef, u8)>,
     /// What the engine of products chose, once a product.
     notes: Vec<String>,
+    /// Tiles that lie as matrix instructions want them.
+    fragments: BTreeMap<Value, LaneBits>,
 }
 
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.
@@ -165,6 +177,11 @@ impl Lower<'_> {
     // Building.
 
     fn reg(&mut self, class: Class) -> Reg {
+        self.array(class, 1)
+    }
+
+    /// A register of several words a lane.
+    fn array(&mut self, class: Class, words: u8) -> Reg {
         let letter = match class {
             Class::Int => 'i',
             Class::Float => 'f',
@@ -172,7 +189,7 @@ impl Lower<'_> {
             Class::Mask => 'm',
         };
         let name = format!("{letter}{}", self.out.regs.len());
-        self.out.regs.add(RegData { name, class })
+        self.out.regs.add(RegData { name, class, words })
     }
 
     fn push(&mut self, stmt: machine::Stmt) {
@@ -180,7 +197,7 @@ impl Lower<'_> {
     }
 
     fn inst(&mut self, class: Class, op: Op, uses: &[Operand], mem: Option<Mem>) -> Reg {
-        let def = self.reg(class);
+        let def = self.array(class, op.def_words());
         if class == Class::Int {
             let depth = if matches!(op, Op::Int(_) | Op::Const) {
                 uses.iter().map(|o| self.depth(*o)).max().unwrap_or(0)
@@ -476,6 +493,15 @@ impl Lower<'_> {
                 self.tasks(var, count, share, next.as_deref(), body)
             }
             Stmt::If(i) => self.branch(i),
+            Stmt::Stage(s) => self.stage(s),
+            Stmt::Commit => {
+                self.order_copies(AsyncOp::Commit, &[]);
+                Ok(())
+            }
+            Stmt::Wait(left) => {
+                self.order_copies(AsyncOp::Wait, &[Operand::Imm(*left as i64)]);
+                Ok(())
+            }
             Stmt::Prefetch { tensor, at, level } => {
                 if self.choice.target.row(&Op::Prefetch(*level)).is_none() {
                     return Ok(());

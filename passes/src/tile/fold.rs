@@ -15,7 +15,7 @@ use crate::Choice;
 use kgen_ir::{
     diag::Unsupported,
     extent::Extent,
-    tile::{Binary, Expr, Kernel, Program, Slice, Stmt, Value},
+    tile::{Binary, Expr, Kernel, Program, Slice, Staged, Stmt, Value},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,6 +121,14 @@ impl Fold<'_> {
                     }
                     out.push(Stmt::If(Box::new(i)));
                 }
+                Stmt::Stage(s) => out.push(Stmt::Stage(Box::new(Staged {
+                    at: self.slices(&s.at),
+                    source: self.slices(&s.source),
+                    lo: self.extent(&s.lo),
+                    hi: self.extent(&s.hi),
+                    ..(**s).clone()
+                }))),
+                Stmt::Commit | Stmt::Wait(_) => out.push(stmt.clone()),
                 Stmt::Prefetch { tensor, at, level } => out.push(Stmt::Prefetch {
                     tensor: tensor.clone(),
                     at: self.slices(at),
@@ -212,7 +220,12 @@ fn reads(body: &[Stmt], out: &mut BTreeSet<Value>) {
                 reads(&i.then, out);
                 reads(&i.otherwise, out);
             }
-            Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+            Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
+            | Stmt::Prefetch { .. } => {}
         }
     }
 }
@@ -248,6 +261,9 @@ fn keep(body: Vec<Stmt>, read: &BTreeSet<Value>) -> (Vec<Stmt>, bool) {
             | Stmt::Read { .. }
             | Stmt::Any { .. }
             | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. }) => other,
         });
     }

@@ -57,6 +57,9 @@ fn block(kernel: &mut Kernel, body: &[Stmt]) -> Vec<Stmt> {
             | Stmt::Read { .. }
             | Stmt::Any { .. }
             | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => out.push(stmt.clone()),
         }
     }
@@ -135,7 +138,12 @@ fn straight(body: &[Stmt]) -> bool {
         | Stmt::Any { .. }
         | Stmt::Prefetch { .. } => true,
         Stmt::If(i) => straight(&i.then) && straight(&i.otherwise),
-        Stmt::Store { .. } | Stmt::For(_) | Stmt::Tasks { .. } => false,
+        Stmt::Store { .. }
+        | Stmt::For(_)
+        | Stmt::Tasks { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_) => false,
     })
 }
 
@@ -239,6 +247,9 @@ impl Whole<'_> {
                 }
                 other @ (Stmt::Scalar { .. }
                 | Stmt::Read { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
                 | Stmt::Prefetch { .. }
                 | Stmt::Store { .. }
                 | Stmt::For(_)
@@ -265,7 +276,12 @@ fn dead_code(body: Vec<Stmt>, yields: &[Value]) -> Vec<Stmt> {
                 needed.insert(*value);
             }
             Stmt::For(_) | Stmt::Tasks { .. } | Stmt::If(_) => needed.extend(all_uses(&stmt)),
-            Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+            Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
+            | Stmt::Prefetch { .. } => {}
         }
         kept.push(stmt);
     }
@@ -289,6 +305,9 @@ fn all_uses(stmt: &Stmt) -> Vec<Value> {
         | Stmt::Any { .. }
         | Stmt::Scalar { .. }
         | Stmt::Read { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => own_uses(stmt),
     }
 }
@@ -300,8 +319,12 @@ fn own_uses(stmt: &Stmt) -> Vec<Value> {
         Stmt::Store { value, .. } | Stmt::Any { value, .. } => vec![*value],
         Stmt::For(f) => f.carried.iter().flat_map(|c| [c.init, c.yielded]).collect(),
         Stmt::If(i) => i.yields.iter().flat_map(|(_, a, b)| [*a, *b]).collect(),
-        Stmt::Tasks { .. } | Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {
-            vec![]
-        }
+        Stmt::Tasks { .. }
+        | Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => vec![],
     }
 }

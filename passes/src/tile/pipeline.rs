@@ -77,6 +77,9 @@ fn one(kernel: &Kernel, stmt: &Stmt, schedule: &Schedule) -> Stmt {
         | Stmt::Read { .. }
         | Stmt::Any { .. }
         | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => stmt.clone(),
     }
 }
@@ -122,6 +125,9 @@ fn aheads<'a>(kernel: &'a Kernel, f: &'a For, schedule: &Schedule) -> Vec<Ahead<
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => None,
         })
         .collect();

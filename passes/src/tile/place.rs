@@ -7,7 +7,7 @@
 //! m = reduce_max(s, 1) : f32[4, 1]                     @register
 //! ```
 
-use super::{operands, stores_to};
+use super::{fragments::fragments, operands, stores_to};
 use crate::Choice;
 use kgen_ir::{
     diag::Unsupported,
@@ -24,13 +24,24 @@ pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
         uses.rows(&kernel.body);
         let mut spaces = BTreeMap::new();
         block(kernel, &kernel.body, 0, &uses, choice, &mut spaces, &mut 0);
+        let fragments = fragments(kernel, choice.target);
         for (value, space) in spaces {
-            kernel.values[value].ty.space = Some(space);
+            let ty = &mut kernel.values[value].ty;
+            let few = ty.count() <= FRAGMENT * choice.target.lanes;
+            let space = match space {
+                // A register a lane holds as many elements of it as there are lanes.
+                Space::Scratch if few && fragments.contains_key(&value) => Space::Register,
+                Space::Register | Space::Scratch | Space::Inline => space,
+            };
+            ty.space = Some(space);
         }
         kernel.stage = Stage::Placed;
     }
     Ok(program)
 }
+
+/// Words a lane of a fragment at most, of the 255 that a thread has.
+const FRAGMENT: usize = 128;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -75,6 +86,9 @@ impl Uses {
                 | Stmt::Read { .. }
                 | Stmt::Any { .. }
                 | Stmt::Store { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
                 | Stmt::Prefetch { .. } => {}
             }
         }
@@ -123,7 +137,12 @@ impl Uses {
                         }
                     }
                 }
-                Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+                Stmt::Scalar { .. }
+                | Stmt::Read { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
+                | Stmt::Prefetch { .. } => {}
             }
         }
     }
@@ -186,6 +205,9 @@ fn block(
             | Stmt::Read { .. }
             | Stmt::Any { .. }
             | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => {}
         }
     }
@@ -229,6 +251,9 @@ fn integer_sums(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> usize {
         | Stmt::Read { .. }
         | Stmt::Any { .. }
         | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => 0,
     };
     body.iter().map(of).max().unwrap_or(0)
@@ -348,6 +373,9 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. }) => {
                 if (written || stores) && open.iter().any(|v| reads(other, *v)) {
                     return false;
@@ -372,7 +400,12 @@ fn reads(stmt: &Stmt, v: Value) -> bool {
             i.yields.iter().any(|y| y.1 == v || y.2 == v)
                 || i.then.iter().chain(&i.otherwise).any(|s| reads(s, v))
         }
-        Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => false,
+        Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => false,
     }
 }
 
