@@ -3,7 +3,7 @@
 use crate::{Error, device::Cpu, inputs};
 use kgen_ir::{
     extent::Dims,
-    op::{Kind, Op},
+    op::{Kind, Mask, Op},
     tensor::Tensor,
 };
 use kgen_runtime::{
@@ -125,13 +125,17 @@ pub fn worst(
     Ok(worst)
 }
 
-/// Multiply and add are two.
-fn flops(kind: &Kind, dims: &Dims) -> f64 {
+/// Multiply and add are two; keys that a mask hides are not multiplied.
+pub fn flops(kind: &Kind, dims: &Dims) -> f64 {
     let size = |n: &str| dims.scalars.get(n).copied().unwrap_or(1) as f64;
     match kind {
         Kind::Attention(a) => {
-            let rows = size("b") * size("m") * a.q.heads as f64;
-            2.0 * rows * (a.q.dim + a.kv.v_dim) as f64 * size("n")
+            let (m, n) = (size("m"), size("n"));
+            // The last row stands at the last key.
+            let causal = a.segments.iter().all(|s| matches!(s.mask, Mask::Causal));
+            let rows = (0..m as u64).map(|i| n - m + 1.0 + i as f64);
+            let seen = if causal { rows.map(|x| x.clamp(0.0, n)).sum() } else { m * n };
+            2.0 * size("b") * a.q.heads as f64 * (a.q.dim + a.kv.v_dim) as f64 * seen
         }
         Kind::MpGemm(g) => {
             let n: i64 = g.w.iter().map(|w| w.n).sum();

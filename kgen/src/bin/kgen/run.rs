@@ -56,6 +56,7 @@ pub fn run(args: &Args, format: Format, caching: kgen::compile::Caching) -> Answ
         (op, module)
     };
     let given = given(args, &op)?;
+    inputs::known(&op, &given)?;
     let settings = sweep::parse_all(&args.set)?;
     for values in sweep::cases(&settings) {
         let dims = inputs::dims(&op, &values, &given)?;
