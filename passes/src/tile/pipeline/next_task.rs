@@ -46,6 +46,9 @@ pub(super) fn hinted(
         | Stmt::Store { .. }
         | Stmt::Tasks { .. }
         | Stmt::If(_)
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => None,
     });
     let loops: Vec<_> = loops.collect();
@@ -82,6 +85,9 @@ pub(super) fn hinted(
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => {}
         }
     }
@@ -104,6 +110,9 @@ fn name(stmt: &Stmt) -> Option<&str> {
         | Stmt::For(_)
         | Stmt::Tasks { .. }
         | Stmt::If(_)
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => None,
     }
 }
@@ -138,6 +147,9 @@ fn slice<'a>(
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => continue,
         };
         if !known || symbols.iter().any(|s| of_task.contains(s)) {
@@ -177,6 +189,9 @@ fn slice<'a>(
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => {}
         }
         out.push(stmt);
