@@ -21,6 +21,7 @@
 
 pub mod field;
 pub mod interp;
+pub mod lanes;
 pub mod parse;
 pub mod print;
 pub mod verify;
@@ -34,6 +35,8 @@ use crate::{
         parts::Parts,
     },
 };
+
+pub use lanes::LaneBits;
 
 /// A whole op as launches over tensors.
 #[derive(Clone, Debug, PartialEq)]
@@ -223,6 +226,8 @@ pub enum LaneDim {
     Dim(usize),
     /// Every lane holds the same element.
     Splat,
+    /// A fragment of a matrix.
+    Bits(LaneBits),
 }
 
 #[derive(Clone, Debug, PartialEq)]

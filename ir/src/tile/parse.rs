@@ -537,6 +537,8 @@ fn tile_type(l: &mut Lexer<'_>) -> Parsed<Type> {
     if l.eat_word("lanes") {
         ty.lanes = Some(if l.eat_word("splat") {
             LaneDim::Splat
+        } else if matches!(l.peek(), Token::Word(_)) {
+            LaneDim::Bits(LaneBits::read(l)?)
         } else {
             LaneDim::Dim(small(l, "a dimension")?)
         });

@@ -47,6 +47,7 @@ pub fn type_text(ty: &Type) -> String {
     match ty.lanes {
         Some(LaneDim::Dim(d)) => text += &format!(" lanes {d}"),
         Some(LaneDim::Splat) => text += " lanes splat",
+        Some(LaneDim::Bits(bits)) => text += &format!(" lanes {bits}"),
         None => {}
     }
     text
@@ -500,6 +501,7 @@ mod tests {
             min: None,
             zeros: None,
             zero: 8,
+            order: crate::format::pack::Order::Lanes,
         }
     }
 

@@ -9,7 +9,9 @@ mod affine;
 pub(crate) mod dot;
 mod eval;
 mod field;
+mod matrix;
 mod rows;
+mod squares;
 mod stage;
 mod unpack;
 
@@ -22,7 +24,10 @@ use kgen_ir::{
     extent::{BinOp, Extent},
     layout::banks::Chunks,
     machine::{self, AsyncOp, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
-    tile::{Compare, Expr, For, Kernel, Param, Program, Role, Share, Space, Stmt, Store, Value},
+    tile::{
+        Compare, Expr, For, Kernel, LaneBits, Param, Program, Role, Share, Space, Stmt, Store,
+        Value,
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,10 +69,13 @@ pub fn lower(
         scratch_tensors: BTreeMap::new(),
         staged: stage::staged(kernel),
         lane_rows: BTreeMap::new(),
+        square_lanes: BTreeMap::new(),
+        squares: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
         hints: vec![],
         notes: vec![],
+        fragments: crate::tile::fragments::fragments(kernel, choice.target),
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
@@ -129,6 +137,10 @@ struct Lower<'a> {
     staged: BTreeMap<String, Chunks>,
     /// Numbers of lanes' rows and chunks, by the chunks of a row.
     lane_rows: BTreeMap<usize, (Reg, Reg)>,
+    /// Where lanes find rows of squares, by the bytes of a row, squares below each other, and what is flipped.
+    square_lanes: BTreeMap<(i64, usize, usize), Reg>,
+    /// Words of the product at hand, by the row and column of their squares.
+    squares: BTreeMap<(Value, usize, usize), Reg>,
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,
@@ -136,6 +148,8 @@ struct Lower<'a> {
     hints: Vec<(String, TileRef, u8)>,
     /// What the engine of products chose, once a product.
     notes: Vec<String>,
+    /// Tiles that lie as matrix instructions want them.
+    fragments: BTreeMap<Value, LaneBits>,
 }
 
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.

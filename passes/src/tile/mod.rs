@@ -1,6 +1,7 @@
 //! Tile passes: each a function from program to program, in one file, with its picture.
 
 pub mod fold;
+pub mod fragments;
 pub mod layout;
 pub mod peel;
 pub mod pipeline;

@@ -7,7 +7,7 @@
 //! m = reduce_max(s, 1) : f32[4, 1]                     @register
 //! ```
 
-use super::{operands, stores_to};
+use super::{fragments::fragments, operands, stores_to};
 use crate::Choice;
 use kgen_ir::{
     diag::Unsupported,
@@ -24,13 +24,24 @@ pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
         uses.rows(&kernel.body);
         let mut spaces = BTreeMap::new();
         block(kernel, &kernel.body, 0, &uses, choice, &mut spaces, &mut 0);
+        let fragments = fragments(kernel, choice.target);
         for (value, space) in spaces {
-            kernel.values[value].ty.space = Some(space);
+            let ty = &mut kernel.values[value].ty;
+            let few = ty.count() <= FRAGMENT * choice.target.lanes;
+            let space = match space {
+                // A register a lane holds as many elements of it as there are lanes.
+                Space::Scratch if few && fragments.contains_key(&value) => Space::Register,
+                Space::Register | Space::Scratch | Space::Inline => space,
+            };
+            ty.space = Some(space);
         }
         kernel.stage = Stage::Placed;
     }
     Ok(program)
 }
+
+/// Words a lane of a fragment at most, of the 255 that a thread has.
+const FRAGMENT: usize = 128;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
