@@ -82,6 +82,9 @@ fn statements(body: &[Tile]) -> usize {
             | Tile::Scalar { .. }
             | Tile::Read { .. }
             | Tile::Store { .. }
+            | Tile::Stage(_)
+            | Tile::Commit
+            | Tile::Wait(_)
             | Tile::Prefetch { .. } => 1,
         })
         .sum()
