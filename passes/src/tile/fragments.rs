@@ -135,6 +135,9 @@ impl Fragments<'_> {
                 | Stmt::Commit
                 | Stmt::Wait(_)
                 | Stmt::Store { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
                 | Stmt::Prefetch { .. } => {}
             }
         }
