@@ -45,6 +45,8 @@ const BELOW: &[&str] = &["ir/", "passes/", "codegen/", "sim/", "runtime/", "kern
 const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/buffer/fence.rs", "takes access from pages, and lends those between"),
     ("benches/src/probe.rs", "runs compiled code"),
+    ("kgen/examples/launch.rs", "calls the GPU's driver as a foreign host"),
+    ("tests/tests/placed.rs", "binds memory it owns"),
     ("runtime/src/decode/step.rs", "binds weights and memory of the decoder"),
     ("runtime/src/driver/mod.rs", "the call into compiled code"),
     ("runtime/src/driver/clif.rs", "the same, for Cranelift"),
