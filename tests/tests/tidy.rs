@@ -44,6 +44,7 @@ const BELOW: &[&str] = &["ir/", "passes/", "codegen/", "sim/", "runtime/", "kern
 /// The files that may say `unsafe`, with the reason.
 const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/buffer/fence.rs", "takes access from pages, and lends those between"),
+    ("benches/rivals/ggml/src/main.rs", "calls ggml"),
     ("benches/src/probe.rs", "runs compiled code"),
     ("kgen/examples/launch.rs", "calls the GPU's driver as a foreign host"),
     ("tests/tests/placed.rs", "binds memory it owns"),

@@ -3,7 +3,7 @@
 //! ```text
 //! cargo xtask must-show spine [--full]    every promise of the spine: kept or not
 //! cargo xtask must-show native            the same for the native emitter
-//! cargo xtask must-show dense             the same for the dense operators
+//! cargo xtask must-show dense [--full]    the same for the dense operators; --full: beside rivals
 //! cargo xtask must-show nvidia [--full]   the same for PTX and its simulator
 //! cargo xtask lines                       lines of code per crate, and the longest file
 //! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         ["must-show", "spine", "--full"] => must_show::show(&root(), spine::POINTS, true),
         ["must-show", "native"] => must_show::show(&root(), native::POINTS, false),
         ["must-show", "dense"] => must_show::show(&root(), dense::POINTS, false),
+        ["must-show", "dense", "--full"] => must_show::show(&root(), dense::POINTS, true),
         ["must-show", "nvidia"] => must_show::show(&root(), nvidia::POINTS, false),
         ["must-show", "nvidia", "--full"] => must_show::show(&root(), nvidia::POINTS, true),
         ["lines"] => match lines::count(&root()) {

@@ -8,19 +8,29 @@
 
 use super::{Device, DeviceKernel, DriverError};
 use kgen_ir::artifact::Block;
-use kgen_sim::ptx::{Arg, Entry, Launch, Memory, Module, run};
+use kgen_sim::ptx::{Arg, Entry, Launch, Memory, Module, Order, run};
 
 /// A GPU of any chip: the text says which.
 #[derive(Default)]
 pub struct Sim {
     memory: Memory,
     kernels: Vec<(Module, Entry, Block)>,
+    /// When asynchronous work is done and which warp goes next, by the seed.
+    pub order: Order,
+    pub seed: u64,
+    /// Executed by warps in all launches.
+    pub instructions: u64,
 }
 
 /// Findings told of one launch.
 const TOLD: usize = 4;
 
 impl Sim {
+    /// One that goes about it in another order.
+    pub fn new(order: Order, seed: u64) -> Sim {
+        Sim { order, seed, ..Sim::default() }
+    }
+
     /// The buffer of an address, and bytes behind its start.
     fn find(&self, address: u64) -> Option<(usize, usize)> {
         (0..self.memory.len()).find_map(|i| {
@@ -74,11 +84,16 @@ impl Device for Sim {
         let launch = Launch {
             grid: [size(grid), 1, 1],
             block: [size(block.threads), 1, 1],
+            // What the text does not declare by itself.
+            shared: size(block.shared).saturating_sub(module.shared(*entry)),
+            order: self.order,
+            seed: self.seed,
             ..Launch::default()
         };
         let args: Vec<Arg> = args.iter().map(|a| Arg::Bytes(a.to_le_bytes().to_vec())).collect();
         let report = run(module, *entry, &launch, &args, &mut self.memory)
             .map_err(|e| DriverError::Wrong(e.to_string()))?;
+        self.instructions += report.statistics.instructions;
         if report.findings.is_empty() {
             return Ok(());
         }

@@ -103,7 +103,11 @@ fn statements(body: &[Tile]) -> usize {
             Tile::Let { .. }
             | Tile::Scalar { .. }
             | Tile::Read { .. }
+            | Tile::Any { .. }
             | Tile::Store { .. }
+            | Tile::Stage(_)
+            | Tile::Commit
+            | Tile::Wait(_)
             | Tile::Prefetch { .. } => 1,
         })
         .sum()
@@ -121,7 +125,7 @@ fn count(body: &[Stmt], c: &mut Counts) {
         match stmt {
             Stmt::Inst(i) => {
                 c.all += 1;
-                c.products += usize::from(matches!(i.op, Op::Fma | Op::Dot(_)));
+                c.products += usize::from(matches!(i.op, Op::Fma | Op::Dot(_) | Op::Mma(_)));
             }
             Stmt::Loop(l) => {
                 c.loops += 1;
