@@ -22,9 +22,13 @@ const COUNTER: u64 = 128;
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().collect();
     let path = format!("{}/manifest.toml", args.get(1).ok_or("usage: launch FOLDER NAME=SIZE ..")?);
-    let manifest: toml::Table = std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?.parse()?;
-    let sizes: HashMap<&str, u64> =
-        args.iter().filter_map(|a| a.split_once('=')).filter_map(|(n, v)| Some((n, v.parse().ok()?))).collect();
+    let manifest: toml::Table =
+        std::fs::read_to_string(&path).map_err(|e| format!("{path}: {e}"))?.parse()?;
+    let sizes: HashMap<&str, u64> = args
+        .iter()
+        .filter_map(|a| a.split_once('='))
+        .filter_map(|(n, v)| Some((n, v.parse().ok()?)))
+        .collect();
     let size = |e: &str| e.parse().ok().or(sizes.get(e).copied()).ok_or(format!("give {e}=SIZE"));
     let texts = |v: &toml::Value| -> Vec<String> {
         v.as_array().into_iter().flatten().filter_map(|x| x.as_str()).map(Into::into).collect()
@@ -41,7 +45,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let features = texts(&manifest["features"]).join(", ");
     // SAFETY: the driver's library, and below its functions as its API declares them, on memory of the sizes allocated.
-    let cuda = unsafe { Library::new("libcuda.so.1") }.map_err(|e| format!("no driver (needs {features}): {e}"))?;
+    let cuda = unsafe { Library::new("libcuda.so.1") }
+        .map_err(|e| format!("no driver (needs {features}): {e}"))?;
     type P = *mut std::ffi::c_void;
     macro_rules! call {
         ($name:literal ($($ty:ty),*) $($arg:expr),*) => {{
@@ -52,7 +57,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }};
     }
-    let (mut device, mut context, mut module, mut function) = (0i32, null_mut(), null_mut(), null_mut());
+    let (mut device, mut context, mut module, mut function) =
+        (0i32, null_mut(), null_mut(), null_mut());
     call!(b"cuInit"(u32) 0);
     call!(b"cuDeviceGet"(*mut i32, i32) &raw mut device, 0);
     call!(b"cuDevicePrimaryCtxRetain"(*mut P, i32) &raw mut context, device);
@@ -65,7 +71,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // `in x: f32[m, 32000]`: name, row stride and bytes.
     let mut tensors = HashMap::new();
     for param in texts(&manifest["params"]) {
-        let (name, ty) = param.split_once(' ').and_then(|(_, p)| p.split_once(": ")).ok_or("a parameter")?;
+        let (name, ty) =
+            param.split_once(' ').and_then(|(_, p)| p.split_once(": ")).ok_or("a parameter")?;
         let (elem, shape) = ty.trim_end_matches(']').split_once('[').ok_or("a shape")?;
         let elem = elem.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<u64>()? / 8;
         let shape = shape.split(", ").map(&size).collect::<Result<Vec<u64>, _>>()?;
@@ -91,11 +98,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         });
     }
     words.push(WORKERS as u64);
-    let mut pointers: Vec<P> = words.iter().map(|w| std::ptr::from_ref(w).cast_mut().cast()).collect();
+    let mut pointers: Vec<P> =
+        words.iter().map(|w| std::ptr::from_ref(w).cast_mut().cast()).collect();
     call!(b"cuLaunchKernel"(P, u32, u32, u32, u32, u32, u32, u32, P, *mut P, *mut P)
         function, grid as u32, 1, 1, threads as u32, 1, 1, 0, null_mut(), pointers.as_mut_ptr(), null_mut());
     let (mut first, y) = (0f32, tensors["y"].0);
-    call!(b"cuMemcpyDtoH_v2"(P, u64, usize) (&raw mut first).cast(), y, 4);
+    call!(b"cuMemcpyDtoH_v2"(P, u64, usize)(&raw mut first).cast(), y, 4);
     println!("y[0] = {first}");
     Ok(())
 }

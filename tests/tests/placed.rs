@@ -80,7 +80,8 @@ fn lengths_in_memory_change_from_run_to_run() {
             t.bytes = len;
         }
         let wanted = reference::run(&p.op, &dims, &inputs).unwrap_or_else(|e| panic!("{e}"));
-        let compared = reference::compare("o", &wanted["o"], &got).unwrap_or_else(|e| panic!("{e}"));
+        let compared =
+            reference::compare("o", &wanted["o"], &got).unwrap_or_else(|e| panic!("{e}"));
         assert!(compared.worst_ratio <= 1.0, "{lengths:?}: {}", compared.worst_ratio);
     }
 }
