@@ -37,6 +37,8 @@ pub struct Cpu {
     pub schedule: Schedule,
     pub accesses: Accesses,
     pub guard: Guard,
+    /// With a seed, rows of tensors have places between them.
+    pub spread: Option<u64>,
     /// Where compiled artifacts are kept; `None`: nowhere.
     pub cache: Option<Cache>,
     pool: Pool,
@@ -50,7 +52,7 @@ impl Cpu {
         let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
         let (schedule, accesses) = (Schedule::default_for(target), Accesses::Trusted);
         let guard = Guard::Canaries;
-        Ok(Cpu { target, schedule, accesses, guard, cache: None, pool })
+        Ok(Cpu { target, schedule, accesses, guard, spread: None, cache: None, pool })
     }
 
     /// The same workers for code of another target, which this CPU must be able to run.
@@ -95,7 +97,7 @@ impl Cpu {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Session, Error> {
-        session(module, dims, inputs, self.pool.count(), self.guard)
+        session(module, dims, inputs, self.pool.count(), (self.guard, self.spread))
     }
 
     /// One run on tensors of the op.
@@ -154,12 +156,12 @@ fn prepare(
     Ok(out)
 }
 
-fn session(
+pub(crate) fn session(
     module: &Arc<Module>,
     dims: &Dims,
     inputs: &BTreeMap<String, Tensor>,
     workers: usize,
-    guard: Guard,
+    (guard, spread): (Guard, Option<u64>),
 ) -> Result<Session, Error> {
     let prepared = prepare(module, inputs, guard)?;
     let packed: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
@@ -167,7 +169,8 @@ fn session(
     let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
     let mut dims = dims.clone();
     dims.cores = workers as i64;
-    Session::new(module, &dims, &rest, &prepared, guard).map_err(|e| Error::Input(e.to_string()))
+    let session = Session::spread(module, &dims, &rest, &prepared, guard, spread);
+    session.map_err(|e| Error::Input(e.to_string()))
 }
 
 /// A GPU as its simulator is one: `sim:sm80`.
@@ -204,16 +207,7 @@ impl Simulated {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<BTreeMap<String, Tensor>, Error> {
-        let made = compile::compile(op, self.target, &self.schedule)?;
-        self.run_compiled(&made.artifact, dims, inputs)
-    }
-
-    fn run_compiled(
-        &self,
-        artifact: &Artifact,
-        dims: &Dims,
-        inputs: &BTreeMap<String, Tensor>,
-    ) -> Result<BTreeMap<String, Tensor>, Error> {
+        let artifact = &compile::compile(op, self.target, &self.schedule)?.artifact;
         let mut late = Sim::default();
         let outputs = Simulated::run_on(&mut late, artifact, dims, inputs)?;
         if late.instructions < SHORT {
@@ -237,7 +231,7 @@ impl Simulated {
     ) -> Result<BTreeMap<String, Tensor>, Error> {
         let module = Module::for_device(artifact);
         let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
-        let mut session = session(&module, dims, inputs, WORKERS, Guard::Canaries)?;
+        let mut session = session(&module, dims, inputs, WORKERS, (Guard::Canaries, None))?;
         session.run_on(device).map_err(|e| Error::Unavailable(e.to_string()))?;
         session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
     }
@@ -261,7 +255,7 @@ impl Engine for Simulated {
     }
 }
 
-fn refused(e: Error) -> EngineError {
+pub(crate) fn refused(e: Error) -> EngineError {
     match e {
         Error::Unsupported(u) => EngineError::Unsupported(u),
         Error::Usage(_)

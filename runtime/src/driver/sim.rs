@@ -7,13 +7,15 @@
 //! ```
 
 use super::{Device, DeviceKernel, DriverError};
-use kgen_sim::ptx::{Arg, Launch, Memory, Module, Order, run};
+use kgen_ir::artifact::Block;
+use kgen_sim::ptx::{Arg, Entry, Launch, Memory, Module, Order, run};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A GPU of any chip: the text says which.
 #[derive(Default)]
 pub struct Sim {
     memory: Memory,
+    kernels: Vec<(Module, Entry, Block, String)>,
     /// When asynchronous work is done and which warp goes next, by the seed.
     pub order: Order,
     pub seed: u64,
@@ -64,31 +66,45 @@ impl Device for Sim {
         Ok(self.memory.address(index))
     }
 
-    fn get(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), DriverError> {
-        let found = self.find(address);
-        let from = found.and_then(|(i, at)| self.memory.bytes(i).get(at..at + bytes.len()));
-        match from {
-            Some(from) => bytes.copy_from_slice(from),
-            None => {
-                return Err(DriverError::Wrong(format!(
-                    "no {} bytes at {address:#x}",
-                    bytes.len()
-                )));
-            }
-        }
+    /// The text says which chip it is for, and any is simulated.
+    fn accepts(&self, _: &[String]) -> Result<(), DriverError> {
         Ok(())
     }
 
-    fn launch(&mut self, kernel: &DeviceKernel<'_>, args: &[u64]) -> Result<(), DriverError> {
+    fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), DriverError> {
+        let found = self.find(address);
+        let to = found.and_then(|(i, at)| self.memory.bytes_mut(i).get_mut(at..at + bytes.len()));
+        to.map(|to| to.copy_from_slice(bytes)).ok_or_else(|| nowhere(address, bytes.len()))
+    }
+
+    fn zero(&mut self, address: u64, bytes: usize) -> Result<(), DriverError> {
+        self.write(address, &vec![0; bytes])
+    }
+
+    fn get(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), DriverError> {
+        let found = self.find(address);
+        let from = found.and_then(|(i, at)| self.memory.bytes(i).get(at..at + bytes.len()));
+        from.map(|from| bytes.copy_from_slice(from)).ok_or_else(|| nowhere(address, bytes.len()))
+    }
+
+    fn load(&mut self, kernel: &DeviceKernel<'_>) -> Result<usize, DriverError> {
         let module = Module::parse(kernel.text).map_err(|e| DriverError::Compile(e.to_string()))?;
         let entry = module.entry(kernel.entry);
         let entry = entry.ok_or_else(|| DriverError::Entry(kernel.entry.into()))?;
+        self.kernels.push((module, entry, kernel.block, kernel.entry.into()));
+        Ok(self.kernels.len() - 1)
+    }
+
+    fn launch(&mut self, kernel: usize, grid: usize, args: &[u64]) -> Result<(), DriverError> {
+        let Some((module, entry, block, name)) = self.kernels.get(kernel) else {
+            return Err(DriverError::Wrong(format!("no kernel {kernel}")));
+        };
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let launch = Launch {
-            grid: [size(kernel.grid), 1, 1],
-            block: [size(kernel.block.threads), 1, 1],
+            grid: [size(grid), 1, 1],
+            block: [size(block.threads), 1, 1],
             // What the text does not declare by itself.
-            shared: size(kernel.block.shared).saturating_sub(module.shared(entry)),
+            shared: size(block.shared).saturating_sub(module.shared(*entry)),
             order: self.order,
             seed: self.seed,
             follow: self.follow,
@@ -96,11 +112,11 @@ impl Device for Sim {
             ..Launch::default()
         };
         let args: Vec<Arg> = args.iter().map(|a| Arg::Bytes(a.to_le_bytes().to_vec())).collect();
-        let report = run(&module, entry, &launch, &args, &mut self.memory)
+        let report = run(module, *entry, &launch, &args, &mut self.memory)
             .map_err(|e| DriverError::Wrong(e.to_string()))?;
         self.instructions += report.statistics.instructions;
         self.decided |= report.depends.is_some();
-        let reached = self.reached.entry(kernel.entry.into()).or_default();
+        let reached = self.reached.entry(name.clone()).or_default();
         reached.extend(&report.statistics.reached);
         if report.findings.is_empty() {
             return Ok(());
@@ -111,6 +127,10 @@ impl Device for Sim {
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         Err(DriverError::Wrong(told.join("; ") + &more))
     }
+}
+
+fn nowhere(address: u64, bytes: usize) -> DriverError {
+    DriverError::Wrong(format!("no {bytes} bytes at {address:#x}"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use crate::{Answer, Format, say, tell};
 use kgen::{
     Error,
     device::{Cpu, Simulated},
+    gpu::Gpu,
     verify::{self, Engine},
 };
 use std::{
@@ -20,7 +21,7 @@ pub struct Args {
     /// Op files, or folders of them
     #[arg(required = true, value_name = "OP.toml")]
     ops: Vec<PathBuf>,
-    /// Devices: cpu, or a simulated GPU such as sim:sm80
+    /// Devices: cpu, a GPU such as cuda:0, or a simulated one such as sim:sm80
     #[arg(long, default_value = "cpu", value_delimiter = ',', value_name = "DEVICE")]
     on: Vec<String>,
     /// Cases an op
@@ -28,7 +29,7 @@ pub struct Args {
     cases: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// A target that this CPU can run; the best one unless said
+    /// A target that the device can run; the best one unless said
     #[arg(long, value_name = "T")]
     target: Option<String>,
     /// How the ops are cut into tiles
@@ -53,9 +54,13 @@ fn device(name: &str, args: &Args) -> Result<Box<dyn Engine + Sync>, Error> {
         sim.schedule = schedule(sim.target)?.unwrap_or(sim.schedule);
         return Ok(Box::new(sim));
     }
+    if name.starts_with("cuda") {
+        let mut gpu = Gpu::open(name, args.target.as_deref())?;
+        gpu.schedule = schedule(gpu.target)?.unwrap_or(gpu.schedule);
+        return Ok(Box::new(gpu));
+    }
     if name != "cpu" {
-        let what = format!("no device `{name}`; this build has `cpu` and `sim:TARGET`");
-        return Err(Error::Usage(what));
+        return Err(crate::no_device(name, "`cpu`, `cuda:N` and `sim:TARGET`"));
     }
     let mut cpu = Cpu::open(None)?.with_target(args.target.as_deref())?;
     cpu.schedule = schedule(cpu.target)?.unwrap_or(cpu.schedule);
