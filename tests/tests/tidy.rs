@@ -15,7 +15,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("kgen-ir", &[]),
     ("kgen-passes", &["kgen-ir"]),
     ("kgen-codegen", &["kgen-ir", "kgen-passes"]),
-    ("kgen-sim", &["kgen-ir"]),
+    ("kgen-sim", &[]),
     ("kgen-runtime", &["kgen-ir", "kgen-sim"]),
     ("kgen-kernels-ref", &["kgen-ir"]),
     (
