@@ -72,6 +72,8 @@ pub fn optional(op: &Op) -> bool {
         Op::LoadPart(_)
             | Op::StorePart(_)
             | Op::Gather
+            | Op::Async(_)
+            | Op::Squares { .. }
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16

@@ -238,6 +238,8 @@ impl Emitter<'_> {
             | Op::LoadPart(_)
             | Op::StorePart(_)
             | Op::Gather
+            | Op::Async(_)
+            | Op::Squares { .. }
             | Op::GatherPart(_)
             | Op::Scatter(_)
             | Op::Pair(_)
@@ -265,6 +267,7 @@ impl Emitter<'_> {
             | Op::HSum
             | Op::HMax
             | Op::WordHSum
+            | Op::Ballot
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16

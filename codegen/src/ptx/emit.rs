@@ -31,6 +31,9 @@ use std::{
 /// Shared memory that a block has without being asked.
 const SHARED: usize = 48 << 10;
 
+/// Parts what a row does at once from what it does later.
+const LATER: &str = "<later>";
+
 /// Warps of a block: each scheduler of a multiprocessor gets one.
 const WARPS: usize = 4;
 
@@ -72,6 +75,7 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
         since: Since::default(),
         addresses: vec![HashMap::new()],
         always: HashSet::new(),
+        later: vec![String::new()],
         wider: HashMap::new(),
         lanes: HashMap::new(),
         seconds: HashMap::new(),
@@ -84,6 +88,8 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
     };
     e.prologue();
     e.stmts(&kernel.body)?;
+    let later = e.later.concat();
+    e.text += &later;
     Ok((e.module(chip), block))
 }
 
@@ -159,6 +165,8 @@ struct Emitter<'a> {
     always: HashSet<Reg>,
     /// The lane times the bytes of an element, where those are more than four.
     wider: HashMap<usize, String>,
+    /// What the blocks that are open do at their next wait.
+    later: Vec<String>,
     /// What each lane reads by a table, and whether it takes the second register, by the lanes that do.
     lanes: HashMap<Vec<u8>, String>,
     seconds: HashMap<u32, String>,
@@ -301,8 +309,10 @@ impl Emitter<'_> {
     /// Statements whose addresses serve nobody behind them.
     fn block(&mut self, list: &[Stmt]) -> Emitted<()> {
         self.addresses.push(HashMap::new());
+        self.later.push(String::new());
         let done = self.stmts(list);
         self.addresses.pop();
+        self.text += &self.later.pop().unwrap_or_default();
         done
     }
 
@@ -457,6 +467,17 @@ impl Emitter<'_> {
             }
             // Every chip hides latency by other warps.
             Op::Prefetch(_) if self.target.row(&inst.op).is_none() => return Ok(()),
+            Op::Async(AsyncOp::Wait) => {
+                if let Some(later) = self.later.last_mut() {
+                    self.text += &std::mem::take(later);
+                }
+            }
+            Op::Async(AsyncOp::Copy(_)) | Op::Squares { .. } if self.scratch.is_none() => {
+                return Err(self.refuse(
+                    format!("copies to {} bytes of scratch", self.kernel.scratch),
+                    format!("tiles that fit {SHARED} bytes of shared memory"),
+                ));
+            }
             Op::Int(op @ (IntOp::Div | IntOp::Rem)) => {
                 // Both round down, as a shift and a mask do.
                 if let (Some(def), [a, Operand::Imm(n)]) = (inst.def, inst.uses.as_slice())
@@ -495,6 +516,8 @@ impl Emitter<'_> {
             | Op::LoadPart(_)
             | Op::StorePart(_)
             | Op::Gather
+            | Op::Async(_)
+            | Op::Squares { .. }
             | Op::GatherPart(_)
             | Op::Scatter(_)
             | Op::Pair(_)
@@ -519,6 +542,7 @@ impl Emitter<'_> {
             | Op::HSum
             | Op::HMax
             | Op::WordHSum
+            | Op::Ballot
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16
@@ -568,12 +592,12 @@ impl Emitter<'_> {
             (None, Some(Operand::Imm(_)) | None) => None,
         };
         let mut keys: Vec<(&str, String)> = Vec::new();
-        for (key, operand) in ["a", "b", "c"].into_iter().zip(&inst.uses) {
+        for (key, operand) in ["a", "b", "c", "e"].into_iter().zip(&inst.uses) {
             keys.push((key, self.operand(*operand)?));
         }
         if let Some(x) = imm {
             keys.push(("x", format!("0f{:08X}", x as u32)));
-            let small = matches!(inst.op, Op::Shift(_) | Op::Half(_) | Op::Const);
+            let small = matches!(inst.op, Op::Shift(_) | Op::Half(_) | Op::Const | Op::Async(_));
             keys.push(("n", if small { x.to_string() } else { format!("0x{:08X}", x as u32) }));
         }
         if let Some(mem) = inst.mem {
@@ -630,8 +654,13 @@ impl Emitter<'_> {
                 }
             }
         }
+        keys.push(("later", LATER.into()));
         let text = self.fill(template, &keys).ok_or_else(|| self.broken(inst))?;
-        self.text += &text;
+        let (now, later) = text.split_once(LATER).unwrap_or((&text, ""));
+        self.text += now.trim_end_matches(' ');
+        if let Some(list) = self.later.last_mut() {
+            *list += later.trim_start_matches('\n');
+        }
         Ok(())
     }
 

@@ -19,6 +19,8 @@ pub struct Since {
     /// Memory that is written, too, was read.
     read: bool,
     stores: Vec<Store>,
+    /// Memory that copies are on the way to: what arrives is as if it were stored where a lane waits for its own.
+    copies: Vec<Option<usize>>,
 }
 
 /// Bytes that were written.
@@ -32,6 +34,11 @@ struct Store {
 impl Since {
     pub fn join(mut self, other: &Since) -> Since {
         self.read |= other.read;
+        for slot in &other.copies {
+            if !self.copies.contains(slot) {
+                self.copies.push(*slot);
+            }
+        }
         for store in &other.stores {
             if !self.stores.contains(store) {
                 self.stores.push(*store);
@@ -166,6 +173,13 @@ impl Order {
 
     /// Whether lanes wait before `inst`; then, what they have done behind it.
     pub fn step(&self, inst: &Inst, since: &mut Since) -> bool {
+        if inst.op == Op::Async(AsyncOp::Wait) {
+            let all = inst.uses == [Operand::Imm(0)];
+            let arrived =
+                if all { std::mem::take(&mut since.copies) } else { since.copies.clone() };
+            since.stores.extend(arrived.into_iter().map(|slot| Store { slot, place: None }));
+            return false;
+        }
         let (Some((writes, bytes)), Some(mem)) = (access(&inst.op), inst.mem) else {
             return false;
         };
@@ -181,9 +195,13 @@ impl Order {
             mixed && since.stores.iter().any(|s| s.meets(&anywhere))
         };
         if wait {
-            *since = Since::default();
+            *since = Since { copies: std::mem::take(&mut since.copies), ..Since::default() };
         }
-        if writes {
+        if let Op::Async(_) = inst.op {
+            if !since.copies.contains(&slot) {
+                since.copies.push(slot);
+            }
+        } else if writes {
             since.stores.push(store);
         } else {
             since.read |= mixed;
@@ -226,7 +244,7 @@ fn access(op: &Op) -> Option<(bool, Option<i64>)> {
     let bytes = match span {
         Span::One(width) => Some(width.bytes() as i64),
         Span::Lanes(width) | Span::Part(width) => Some((LANES * width.bytes()) as i64),
-        Span::Gather | Span::Scattered(_) => None,
+        Span::Gather | Span::Scattered(_) | Span::Apart(_) => None,
     };
     match access {
         Access::Read => Some((false, bytes)),

@@ -11,6 +11,7 @@
 //! selp.f32 <d>, <a>, <b>, <p0>;
 //! ```
 //!
+//! What stands behind a line `<later>` is done at the next `wait` of the same block, or where that ends.
 //! Of an array `<d>` is a list, which stands in braces.
 //!
 //! Arithmetic says `.rn`, so that no assembler makes one instruction of two.
@@ -172,6 +173,7 @@ macro_rules! rows {
             row(Op::HSum, 150, HSUM),
             row(Op::HMax, 200, HMAX),
             row(Op::WordHSum, 150, WORD_HSUM),
+            row(Op::Ballot, 12, "vote.sync.ballot.b32 <t0>, <a>, -1;\ncvt.u64.u32 <d>, <t0>;"),
 
             row(Op::Dot(DotOp::U8S8), 5, "dp4a.u32.s32 <d>, <a>, <b>, <c>;"),
             row(Op::Dot(DotOp::S16S16), 10, "mov.b32 {<h0>, <h1>}, <a>;\nmov.b32 {<h2>, <h3>}, <b>;\nmad.wide.s16 <t0>, <h0>, <h2>, <c>;\nmad.wide.s16 <d>, <h1>, <h3>, <t0>;"),
@@ -188,11 +190,65 @@ const MMA_884: &str = "mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {<d>}, {<
 const MMA_1688: &str =
     "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
 
-/// sm_70: matrices by quad pairs, which later chips than sm_75 do in software.
-pub static SM70: &[Row] =
-    rows!(row(Op::Pair(PairOp::F16), 10, PAIR_F16), matrices(&M8N8K4_F16, MMA_884));
+macro_rules! copy {
+    ($($text:literal),*) => {
+        concat!(
+            "setp.ge.s32 <p0>, <e>, 0;\ncvt.u64.u32 <q0>, <a>;\nadd.s64 <q1>, <q0>, <base>;\n",
+            "cvt.s64.s32 <q2>, <c>;\nadd.s64 <q3>, <q2>, <b>;\n",
+            $($text),*
+        )
+    };
+}
 
-/// sm_75: matrices of f16 and of bytes.
+const CP_ASYNC_4: &str = copy!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 4, <e>;");
+const CP_ASYNC_8: &str = copy!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 8, <e>;");
+// Keys and values are read once: past the first level of cache.
+const CP_ASYNC_16: &str = copy!("@<p0> cp.async.cg.shared.global [<q1><o>], [<q3>], 16, <e>;");
+
+const COPY_4: &str = copy!(
+    "setp.gt.s32 <p1>, <e>, 0;\nmov.b32 <t0>, 0;\n",
+    "@<p1> ld.global.b32 <t0>, [<q3>];\n<later>\n@<p0> st.<S>.b32 [<q1><o>], <t0>;"
+);
+const COPY_8: &str = copy!(
+    "setp.gt.s32 <p1>, <e>, 0;\nmov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\n",
+    "@<p1> ld.global.v2.b32 {<t0>, <t1>}, [<q3>];\n<later>\n",
+    "@<p0> st.<S>.v2.b32 [<q1><o>], {<t0>, <t1>};"
+);
+const COPY_16: &str = copy!(
+    "setp.gt.s32 <p1>, <e>, 0;\n",
+    "mov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\nmov.b32 <t2>, 0;\nmov.b32 <t3>, 0;\n",
+    "@<p1> ld.global.v4.b32 {<t0>, <t1>, <t2>, <t3>}, [<q3>];\n<later>\n",
+    "@<p0> st.<S>.v4.b32 [<q1><o>], {<t0>, <t1>, <t2>, <t3>};"
+);
+
+macro_rules! squares {
+    ($text:literal) => {
+        concat!(
+            "cvt.s64.s32 <q0>, <a>;\nadd.s64 <q1>, <q0>, <base>;\nldmatrix.sync.aligned.m8n8.",
+            $text,
+            ".shared.b16 {<d>}, [<q1><o>];"
+        )
+    };
+}
+
+const fn square(count: u8, turned: bool, text: &'static str) -> Row {
+    row(Op::Squares { count, turned }, 33, text)
+}
+
+/// sm_70: matrices by quad pairs, which later chips than sm_75 do in software; copies by way of registers, which keep
+/// them until the `wait`.
+#[rustfmt::skip] // a table
+pub static SM70: &[Row] = rows!(
+    row(Op::Pair(PairOp::F16), 10, PAIR_F16),
+    matrices(&M8N8K4_F16, MMA_884),
+    row(Op::Async(AsyncOp::Copy(4)), 200, COPY_4),
+    row(Op::Async(AsyncOp::Copy(8)), 200, COPY_8),
+    row(Op::Async(AsyncOp::Copy(16)), 200, COPY_16),
+    row(Op::Async(AsyncOp::Commit), 0, ""),
+    row(Op::Async(AsyncOp::Wait), 0, ""),
+);
+
+/// sm_75: matrices of f16 and of bytes, and squares of them from shared memory.
 #[rustfmt::skip] // a table
 pub static SM75: &[Row] = rows!(
     row(Op::Pair(PairOp::F16), 10, PAIR_F16),
@@ -200,9 +256,20 @@ pub static SM75: &[Row] = rows!(
     matrices(&M8N8K4_F16, MMA_884),
     matrices(&M8N8K16_S8, "mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {<d>}, {<a>}, {<b>}, {<c>};"),
     matrices(&M8N8K16_S8U8, "mma.sync.aligned.m8n8k16.row.col.s32.s8.u8.s32 {<d>}, {<a>}, {<b>}, {<c>};"),
+    row(Op::Async(AsyncOp::Copy(4)), 200, COPY_4),
+    row(Op::Async(AsyncOp::Copy(8)), 200, COPY_8),
+    row(Op::Async(AsyncOp::Copy(16)), 200, COPY_16),
+    row(Op::Async(AsyncOp::Commit), 0, ""),
+    row(Op::Async(AsyncOp::Wait), 0, ""),
+    square(1, false, squares!("x1")),
+    square(2, false, squares!("x2")),
+    square(4, false, squares!("x4")),
+    square(1, true, squares!("x1.trans")),
+    square(2, true, squares!("x2.trans")),
+    square(4, true, squares!("x4.trans")),
 );
 
-/// sm_80 and later: bf16, larger matrices. Of those a dot takes the first that fits.
+/// sm_80 and later: bf16, larger matrices, copies that no register waits for. Of matrices a dot takes the first that fits.
 #[rustfmt::skip] // a table
 pub static SM80: &[Row] = rows!(
     row(Op::Cvt(Cvt::Bf16FromFloat), 8, "cvt.rn.bf16.f32 <h0>, <a>;\ncvt.u32.u16 <d>, <h0>;"),
@@ -214,6 +281,17 @@ pub static SM80: &[Row] = rows!(
     matrices(&M16N8K8_F16, MMA_1688),
     matrices(&M16N8K32_S8, "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {<d>}, {<a>}, {<b>}, {<c>};"),
     matrices(&M16N8K32_S8U8, "mma.sync.aligned.m16n8k32.row.col.s32.s8.u8.s32 {<d>}, {<a>}, {<b>}, {<c>};"),
+    row(Op::Async(AsyncOp::Copy(4)), 200, CP_ASYNC_4),
+    row(Op::Async(AsyncOp::Copy(8)), 200, CP_ASYNC_8),
+    row(Op::Async(AsyncOp::Copy(16)), 200, CP_ASYNC_16),
+    row(Op::Async(AsyncOp::Commit), 1, "cp.async.commit_group;"),
+    row(Op::Async(AsyncOp::Wait), 1, "cp.async.wait_group <n>;"),
+    square(1, false, squares!("x1")),
+    square(2, false, squares!("x2")),
+    square(4, false, squares!("x4")),
+    square(1, true, squares!("x1.trans")),
+    square(2, true, squares!("x2.trans")),
+    square(4, true, squares!("x4.trans")),
 );
 
 /// Lane 0 adds, all others are told.

@@ -80,6 +80,8 @@ pub fn run_within(
             memory: &mut *memory,
             worker,
             left: &mut left,
+            copies: vec![],
+            group: 0,
             ints: vec![0; kernel.regs.len()],
             vectors: vec![Vec::new(); kernel.regs.len()],
         };
@@ -95,10 +97,22 @@ struct Machine<'a> {
     worker: usize,
     /// Steps that may still be done.
     left: &'a mut u64,
+    /// Copies that nobody has waited for, and the number of their groups.
+    copies: Vec<Copied>,
+    group: i64,
     /// Values of Int registers.
     ints: Vec<i64>,
     /// Bits of the others by lane, word after word of arrays; a mask lane is all ones or zero.
     vectors: Vec<Vec<u32>>,
+}
+
+/// A copy that has not arrived: it does as late as it may.
+struct Copied {
+    group: i64,
+    to: i64,
+    /// `None`: zeros.
+    from: Option<i64>,
+    bytes: usize,
 }
 
 type Ran<T> = Result<T, RunError>;
@@ -260,6 +274,7 @@ impl Machine<'_> {
     /// The element at an address, checked.
     fn at(&mut self, inst: &Inst, address: i64, width: Width) -> Ran<(usize, [u8; 8])> {
         let len = width.bytes().min(8);
+        self.untouched(inst, address, len)?;
         let mut out = [0; 8];
         match self.memory.bytes(address, len) {
             Some(bytes) => out[..len].copy_from_slice(bytes),
@@ -279,6 +294,90 @@ impl Machine<'_> {
             }
         }
         Ok((len, out))
+    }
+
+    /// No copy under way may write any of these bytes.
+    fn untouched(&self, inst: &Inst, address: i64, len: usize) -> Ran<()> {
+        let meets = |c: &Copied| {
+            address < c.to.saturating_add(c.bytes as i64)
+                && c.to < address.saturating_add(len as i64)
+        };
+        if !self.copies.iter().any(meets) {
+            return Ok(());
+        }
+        let place = format!("`{}`", print::show(self.k, inst));
+        self.fail(place, "touches what a copy writes that nobody waited for")
+    }
+
+    /// The words of squares, one after the other.
+    fn squares(&mut self, inst: &Inst, count: usize, turned: bool) -> Ran<Vec<u32>> {
+        let lanes = self.k.lanes;
+        let mut out = Vec::with_capacity(count * lanes);
+        for i in 0..count {
+            for lane in 0..lanes {
+                let mut word = 0;
+                for half in 0..2 {
+                    let (row, column) = (lane / 4 % 8, 2 * (lane % 4) + half);
+                    let (row, column) = if turned { (column, row) } else { (row, column) };
+                    let from = inst.uses.first().map_or(0, |o| self.lane(*o, 8 * i + row)) as i32;
+                    if self.base(inst).wrapping_add(from.into()) % 16 != 0 {
+                        let place = format!("`{}`", print::show(self.k, inst));
+                        return self.fail(place, "a row begins at no multiple of 16");
+                    }
+                    let byte = i64::from(from) + 2 * column as i64;
+                    word |= (self.load_byte(inst, byte, Width::U16)? as u32) << (16 * half);
+                }
+                out.push(word);
+            }
+        }
+        Ok(out)
+    }
+
+    fn copy_async(&mut self, inst: &Inst, bytes: usize) -> Ran<()> {
+        let place = || format!("`{}`", print::show(self.k, inst));
+        let operand = |n: usize| inst.uses.get(n).copied().unwrap_or(Operand::Imm(0));
+        for lane in 0..self.k.lanes {
+            let how = self.lane(operand(3), lane) as i32;
+            if how < 0 {
+                continue;
+            }
+            let to = self
+                .address(inst, 0, Width::U8)
+                .wrapping_add(i64::from(self.lane(operand(0), lane)));
+            let from =
+                self.int(operand(1)).wrapping_add(i64::from(self.lane(operand(2), lane) as i32));
+            let from = (how > 0).then_some(from);
+            if how != 0 && how as usize != bytes {
+                return self.fail(place(), format!("{how} of {bytes} bytes"));
+            }
+            for at in [Some(to), from].into_iter().flatten() {
+                if at % bytes as i64 != 0 {
+                    return self.fail(place(), format!("{at:#x} is no multiple of {bytes}"));
+                }
+                if self.memory.bytes(at, bytes).is_none() {
+                    return self.fail(place(), format!("{bytes} bytes at {at:#x} are not there"));
+                }
+            }
+            self.untouched(inst, to, bytes)?;
+            self.copies.push(Copied { group: self.group, to, from, bytes });
+        }
+        Ok(())
+    }
+
+    /// All groups but the last `left` arrive.
+    fn arrive(&mut self, left: i64) {
+        let (group, copies) = (self.group, std::mem::take(&mut self.copies));
+        for c in copies {
+            if c.group >= group.saturating_sub(left) {
+                self.copies.push(c);
+                continue;
+            }
+            let from = c.from.and_then(|from| self.memory.bytes(from, c.bytes));
+            let bytes = from.map_or_else(|| vec![0; c.bytes], |b| b.to_vec());
+            if let Some(to) = self.memory.bytes(c.to, c.bytes) {
+                to.copy_from_slice(&bytes);
+            }
+        }
     }
 
     /// Bytes from the address to each lane's element, one behind the other.
@@ -311,6 +410,11 @@ impl Machine<'_> {
                 }
             },
             Op::Worker => Some(self.worker as i64),
+            Op::Ballot => {
+                let set =
+                    |lane: &usize| inst.uses.first().is_some_and(|o| self.lane(*o, *lane) != 0);
+                Some((0..lanes.min(64)).filter(set).fold(0, |bits, lane| bits | 1 << lane))
+            }
             Op::Int(op) => match integer(*op, int(self, 0), int(self, 1)) {
                 Some(x) => Some(x),
                 None => {
@@ -346,6 +450,17 @@ impl Machine<'_> {
                 return Ok(());
             }
             Op::Prefetch(_) => return Ok(()),
+            Op::Async(op) => {
+                match op {
+                    AsyncOp::Copy(bytes) => return self.copy_async(inst, usize::from(*bytes)),
+                    AsyncOp::Commit => self.group += 1,
+                    AsyncOp::Wait => {
+                        let left = int(self, 0);
+                        self.arrive(left);
+                    }
+                }
+                return Ok(());
+            }
             Op::Load(_)
             | Op::Splat(_)
             | Op::LoadF16
@@ -353,6 +468,7 @@ impl Machine<'_> {
             | Op::LoadPart(_)
             | Op::Gather
             | Op::GatherPart(_)
+            | Op::Squares { .. }
             | Op::FloatConst
             | Op::WordConst
             | Op::Iota
@@ -393,6 +509,9 @@ impl Machine<'_> {
             Op::Load(w @ (Width::W64 | Width::W128)) => {
                 let from = self.each_lane(*w);
                 out = self.load_lanes(inst, *w, &from)?;
+            }
+            Op::Squares { count, turned } => {
+                out = self.squares(inst, usize::from(*count), *turned)?;
             }
             Op::GatherPart(w) => {
                 let from = self.offsets(inst, 0);
@@ -509,12 +628,14 @@ impl Machine<'_> {
             Op::Const
             | Op::Arg
             | Op::Worker
+            | Op::Ballot
             | Op::Int(_)
             | Op::Read(_)
             | Op::Write(_)
             | Op::Next
             | Op::Store(_)
             | Op::StorePart(_)
+            | Op::Async(_)
             | Op::Scatter(_)
             | Op::Prefetch(_) => {}
             Op::Float(_)

@@ -218,6 +218,13 @@ pub enum Op {
     /// `scatter.WIDTH [..], w|f, w, m`: the low bits of each lane's value, to where [`Op::GatherPart`] reads. Lanes that
     /// write write to different places.
     Scatter(Width),
+    /// `w|wN = ldmatrix.xN [..], w`: N squares of 8 x 8 halves. Lanes 8 i to 8 i + 7 say where the rows of square i begin,
+    /// 16 bytes each, at multiples of 16: as many bytes from the address as their words say. Word i of lane l is what
+    /// stands at elements 2 (l % 4) and the next of row l / 4 of square i; `.t`: of column l / 4.
+    Squares {
+        count: u8,
+        turned: bool,
+    },
     /// `prefetch LEVEL [..]`: a hint (level 1 to 3).
     Prefetch(u8),
 
@@ -272,6 +279,8 @@ pub enum Op {
     HMax,
     /// `w = hsum w`: wrapping.
     WordHSum,
+    /// `i = ballot m`: bit l is lane l.
+    Ballot,
 
     /// `w = permb a, b`: byte i is byte `b_i` of a, counted through all lanes; bits too many do not count.
     PermuteBytes,
@@ -281,6 +290,8 @@ pub enum Op {
     /// `w = affine a, b, n`: each byte of a times the 8x8 matrix of bits in the same 64 bits of b, plus n (an
     /// immediate byte), modulo 2. Bit i of a product is the parity of the byte and byte 7 - i of the matrix.
     Affine,
+    /// Copies to scratch that go on while the kernel computes.
+    Async(AsyncOp),
     /// `w = pack.bf16 a, b`: the 2 L halves are the lanes of a, then those of b, as bf16: to nearest even, subnormals
     /// are zeros.
     PackBf16,
@@ -305,6 +316,20 @@ pub enum DotOp {
     /// `f = dot.bf16 a, b, c`: two bf16 elements each. The product of the high ones is added first, then that of the
     /// low ones, each with one rounding to nearest even; subnormals count as zeros before and after each.
     Bf16,
+}
+
+/// Copies in groups, each in the order of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AsyncOp {
+    /// `copy.N [..], w, i, w, w`: each lane brings N bytes to where its first word says, behind the address, from as far
+    /// behind the integer as its second word says, which is signed. The last word tells how: N copies, 0 writes zeros and
+    /// reads nothing, less than 0 does nothing. Both addresses are multiples of N. Nobody may touch what is written
+    /// before a `wait` for it.
+    Copy(u8),
+    /// `commit`: the copies since the last one become a group.
+    Commit,
+    /// `wait n` (an immediate): all groups but the last n have arrived.
+    Wait,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -514,6 +539,8 @@ pub enum Span {
     Part(Width),
     /// A word a lane, as far away as the lane says.
     Gather,
+    /// So many bytes a lane, as far away as the lane's first operand says.
+    Apart(u8),
     /// An element a lane, as many bytes away as the lane says, where its mask holds.
     Scattered(Width),
 }
@@ -533,6 +560,8 @@ impl Op {
             Op::Write(w) => Some((Access::Write, Span::One(w))),
             Op::Store(w) => Some((Access::Write, Span::Lanes(w))),
             Op::StorePart(w) => Some((Access::Write, Span::Part(w))),
+            Op::Squares { .. } => Some((Access::Read, Span::Apart(16))),
+            Op::Async(AsyncOp::Copy(bytes)) => Some((Access::Write, Span::Apart(bytes))),
             Op::Next => Some((Access::Update, Span::One(Width::W64))),
             Op::Prefetch(_) => Some((Access::Hint, Span::One(Width::U8))),
             Op::Const
@@ -560,9 +589,11 @@ impl Op {
             | Op::HSum
             | Op::HMax
             | Op::WordHSum
+            | Op::Ballot
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16
+            | Op::Async(AsyncOp::Commit | AsyncOp::Wait)
             | Op::Pair(_)
             | Op::Join(_)
             | Op::Part
@@ -573,7 +604,7 @@ impl Op {
 
     /// Words a lane of the result.
     pub fn def_words(&self) -> u8 {
-        if let Op::Join(n) = self {
+        if let Op::Join(n) | Op::Squares { count: n, .. } = self {
             *n
         } else if let Op::Load(w) | Op::GatherPart(w) = self {
             w.words()
@@ -646,10 +677,15 @@ impl Op {
             Op::Shuffle(_)                           => s(V, &[Same, Same], false),
             Op::HSum | Op::HMax                      => s(F, &[Of(Float)], false),
             Op::WordHSum                             => s(W, &[Of(Word)], false),
+            Op::Ballot                               => s(I, &[Of(Mask)], false),
             Op::PermuteBytes                         => s(W, &[Of(Word), Of(Word)], false),
             Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Dot(DotOp::Bf16)                     => s(F, &[Of(Word), Of(Word), Of(Float)], false),
             Op::Affine                               => s(W, &[Of(Word), Of(Word), Imm], false),
+            Op::Squares { .. }                       => s(W, &[Of(Word)], true),
+            Op::Async(AsyncOp::Copy(_))              => s(&[], &[Of(Word), Of(Int), Of(Word), Of(Word)], true),
+            Op::Async(AsyncOp::Commit)               => s(&[], &[], false),
+            Op::Async(AsyncOp::Wait)                 => s(&[], &[Imm], false),
             Op::PackBf16 | Op::Pair(_)               => s(W, &[Of(Float), Of(Float)], false),
             Op::Join(n)                              => s(V, SAMES.get(..usize::from(*n)).unwrap_or(SAMES), false),
             Op::Part                                 => s(V, &[Same, Imm], false),

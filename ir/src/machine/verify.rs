@@ -262,12 +262,20 @@ impl Verifier<'_> {
         {
             return self.fail(place, "a lane has 32 bits");
         }
-        if let Op::Mma(_) = &inst.op
+        if let Op::Async(AsyncOp::Copy(n)) = &inst.op
+            && !matches!(n, 4 | 8 | 16)
+        {
+            return self.fail(place, format!("copies of {n} bytes, expected 4, 8 or 16"));
+        }
+        if let Op::Mma(_) | Op::Squares { .. } = &inst.op
             && self.k.lanes != mma::LANES
         {
             return self.fail(place, format!("{} lanes, expected {}", self.k.lanes, mma::LANES));
         }
         let Some(x) = imm else { return Ok(()) };
+        if inst.op == Op::Async(AsyncOp::Wait) && !(0..8).contains(&x) {
+            return self.fail(place, format!("a wait for all but {x} groups, expected 0 to 7"));
+        }
         if let (Op::Part, Some(Operand::Reg(from))) = (&inst.op, inst.uses.first()) {
             let words = self.k.regs.get(*from).map_or(0, |d| d.words);
             if !(0..i64::from(words)).contains(&x) {
@@ -366,6 +374,7 @@ mod tests {
                 "a = iota : w b = shuffle[0,1,2,8] a, a : w",
                 "`shuffle[0,1,2,8]` is not a table of 4 entries below 8",
             ),
+            ("wait 8", "a wait for all but 8 groups, expected 0 to 7"),
             ("loop t in 0..4 step 0 { }", "step 0 is not positive"),
             (
                 "loop t in 0..4 step 1 { a = iota : w } loop u in 0..t step 1 { }",
@@ -412,6 +421,16 @@ mod tests {
         assert!(e.ends_with("register 99 does not exist"), "{e}");
         let e = broken(&|b| inst(b, 0, &|i| i.mem = Some(Mem { base: Reg::new(0), offset: 0 })));
         assert!(e.ends_with("`iota` has an address"), "{e}");
+        let e = broken(&|b| {
+            inst(b, 1, &|i| {
+                i.op = Op::Async(AsyncOp::Copy(5));
+                i.def = None;
+                let word = Operand::Reg(Reg::new(0));
+                i.uses = vec![word, Operand::Imm(0), word, word];
+                i.mem = Some(Mem { base: Reg::new(0), offset: 0 });
+            });
+        });
+        assert!(e.ends_with("the address is of class w, expected i"), "{e}");
         let e = broken(&|b| inst(b, 0, &|i| i.op = Op::Load(Width::W32)));
         assert!(e.ends_with("`load.w32` lacks its address"), "{e}");
         let e = broken(&|b| {

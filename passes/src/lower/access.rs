@@ -6,6 +6,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::{BinOp, Extent},
     format::pack::{Packing, Sizes},
+    layout::banks::Chunks,
     machine::{Class, Cvt, IntOp, Mem, Op, Operand, Reg, Slot, Width},
     tile::{Compare, LaneDim, Part, Slice, Store, Tensor},
 };
@@ -25,6 +26,8 @@ pub(super) struct TileRef {
     pub align: usize,
     /// The tile of a later turn; products ask for its rows while they read this one.
     pub ahead: Option<Box<(TileRef, u8)>>,
+    /// How the chunks of rows lie, where that is not one behind the other.
+    pub chunks: Option<Chunks>,
 }
 
 #[derive(Clone, Debug)]
@@ -92,7 +95,9 @@ impl Lower<'_> {
         let (base, offset) = self.base_and_offset(address, offset);
         let elem = tensor.elem;
         let align = alignment(tensor, at, bytes);
-        Ok(TileRef { base, offset, elem, dims, packed: None, field: None, align, ahead: None })
+        let chunks = self.staged.get(&tensor.name).copied();
+        let (packed, field, ahead) = (None, None, None);
+        Ok(TileRef { base, offset, elem, dims, packed, field, align, ahead, chunks })
     }
 
     /// The dimension of a tile that a slice is, if it is no point.
@@ -140,7 +145,8 @@ impl Lower<'_> {
         let base = self.as_reg(address);
         let field = Some((field, start));
         let elem = tensor.elem;
-        Ok(TileRef { base, offset: 0, elem, dims, packed: None, field, align: 1, ahead: None })
+        let (packed, ahead, chunks) = (None, None, None);
+        Ok(TileRef { base, offset: 0, elem, dims, packed, field, align: 1, ahead, chunks })
     }
 
     /// Where a tensor begins: address and bytes behind it.
@@ -254,6 +260,7 @@ impl Lower<'_> {
             field: None,
             align: 1,
             ahead: None,
+            chunks: None,
         })
     }
 
@@ -270,6 +277,9 @@ impl Lower<'_> {
 
     /// `base + offset + sum of coord * step`.
     pub(super) fn address(&mut self, r: &TileRef, at: &[Coord]) -> Result<Mem> {
+        if r.chunks.is_some() {
+            return Err(self.no("a staged tile read element by element".into()));
+        }
         let mut base = Operand::Reg(r.base);
         let mut offset = i64::from(r.offset);
         let mut dims: Vec<_> = r.dims.iter().zip(at).collect();
@@ -749,7 +759,7 @@ fn whole(slice: &Slice, len: usize, size: &Extent) -> bool {
 }
 
 /// Whether `e` is a multiple of `unit`, whatever its symbols are.
-fn multiple(e: &Extent, unit: i64) -> bool {
+pub(super) fn multiple(e: &Extent, unit: i64) -> bool {
     match e {
         Extent::Lit(x) => x % unit.max(1) == 0,
         Extent::Bin(BinOp::Mul, a, b) => multiple(a, unit) || multiple(b, unit),

@@ -56,7 +56,15 @@ fn pure(inst: &Inst) -> bool {
 }
 
 fn loads_lanes(op: &Op) -> bool {
-    matches!(op, Op::Load(_) | Op::Splat(_) | Op::LoadF16 | Op::SplatF16 | Op::GatherPart(_))
+    matches!(
+        op,
+        Op::Load(_)
+            | Op::Splat(_)
+            | Op::LoadF16
+            | Op::SplatF16
+            | Op::Squares { .. }
+            | Op::GatherPart(_)
+    )
 }
 
 fn constant(op: &Op) -> bool {
@@ -151,7 +159,8 @@ impl Sharer<'_> {
     fn loaded(&mut self, inst: &Inst) -> bool {
         let (true, Some(def)) = (loads_lanes(&inst.op), inst.def) else {
             let writes = |access| matches!(access, Access::Write | Access::Update);
-            if inst.op.memory().is_some_and(|(access, _)| writes(access)) {
+            let other = matches!(inst.op, Op::Async(_));
+            if other || inst.op.memory().is_some_and(|(access, _)| writes(access)) {
                 self.forget_loads();
             }
             return false;

@@ -130,6 +130,10 @@ impl Fragments<'_> {
                 }
                 Stmt::Scalar { .. }
                 | Stmt::Read { .. }
+                | Stmt::Any { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
                 | Stmt::Store { .. }
                 | Stmt::Prefetch { .. } => {}
             }

@@ -84,7 +84,11 @@ impl Uses {
                 }
                 Stmt::Scalar { .. }
                 | Stmt::Read { .. }
+                | Stmt::Any { .. }
                 | Stmt::Store { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
                 | Stmt::Prefetch { .. } => {}
             }
         }
@@ -106,6 +110,7 @@ impl Uses {
                         self.add(v, own, Kind::Plain);
                     }
                 }
+                Stmt::Any { value, .. } => self.add(*value, own, Kind::Plain),
                 Stmt::Store { value, .. } => self.add(*value, own, Kind::Stored),
                 Stmt::For(f) => {
                     for c in &f.carried {
@@ -132,7 +137,12 @@ impl Uses {
                         }
                     }
                 }
-                Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+                Stmt::Scalar { .. }
+                | Stmt::Read { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
+                | Stmt::Prefetch { .. } => {}
             }
         }
     }
@@ -193,7 +203,11 @@ fn block(
             }
             Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Any { .. }
             | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => {}
         }
     }
@@ -235,7 +249,11 @@ fn integer_sums(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> usize {
         | Stmt::Tasks { .. }
         | Stmt::Scalar { .. }
         | Stmt::Read { .. }
+        | Stmt::Any { .. }
         | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => 0,
     };
     body.iter().map(of).max().unwrap_or(0)
@@ -350,10 +368,14 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
                 if !written && aligned.contains(value) && place == Some((tensor, at)) => {}
             other @ (Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Any { .. }
             | Stmt::Store { .. }
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. }) => {
                 if (written || stores) && open.iter().any(|v| reads(other, *v)) {
                     return false;
@@ -368,7 +390,7 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
 fn reads(stmt: &Stmt, v: Value) -> bool {
     match stmt {
         Stmt::Let { expr, .. } => operands(expr).contains(&v),
-        Stmt::Store { value, .. } => *value == v,
+        Stmt::Store { value, .. } | Stmt::Any { value, .. } => *value == v,
         Stmt::For(f) => {
             f.carried.iter().any(|c| c.init == v || c.yielded == v)
                 || f.body.iter().any(|s| reads(s, v))
@@ -378,7 +400,12 @@ fn reads(stmt: &Stmt, v: Value) -> bool {
             i.yields.iter().any(|y| y.1 == v || y.2 == v)
                 || i.then.iter().chain(&i.otherwise).any(|s| reads(s, v))
         }
-        Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => false,
+        Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => false,
     }
 }
 

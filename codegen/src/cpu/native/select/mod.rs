@@ -535,6 +535,8 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::SplatF16
         | Op::Store(_)
         | Op::Gather
+        | Op::Async(_)
+        | Op::Squares { .. }
         | Op::GatherPart(_)
         | Op::Scatter(_)
         | Op::Pair(_)
@@ -559,6 +561,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::HSum
         | Op::HMax
         | Op::WordHSum
+        | Op::Ballot
         | Op::PermuteBytes
         | Op::PackBf16
         | Op::Dot(_) => true,
