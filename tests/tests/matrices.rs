@@ -9,6 +9,8 @@ use kgen_ir::op::{Op, read};
 const OPS: &[(&str, &str, [&str; 2])] = &[
     ("halves", "n = 48\nk = 96\na = \"f16\"\nw = \"f16\"\nout = \"f32\"", ["m16n8k8.row.col.f32.f16", "m16n8k16.row.col.f32.f16"]),
     ("odd", "n = 9\nk = 50\na = \"f16\"\nw = \"f16\"\nout = \"f16\"\nbias = true", ["m16n8k8.row.col.f32.f16", "m16n8k16.row.col.f32.f16"]),
+    ("parts", "n = 24\nk = 1024\na = \"f16\"\nw = \"f16\"\nout = \"f16\"\nbias = true", ["m16n8k8.row.col.f32.f16", "m16n8k16.row.col.f32.f16"]),
+    ("gated", "n = 20\nk = 544\na = \"f32\"\nw = [\"gate\", \"up\"]\nformat = \"q8_0\"\nout = \"f32\"\nepilogue = \"gate * sigmoid(gate) * up\"", ["m8n8k16.row.col.s32.s8.u8", "m16n8k32.row.col.s32.s8.u8"]),
     ("brain", "n = 40\nk = 70\na = \"bf16\"\nw = \"bf16\"\nout = \"bf16\"\nresidual = true", ["", "m16n8k16.row.col.f32.bf16"]),
     ("rounded", "n = 17\nk = 64\na = \"f32\"\nw = \"f16\"\nout = \"f32\"\ncompute = \"bf16\"", ["", "m16n8k16.row.col.f32.bf16"]),
     ("w4", "n = 40\nk = 256\na = \"f16\"\nw = { format = \"uint4\", group = 128, scale = \"f16\", zero = \"uint4\" }\nout = \"f16\"", ["m16n8k8.row.col.f32.f16", "m16n8k16.row.col.f32.f16"]),

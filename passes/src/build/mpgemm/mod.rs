@@ -676,6 +676,9 @@ impl<'a> Product<'a> {
                     i,
                     tokens,
                     row: &row,
+                    groups: (Extent::Lit(0), self.k.div_ceil(packing.group).into()),
+                    together: 1,
+                    group: Extent::Lit(0),
                     half: None,
                 };
                 tile.sum(b, *integer)
