@@ -3,16 +3,18 @@
 //! ```text
 //! let mut device = Sim::default();
 //! session.run_on(&mut device)?;
-//! println!("{} instructions", device.instructions);
+//! println!("{} lines with accesses", device.lines.len());
 //! ```
 
 use super::{Device, DeviceKernel, DriverError};
-use kgen_sim::ptx::{Arg, Launch, Memory, Module, run};
+use kgen_sim::ptx::{Arg, Launch, Line, Memory, Module, run};
 
 /// A GPU of any chip: the text says which.
 #[derive(Default)]
 pub struct Sim {
     memory: Memory,
+    /// What accesses cost, line by line of each launch.
+    pub lines: Vec<Line>,
 }
 
 /// Findings told of one launch.
@@ -63,6 +65,7 @@ impl Device for Sim {
         let args: Vec<Arg> = args.iter().map(|a| Arg::Bytes(a.to_le_bytes().to_vec())).collect();
         let report = run(&module, entry, &launch, &args, &mut self.memory)
             .map_err(|e| DriverError::Wrong(e.to_string()))?;
+        self.lines.extend(report.statistics.lines.into_values());
         if report.findings.is_empty() {
             return Ok(());
         }
