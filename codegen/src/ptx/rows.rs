@@ -173,6 +173,7 @@ macro_rules! rows {
             row(Op::HSum, 150, HSUM),
             row(Op::HMax, 200, HMAX),
             row(Op::WordHSum, 150, WORD_HSUM),
+            row(Op::Ballot, 12, "vote.sync.ballot.b32 <t0>, <a>, -1;\ncvt.u64.u32 <d>, <t0>;"),
 
             row(Op::Dot(DotOp::U8S8), 5, "dp4a.u32.s32 <d>, <a>, <b>, <c>;"),
             row(Op::Dot(DotOp::S16S16), 10, "mov.b32 {<h0>, <h1>}, <a>;\nmov.b32 {<h2>, <h3>}, <b>;\nmad.wide.s16 <t0>, <h0>, <h2>, <c>;\nmad.wide.s16 <d>, <h1>, <h3>, <t0>;"),

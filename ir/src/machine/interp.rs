@@ -410,6 +410,11 @@ impl Machine<'_> {
                 }
             },
             Op::Worker => Some(self.worker as i64),
+            Op::Ballot => {
+                let set =
+                    |lane: &usize| inst.uses.first().is_some_and(|o| self.lane(*o, *lane) != 0);
+                Some((0..lanes.min(64)).filter(set).fold(0, |bits, lane| bits | 1 << lane))
+            }
             Op::Int(op) => match integer(*op, int(self, 0), int(self, 1)) {
                 Some(x) => Some(x),
                 None => {
@@ -623,6 +628,7 @@ impl Machine<'_> {
             Op::Const
             | Op::Arg
             | Op::Worker
+            | Op::Ballot
             | Op::Int(_)
             | Op::Read(_)
             | Op::Write(_)

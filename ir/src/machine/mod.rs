@@ -279,6 +279,8 @@ pub enum Op {
     HMax,
     /// `w = hsum w`: wrapping.
     WordHSum,
+    /// `i = ballot m`: bit l is lane l.
+    Ballot,
 
     /// `w = permb a, b`: byte i is byte `b_i` of a, counted through all lanes; bits too many do not count.
     PermuteBytes,
@@ -587,6 +589,7 @@ impl Op {
             | Op::HSum
             | Op::HMax
             | Op::WordHSum
+            | Op::Ballot
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16
@@ -674,6 +677,7 @@ impl Op {
             Op::Shuffle(_)                           => s(V, &[Same, Same], false),
             Op::HSum | Op::HMax                      => s(F, &[Of(Float)], false),
             Op::WordHSum                             => s(W, &[Of(Word)], false),
+            Op::Ballot                               => s(I, &[Of(Mask)], false),
             Op::PermuteBytes                         => s(W, &[Of(Word), Of(Word)], false),
             Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Dot(DotOp::Bf16)                     => s(F, &[Of(Word), Of(Word), Of(Float)], false),

@@ -247,6 +247,11 @@ pub enum Stmt {
         tensor: String,
         at: Vec<Extent>,
     },
+    /// `any up = above`: 1 if an element of a tile of truth values is true, else 0.
+    Any {
+        name: String,
+        value: Value,
+    },
     Store {
         tensor: String,
         at: Vec<Slice>,
@@ -259,6 +264,8 @@ pub enum Stmt {
         var: String,
         count: Extent,
         share: Share,
+        /// A number for hints: of a task, most often of the worker's next one.
+        next: Option<String>,
         body: Vec<Stmt>,
     },
     If(Box<If>),

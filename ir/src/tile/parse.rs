@@ -231,6 +231,12 @@ impl Reader {
             let (tensor, at) = access(l)?;
             return Ok(Stmt::Read { name, tensor, at: at.into_iter().map(|s| s.start).collect() });
         }
+        if l.is_word("any") && named {
+            l.expect_word("any")?;
+            let name = l.word("a name")?;
+            l.expect("=")?;
+            return Ok(Stmt::Any { name, value: self.used(l)? });
+        }
         if l.is_word("store") && call {
             l.expect_word("store")?;
             l.expect("(")?;
@@ -289,10 +295,11 @@ impl Reader {
                 l.expect_word("dynamic")?;
                 Share::Dynamic(l.int("a chunk")?)
             };
+            let next = if l.eat_word("next") { Some(l.word("a name")?) } else { None };
             l.expect("{")?;
             let (body, _) = self.body(l, depth + 1)?;
             l.expect("}")?;
-            return Ok(Stmt::Tasks { var, count, share, body });
+            return Ok(Stmt::Tasks { var, count, share, next, body });
         }
         if l.is_word("for") || l.is_word("if") {
             return self.control(l, vec![], depth);

@@ -246,6 +246,15 @@ impl Check<'_> {
                     self.access(tensor, &at, Some(&[]), None, false);
                     self.declare(name);
                 }
+                Stmt::Any { name, value } => {
+                    self.used(*value);
+                    let ty = self.ty(*value);
+                    if ty.elem != Dtype::Bool {
+                        let tile = self.name(*value);
+                        self.wrong(format!("`{tile}` is {}, not a tile of conditions", ty.elem));
+                    }
+                    self.declare(name);
+                }
                 Stmt::Store { tensor, at, value, guard: _ } => {
                     self.used(*value);
                     let ty = self.ty(*value);
@@ -256,9 +265,14 @@ impl Check<'_> {
                 Stmt::Prefetch { tensor, at, level: _ } => {
                     self.access(tensor, at, None, None, false)
                 }
-                Stmt::Tasks { var, count, share: _, body } => {
+                Stmt::Tasks { var, count, share: _, next, body } => {
                     self.extent(count);
-                    self.inside(Some(var), |c| c.body(body));
+                    self.inside(Some(var), |c| {
+                        if let Some(next) = next {
+                            c.declare(next);
+                        }
+                        c.body(body);
+                    });
                 }
                 Stmt::For(f) => {
                     self.extent(&f.lo);

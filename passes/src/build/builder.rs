@@ -70,7 +70,7 @@ impl Builder {
     }
 
     /// A name for one more number of this block.
-    fn declare(&mut self, name: &str) -> String {
+    pub fn declare(&mut self, name: &str) -> String {
         let first = self.own(name);
         let mut own = first.clone();
         let mut number = 1;
@@ -266,12 +266,24 @@ impl Builder {
 
     pub fn tasks(&mut self, var: &str, count: Extent, chunk: usize, body: impl FnOnce(&mut Self)) {
         let (body, ()) = self.block(Some(var), body);
-        self.push(Stmt::Tasks {
-            var: self.own(var),
-            count,
-            share: Share::Dynamic(chunk as i64),
-            body,
+        let share = Share::Dynamic(chunk as i64);
+        self.push(Stmt::Tasks { var: self.own(var), count, share, next: None, body });
+    }
+
+    /// As `tasks`; `body` gets the number of the worker's next task too, if it asks for it.
+    pub fn tasks_ahead(
+        &mut self,
+        var: &str,
+        count: Extent,
+        ahead: bool,
+        body: impl FnOnce(&mut Self, Option<Extent>),
+    ) {
+        let next = ahead.then(|| self.own(&format!("{var}.next")));
+        let (body, ()) = self.block(Some(var), |b| {
+            b.scalars.extend(next.clone());
+            body(b, next.clone().map(Extent::Sym));
         });
+        self.push(Stmt::Tasks { var: self.own(var), count, share: Share::Dynamic(1), next, body });
     }
 
     /// Branches that give nothing but what they store.
@@ -284,6 +296,33 @@ impl Builder {
         let (then, ()) = self.block(None, then);
         let (otherwise, ()) = self.block(None, otherwise);
         self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
+    }
+
+    /// As `choose`, with tiles that either branch gives, under these names.
+    pub fn choose_tiles(
+        &mut self,
+        cond: Predicate,
+        names: &[&str],
+        then: impl FnOnce(&mut Self) -> Vec<Value>,
+        otherwise: impl FnOnce(&mut Self) -> Vec<Value>,
+    ) -> Vec<Value> {
+        let (then, first) = self.block(None, then);
+        let (otherwise, second) = self.block(None, otherwise);
+        let one = |((name, a), b): ((&&str, Value), Value)| {
+            let (elem, shape) = (self.elem(a), self.shape(a));
+            (self.value(name, elem, &shape), a, b)
+        };
+        let yields: Vec<_> = names.iter().zip(first).zip(second).map(one).collect();
+        let results = yields.iter().map(|y| y.0).collect();
+        self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields })));
+        results
+    }
+
+    /// 1 if an element of a tile of conditions is true, else 0.
+    pub fn any(&mut self, name: &str, value: Value) -> Extent {
+        let name = self.declare(name);
+        self.push(Stmt::Any { name: name.clone(), value });
+        Extent::Sym(name)
     }
 
     /// An integer from memory (i32 or i64).

@@ -67,7 +67,7 @@ impl Lower<'_> {
         self.vec(v, &at, lanes)
     }
 
-    fn own_lanes(&self, v: Value) -> LaneDim {
+    pub(super) fn own_lanes(&self, v: Value) -> LaneDim {
         if let Some(bits) = self.fragments.get(&v) {
             return LaneDim::Bits(*bits);
         }

@@ -108,10 +108,10 @@ impl Lower<'_> {
             return Err(self.no(format!("the layout of {}", mma.name)));
         };
         let per = 32 / mma.a.bits() as usize;
-        // What was read for another product may have been overwritten since.
-        self.squares.clear();
         // Neighbours along k that all lanes take in runs.
         let all = RUN << left.bits.covered(left.k).count_ones();
+        // What was read for another product may have been overwritten since.
+        self.squares.clear();
         let runs = transpose
             && dot.k.is_multiple_of(all)
             && self.of_memory(dot.a)

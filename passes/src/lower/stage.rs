@@ -55,6 +55,7 @@ fn collect(body: &[Stmt], out: &mut Vec<String>) {
             Stmt::Let { .. }
             | Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Any { .. }
             | Stmt::Store { .. }
             | Stmt::Commit
             | Stmt::Wait(_)

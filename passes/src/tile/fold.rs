@@ -84,6 +84,10 @@ impl Fold<'_> {
                     self.known.remove(name);
                     out.push(Stmt::Read { name: name.clone(), tensor: tensor.clone(), at });
                 }
+                Stmt::Any { name, value } => {
+                    self.known.remove(name);
+                    out.push(Stmt::Any { name: name.clone(), value: self.value(*value) });
+                }
                 Stmt::Store { tensor, at, value, guard } => out.push(Stmt::Store {
                     tensor: tensor.clone(),
                     at: self.slices(at),
@@ -99,10 +103,12 @@ impl Fold<'_> {
                     f.carried.iter_mut().for_each(|c| c.yielded = self.value(c.yielded));
                     out.push(Stmt::For(Box::new(f)));
                 }
-                Stmt::Tasks { var, count, share, body } => {
+                Stmt::Tasks { var, count, share, next, body } => {
                     let (var, count, share) = (var.clone(), self.extent(count), share.clone());
                     self.known.remove(&var);
-                    out.push(Stmt::Tasks { var, count, share, body: self.block(body) });
+                    next.iter().for_each(|next| drop(self.known.remove(next)));
+                    let (next, body) = (next.clone(), self.block(body));
+                    out.push(Stmt::Tasks { var, count, share, next, body });
                 }
                 Stmt::If(i) => {
                     let mut i = (**i).clone();
@@ -201,7 +207,7 @@ fn reads(body: &[Stmt], out: &mut BTreeSet<Value>) {
     for stmt in body {
         match stmt {
             Stmt::Let { expr, .. } => out.extend(operands(expr)),
-            Stmt::Store { value, .. } => {
+            Stmt::Store { value, .. } | Stmt::Any { value, .. } => {
                 out.insert(*value);
             }
             Stmt::For(f) => {
@@ -242,8 +248,8 @@ fn keep(body: Vec<Stmt>, read: &BTreeSet<Value>) -> (Vec<Stmt>, bool) {
                 f.body = inner(std::mem::take(&mut f.body));
                 Stmt::For(f)
             }
-            Stmt::Tasks { var, count, share, body } => {
-                Stmt::Tasks { var, count, share, body: inner(body) }
+            Stmt::Tasks { var, count, share, next, body } => {
+                Stmt::Tasks { var, count, share, next, body: inner(body) }
             }
             Stmt::If(mut i) => {
                 i.then = inner(std::mem::take(&mut i.then));
@@ -253,6 +259,7 @@ fn keep(body: Vec<Stmt>, read: &BTreeSet<Value>) -> (Vec<Stmt>, bool) {
             other @ (Stmt::Let { .. }
             | Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Any { .. }
             | Stmt::Store { .. }
             | Stmt::Stage(_)
             | Stmt::Commit

@@ -130,10 +130,11 @@ impl Fragments<'_> {
                 }
                 Stmt::Scalar { .. }
                 | Stmt::Read { .. }
-                | Stmt::Store { .. }
+                | Stmt::Any { .. }
                 | Stmt::Stage(_)
                 | Stmt::Commit
                 | Stmt::Wait(_)
+                | Stmt::Store { .. }
                 | Stmt::Prefetch { .. } => {}
             }
         }

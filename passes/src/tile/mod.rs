@@ -89,6 +89,7 @@ pub fn stores_to(body: &[Stmt], tensor: &str) -> bool {
         Stmt::Let { .. }
         | Stmt::Scalar { .. }
         | Stmt::Read { .. }
+        | Stmt::Any { .. }
         | Stmt::Commit
         | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => false,

@@ -84,6 +84,7 @@ impl Uses {
                 }
                 Stmt::Scalar { .. }
                 | Stmt::Read { .. }
+                | Stmt::Any { .. }
                 | Stmt::Store { .. }
                 | Stmt::Stage(_)
                 | Stmt::Commit
@@ -109,6 +110,7 @@ impl Uses {
                         self.add(v, own, Kind::Plain);
                     }
                 }
+                Stmt::Any { value, .. } => self.add(*value, own, Kind::Plain),
                 Stmt::Store { value, .. } => self.add(*value, own, Kind::Stored),
                 Stmt::For(f) => {
                     for c in &f.carried {
@@ -201,6 +203,7 @@ fn block(
             }
             Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Any { .. }
             | Stmt::Store { .. }
             | Stmt::Stage(_)
             | Stmt::Commit
@@ -246,6 +249,7 @@ fn integer_sums(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> usize {
         | Stmt::Tasks { .. }
         | Stmt::Scalar { .. }
         | Stmt::Read { .. }
+        | Stmt::Any { .. }
         | Stmt::Store { .. }
         | Stmt::Stage(_)
         | Stmt::Commit
@@ -364,6 +368,7 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
                 if !written && aligned.contains(value) && place == Some((tensor, at)) => {}
             other @ (Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Any { .. }
             | Stmt::Store { .. }
             | Stmt::For(_)
             | Stmt::Tasks { .. }
@@ -385,7 +390,7 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
 fn reads(stmt: &Stmt, v: Value) -> bool {
     match stmt {
         Stmt::Let { expr, .. } => operands(expr).contains(&v),
-        Stmt::Store { value, .. } => *value == v,
+        Stmt::Store { value, .. } | Stmt::Any { value, .. } => *value == v,
         Stmt::For(f) => {
             f.carried.iter().any(|c| c.init == v || c.yielded == v)
                 || f.body.iter().any(|s| reads(s, v))

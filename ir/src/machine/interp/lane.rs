@@ -174,6 +174,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::HSum
         | Op::HMax
         | Op::WordHSum
+        | Op::Ballot
         | Op::PermuteBytes
         | Op::Affine
         | Op::PackBf16 => x,

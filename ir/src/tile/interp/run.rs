@@ -126,6 +126,11 @@ impl Run<'_> {
                 let list = self.at(text, done)?;
                 self.scalars.insert(name.clone(), list.first().map_or(0, |x| *x as i64));
             }
+            Stmt::Any { name, value } => {
+                let some = self.tile(*value).map(|t| t.data.iter().any(|x| *x != 0.0));
+                let some = self.at(|| format!("any {name} = {}", self.name(*value)), some)?;
+                self.scalars.insert(name.clone(), i64::from(some));
+            }
             Stmt::Store { tensor, at, value, guard } => {
                 let done = self.store(tensor, at, *value, *guard);
                 let text =
@@ -158,11 +163,14 @@ impl Run<'_> {
                     self.tiles.insert(c.result, tile);
                 }
             }
-            Stmt::Tasks { var, count, share: _, body } => {
+            Stmt::Tasks { var, count, share: _, next, body } => {
                 let text = || format!("tasks {var} in 0..{count}");
                 let count = self.at(text, self.extent(count))?;
                 let own = self.who;
-                for t in self.tasks(count)? {
+                let mut tasks = self.tasks(count)?.peekable();
+                while let Some(t) = tasks.next() {
+                    let after = tasks.peek().copied().unwrap_or(t);
+                    self.scalars.extend(next.iter().map(|next| (next.clone(), after)));
                     let done = self.work(0);
                     self.at(text, done)?;
                     *self.last = self.last.saturating_add(1);

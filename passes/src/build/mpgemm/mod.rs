@@ -6,7 +6,8 @@
 //! | codes, `dequant` | weights to f32, multiply-add | `out += (sum of a * (code - zero)) * scale` |
 //! | floats, `bf16`, or `auto` where all are bf16 | both to pairs of bf16, 2-element dots | - |
 //! | what matrix instructions of the target multiply | as the table in [`matrices`] says | - |
-//! | floats | multiply-add along k | - |
+//! | floats, few rows | multiply-add along k | - |
+//! | floats, many rows | multiply-add, lanes of weight rows, over turned panels | - |
 //!
 //! One row of activations is prepared by every worker for itself; more rows by a launch of their own. Groups of more
 //! than [`STEP`](kgen_ir::format::pack::STEP) codes are walked in steps, whose sums meet before the scale. Weights that
@@ -16,6 +17,7 @@ mod blocked;
 mod groups;
 mod matrices;
 mod pairs;
+mod panels;
 mod quantise;
 mod rows;
 mod stored;
@@ -28,6 +30,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     format::{pack::Packing, parts::Parts},
+    machine::Op,
     op::{
         self, Code, CodeLayout, Codes, Compute, Dim, Group, MpGemm, Storage, expr::Expr, tensors,
     },
@@ -49,7 +52,7 @@ const FEW: usize = 2;
 /// Activation rows for which unpacking the codes first pays.
 const SHARED: usize = 12;
 
-/// Steps for which it pays: shorter ones lose more to their scales and to sums in scratch (a fifth, in groups of 32).
+/// Steps whose sums of floats may lie in scratch between them: shorter ones lose a fifth to that (in groups of 32).
 const LONG: usize = 64;
 
 #[derive(Clone)]
@@ -196,7 +199,8 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
             "`compute = \"int_dot\"`",
         ));
     }
-    let bytes = packings().count() == weights.len() && experts == Experts::None && step >= LONG;
+    let each = matches!(experts, Experts::Each(_));
+    let bytes = packings().count() == weights.len() && !each;
     let mut product = Product {
         op: g,
         symbols: program.symbols.clone(),
@@ -220,7 +224,14 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     } else if in_pairs {
         product.in_pairs(before, &mut program);
     } else if integer {
-        let block = bytes.then(|| Block::of(&product.weights, choice.target)).flatten();
+        let block = match bytes {
+            true if step >= LONG => Block::of(&product.weights, choice.target),
+            // Where nothing hides what memory takes, a panel of many steps has no place.
+            true if choice.target.row(&Op::Prefetch(1)).is_some() => {
+                Block::short(&product.weights, step, choice.target)
+            }
+            true | false => None,
+        };
         product.rounded(before, block, &mut program);
     } else {
         product.plain(before, &mut program);
@@ -373,8 +384,9 @@ struct Place {
 }
 
 impl<'a> Product<'a> {
-    /// Weights that are read as floats: one launch.
+    /// Weights that are read as floats: one launch, or two for many rows.
     fn plain(&self, mut launches: Vec<Launch>, program: &mut Program) {
+        self.in_panels(&launches, program);
         let mut b = self.kernel("product", vec![self.a.clone()]);
         self.tasks(&mut b, false);
         let kernel = b.finish();
@@ -524,14 +536,7 @@ impl<'a> Product<'a> {
                     }
                 }),
                 Experts::Sorted(groups) => b.tasks("t", (tiles * groups).into(), chunk, |b| {
-                    let expert = b.scalar("expert", b.var("t") / tiles);
-                    let tile = b.scalar("tile", b.var("t") % tiles);
-                    let lo = b.read("first", "a.indptr", vec![expert.clone()]);
-                    let hi = b.read("end", "a.indptr", vec![expert.clone() + 1i64]);
-                    // Whatever the list says, rows that are not there are not touched.
-                    let lo = b.scalar("lo", lo.max(0).min(self.m.clone()));
-                    let hi = b.scalar("hi", hi.max(lo.clone()).min(self.m.clone()));
-                    let place = Place { expert, column: column(tile) };
+                    let (place, lo, hi) = self.expert(b, tiles, rows);
                     self.over_tokens(b, (lo, hi), &|b, i, tokens| {
                         self.tile(b, unit, &place, i, tokens);
                     });
@@ -549,6 +554,18 @@ impl<'a> Product<'a> {
                 }),
             }
         }
+    }
+
+    /// The expert and the tile of weight rows of task `t`, and the activation rows of the expert.
+    fn expert(&self, b: &mut Builder, tiles: usize, rows: usize) -> (Place, Extent, Extent) {
+        let expert = b.scalar("expert", b.var("t") / tiles);
+        let tile = b.scalar("tile", b.var("t") % tiles);
+        let lo = b.read("first", "a.indptr", vec![expert.clone()]);
+        let hi = b.read("end", "a.indptr", vec![expert.clone() + 1i64]);
+        // Whatever the list says, rows that are not there are not touched.
+        let lo = b.scalar("lo", lo.max(0).min(self.m.clone()));
+        let hi = b.scalar("hi", hi.max(lo.clone()).min(self.m.clone()));
+        (Place { expert, column: tile * rows }, lo, hi)
     }
 
     /// Activation rows from `lo` to `hi`: tiles of `tokens`, then single ones.

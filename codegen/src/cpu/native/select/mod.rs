@@ -561,6 +561,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::HSum
         | Op::HMax
         | Op::WordHSum
+        | Op::Ballot
         | Op::PermuteBytes
         | Op::PackBf16
         | Op::Dot(_) => true,
