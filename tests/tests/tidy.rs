@@ -46,6 +46,8 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/buffer/fence.rs", "takes access from pages, and lends those between"),
     ("benches/rivals/ggml/src/main.rs", "calls ggml"),
     ("benches/src/probe.rs", "runs compiled code"),
+    ("kgen/examples/launch.rs", "calls the GPU's driver as a foreign host"),
+    ("tests/tests/placed.rs", "binds memory it owns"),
     ("runtime/src/decode/step.rs", "binds weights and memory of the decoder"),
     ("runtime/src/driver/mod.rs", "the call into compiled code"),
     ("runtime/src/driver/clif.rs", "the same, for Cranelift"),

@@ -329,8 +329,30 @@ fn hints(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>, hi: &Extent, page: i64) 
     }
 }
 
+/// Asks for `count` keys from `from` on, where they lie one after the other.
+pub(super) fn rows_ahead(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    open: &Open<'_>,
+    from: Extent,
+    count: usize,
+) {
+    let seg = open.seg;
+    if s.ahead == 0 || !matches!(seg.walk, Walk::Rows) {
+        return;
+    }
+    let lead = match seg.packed() {
+        true => vec![Slice::range(open.base.clone() + from, count)],
+        false => vec![Slice::point(open.copy.clone()), Slice::range(from, count)],
+    };
+    for ((tensor, stored), width) in seg.stored().into_iter().zip([s.dim, s.v_dim]) {
+        let row = [Slice::point(open.head.clone()), Slice::range(0, width)];
+        b.prefetch(&stored.main(&tensor), [&lead[..], &row].concat());
+    }
+}
+
 /// Where one token lies.
-fn slot(b: &mut Builder, open: &Open<'_>, t: &Extent, page_name: &str) -> Vec<Slice> {
+pub(super) fn slot(b: &mut Builder, open: &Open<'_>, t: &Extent, page_name: &str) -> Vec<Slice> {
     match open.seg.spec.layout {
         KvLayout::Dense => vec![Slice::point(open.copy.clone()), Slice::point(t.clone())],
         KvLayout::Paged(page) => {
