@@ -11,6 +11,7 @@
 //! block = 96       # keys of a prefill tile
 //! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so; 0: never
 //! ahead = 4        # KiB of packed weights ahead; 0: none
+//! softmax = "lazy" # "exact": the maximum moves with every tile; "lazy": where a score exceeds it
 //! ```
 
 use kgen_ir::{
@@ -31,6 +32,27 @@ pub struct Schedule {
     pub heads: usize,
     pub queries: usize,
     pub block: usize,
+    pub softmax: Softmax,
+}
+
+/// When the running maximum of attention moves. The results are the same to rounding of sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Softmax {
+    /// At every tile.
+    Exact,
+    /// At tiles with a score above it.
+    Lazy,
+}
+
+impl Softmax {
+    pub const ALL: [Softmax; 2] = [Softmax::Exact, Softmax::Lazy];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Softmax::Exact => "exact",
+            Softmax::Lazy => "lazy",
+        }
+    }
 }
 
 /// Key, what it may be, how to reach it.
@@ -50,6 +72,9 @@ const KEYS: &[Entry] = &[
     ("block",    1..=512,     |s| &mut s.block),
 ];
 
+/// The key whose values are words.
+const SOFTMAX: &str = "softmax";
+
 /// Values that the tuner tries.
 #[rustfmt::skip] // one key a row
 const TRIED: &[(&str, &[usize])] = &[
@@ -61,6 +86,8 @@ const TRIED: &[(&str, &[usize])] = &[
     ("chunk",    &[1, 2, 4, 8, 16]),
     ("ahead",    &[0, 4]),
     ("heads",    &[0, 1]),
+    ("queries",  &[0, 96, 192, 384, 768]),
+    ("block",    &[32, 48, 64, 96, 128, 192]),
 ];
 
 /// Lanes of vectors that outrun the prefetchers of the CPU.
@@ -89,12 +116,15 @@ impl Schedule {
             // Output, weights, and both tiles stay in the second level of cache.
             queries: 24 * target.lanes,
             block: 96,
+            softmax: Softmax::Lazy,
         }
     }
 
     pub fn print(&self) -> String {
         let mut copy = self.clone();
-        KEYS.iter().map(|(key, _, get)| format!("{key} = {}\n", get(&mut copy))).collect()
+        let numbers = KEYS.iter().map(|(key, _, get)| format!("{key} = {}\n", get(&mut copy)));
+        let words = format!("{SOFTMAX} = \"{}\"\n", self.softmax.name());
+        numbers.chain([words]).collect()
     }
 
     /// Every schedule worth a try for `op`, those nearest to the default first: what the tuner walks.
@@ -102,19 +132,47 @@ impl Schedule {
     /// Only keys that matter for the kind of op vary; tiles are whole vectors of the target.
     pub fn legal(op: &Op, target: &Target) -> Vec<Schedule> {
         let base = Schedule::default_for(target);
-        let matters: &[&str] = match op.kind {
-            Kind::Attention(_) => &["keys", "split", "prefetch", "heads"],
-            Kind::MpGemm(_) => &["rows", "tokens", "chunk", "ahead"],
-            Kind::Rows(_) => &[],
+        // Kernels of few rows and of many have keys of their own: each of one group meets the default of the other.
+        let groups: &[&[&str]] = match op.kind {
+            Kind::Attention(_) => &[&["keys", "split", "prefetch", "heads"], &["queries", "block"]],
+            Kind::MpGemm(_) => &[&["rows", "tokens", "chunk", "ahead"]],
+            Kind::Rows(_) => &[&[]],
         };
-        let mut all = vec![(0.0, base)];
-        for (key, values) in TRIED.iter().filter(|(key, _)| matters.contains(key)) {
+        let mut all: Vec<(f64, Schedule)> = Vec::new();
+        for keys in groups {
+            for (far, schedule) in Schedule::product(keys, &base, target) {
+                if !all.iter().any(|(_, s)| *s == schedule) {
+                    all.push((far, schedule));
+                }
+            }
+        }
+        if matches!(op.kind, Kind::Attention(_)) {
+            let forms = |(far, schedule): &(f64, Schedule)| {
+                Softmax::ALL.map(|softmax| {
+                    let more = if softmax == schedule.softmax { 0.0 } else { 1.0 };
+                    (far + more, Schedule { softmax, ..schedule.clone() })
+                })
+            };
+            all = all.iter().flat_map(forms).collect();
+        }
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        all.into_iter().map(|(_, schedule)| schedule).collect()
+    }
+
+    /// All values of some keys together, and how far from `base` they are.
+    fn product(keys: &[&str], base: &Schedule, target: &Target) -> Vec<(f64, Schedule)> {
+        let mut all = vec![(0.0, base.clone())];
+        for (key, values) in TRIED.iter().filter(|(key, _)| keys.contains(key)) {
             let Some((_, range, get)) = KEYS.iter().find(|(k, _, _)| k == key) else { continue };
             let mut next = Vec::new();
             for (far, schedule) in &all {
                 for value in *values {
-                    let vectors = !matches!(*key, "keys" | "rows")
-                        || value.is_multiple_of(target.lanes) && value / target.lanes <= VECTORS;
+                    let whole = value.is_multiple_of(target.lanes);
+                    let vectors = match *key {
+                        "keys" | "rows" => whole && value / target.lanes <= VECTORS,
+                        "block" => whole,
+                        _ => true,
+                    };
                     if !vectors || !range.contains(value) {
                         continue;
                     }
@@ -128,8 +186,7 @@ impl Schedule {
             }
             all = next;
         }
-        all.sort_by(|a, b| a.0.total_cmp(&b.0));
-        all.into_iter().map(|(_, schedule)| schedule).collect()
+        all
     }
 
     /// Reads a schedule; keys that are not there keep the value of `base`.
@@ -143,9 +200,21 @@ impl Schedule {
             Ok(table) => {
                 for (key, value) in table.get_ref() {
                     let word: &str = key.get_ref();
+                    if word == SOFTMAX {
+                        let named = value.get_ref().as_str();
+                        match Softmax::ALL.into_iter().find(|s| Some(s.name()) == named) {
+                            Some(softmax) => schedule.softmax = softmax,
+                            None => wrong.push(Diagnostic::new(
+                                value.span(),
+                                "`softmax` must be \"exact\" or \"lazy\"".to_string(),
+                            )),
+                        }
+                        continue;
+                    }
                     let Some((_, range, get)) = KEYS.iter().find(|(k, _, _)| *k == word) else {
                         let mut d = Diagnostic::new(key.span(), format!("unknown key `{word}`"));
-                        if let Some(near) = did_you_mean(word, KEYS.iter().map(|(k, _, _)| *k)) {
+                        let keys = KEYS.iter().map(|(k, _, _)| *k).chain([SOFTMAX]);
+                        if let Some(near) = did_you_mean(word, keys) {
                             d = d.help(format!("did you mean `{near}`?"));
                         }
                         wrong.push(d);
@@ -186,11 +255,12 @@ mod tests {
         heads: 0,
         queries: 192,
         block: 96,
+        softmax: Softmax::Exact,
     };
 
     #[test]
     fn what_is_printed_parses_to_the_same() {
-        let other = Schedule { keys: 32, chunk: 1, ..BASE };
+        let other = Schedule { keys: 32, chunk: 1, softmax: Softmax::Lazy, ..BASE };
         assert_eq!(Schedule::parse("s", &other.print(), &BASE), Ok(other));
     }
 
@@ -200,5 +270,8 @@ mod tests {
             Schedule::parse("s", "keyz = 3\nrows = 0\nchunk = \"a\"\n", &BASE).unwrap_err();
         assert_eq!(report.list.len(), 3);
         assert!(report.render().contains("did you mean `keys`?"));
+        let report = Schedule::parse("s", "softmax = \"lasy\"\nsoftmx = 1\n", &BASE).unwrap_err();
+        assert!(report.render().contains("must be \"exact\" or \"lazy\""));
+        assert!(report.render().contains("did you mean `softmax`?"));
     }
 }

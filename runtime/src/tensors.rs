@@ -9,7 +9,7 @@ use crate::{
     buffer::{Buffer, BufferError, Guard, POISON, Side},
     driver::Device,
     module::{Module, hint},
-    plan::{Plan, PlanError, Prepared, View},
+    plan::{Held, Placed, Plan, PlanError, Prepared, View},
     pool::Workers,
 };
 use kgen_ir::{diag::did_you_mean, dtype::Dtype, extent::Dims, tensor::Tensor, tile::Role};
@@ -48,10 +48,10 @@ pub fn run_tensors(
 /// Tensors bound to a plan, to be run many times; it owns their memory.
 pub struct Session {
     plan: Plan,
-    memory: Vec<Held>,
+    memory: Vec<Kept>,
 }
 
-struct Held {
+struct Kept {
     name: String,
     role: Role,
     dtype: Dtype,
@@ -138,7 +138,7 @@ impl Session {
             // to nobody while the plan runs.
             unsafe { plan.bind(&param.name, view)? };
             let (name, role, known) = (param.name.clone(), param.role, input.is_some());
-            memory.push(Held { name, role, dtype, shape, buffer, strides, known });
+            memory.push(Kept { name, role, dtype, shape, buffer, strides, known });
         }
         for p in prepared {
             if plan.uses(&p.name) {
@@ -159,6 +159,12 @@ impl Session {
         let known: Vec<&str> =
             self.memory.iter().filter(|h| h.known).map(|h| h.name.as_str()).collect();
         Ok(self.plan.run_on(device, &|name| known.contains(&name))?)
+    }
+
+    /// A copy of what is here on a device, to be run there many times.
+    pub fn place_on(&self, device: &mut dyn Device) -> Result<Placed, Error> {
+        let known = |name: &str| self.memory.iter().any(|h| h.known && h.name == name);
+        Ok(self.plan.place_on(device, &|name| Held::Copied { known: known(name) })?)
     }
 
     /// What the last run wrote; an error if it wrote beside a tensor.
@@ -183,7 +189,7 @@ impl Session {
     }
 }
 
-impl Held {
+impl Kept {
     /// Its elements one after the other; an error if something was written between the rows.
     fn dense(&self) -> Result<Vec<u8>, Error> {
         let from = self.buffer.bytes();
@@ -226,7 +232,9 @@ fn reach(shape: &[usize], elem: usize, strides: &[usize]) -> Option<usize> {
         return Some(0);
     }
     let steps = shape.iter().zip(strides);
-    steps.into_iter().try_fold(elem, |sum, (n, stride)| (n - 1).checked_mul(*stride)?.checked_add(sum))
+    steps
+        .into_iter()
+        .try_fold(elem, |sum, (n, stride)| (n - 1).checked_mul(*stride)?.checked_add(sum))
 }
 
 /// The bytes of each row in a dense tensor, and where they begin in one of these strides.

@@ -249,6 +249,7 @@ impl Builder {
             var: self.own(var),
             count,
             share: Share::Dynamic(chunk as i64),
+            next: None,
             body,
         });
     }
@@ -263,6 +264,33 @@ impl Builder {
         let (then, ()) = self.block(None, then);
         let (otherwise, ()) = self.block(None, otherwise);
         self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
+    }
+
+    /// As `choose`, with tiles that either branch gives, under these names.
+    pub fn choose_tiles(
+        &mut self,
+        cond: Predicate,
+        names: &[&str],
+        then: impl FnOnce(&mut Self) -> Vec<Value>,
+        otherwise: impl FnOnce(&mut Self) -> Vec<Value>,
+    ) -> Vec<Value> {
+        let (then, first) = self.block(None, then);
+        let (otherwise, second) = self.block(None, otherwise);
+        let one = |((name, a), b): ((&&str, Value), Value)| {
+            let (elem, shape) = (self.elem(a), self.shape(a));
+            (self.value(name, elem, &shape), a, b)
+        };
+        let yields: Vec<_> = names.iter().zip(first).zip(second).map(one).collect();
+        let results = yields.iter().map(|y| y.0).collect();
+        self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields })));
+        results
+    }
+
+    /// 1 if an element of a tile of conditions is true, else 0.
+    pub fn any(&mut self, name: &str, value: Value) -> Extent {
+        let name = self.declare(name);
+        self.push(Stmt::Any { name: name.clone(), value });
+        Extent::Sym(name)
     }
 
     /// An integer from memory (i32 or i64).

@@ -40,10 +40,11 @@ fn block(kernel: &Kernel, body: &[Stmt], schedule: &Schedule) -> Vec<Stmt> {
             let body = hints(kernel, f, schedule).into_iter().chain(inner).collect();
             Stmt::For(Box::new(For { body, ..(**f).clone() }))
         }
-        Stmt::Tasks { var, count, share, body } => Stmt::Tasks {
+        Stmt::Tasks { var, count, share, next, body } => Stmt::Tasks {
             var: var.clone(),
             count: count.clone(),
             share: share.clone(),
+            next: next.clone(),
             body: block(kernel, body, schedule),
         },
         Stmt::If(i) => {
@@ -55,7 +56,11 @@ fn block(kernel: &Kernel, body: &[Stmt], schedule: &Schedule) -> Vec<Stmt> {
         Stmt::Let { .. }
         | Stmt::Scalar { .. }
         | Stmt::Read { .. }
+        | Stmt::Any { .. }
         | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => stmt.clone(),
     };
     body.iter().map(one).collect()
@@ -68,12 +73,17 @@ fn hints(kernel: &Kernel, f: &For, schedule: &Schedule) -> Vec<Stmt> {
         .body
         .iter()
         .filter_map(|s| match s {
-            Stmt::Scalar { name, .. } | Stmt::Read { name, .. } => Some(name.as_str()),
+            Stmt::Scalar { name, .. } | Stmt::Read { name, .. } | Stmt::Any { name, .. } => {
+                Some(name.as_str())
+            }
             Stmt::Let { .. }
             | Stmt::Store { .. }
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => None,
         })
         .collect();

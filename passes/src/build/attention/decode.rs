@@ -163,7 +163,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, s
         for (lo, hi) in mask::ranges(open, &pos, &heads.start) {
             let part = split.then_some(item);
             let bounds = bounds(b, s, open, (lo, hi), number, part);
-            state = range(b, open, bounds, number, state, |b, tile, state| {
+            state = range(b, s, open, bounds, number, state, |b, tile, state| {
                 step(b, s, q, &bias, &pos, tile, state)
             });
             number += 1;
@@ -262,6 +262,7 @@ pub(super) fn bounds(
 /// Walks a range of keys of a segment, tile by tile.
 fn range(
     b: &mut Builder,
+    s: &Shape<'_>,
     open: &Open<'_>,
     Bounds { lo, hi, head, main }: Bounds,
     number: usize,
@@ -269,6 +270,9 @@ fn range(
     step: impl Fn(&mut Builder, &Tile<'_>, &[Value]) -> Vec<Value>,
 ) -> Vec<Value> {
     let size = open.seg.keys;
+    if s.lazy {
+        state[1] = apart(b, state[1], size);
+    }
     let mut walk = |b: &mut Builder, var: &str, from: Extent, to: Extent, lo: Option<&Extent>| {
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         state = b.for_each(var, (from, to, size), &inits, |b, state| {
@@ -280,7 +284,20 @@ fn range(
         walk(b, &format!("k{number}"), from, to, Some(&lo));
     }
     walk(b, &format!("j{number}"), main, hi.clone(), None);
+    if s.lazy {
+        state[1] = b.reduce("den", Reduce::Sum, state[1], 1);
+    }
     state
+}
+
+/// A column as the sums of rows of `width` terms: it is the first, the others are 0.
+fn apart(b: &mut Builder, den: Value, width: usize) -> Value {
+    let shape = [b.shape(den)[0], width];
+    let none = b.fill(0.0, Dtype::F32, &shape);
+    let zero = b.fill(0.0, Dtype::I32, &[1, 1]);
+    let places = b.iota(&[1, width], 1, Extent::Lit(0));
+    let first = b.binary("first", Binary::Cmp(Compare::Eq), places, zero);
+    b.select("dens", first, den, none)
 }
 
 /// The query rows of `heads`, scaled.
@@ -313,7 +330,7 @@ pub(super) fn capped(b: &mut Builder, s: &Shape<'_>, score: Value) -> Value {
     b.binary("s3", Binary::Mul, squashed, back)
 }
 
-/// One tile of keys joins the state.
+/// One tile of keys joins the state: the sum of weights is a column, or in the lazy form one a key of the tile.
 pub(super) fn step(
     b: &mut Builder,
     s: &Shape<'_>,
@@ -324,6 +341,87 @@ pub(super) fn step(
     state: &[Value],
 ) -> Vec<Value> {
     let (max, den, o) = (state[0], state[1], state[2]);
+    let mut tile = scores(b, s, q, bias, pos, at);
+    if s.lazy {
+        let up = exceeds(b, tile.score, max);
+        let names = ["max_next", "den_kept", "faded"];
+        let moved = b.choose_tiles(
+            up,
+            &names,
+            |b| {
+                let (max2, alpha) = moved(b, tile.score, max);
+                let kept = b.binary("kept", Binary::Mul, den, alpha);
+                vec![max2, kept, b.binary("fades", Binary::Mul, o, alpha)]
+            },
+            |_| vec![max, den, o],
+        );
+        let p = weights(b, tile.score, moved[0]);
+        let den2 = b.binary("den_next", Binary::Add, moved[1], p);
+        let v = tile.values(b, s, at);
+        let o2 = b.dot("o_next", p, v, false, Some(moved[2]));
+        return vec![moved[0], den2, o2];
+    }
+    let (max2, alpha) = moved(b, tile.score, max);
+    let p = weights(b, tile.score, max2);
+    let sum = b.reduce("sum", Reduce::Sum, p, 1);
+    let kept = b.binary("kept", Binary::Mul, den, alpha);
+    let den2 = b.binary("den_next", Binary::Add, kept, sum);
+    let v = tile.values(b, s, at);
+    let faded = b.binary("faded", Binary::Mul, o, alpha);
+    let o2 = b.dot("o_next", p, v, false, Some(faded));
+    vec![max2, den2, o2]
+}
+
+/// Scores of a tile of keys, and what its values need.
+pub(super) struct Scores {
+    pub score: Value,
+    /// Which keys count: by columns and by rows.
+    hidden: Vec<(Value, Value)>,
+    place: keys::Place,
+}
+
+impl Scores {
+    /// The values of the tile.
+    pub fn values(&mut self, b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Value {
+        let mut v = keys::v(b, s, at, &self.place);
+        for (_, held) in &self.hidden {
+            // A hidden value may be NaN: its weight 0 would not silence it.
+            let nothing = b.fill(0.0, Dtype::F32, &[at.open.seg.keys, s.v_dim]);
+            v = b.select("v", *held, v, nothing);
+        }
+        v
+    }
+}
+
+/// Whether a score is above its row's maximum. A NaN is not: its weight is NaN by any maximum.
+pub(super) fn exceeds(b: &mut Builder, score: Value, max: Value) -> Predicate {
+    let above = b.binary("above", Binary::Cmp(Compare::Gt), score, max);
+    let up = b.any("up", above);
+    Predicate { left: up, cmp: Compare::Gt, right: Extent::Lit(0) }
+}
+
+/// The maximum with a tile, and by what fades that was added under the old one.
+pub(super) fn moved(b: &mut Builder, score: Value, max: Value) -> (Value, Value) {
+    let tile_max = b.reduce("tile_max", Reduce::Max, score, 1);
+    let max2 = b.binary("max_next", Binary::Max, max, tile_max);
+    let moved = b.binary("moved", Binary::Sub, max, max2);
+    (max2, b.unary("alpha", Unary::Exp2, moved))
+}
+
+/// Weights of scores under a maximum.
+pub(super) fn weights(b: &mut Builder, score: Value, max: Value) -> Value {
+    let below = b.binary("below", Binary::Sub, score, max);
+    b.unary("p", Unary::Exp2, below)
+}
+
+pub(super) fn scores(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    q: Value,
+    bias: &Bias<'_>,
+    pos: &Extent,
+    at: &Tile<'_>,
+) -> Scores {
     let Tile { open, j, lo, hi } = at;
     let keys = open.seg.keys;
     // Which keys of the tile exist: whole tiles lose this by `peel`.
@@ -360,22 +458,5 @@ pub(super) fn step(
         let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[s.group, keys]);
         score = b.select("s", *seen, score, lowest);
     }
-    let tile_max = b.reduce("tile_max", Reduce::Max, score, 1);
-    let max2 = b.binary("max_next", Binary::Max, max, tile_max);
-    let moved = b.binary("moved", Binary::Sub, max, max2);
-    let alpha = b.unary("alpha", Unary::Exp2, moved);
-    let below = b.binary("below", Binary::Sub, score, max2);
-    let p = b.unary("p", Unary::Exp2, below);
-    let sum = b.reduce("sum", Reduce::Sum, p, 1);
-    let kept = b.binary("kept", Binary::Mul, den, alpha);
-    let den2 = b.binary("den_next", Binary::Add, kept, sum);
-    let mut v = keys::v(b, s, at, &place);
-    for (_, held) in &hidden {
-        // A hidden value may be NaN: its weight 0 would not silence it.
-        let nothing = b.fill(0.0, Dtype::F32, &[keys, s.v_dim]);
-        v = b.select("v", *held, v, nothing);
-    }
-    let faded = b.binary("faded", Binary::Mul, o, alpha);
-    let o2 = b.dot("o_next", p, v, false, Some(faded));
-    vec![max2, den2, o2]
+    Scores { score, hidden, place }
 }

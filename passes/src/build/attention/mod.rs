@@ -18,7 +18,7 @@ mod prefill;
 mod stored;
 
 use super::builder::Builder;
-use crate::Choice;
+use crate::{Choice, schedule::Softmax};
 use keys::{Seg, Walk};
 use kgen_ir::{
     diag::Unsupported,
@@ -63,6 +63,8 @@ pub(super) struct Shape<'a> {
     split: usize,
     /// Tiles ahead that hints ask for; 0: none.
     ahead: usize,
+    /// The running maximum moves, and what was added fades, only where a score exceeds it; else at every tile.
+    lazy: bool,
 }
 
 /// Kv heads that the same segments name.
@@ -273,6 +275,7 @@ fn shape<'a>(a: &'a Attention, symbols: &[Symbol], choice: &Choice) -> Result<Sh
         classes,
         split: choice.schedule.split,
         ahead: choice.schedule.prefetch,
+        lazy: choice.schedule.softmax == Softmax::Lazy,
     })
 }
 

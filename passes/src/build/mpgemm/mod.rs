@@ -5,6 +5,7 @@
 //! | codes, `int_dot` or `auto` | activations to int8 once a row, 4-byte dots | `out += dot * (scale_w * scale_a)` |
 //! | codes, `dequant` | weights to f32, multiply-add | `out += (sum of a * (code - zero)) * scale` |
 //! | floats, `bf16`, or `auto` where all are bf16 | both to pairs of bf16, 2-element dots | - |
+//! | floats of the type of the activations, where the target has matrix instructions | both in tiles of those | - |
 //! | floats, few rows | multiply-add along k | - |
 //! | floats, many rows | multiply-add, lanes of weight rows, over turned panels | - |
 //!
@@ -14,6 +15,7 @@
 
 mod blocked;
 mod groups;
+mod matrices;
 mod pairs;
 mod panels;
 mod quantise;
@@ -135,21 +137,24 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         (Some(groups), Dim::Ragged { .. }) => Experts::Sorted(groups),
         (Some(groups), Dim::Const(_) | Dim::Sym(_)) => Experts::Each(groups),
     };
-    let in_pairs = pairs::fit(g, choice);
+    let in_matrices = matrices::fit(g, choice);
+    let in_pairs = in_matrices.is_none() && pairs::fit(g, choice);
     let mut weights = Vec::new();
     let mut first = 0;
     for w in &g.w {
         let n = w.n as usize;
-        let kind = match in_pairs {
-            true => pairs::kind(g, w, &mut program, choice)?,
-            false => kind(g, w, groups, &mut program, choice)?,
+        let kind = match (in_matrices, in_pairs) {
+            (Some(elem), _) => matrices::kind(elem, w, &mut program, choice)?,
+            (None, true) => pairs::kind(g, w, &mut program, choice)?,
+            (None, false) => kind(g, w, groups, &mut program, choice)?,
         };
         // As many blocks of lanes as divide the rows evenly.
         let lanes = choice.target.lanes;
         let blocks = n.div_ceil(lanes);
         let wanted = (choice.schedule.rows / lanes).max(1);
         let per_task = (1..=wanted).rev().find(|r| blocks.is_multiple_of(*r)).unwrap_or(1);
-        weights.push(Weight { name: w.name.clone(), n, first, rows: per_task * lanes, kind });
+        let rows = if in_matrices.is_some() { matrices::rows(n) } else { per_task * lanes };
+        weights.push(Weight { name: w.name.clone(), n, first, rows, kind });
         first += n;
     }
     let packings = || {
@@ -214,13 +219,17 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         failed: RefCell::new(None),
     };
     let before = product.before(&mut program)?;
-    if in_pairs {
+    if let Some(elem) = in_matrices {
+        product.in_matrices(elem, &before, &mut program);
+    } else if in_pairs {
         product.in_pairs(before, &mut program);
     } else if integer {
-        let block = match bytes {
+        // Where nothing hides what memory takes, panels of experts and of many steps have no place; the latter want
+        // registers for two kinds of sums.
+        let hints = choice.target.row(&Op::Prefetch(1)).is_some();
+        let block = match bytes && (hints || experts == Experts::None) {
             true if step >= LONG => Block::of(&product.weights, choice.target),
-            // Where nothing hides what memory takes, a panel of many steps has no place.
-            true if choice.target.row(&Op::Prefetch(1)).is_some() => {
+            true if hints && choice.target.vectors >= 32 => {
                 Block::short(&product.weights, step, choice.target)
             }
             true | false => None,

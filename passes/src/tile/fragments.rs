@@ -1,0 +1,165 @@
+//! Which tiles lie in registers as matrix instructions hold them, and what those instructions are.
+//!
+//! ```text
+//! s = dot(q, k^T) : f32[16, 16]        lanes n1 n2 m0 m1 m2        by the instruction whose sum lies so
+//! m = reduce_max(s, 1) : f32[16, 1]    lanes _ _ m0 m1 m2          in the lanes of its rows
+//! p = exp2(s - m) : f32[16, 16]        lanes n1 n2 m0 m1 m2        as what it is computed from
+//! ```
+//!
+//! A product that a row of the target computes lies as the row says. What is computed element by element from a
+//! fragment lies as that, operands that are broadcast without the dimension which they lack; what a loop or a branch
+//! hands on stays as it is. All other tiles have lanes along their last dimension.
+
+use kgen_ir::{
+    layout::Layout,
+    machine::{Op, mma::Mma},
+    target::Target,
+    tile::{Expr, Kernel, LaneBits, Stmt, Value},
+};
+use std::collections::BTreeMap;
+
+/// The instruction of the target that computes a product, if one does: the first whose elements and sizes fit.
+pub fn instruction(
+    kernel: &Kernel,
+    (a, b): (Value, Value),
+    transpose: bool,
+    target: &Target,
+) -> Option<&'static Mma> {
+    let ty = |v: Value| &kernel.values[v].ty;
+    let ([m, k], [x, y]) = (&ty(a).shape[..], &ty(b).shape[..]) else { return None };
+    let n = if transpose { x } else { y };
+    let sizes =
+        |i: &&'static Mma| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k);
+    target
+        .rows
+        .iter()
+        .filter_map(|row| if let Op::Mma(i) = row.op { Some(i) } else { None })
+        .find(|i| ty(a).elem == i.a && ty(b).elem == i.b && i.products() == 1 && sizes(i))
+}
+
+/// The lanes of the sums of an instruction.
+pub fn of_sums(mma: &Mma) -> Option<LaneBits> {
+    LaneBits::of(&Layout::parse(mma.layouts[2]).ok()?, ["m", "n"])
+}
+
+/// Tiles that lie as fragments.
+pub fn fragments(kernel: &Kernel, target: &Target) -> BTreeMap<Value, LaneBits> {
+    let mut f = Fragments { kernel, target, of: BTreeMap::new(), changed: false };
+    if target.rows.iter().any(|row| matches!(row.op, Op::Mma(_))) {
+        loop {
+            f.changed = false;
+            f.block(&kernel.body);
+            if !f.changed {
+                break;
+            }
+        }
+    }
+    f.of
+}
+
+struct Fragments<'a> {
+    kernel: &'a Kernel,
+    target: &'a Target,
+    of: BTreeMap<Value, LaneBits>,
+    changed: bool,
+}
+
+impl Fragments<'_> {
+    fn shape(&self, v: Value) -> &[usize] {
+        &self.kernel.values[v].ty.shape
+    }
+
+    fn set(&mut self, v: Value, bits: LaneBits) {
+        let own = bits.within(self.shape(v));
+        if !self.of.contains_key(&v) && own.fits(self.shape(v)) && !own.is_splat() {
+            self.of.insert(v, own);
+            self.changed = true;
+        }
+    }
+
+    /// All lie as the first that lies somehow.
+    fn same(&mut self, list: &[Value]) {
+        if let Some(bits) = list.iter().find_map(|v| self.of.get(v).copied()) {
+            list.iter().for_each(|v| self.set(*v, bits));
+        }
+    }
+
+    fn block(&mut self, body: &[Stmt]) {
+        for stmt in body {
+            match stmt {
+                Stmt::Let { value, expr } => self.expr(*value, expr),
+                Stmt::For(f) => {
+                    for c in &f.carried {
+                        self.same(&[c.init, c.param, c.yielded, c.result]);
+                    }
+                    self.block(&f.body);
+                }
+                Stmt::Tasks { body, .. } => self.block(body),
+                Stmt::If(i) => {
+                    for (result, a, b) in &i.yields {
+                        self.same(&[*result, *a, *b]);
+                    }
+                    self.block(&i.then);
+                    self.block(&i.otherwise);
+                }
+                Stmt::Scalar { .. }
+                | Stmt::Read { .. }
+                | Stmt::Any { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
+                | Stmt::Store { .. }
+                | Stmt::Prefetch { .. } => {}
+            }
+        }
+    }
+
+    fn expr(&mut self, value: Value, expr: &Expr) {
+        match expr {
+            Expr::Dot { a, b, transpose, acc } => {
+                let by = instruction(self.kernel, (*a, *b), *transpose, self.target);
+                if let Some(bits) = by.and_then(of_sums) {
+                    self.set(value, bits);
+                    acc.iter().for_each(|acc| self.set(*acc, bits));
+                }
+            }
+            Expr::Reduce(_, a, dim) => match (self.of.get(a), self.of.get(&value)) {
+                (Some(bits), _) => {
+                    let rest = bits.without(*dim);
+                    self.set(value, rest);
+                }
+                // Lanes that hold the same result share its elements.
+                (None, Some(bits)) => {
+                    let mut next = 0;
+                    let bits = bits.0.map(|bit| {
+                        bit.or_else(|| {
+                            next += 1;
+                            Some((*dim as u8, next - 1))
+                        })
+                    });
+                    self.set(*a, LaneBits(bits));
+                }
+                (None, None) => {}
+            },
+            Expr::Unary(..)
+            | Expr::Binary(..)
+            | Expr::Select(..)
+            | Expr::Bits(_)
+            | Expr::Convert(_) => {
+                let from = super::operands(expr);
+                let alike = |v: &&Value| self.shape(**v) == self.shape(value);
+                let own = self.of.get(&value);
+                let bits = own.or_else(|| from.iter().filter(alike).find_map(|v| self.of.get(v)));
+                if let Some(bits) = bits.copied() {
+                    self.set(value, bits);
+                    from.iter().for_each(|v| self.set(*v, bits));
+                }
+            }
+            Expr::Fill(_)
+            | Expr::Iota { .. }
+            | Expr::Load { .. }
+            | Expr::Permute(..)
+            | Expr::Transpose(_) => {}
+        }
+    }
+}
