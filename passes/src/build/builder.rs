@@ -5,7 +5,7 @@ use kgen_ir::{
     extent::Extent,
     tile::{
         Binary, Carried, Expr, For, If, Kernel, Param, Predicate, Reduce, Role, Share, Slice,
-        Stage, Stmt, Store, Symbol, Tensor, Type, Unary, Value, ValueData,
+        Stage, Staged, Stmt, Store, Symbol, Tensor, Type, Unary, Value, ValueData,
     },
 };
 
@@ -183,6 +183,27 @@ impl Builder {
 
     pub fn prefetch(&mut self, tensor: &str, at: Vec<Slice>) {
         self.push(Stmt::Prefetch { tensor: tensor.into(), at, level: 1 });
+    }
+
+    /// Rows `lo..hi` of a tile, zeros in the others, on their way to scratch.
+    pub fn stage(
+        &mut self,
+        (tensor, at): (&str, Vec<Slice>),
+        (from, source): (&str, Vec<Slice>),
+        (lo, hi): (Extent, Extent),
+    ) {
+        let (tensor, from) = (tensor.into(), from.into());
+        self.push(Stmt::Stage(Box::new(Staged { tensor, at, from, source, lo, hi })));
+    }
+
+    /// What was staged is a group.
+    pub fn commit(&mut self) {
+        self.push(Stmt::Commit);
+    }
+
+    /// All groups but the last `left` are there.
+    pub fn wait(&mut self, left: usize) {
+        self.push(Stmt::Wait(left));
     }
 
     pub fn unary(&mut self, name: &str, op: Unary, a: Value) -> Value {

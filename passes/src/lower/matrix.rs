@@ -110,6 +110,8 @@ impl Lower<'_> {
         let per = 32 / mma.a.bits() as usize;
         // Neighbours along k that all lanes take in runs.
         let all = RUN << left.bits.covered(left.k).count_ones();
+        // What was read for another product may have been overwritten since.
+        self.squares.clear();
         let runs = transpose
             && dot.k.is_multiple_of(all)
             && self.of_memory(dot.a)
@@ -187,7 +189,7 @@ impl Lower<'_> {
         Ok(out)
     }
 
-    fn part(&mut self, array: Reg, word: usize) -> Reg {
+    pub(super) fn part(&mut self, array: Reg, word: usize) -> Reg {
         let class = self.out.regs[array].class;
         if self.out.regs[array].words == 1 {
             return array;
@@ -234,7 +236,7 @@ impl Lower<'_> {
     /// Is a tile read from memory where it is used, or computed from such tiles alone?
     fn of_memory(&self, v: Value) -> bool {
         match self.places.get(&v) {
-            Some(Place::Inline(Some(_))) => true,
+            Some(Place::Inline(Some(r))) => r.chunks.is_none(),
             Some(Place::Inline(None)) => {
                 crate::tile::operands(&self.exprs[&v]).iter().all(|o| self.of_memory(*o))
             }
@@ -264,6 +266,9 @@ impl Lower<'_> {
             return Ok(vec![self.v(Class::Word, Op::Word(WordOp::Or), &[low, high]); count]);
         }
         let expr = match self.places.get(&v).cloned() {
+            Some(Place::Inline(Some(r))) if let (Some(chunks), 1) = (r.chunks, count) => {
+                return Ok(vec![self.square(v, &r, chunks, at, dim)?]);
+            }
             Some(Place::Inline(Some(r))) if r.packed.is_some() && run => {
                 return self.packed_words(&r, at, bits, elem);
             }
@@ -599,8 +604,11 @@ impl Lower<'_> {
                 self.no("elements inside of rows of bytes, in the lanes of a matrix".into())
             );
         }
-        let mem = self.address(r, at)?;
-        let (bytes, mask) = (self.lane_bytes(r, bits), self.lane_mask(r, at, bits));
+        let (bytes, mem) = match r.chunks {
+            Some(chunks) => self.staged_bytes(r, chunks, at, bits)?,
+            None => (self.lane_bytes(r, bits), self.address(r, at)?),
+        };
+        let mask = self.lane_mask(r, at, bits);
         let uses = [Operand::Reg(bytes), Operand::Reg(mask)];
         Ok(self.inst(class, Op::GatherPart(width), &uses, Some(mem)))
     }
@@ -638,7 +646,18 @@ impl Lower<'_> {
             Width::W128 | Width::W64 | Width::W32 | Width::U16 | Width::U8 => width,
         };
         let mem = self.address(r, at)?;
-        let (bytes, mask) = (self.lane_bytes(r, bits), self.lane_mask(r, at, bits));
+        let (bytes, mut mask) = (self.lane_bytes(r, bits), self.lane_mask(r, at, bits));
+        // Of lanes that hold the same element, one writes it: as NaN they may hold different ones.
+        let same = (0..kgen_ir::tile::lanes::BITS).filter(|i| bits.0[*i].is_none());
+        let same = same.fold(0, |all, bit| all | 1 << bit);
+        if same != 0 {
+            let lane = self.inst(Class::Word, Op::Iota, &[], None);
+            let others = self.word_const(same);
+            let own = self.v(Class::Word, Op::Word(WordOp::And), &[lane, others]);
+            let none = self.word_const(0);
+            let first = self.v(Class::Mask, Op::WordCmp(Compare::Eq), &[own, none]);
+            mask = self.v(Class::Mask, Op::Mask(kgen_ir::machine::MaskOp::And), &[mask, first]);
+        }
         let uses = [Operand::Reg(value), Operand::Reg(bytes), Operand::Reg(mask)];
         self.effect(Op::Scatter(width), &uses, mem);
         Ok(())

@@ -244,7 +244,13 @@ pub(super) fn position(b: &mut Builder, item: &Item, opened: &[Open<'_>]) -> Ext
 }
 
 /// The keys of the item's part.
-fn cut(s: &Shape<'_>, open: &Open<'_>, item: &Item, lo: Extent, hi: Extent) -> (Extent, Extent) {
+pub(super) fn cut(
+    s: &Shape<'_>,
+    open: &Open<'_>,
+    item: &Item,
+    lo: Extent,
+    hi: Extent,
+) -> (Extent, Extent) {
     let part = item.part.clone() - open.part.clone();
     (lo.max(part.clone() * s.split), hi.min((part + 1) * s.split))
 }

@@ -352,7 +352,7 @@ pub(super) fn rows_ahead(
 }
 
 /// Where one token lies.
-fn slot(b: &mut Builder, open: &Open<'_>, t: &Extent, page_name: &str) -> Vec<Slice> {
+pub(super) fn slot(b: &mut Builder, open: &Open<'_>, t: &Extent, page_name: &str) -> Vec<Slice> {
     match open.seg.spec.layout {
         KvLayout::Dense => vec![Slice::point(open.copy.clone()), Slice::point(t.clone())],
         KvLayout::Paged(page) => {
