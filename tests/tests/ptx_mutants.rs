@@ -118,7 +118,7 @@ fn ours(file: &Path, chip: &str, most: usize) -> Option<Subject> {
     let run = move |files: &Files, how: &Launch, places: bool| {
         let mut changed = artifact.files.clone();
         changed.extend(files.clone());
-        let artifact = Artifact { manifest: artifact.manifest.clone(), files: changed };
+        let artifact = Artifact::new(artifact.manifest.clone(), changed);
         let mut out = Ran { wrong: None, terms: vec![], decided: false };
         for (case, expected) in cases.iter().zip(&expected) {
             let mut sim = Sim::new(how.order, how.seed);

@@ -69,6 +69,12 @@ impl Device for Sim {
     }
 
     /// The text says which chip it is for, and any is simulated.
+    fn constant(&mut self, address: u64) {
+        if let Some((index, _)) = self.find(address) {
+            self.memory.constant(index);
+        }
+    }
+
     fn accepts(&self, _: &[String]) -> Result<(), DriverError> {
         Ok(())
     }
@@ -233,6 +239,12 @@ bound = ""
         session.run_on(&mut Sim::default()).unwrap();
         let out = session.outputs().unwrap();
         assert_eq!((0..5).map(|i| out["o"].get(i)).collect::<Vec<_>>(), [0.0, 1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn inputs_stay_as_they_are() {
+        let told = refused(MANIFEST, &TEXT.replace("[%q6], %f0", "[%q5], %f0"));
+        assert!(told.contains("read-only: writes constant memory"), "{told}");
     }
 
     #[test]

@@ -98,8 +98,10 @@ pub fn run(args: &Args, format: Format) -> Answer {
         summary
     };
     // Who computes on one core is asked about several ops at once.
-    let (several, alone): (Vec<usize>, Vec<usize>) =
+    let (mut several, alone): (Vec<usize>, Vec<usize>) =
         (0..all.len()).partition(|i| all[*i].1.several());
+    // Device by device: the largest file is not in memory as often as there are devices.
+    several.sort_by_key(|i| i % devices.len());
     let mut summaries = in_parallel(&several, &ask);
     summaries.extend(alone.iter().map(|i| ask(*i)));
     bar.finish_and_clear();
