@@ -37,6 +37,8 @@ pub struct Cpu {
     pub schedule: Schedule,
     pub accesses: Accesses,
     pub guard: Guard,
+    /// With a seed, rows of tensors have places between them.
+    pub spread: Option<u64>,
     /// Where compiled artifacts are kept; `None`: nowhere.
     pub cache: Option<Cache>,
     pool: Pool,
@@ -50,7 +52,7 @@ impl Cpu {
         let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
         let (schedule, accesses) = (Schedule::default_for(target), Accesses::Trusted);
         let guard = Guard::Canaries;
-        Ok(Cpu { target, schedule, accesses, guard, cache: None, pool })
+        Ok(Cpu { target, schedule, accesses, guard, spread: None, cache: None, pool })
     }
 
     /// The same workers for code of another target, which this CPU must be able to run.
@@ -95,7 +97,7 @@ impl Cpu {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Session, Error> {
-        session(module, dims, inputs, self.pool.count(), self.guard)
+        session(module, dims, inputs, self.pool.count(), (self.guard, self.spread))
     }
 
     /// One run on tensors of the op.
@@ -159,7 +161,7 @@ pub(crate) fn session(
     dims: &Dims,
     inputs: &BTreeMap<String, Tensor>,
     workers: usize,
-    guard: Guard,
+    (guard, spread): (Guard, Option<u64>),
 ) -> Result<Session, Error> {
     let prepared = prepare(module, inputs, guard)?;
     let packed: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
@@ -167,7 +169,8 @@ pub(crate) fn session(
     let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
     let mut dims = dims.clone();
     dims.cores = workers as i64;
-    Session::new(module, &dims, &rest, &prepared, guard).map_err(|e| Error::Input(e.to_string()))
+    let session = Session::spread(module, &dims, &rest, &prepared, guard, spread);
+    session.map_err(|e| Error::Input(e.to_string()))
 }
 
 /// A GPU as its simulator is one: `sim:sm80`.
@@ -218,7 +221,7 @@ impl Simulated {
         let module = Module::for_device(artifact);
         let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
         let run = |device: &mut Sim| {
-            let mut session = session(&module, dims, inputs, WORKERS, Guard::Canaries)?;
+            let mut session = session(&module, dims, inputs, WORKERS, (Guard::Canaries, None))?;
             session.run_on(device).map_err(|e| Error::Unavailable(e.to_string()))?;
             session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
         };

@@ -112,7 +112,7 @@ impl Schedule {
             ahead: if target.lanes < WIDE || !hints { 0 } else { 4 },
             heads: usize::from(target.lanes >= WIDE && hints),
             // Output, weights, and both tiles stay in the second level of cache.
-            queries: 12 * target.lanes,
+            queries: 24 * target.lanes,
             block: 96,
             softmax: Softmax::Lazy,
         }

@@ -49,6 +49,7 @@ pub struct Args {
 pub fn run(args: &Args, format: Format, caching: kgen::compile::Caching) -> Answer {
     let (op, device) = open(args, caching)?;
     let given = given(args, &op)?;
+    inputs::known(&op, &given)?;
     let settings = sweep::parse_all(&args.set)?;
     for values in sweep::cases(&settings) {
         let dims = inputs::dims(&op, &values, &given)?;

@@ -103,8 +103,8 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir
     b.scratch("rows", Dtype::F32, &[rows, s.dim.max(s.v_dim)]);
     b.scratch("qt", Dtype::F32, &[plan.panels * s.dim, width]);
     b.scratch("ot", Dtype::F32, &[plan.panels * s.v_dim, width]);
-    b.scratch("ks", Dtype::F32, &[keys, s.dim]);
-    b.scratch("vs", Dtype::F32, &[keys, s.v_dim]);
+    b.scratch("ks", Dtype::F32, &[keys, odd_vectors(s.dim, plan.lanes)]);
+    b.scratch("vs", Dtype::F32, &[keys, odd_vectors(s.v_dim, plan.lanes)]);
     b.scratch("ps", Dtype::F32, &[keys, width]);
     b.scratch("odd", Dtype::I32, &[1, pad]);
     b.scratch("flag", Dtype::I32, &[1, 1]);
@@ -141,6 +141,12 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir
         });
     }
     b.finish()
+}
+
+/// Elements of a row that a loop over rows reads column by column: of an odd number of vectors, since rows of a power
+/// of two would share few places of the first cache.
+fn odd_vectors(width: usize, lanes: usize) -> usize {
+    (width.div_ceil(lanes) | 1) * lanes
 }
 
 /// A block of query positions of a sequence.
@@ -300,7 +306,7 @@ fn walk(
         let j = b.var(&j);
         let left = (j.clone() - lo.clone()).min(hi.clone() - keys - j.clone());
         let whole = Predicate { left, cmp: Compare::Ge, right: Extent::Lit(0) };
-        let tile = |lo, hi| Tile { open, j: &j, lo, hi };
+        let tile = |lo, hi| Tile { open, j: &j, lo, hi, next: None };
         b.choose(
             whole,
             |b| copy(b, s, &tile(None, None)),
@@ -310,6 +316,9 @@ fn walk(
         let p = format!("panel{range}");
         b.for_each(&p, panels.clone(), &[], |b, _| {
             let p = b.var(&p);
+            // A share of the next tile, whose rows lie too far apart for a CPU to follow.
+            let share = keys.div_ceil(plan.panels);
+            keys::rows_ahead(b, s, open, j.clone() + keys + p.clone() * share, share);
             panel(b, s, plan, &Panel { p: &p, open, j: &j, range, odd: &odd });
             vec![]
         });
