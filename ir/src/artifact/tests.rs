@@ -28,6 +28,7 @@ fn sample() -> Artifact {
         min: Some(Dtype::F32),
         zeros: None,
         zero: -8,
+        order: crate::format::pack::Order::Lanes,
     };
     let tensor = |name: &str, role, elem, store| Tensor {
         name: name.into(),

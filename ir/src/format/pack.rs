@@ -10,6 +10,7 @@
 //!       lane 0 | lane 1 | ..               4 bytes each
 //! ```
 
+pub use super::fragment::Order;
 use super::{Field, FieldElem, Fields, Format, Role, Value, parts::Parts};
 use crate::{
     diag::{Diagnostic, Unsupported},
@@ -43,6 +44,7 @@ pub struct Packing {
     pub zeros: Option<Dtype>,
     /// Value = `scale * (code - zero - its zeros) + min`.
     pub zero: i32,
+    pub order: Order,
 }
 
 /// Most lanes of a packing: a power of two above every machine's vector.
@@ -142,12 +144,33 @@ impl Packing {
             min: factor(format, Role::Min, Role::InnerMin),
             zeros: None,
             zero: zero(format),
+            order: Order::Lanes,
         }
     }
 
     /// Bytes without levels: what the codes of a step are unpacked to.
     pub fn bytes_of(lanes: usize, group: usize) -> Packing {
-        Packing { elem: Dtype::U8, lanes, group, scale: None, min: None, zeros: None, zero: 0 }
+        let order = Order::Lanes;
+        Packing {
+            elem: Dtype::U8,
+            lanes,
+            group,
+            scale: None,
+            min: None,
+            zeros: None,
+            zero: 0,
+            order,
+        }
+    }
+
+    /// 16-bit floats in the order of matrix instructions.
+    pub fn halves_of(elem: Dtype, lanes: usize, group: usize) -> Result<Packing, PackError> {
+        let order = Order::Halves;
+        let packing = Packing { elem, order, ..Packing::bytes_of(lanes, group) };
+        match packing.check() {
+            Ok(()) => Ok(packing),
+            Err(why) => Err(PackError::Packing { packing: packing.to_string(), why }),
+        }
     }
 
     /// bf16 without levels, two neighbours along k to a word: what products of pairs multiply.
@@ -161,7 +184,7 @@ impl Packing {
 
     /// Are two neighbours along k one word?
     pub fn is_pairs(&self) -> bool {
-        self.elem == Dtype::BF16 && self.group > 1
+        self.elem == Dtype::BF16 && self.group > 1 && !self.in_fragments()
     }
 
     /// What is wrong with it, if anything.
@@ -181,9 +204,14 @@ impl Packing {
         if self.zeros.is_some() && self.zero != 0 {
             return Err("a zero for all and zeros of each group exclude each other".into());
         }
+        if self.in_fragments() {
+            self.check_fragments()?;
+        }
         if stored(self.elem) {
+            let fragments = self.in_fragments() && self.elem != Dtype::F32;
             let pairs = self.is_pairs() && self.group.is_multiple_of(PAIR);
-            let alone = (self.group == 1 || pairs) && self.zero == 0 && self.zeros.is_none();
+            let alone =
+                (self.group == 1 || pairs || fragments) && self.zero == 0 && self.zeros.is_none();
             let alone = alone && self.scale.is_none() && self.min.is_none();
             return if alone {
                 Ok(())
@@ -213,6 +241,11 @@ impl Packing {
     fn checked_sizes(&self, rows: usize, k: usize) -> Option<Sizes> {
         let part = |dtype: Dtype| self.lanes.checked_mul(dtype.bytes()?);
         let (container, codes) = match fields(self.elem) {
+            _ if self.in_fragments() => {
+                let container = self.chunk_bytes();
+                let chunks = self.group / self.word();
+                (container, container.checked_mul(chunks)?)
+            }
             Some(fields) => {
                 let container = self.lanes.checked_mul(QUAD)?;
                 (container, container.checked_mul(self.group / (QUAD * fields))?)
@@ -234,7 +267,14 @@ impl Packing {
         let scale = after(self.scale)?;
         let min = after(self.min)?;
         let zeros = after(self.zeros)?;
-        let group = if self.elem.is_float() { end } else { end.checked_next_multiple_of(4)? };
+        let group = if self.in_fragments() {
+            // What the widest load wants.
+            end.checked_next_multiple_of(16)?
+        } else if self.elem.is_float() {
+            end
+        } else {
+            end.checked_next_multiple_of(4)?
+        };
         let block = k.div_ceil(self.group).checked_mul(group)?;
         let bytes = rows.div_ceil(self.lanes).checked_mul(block)?;
         // Offsets in bits must be numbers too, and no slice is longer than this.
@@ -261,6 +301,11 @@ impl Packing {
     pub fn offset_codes(&self, s: &Sizes, n: usize, k: usize) -> Option<(usize, u32)> {
         let (start, lane) = self.group_at(s, n, k)?;
         let kk = k % self.group;
+        if self.in_fragments() {
+            let spot = self.spot(lane, kk);
+            let byte = start + self.word_byte(spot) + spot.bit as usize / 8;
+            return Some((byte, spot.bit % 8));
+        }
         Some(match fields(self.elem) {
             Some(fields) => {
                 let (container, field, place) =
@@ -293,8 +338,11 @@ impl Packing {
         Some(start + s.zeros? + lane * self.zeros?.bytes()?)
     }
 
-    /// Elements along k in the word of a lane; 1 of floats that stand alone.
+    /// Elements along k in the word of a lane, in fragments in all words of a chunk; 1 of floats that stand alone.
     pub fn word(&self) -> usize {
+        if self.in_fragments() {
+            return self.chunk() * self.per_word() * 4;
+        }
         let float = if self.is_pairs() { PAIR } else { 1 };
         fields(self.elem).map_or(float, |f| QUAD * f)
     }
@@ -392,7 +440,17 @@ impl Packing {
             let Some(out) = out.get_mut((first + g) * s.group..(first + g + 1) * s.group) else {
                 return;
             };
-            for (c, codes) in codes.chunks_exact(QUAD * per_byte).enumerate() {
+            if self.in_fragments() {
+                for (k, &code) in codes.iter().enumerate() {
+                    let spot = self.spot(lane, k);
+                    let byte = self.word_byte(spot) + spot.bit as usize / 8;
+                    if let Some(place) = out.get_mut(byte) {
+                        *place |= ((code + bias) << (spot.bit % 8)) as u8;
+                    }
+                }
+            }
+            let chunks = if self.in_fragments() { &[][..] } else { codes };
+            for (c, codes) in chunks.chunks_exact(QUAD * per_byte).enumerate() {
                 let mut word = 0u32;
                 for (f, quad) in codes.chunks_exact(QUAD).enumerate() {
                     for (j, &code) in quad.iter().enumerate() {
@@ -455,7 +513,8 @@ impl Packing {
     fn holds(&self, format: &Format) -> Result<(), String> {
         let natural = Packing::natural(format, self.lanes);
         // Pairs take all floats, to nearest even.
-        if self.is_pairs() && natural.elem.is_float() {
+        let halves = self.in_fragments() && self.elem.is_float();
+        if (self.is_pairs() || halves) && natural.elem.is_float() {
             return Ok(());
         }
         let wider = |ours: Option<Dtype>, need: Option<Dtype>| {
@@ -521,7 +580,15 @@ impl Packing {
                 .filter(|z| z.unsigned_abs() <= 1 << 16)
                 .ok_or_else(|| Diagnostic::new(span, format!("no code is as far off as {x}")))?;
         }
-        let packing = Packing { elem, lanes, group, scale, min, zeros, zero };
+        let mut order = Order::Lanes;
+        if lexer.eat_word("order") {
+            let span = lexer.span();
+            let word = lexer.word("halves or bytes")?;
+            let found = Order::NAMES.iter().find(|(_, name)| *name == word);
+            let wrong = || Diagnostic::new(span, format!("`{word}` is no order: halves or bytes"));
+            order = found.ok_or_else(wrong)?.0;
+        }
+        let packing = Packing { elem, lanes, group, scale, min, zeros, zero, order };
         packing.check().map_err(|why| {
             Diagnostic::new(start..lexer.last_span().end, format!("this packing is none: {why}"))
                 .help("a packing is such as `u4 lanes 4 group 32 scale f16 zero 8`")
@@ -544,6 +611,9 @@ impl fmt::Display for Packing {
         }
         if self.zero != 0 {
             write!(f, " zero {}", self.zero)?;
+        }
+        if let Some((_, name)) = Order::NAMES.iter().find(|(order, _)| *order == self.order) {
+            write!(f, " order {name}")?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@
 
 use super::{
     Fields,
-    pack::{PackError, Packing, STEP},
+    pack::{Order, PackError, Packing, STEP},
 };
 use crate::{
     diag::Diagnostic,
@@ -145,6 +145,7 @@ impl Parts {
             min: None,
             zeros,
             zero: if zeros.is_some() { 0 } else { -least },
+            order: Order::Lanes,
         }
     }
 

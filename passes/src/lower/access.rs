@@ -6,6 +6,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::{BinOp, Extent},
     format::pack::{Packing, Sizes},
+    layout::banks::Chunks,
     machine::{Class, Cvt, IntOp, Mem, Op, Operand, Reg, Slot, Width},
     tile::{Compare, LaneDim, Part, Slice, Store, Tensor},
 };
@@ -21,8 +22,12 @@ pub(super) struct TileRef {
     pub packed: Option<(Packing, Part)>,
     /// Where elements of the last dimension stand in a row, and the first of them.
     pub field: Option<(Field, Operand)>,
+    /// What its address, and that of each row, is a multiple of.
+    pub align: usize,
     /// The tile of a later turn; products ask for its rows while they read this one.
     pub ahead: Option<Box<(TileRef, u8)>>,
+    /// How the chunks of rows lie, where that is not one behind the other.
+    pub chunks: Option<Chunks>,
 }
 
 #[derive(Clone, Debug)]
@@ -89,7 +94,10 @@ impl Lower<'_> {
         let address = self.total(terms);
         let (base, offset) = self.base_and_offset(address, offset);
         let elem = tensor.elem;
-        Ok(TileRef { base, offset, elem, dims, packed: None, field: None, ahead: None })
+        let align = alignment(tensor, at, bytes);
+        let chunks = self.staged.get(&tensor.name).copied();
+        let (packed, field, ahead) = (None, None, None);
+        Ok(TileRef { base, offset, elem, dims, packed, field, align, ahead, chunks })
     }
 
     /// The dimension of a tile that a slice is, if it is no point.
@@ -136,7 +144,9 @@ impl Lower<'_> {
         dims.push(TileDim { len, step: Operand::Imm(0), guard: None });
         let base = self.as_reg(address);
         let field = Some((field, start));
-        Ok(TileRef { base, offset: 0, elem: tensor.elem, dims, packed: None, field, ahead: None })
+        let elem = tensor.elem;
+        let (packed, ahead, chunks) = (None, None, None);
+        Ok(TileRef { base, offset: 0, elem, dims, packed, field, align: 1, ahead, chunks })
     }
 
     /// Where a tensor begins: address and bytes behind it.
@@ -248,7 +258,9 @@ impl Lower<'_> {
             dims,
             packed: Some((of.clone(), part)),
             field: None,
+            align: 1,
             ahead: None,
+            chunks: None,
         })
     }
 
@@ -265,6 +277,9 @@ impl Lower<'_> {
 
     /// `base + offset + sum of coord * step`.
     pub(super) fn address(&mut self, r: &TileRef, at: &[Coord]) -> Result<Mem> {
+        if r.chunks.is_some() {
+            return Err(self.no("a staged tile read element by element".into()));
+        }
         let mut base = Operand::Reg(r.base);
         let mut offset = i64::from(r.offset);
         let mut dims: Vec<_> = r.dims.iter().zip(at).collect();
@@ -328,6 +343,9 @@ impl Lower<'_> {
         lanes: LaneDim,
         form: Form,
     ) -> Result<Reg> {
+        if let LaneDim::Bits(bits) = lanes {
+            return self.load_bits(r, at, bits, &form);
+        }
         if r.field.is_some() {
             return self.guarded(r, at, lanes, form.class, |l| l.load_field(r, at, lanes, &form));
         }
@@ -336,7 +354,9 @@ impl Lower<'_> {
             match lanes {
                 LaneDim::Splat => Ok(l.inst(form.class, form.splat, &[], Some(mem))),
                 LaneDim::Dim(d) if d + 1 == r.dims.len() => l.load_row(r, at, &form, mem),
-                LaneDim::Dim(_) => Err(l.no("lanes along a strided dimension".into())),
+                LaneDim::Dim(_) | LaneDim::Bits(_) => {
+                    Err(l.no("lanes along a strided dimension".into()))
+                }
             }
         })
     }
@@ -397,7 +417,7 @@ impl Lower<'_> {
         }
     }
 
-    fn index(&mut self, start: Operand, coord: Coord) -> Operand {
+    pub(super) fn index(&mut self, start: Operand, coord: Coord) -> Operand {
         let moved = self.int(IntOp::Add, start, Operand::Imm(coord.add as i64));
         match coord.reg {
             Some(reg) => self.int(IntOp::Add, moved, Operand::Reg(reg)),
@@ -499,6 +519,9 @@ impl Lower<'_> {
         lanes: LaneDim,
     ) -> Result<()> {
         let (_, width) = self.lane_form(r.elem)?;
+        if let LaneDim::Bits(bits) = lanes {
+            return self.store_bits(r, at, bits, (value, width));
+        }
         let last = r.dims.len().saturating_sub(1);
         let mut room: Option<Operand> = None;
         for (d, (dim, coord)) in r.dims.iter().zip(at).enumerate() {
@@ -515,7 +538,7 @@ impl Lower<'_> {
         }
         let count = match lanes {
             LaneDim::Splat => Some(Operand::Imm(1)),
-            LaneDim::Dim(_) => self.row_count(r, at),
+            LaneDim::Dim(_) | LaneDim::Bits(_) => self.row_count(r, at),
         };
         let mem = self.address(r, at)?;
         let write = |l: &mut Self| -> Result<()> {
@@ -580,6 +603,9 @@ impl Lower<'_> {
     /// Lanes of packed weights are rows. Codes come as the word that holds `at`'s k (see [`Packing`]).
     fn load_packed(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
         let (of, part) = r.packed.clone().expect("the caller checked");
+        if let LaneDim::Bits(bits) = lanes {
+            return self.packed_bits(r, (of, part), at, bits);
+        }
         if lanes != LaneDim::Dim(if by_rows(part) { 0 } else { 1 }) {
             return Err(self.no("a packed weight read across its packing".into()));
         }
@@ -681,6 +707,26 @@ impl Lower<'_> {
     }
 }
 
+/// A power of two, at most what the widest access wants, that the addresses of a tile's rows are multiples of.
+fn alignment(tensor: &Tensor, at: &[Slice], bytes: usize) -> usize {
+    // The caller may give tensors of any address and stride.
+    if free_strides(tensor.role) {
+        return bytes;
+    }
+    let inner = |d: usize| {
+        let sizes = tensor.shape.get(d + 1..).unwrap_or(&[]);
+        sizes.iter().fold(Extent::Lit(bytes as i64), |a, e| a * e.clone())
+    };
+    let holds = |unit: &i64| {
+        at.iter().enumerate().all(|(d, slice)| {
+            let last = d + 1 == at.len();
+            let rows = last || slice.len.is_none_or(|n| n == 1) || multiple(&inner(d), *unit);
+            rows && multiple(&(slice.start.clone() * inner(d)), *unit)
+        })
+    };
+    [16, 8, 4, 2].into_iter().find(holds).map_or(1, |unit| unit as usize)
+}
+
 /// Bytes of a row of a tile in memory.
 fn row_bytes(r: &TileRef, len: usize) -> usize {
     match &r.field {
@@ -690,7 +736,7 @@ fn row_bytes(r: &TileRef, len: usize) -> usize {
 }
 
 /// Whether the rows of the weight are the first dimension of a part.
-fn by_rows(part: Part) -> bool {
+pub(super) fn by_rows(part: Part) -> bool {
     match part {
         Part::Codes | Part::RowZeros => true,
         Part::Scale | Part::Min | Part::Zeros | Part::Order => false,
@@ -699,6 +745,7 @@ fn by_rows(part: Part) -> bool {
 
 pub(super) fn width_bytes(width: Width) -> usize {
     match width {
+        Width::W128 => 16,
         Width::W64 => 8,
         Width::W32 => 4,
         Width::U16 | Width::S16 => 2,
@@ -712,7 +759,7 @@ fn whole(slice: &Slice, len: usize, size: &Extent) -> bool {
 }
 
 /// Whether `e` is a multiple of `unit`, whatever its symbols are.
-fn multiple(e: &Extent, unit: i64) -> bool {
+pub(super) fn multiple(e: &Extent, unit: i64) -> bool {
     match e {
         Extent::Lit(x) => x % unit.max(1) == 0,
         Extent::Bin(BinOp::Mul, a, b) => multiple(a, unit) || multiple(b, unit),

@@ -382,7 +382,7 @@ impl Expander<'_> {
 
     /// Rows, and the few ops with parameters of their own that every emitter writes itself.
     fn native(&mut self, op: &Op) -> bool {
-        if matches!(op, Op::Arg | Op::Prefetch(_) | Op::Shuffle(_)) {
+        if matches!(op, Op::Arg | Op::Prefetch(_) | Op::Shuffle(_) | Op::Join(_) | Op::Part) {
             return true;
         }
         if let Some(known) = self.native.get(op) {
@@ -422,7 +422,7 @@ impl Expander<'_> {
 
     fn fresh(&mut self, name: &str, class: Class) -> Reg {
         let name = format!("{name}_{}", self.kernel.regs.len());
-        self.kernel.regs.add(RegData { name, class })
+        self.kernel.regs.add(RegData { name, class, words: 1 })
     }
 
     /// The statements of a sequence with fresh registers, from `a` to `def`.

@@ -32,7 +32,7 @@ pub fn share(kernel: &Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     op: Op,
-    uses: [Option<Operand>; 3],
+    uses: Vec<Operand>,
     mem: Option<Mem>,
     class: Class,
 }
@@ -69,7 +69,15 @@ fn pure(inst: &Inst) -> bool {
 }
 
 fn loads_lanes(op: &Op) -> bool {
-    matches!(op, Op::Load(_) | Op::Splat(_) | Op::LoadF16 | Op::SplatF16)
+    matches!(
+        op,
+        Op::Load(_)
+            | Op::Splat(_)
+            | Op::LoadF16
+            | Op::SplatF16
+            | Op::Squares { .. }
+            | Op::GatherPart(_)
+    )
 }
 
 fn constant(op: &Op) -> bool {
@@ -174,15 +182,16 @@ impl Sharer<'_> {
     }
 
     fn key(&self, inst: &Inst, def: Reg) -> Key {
-        let mut uses = [None; 3];
-        uses.iter_mut().zip(&inst.uses).for_each(|(to, from)| *to = Some(*from));
-        Key { op: inst.op.clone(), uses, mem: inst.mem, class: self.k.regs[def].class }
+        let (op, uses) = (inst.op.clone(), inst.uses.clone());
+        Key { op, uses, mem: inst.mem, class: self.k.regs[def].class }
     }
 
     /// Does the block have what `inst` loads? What writes makes it forget.
     fn loaded(&mut self, inst: &Inst) -> bool {
         let (true, Some(def)) = (loads_lanes(&inst.op), inst.def) else {
-            if matches!(inst.op, Op::Store(_) | Op::StorePart(_) | Op::Write(_) | Op::Next) {
+            let writes = |access| matches!(access, Access::Write | Access::Update);
+            let other = matches!(inst.op, Op::Async(_));
+            if other || inst.op.memory().is_some_and(|(access, _)| writes(access)) {
                 self.forget_loads();
             }
             return false;
