@@ -28,14 +28,11 @@ pub fn share(kernel: &Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
     Ok(kernel.with(live(body, &mut used)))
 }
 
-/// Operands of an instruction, at most: those of a `join`.
-const USES: usize = 8;
-
 /// An instruction, but for its result.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     op: Op,
-    uses: [Option<Operand>; USES],
+    uses: Vec<Operand>,
     mem: Option<Mem>,
     class: Class,
 }
@@ -185,10 +182,8 @@ impl Sharer<'_> {
     }
 
     fn key(&self, inst: &Inst, def: Reg) -> Key {
-        let mut uses = [None; USES];
-        debug_assert!(inst.uses.len() <= USES);
-        uses.iter_mut().zip(&inst.uses).for_each(|(to, from)| *to = Some(*from));
-        Key { op: inst.op.clone(), uses, mem: inst.mem, class: self.k.regs[def].class }
+        let (op, uses) = (inst.op.clone(), inst.uses.clone());
+        Key { op, uses, mem: inst.mem, class: self.k.regs[def].class }
     }
 
     /// Does the block have what `inst` loads? What writes makes it forget.

@@ -231,10 +231,10 @@ impl Walk<'_> {
             |end: &Held, v: usize| end.iter().position(|x| *x == v as u32).map(|n| Reg(n as u8));
         let mut target = [NONE; COUNT];
         let (mut moved, mut partly) = (Vec::new(), Vec::new());
-        for n in 0..COUNT {
+        for (n, place) in target.iter_mut().enumerate() {
             let v = ends.first().map_or(NONE, |e| e[n]);
             if v != NONE && ends.iter().all(|e| e[n] == v) && flow.live_in(b, v as usize) {
-                target[n] = v;
+                *place = v;
             }
         }
         for end in &ends {

@@ -258,8 +258,8 @@ impl Flow {
                 for o in mir.operands[places].iter().filter(|o| o.how.reads()) {
                     add(&mut live, &mut now, o.value);
                 }
-                for bank in 0..3 {
-                    most[bank] = most[bank].max(after[bank]).max(now[bank] + besides[bank]);
+                for (bank, most) in most.iter_mut().enumerate() {
+                    *most = after[bank].max(now[bank] + besides[bank]).max(*most);
                 }
             }
             let raise = |to: &mut [u32; 3]| {
@@ -298,8 +298,8 @@ impl Flow {
             self.through[idom[b] as usize].1 += self.through[b].1;
         }
         let mut next: Vec<u32> = vec![1; idom.len()];
-        for b in 1..idom.len() {
-            let parent = idom[b] as usize;
+        for (b, parent) in idom.iter().enumerate().skip(1) {
+            let parent = *parent as usize;
             self.through[b].0 = next[parent];
             next[b] = next[parent] + 1;
             next[parent] += self.through[b].1;
