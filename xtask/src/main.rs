@@ -11,6 +11,7 @@
 //! cargo xtask sample                      writes examples/tiny.gguf, the model file of the examples
 //! cargo xtask mutants                     which wrong kernels the tests notice: all, or it fails
 //! cargo xtask costs                       size of the binary, time of a compile, time of the JIT
+//! cargo xtask hardware [WHAT] [--dry-run] what only a GPU can tell: check, time, profile (benches/hardware.py)
 //! cargo xtask validate [--fast]           ptxas assembles every op file for every chip: registers, spills, tensor opcodes
 //! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
@@ -18,6 +19,7 @@
 mod costs;
 mod dense;
 mod fuzz;
+mod hardware;
 mod lines;
 mod must_show;
 mod native;
@@ -32,7 +34,7 @@ use std::{
 };
 
 const USAGE: &str = "usage: cargo xtask must-show spine|native|dense|nvidia [--full] | lines | bless | sample | mutants | costs | \
-                     validate [--fast] | probe | fuzz [READER] [--inputs N]";
+                     validate [--fast] | hardware [check|time|profile] [--dry-run] | probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
             "test --release -q -p kgen-tests --test mutants -- --nocapture",
         ),
         ["costs"] => costs::show(&root()),
+        ["hardware", rest @ ..] => hardware::show(&root(), rest),
         ["validate"] => validate::show(&root(), false),
         ["validate", "--fast"] => validate::show(&root(), true),
         ["probe"] => probe::show(&root()),

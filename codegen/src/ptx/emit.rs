@@ -24,7 +24,7 @@ use super::{
 };
 use kgen_ir::{artifact::Block, diag::Unsupported, machine::*, target::Target, tile::Compare};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::{self, Write},
 };
 
@@ -75,6 +75,7 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
         since: Since::default(),
         addresses: vec![HashMap::new()],
         later: vec![String::new()],
+        always: HashSet::new(),
         wider: HashMap::new(),
         lanes: HashMap::new(),
         seconds: HashMap::new(),
@@ -160,6 +161,8 @@ struct Emitter<'a> {
     /// Address of this lane's element by base and bytes of an element, or bytes from it that the lane has, in the blocks
     /// that are open.
     addresses: Vec<HashMap<(Reg, Result<usize, Reg>), String>>,
+    /// Masks that hold in every lane.
+    always: HashSet<Reg>,
     /// The lane times the bytes of an element, where those are more than four.
     wider: HashMap<usize, String>,
     /// What the blocks that are open do at their next wait.
@@ -455,6 +458,13 @@ impl Emitter<'_> {
                 self.names[def.index()] = Some(vec![word]);
                 return Ok(());
             }
+            Op::WordCmp(Compare::Eq) => {
+                if let (Some(def), [a, b]) = (inst.def, inst.uses.as_slice())
+                    && a == b
+                {
+                    self.always.insert(def);
+                }
+            }
             // Every chip hides latency by other warps.
             Op::Prefetch(_) if self.target.row(&inst.op).is_none() => return Ok(()),
             Op::Async(AsyncOp::Wait) => {
@@ -630,16 +640,22 @@ impl Emitter<'_> {
         }
         if let Some(def) = inst.def {
             keys.push(("d", self.define(def)?));
-            if let (Op::GatherPart(_), Some((_, zero))) =
-                (&inst.op, keys.iter().find(|(k, _)| *k == "zero").cloned())
-            {
+        }
+        let mut template = row.text;
+        if let (Op::GatherPart(_) | Op::Scatter(_), Some(Operand::Reg(mask))) =
+            (&inst.op, inst.uses.last())
+        {
+            if self.always.contains(mask) {
+                // All lanes, without asking each.
+                template = template.split_once(' ').map_or(template, |(_, rest)| rest);
+            } else if let Some(def) = inst.def {
                 for word in self.words(def)? {
                     self.line(format_args!("mov.{ty} {word}, {zero};"));
                 }
             }
         }
         keys.push(("later", LATER.into()));
-        let text = self.fill(row.text, &keys).ok_or_else(|| self.broken(inst))?;
+        let text = self.fill(template, &keys).ok_or_else(|| self.broken(inst))?;
         let (now, later) = text.split_once(LATER).unwrap_or((&text, ""));
         self.text += now.trim_end_matches(' ');
         if let Some(list) = self.later.last_mut() {

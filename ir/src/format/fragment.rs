@@ -1,10 +1,10 @@
 //! Packed weights in the order of matrix instructions: a load of whole words gives each lane its part of an operand.
 //!
-//! Rows come in blocks of 8. Of 32 neighbours along k each of four lanes has 8: lane `4 n + q` those of row n from `8 q`
-//! on. A lane's codes of a group lie in words, up to four of them together, lane after lane:
+//! Rows come in blocks of 8, or of 16. Of 32 neighbours along k each of four lanes has 8: lane `4 n + q` those of row n
+//! from `8 q` on. A lane's codes of a group lie in words, up to four of them together, lane after lane:
 //!
 //! ```text
-//! group: chunk 0 | chunk 1 | .. | scales | mins | zeros         8 of each of the latter
+//! group: chunk 0 | chunk 1 | .. | scales | mins | zeros         one a row of each of the latter
 //!   chunk: lane 0 | lane 1 | .. | lane 31                       1, 2 or 4 words each
 //! ```
 //!
@@ -12,6 +12,7 @@
 //! bytes (`bytes`): element i of the c in a word is field `i / 2 + c / 2 * (i % 2)`, or `c / 4 * (i % 4) + i / 4`.
 
 use super::pack::{Packing, STEP};
+use crate::dtype::Dtype;
 
 /// What stands beside what in a packed weight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,9 +31,9 @@ impl Order {
 }
 
 /// Rows of a block.
-pub const ROWS: usize = 8;
+pub const ROWS: [usize; 2] = [8, 16];
 /// Lanes that share 32 neighbours of a row, and how many each has.
-const LANES: usize = 4;
+pub const LANES: usize = 4;
 pub const RUN: usize = 8;
 
 /// Where a code of a lane stands: word of its group, bit of the word.
@@ -51,6 +52,15 @@ impl Packing {
         }
     }
 
+    /// The same codes in such an order, wider where a group would end inside of a word.
+    pub fn ordered(&self, order: Order) -> Option<Packing> {
+        let at_least = |bits: &u8| u32::from(*bits) >= self.elem.bits();
+        let wider = [1, 2, 4].into_iter().filter(at_least).map(Dtype::Code).chain([Dtype::U8]);
+        wider
+            .map(|elem| Packing { elem, order, ..self.clone() })
+            .find(|packing| packing.check().is_ok())
+    }
+
     /// Codes in a word.
     pub fn per_word(&self) -> usize {
         32 / (self.elem.bits() as usize).max(1)
@@ -58,8 +68,8 @@ impl Packing {
 
     /// What is wrong with it as fragments, if anything.
     pub(super) fn check_fragments(&self) -> Result<(), String> {
-        if self.lanes != ROWS {
-            return Err(format!("fragments have {ROWS} lanes, not {}", self.lanes));
+        if !ROWS.contains(&self.lanes) {
+            return Err(format!("fragments have 8 or 16 lanes, not {}", self.lanes));
         }
         let whole = (LANES * self.per_word()).max(LANES * RUN);
         if !self.group.is_multiple_of(whole) {
@@ -78,6 +88,11 @@ impl Packing {
         [4, 2].into_iter().find(|n| words.is_multiple_of(*n) && *n <= most).unwrap_or(1)
     }
 
+    /// Bytes of the words of all lanes that lie together.
+    pub fn chunk_bytes(&self) -> usize {
+        LANES * self.lanes * 4 * self.chunk()
+    }
+
     /// Where element (n, k) of a block stands in its group.
     pub fn spot(&self, n: usize, k: usize) -> Spot {
         let k = k % self.group;
@@ -88,21 +103,21 @@ impl Packing {
             Order::Lanes | Order::Halves => x / 2 + per / 2 * (x % 2),
         };
         let bit = field as u32 * self.elem.bits();
-        Spot { lane: LANES * (n % ROWS) + lane, word: i / per, bit }
+        Spot { lane: LANES * (n % self.lanes) + lane, word: i / per, bit }
     }
 
     /// Byte of the word of a spot, from the start of its group on.
     pub fn word_byte(&self, spot: Spot) -> usize {
         let chunk = self.chunk();
         let inside = spot.lane * 4 * chunk + spot.word % chunk * 4;
-        spot.word / chunk * LANES * ROWS * 4 * chunk + inside
+        spot.word / chunk * self.chunk_bytes() + inside
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{dtype::Dtype, format::rows::find, lex::Lexer};
+    use crate::{format::rows::find, lex::Lexer};
     use std::collections::BTreeSet;
 
     fn packing(text: &str) -> Packing {
@@ -110,7 +125,7 @@ mod tests {
         Packing::read(&mut lexer).unwrap()
     }
 
-    const ALL: [&str; 8] = [
+    const ALL: [&str; 10] = [
         "f16 lanes 8 group 32 order halves",
         "bf16 lanes 8 group 64 order halves",
         "u8 lanes 8 group 32 scale f16 zero 128 order bytes",
@@ -119,6 +134,8 @@ mod tests {
         "u4 lanes 8 group 128 scale f16 zeros u8 order bytes",
         "u2 lanes 8 group 64 scale f16 order halves",
         "u1 lanes 8 group 128 scale f32 order bytes",
+        "f16 lanes 16 group 32 order halves",
+        "u4 lanes 16 group 32 scale f16 min f16 order halves",
     ];
 
     #[test]
@@ -126,7 +143,7 @@ mod tests {
         for text in ALL {
             let p = packing(text);
             assert_eq!(p.to_string(), text);
-            let (rows, k) = (16, 2 * p.group);
+            let (rows, k) = (32, 2 * p.group);
             let s = p.sizes(rows, k).unwrap();
             assert!(s.group.is_multiple_of(16), "{text}");
             let mut seen = BTreeSet::new();
@@ -185,9 +202,20 @@ mod tests {
     }
 
     #[test]
+    fn codes_of_short_groups_are_wider() {
+        let p = Packing::for_format(find("q4_0").unwrap(), 8).unwrap();
+        let text = "u4 lanes 8 group 32 scale f16 zero 8 order halves";
+        assert_eq!(p.ordered(Order::Halves), Some(packing(text)));
+        let two = Packing { elem: Dtype::Code(2), ..p.clone() };
+        let text = "u4 lanes 8 group 32 scale f16 zero 8 order bytes";
+        assert_eq!(two.ordered(Order::Bytes), Some(packing(text)));
+        assert_eq!(Packing { group: 16, ..p }.ordered(Order::Bytes), None);
+    }
+
+    #[test]
     fn what_is_none_is_refused() {
         for (text, why) in [
-            ("f16 lanes 4 group 32 order halves", "fragments have 8 lanes, not 4"),
+            ("f16 lanes 4 group 32 order halves", "fragments have 8 or 16 lanes, not 4"),
             ("u4 lanes 8 group 16 order halves", "a group of 16 is no multiple of 32"),
             ("f16 lanes 8 group 32 order bytes", "floats are no bytes"),
         ] {

@@ -164,9 +164,9 @@ impl Packing {
     }
 
     /// 16-bit floats in the order of matrix instructions.
-    pub fn halves_of(elem: Dtype, group: usize) -> Result<Packing, PackError> {
+    pub fn halves_of(elem: Dtype, lanes: usize, group: usize) -> Result<Packing, PackError> {
         let order = Order::Halves;
-        let packing = Packing { elem, order, ..Packing::bytes_of(super::fragment::ROWS, group) };
+        let packing = Packing { elem, order, ..Packing::bytes_of(lanes, group) };
         match packing.check() {
             Ok(()) => Ok(packing),
             Err(why) => Err(PackError::Packing { packing: packing.to_string(), why }),
@@ -242,7 +242,7 @@ impl Packing {
         let part = |dtype: Dtype| self.lanes.checked_mul(dtype.bytes()?);
         let (container, codes) = match fields(self.elem) {
             _ if self.in_fragments() => {
-                let container = self.chunk() * 4 * 32;
+                let container = self.chunk_bytes();
                 let chunks = self.group / self.word();
                 (container, container.checked_mul(chunks)?)
             }

@@ -5,7 +5,7 @@ use kgen_ir::{
     extent::Extent,
     tile::{
         Binary, Carried, Expr, For, If, Kernel, Param, Predicate, Reduce, Role, Share, Slice,
-        Stage, Stmt, Store, Symbol, Tensor, Type, Unary, Value, ValueData,
+        Stage, Staged, Stmt, Store, Symbol, Tensor, Type, Unary, Value, ValueData,
     },
 };
 
@@ -70,7 +70,7 @@ impl Builder {
     }
 
     /// A name for one more number of this block.
-    fn declare(&mut self, name: &str) -> String {
+    pub fn declare(&mut self, name: &str) -> String {
         let first = self.own(name);
         let mut own = first.clone();
         let mut number = 1;
@@ -185,6 +185,27 @@ impl Builder {
         self.push(Stmt::Prefetch { tensor: tensor.into(), at, level: 1 });
     }
 
+    /// Rows `lo..hi` of a tile, zeros in the others, on their way to scratch.
+    pub fn stage(
+        &mut self,
+        (tensor, at): (&str, Vec<Slice>),
+        (from, source): (&str, Vec<Slice>),
+        (lo, hi): (Extent, Extent),
+    ) {
+        let (tensor, from) = (tensor.into(), from.into());
+        self.push(Stmt::Stage(Box::new(Staged { tensor, at, from, source, lo, hi })));
+    }
+
+    /// What was staged is a group.
+    pub fn commit(&mut self) {
+        self.push(Stmt::Commit);
+    }
+
+    /// All groups but the last `left` are there.
+    pub fn wait(&mut self, left: usize) {
+        self.push(Stmt::Wait(left));
+    }
+
     pub fn unary(&mut self, name: &str, op: Unary, a: Value) -> Value {
         let (elem, shape) = (self.elem(a), self.shape(a));
         self.let_value(name, elem, &shape, Expr::Unary(op, a))
@@ -245,13 +266,24 @@ impl Builder {
 
     pub fn tasks(&mut self, var: &str, count: Extent, chunk: usize, body: impl FnOnce(&mut Self)) {
         let (body, ()) = self.block(Some(var), body);
-        self.push(Stmt::Tasks {
-            var: self.own(var),
-            count,
-            share: Share::Dynamic(chunk as i64),
-            next: None,
-            body,
+        let share = Share::Dynamic(chunk as i64);
+        self.push(Stmt::Tasks { var: self.own(var), count, share, next: None, body });
+    }
+
+    /// As `tasks`; `body` gets the number of the worker's next task too, if it asks for it.
+    pub fn tasks_ahead(
+        &mut self,
+        var: &str,
+        count: Extent,
+        ahead: bool,
+        body: impl FnOnce(&mut Self, Option<Extent>),
+    ) {
+        let next = ahead.then(|| self.own(&format!("{var}.next")));
+        let (body, ()) = self.block(Some(var), |b| {
+            b.scalars.extend(next.clone());
+            body(b, next.clone().map(Extent::Sym));
         });
+        self.push(Stmt::Tasks { var: self.own(var), count, share: Share::Dynamic(1), next, body });
     }
 
     /// Branches that give nothing but what they store.

@@ -603,6 +603,9 @@ impl Lower<'_> {
     /// Lanes of packed weights are rows. Codes come as the word that holds `at`'s k (see [`Packing`]).
     fn load_packed(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
         let (of, part) = r.packed.clone().expect("the caller checked");
+        if let LaneDim::Bits(bits) = lanes {
+            return self.packed_bits(r, (of, part), at, bits);
+        }
         if lanes != LaneDim::Dim(if by_rows(part) { 0 } else { 1 }) {
             return Err(self.no("a packed weight read across its packing".into()));
         }
@@ -733,7 +736,7 @@ fn row_bytes(r: &TileRef, len: usize) -> usize {
 }
 
 /// Whether the rows of the weight are the first dimension of a part.
-fn by_rows(part: Part) -> bool {
+pub(super) fn by_rows(part: Part) -> bool {
     match part {
         Part::Codes | Part::RowZeros => true,
         Part::Scale | Part::Min | Part::Zeros | Part::Order => false,

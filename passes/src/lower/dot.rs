@@ -10,6 +10,7 @@
 //! | either, of elements that a matrix instruction has | as its row says | [`matrix`](super::matrix) |
 
 use super::{Coord, Lower, Place, Result, access::TileRef};
+use crate::tile::fragments::{Instruction, instruction};
 use kgen_ir::{
     dtype::Dtype,
     layout::{Layout, convert::convert},
@@ -77,10 +78,9 @@ impl Lower<'_> {
         let pairs = elem(a) == Dtype::BF16
             && self.codes_ref(b).is_some_and(|r| r.packed.is_some_and(|(of, _)| of.is_pairs()))
             && self.choice.target.row(&Op::Dot(DotOp::Bf16)).is_some();
-        let by =
-            crate::tile::fragments::instruction(self.kernel, (a, b), transpose, self.choice.target);
+        let by = instruction(self.kernel, (a, b), transpose, self.choice.target);
         let way = match (transpose, elem(out), self.is_packed(b)) {
-            _ if let Some(mma) = by => Way::Matrix(mma),
+            _ if let Some(by) = by => Way::Matrix(by.mma),
             (true, Dtype::I32, true) => Way::Bytes,
             (true, Dtype::F32, true) if pairs => Way::Pairs,
             (true, Dtype::F32, true) => Way::Rows,
@@ -192,8 +192,7 @@ impl Lower<'_> {
         };
         match way {
             Way::Matrix(mma) => {
-                let lanes =
-                    crate::tile::fragments::of_sums(mma).map_or(LaneDim::Splat, LaneDim::Bits);
+                let lanes = Instruction::of(mma).sums().map_or(LaneDim::Splat, LaneDim::Bits);
                 let starts = match lanes {
                     LaneDim::Bits(bits) => bits.starts(&[dot.m, dot.n]),
                     LaneDim::Dim(_) | LaneDim::Splat => vec![],

@@ -122,6 +122,9 @@ impl Lower<'_> {
         let load = match expr {
             Expr::Load { tensor, at, guard } => {
                 let mut r = self.tile_ref(tensor, at, *guard)?;
+                if r.chunks.is_some_and(|chunks| !self.begins_right(chunks, at)) {
+                    return Err(self.no("a part of a staged tile that begins anywhere".into()));
+                }
                 r.ahead = self.take_hint(tensor, &r).map(Box::new);
                 let one = TileDim { len: 1, step: Operand::Imm(0), guard: None };
                 let more = self.shape(v).len().saturating_sub(r.dims.len());

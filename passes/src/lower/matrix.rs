@@ -15,12 +15,13 @@
 
 use super::{
     Coord, Lower, Place, Result,
-    access::{Form, TileRef},
+    access::{Form, TileRef, by_rows},
     dot::Dot,
 };
+use crate::tile::fragments::Instruction;
 use kgen_ir::{
     dtype::Dtype,
-    format::pack::Order,
+    format::pack::{Order, Packing},
     layout::Layout,
     machine::{
         Class, Cvt, HalfFloat, HalfOp, IntOp, Op, Operand, PairOp, Reg, ShiftOp, Width, WordOp,
@@ -29,9 +30,8 @@ use kgen_ir::{
     tile::{Binary, Compare, Expr, LaneBits, LaneDim, Part, Reduce, Value},
 };
 
-/// Neighbours along k that a lane takes where both operands come from memory, and how many all lanes take.
+/// Neighbours along k that a lane takes where both operands come from memory.
 const RUN: usize = 8;
-const RUNS: usize = 32;
 
 /// Rows that a guard may say are left: enough for all lanes.
 const MANY: i64 = 1 << 20;
@@ -97,24 +97,29 @@ impl Lower<'_> {
         transpose: bool,
         mma: &'static Mma,
     ) -> Result<Vec<Reg>> {
+        let by = Instruction::of(mma);
         let sides = (
-            Side::of(mma.layouts[0], ["m", "k"], mma.words[0], 1),
-            Side::of(mma.layouts[1], ["n", "k"], mma.words[1], usize::from(transpose)),
-            words_of(mma.layouts[2], ["m", "n"], mma.words[2]),
-            crate::tile::fragments::of_sums(mma),
+            Side::of(&by.layouts[0], ["m", "k"], mma.words[0], 1),
+            Side::of(&by.layouts[1], ["n", "k"], mma.words[1], usize::from(transpose)),
+            words_of(&by.layouts[2], ["m", "n"], mma.words[2]),
+            by.sums(),
         );
         let (Some(mut left), Some(mut right), Some(sums), Some(lanes)) = sides else {
             return Err(self.no(format!("the layout of {}", mma.name)));
         };
         let per = 32 / mma.a.bits() as usize;
+        // Neighbours along k that all lanes take in runs.
+        let all = RUN << left.bits.covered(left.k).count_ones();
+        // What was read for another product may have been overwritten since.
+        self.squares.clear();
         let runs = transpose
-            && dot.k.is_multiple_of(RUNS)
+            && dot.k.is_multiple_of(all)
             && self.of_memory(dot.a)
             && self.of_memory(dot.b);
         // Words along k that an instruction takes.
         let deep = left.words.iter().chain(&right.words).map(|w| w[1]).max().unwrap_or(0);
         let deep = if deep == 0 { 1 } else { 2 };
-        let (turn, count) = if runs { (RUNS, RUN / per) } else { (mma.k, deep) };
+        let (turn, count) = if runs { (all, RUN / per) } else { (by.k, deep) };
         if runs {
             left.bits = in_runs(left.bits, left.k);
             right.bits = in_runs(right.bits, right.k);
@@ -122,8 +127,8 @@ impl Lower<'_> {
         let class = if mma.c == Dtype::F32 { Class::Float } else { Class::Word };
         let width = mma.words[2];
         let mut accs = Vec::new();
-        for m in (0..dot.m).step_by(mma.m) {
-            for n in (0..dot.n).step_by(mma.n) {
+        for m in (0..dot.m).step_by(by.m) {
+            for n in (0..dot.n).step_by(by.n) {
                 let mut words = Vec::new();
                 for [dm, dn] in &sums {
                     words.push(match dot.acc {
@@ -137,14 +142,14 @@ impl Lower<'_> {
                 accs.push(self.inst(class, Op::Join(width), &words, None));
             }
         }
-        let columns = dot.n / mma.n;
+        let columns = dot.n / by.n;
         for k in (0..dot.k).step_by(turn) {
             let mut a = Vec::new();
-            for m in (0..dot.m).step_by(mma.m) {
-                a.push(self.side(dot.a, &left, (m, mma.m), k, (runs, count))?);
+            for m in (0..dot.m).step_by(by.m) {
+                a.push(self.side(dot.a, &left, (m, by.m), k, (runs, count))?);
             }
-            for (column, n) in (0..dot.n).step_by(mma.n).enumerate() {
-                let b = self.side(dot.b, &right, (n, mma.n), k, (runs, count))?;
+            for (column, n) in (0..dot.n).step_by(by.n).enumerate() {
+                let b = self.side(dot.b, &right, (n, by.n), k, (runs, count))?;
                 for (row, a) in a.iter().enumerate() {
                     let acc = &mut accs[row * columns + column];
                     for step in 0..count / deep {
@@ -174,8 +179,8 @@ impl Lower<'_> {
         let mut out = Vec::new();
         for start in lanes.starts(&[dot.m, dot.n]) {
             let (m, n) = (start[0], start[1]);
-            let word = sums.iter().position(|s| *s == [m % mma.m, n % mma.n]);
-            let acc = accs.get(m / mma.m * columns + n / mma.n);
+            let word = sums.iter().position(|s| *s == [m % by.m, n % by.n]);
+            let acc = accs.get(m / by.m * columns + n / by.n);
             let (Some(word), Some(acc)) = (word, acc) else {
                 return Err(self.no(format!("the sums of {}", mma.name)));
             };
@@ -184,7 +189,7 @@ impl Lower<'_> {
         Ok(out)
     }
 
-    fn part(&mut self, array: Reg, word: usize) -> Reg {
+    pub(super) fn part(&mut self, array: Reg, word: usize) -> Reg {
         let class = self.out.regs[array].class;
         if self.out.regs[array].words == 1 {
             return array;
@@ -224,10 +229,14 @@ impl Lower<'_> {
         Ok(out)
     }
 
+    fn is_constant(&self, v: Value) -> bool {
+        matches!(self.exprs.get(&v), Some(Expr::Fill(_)))
+    }
+
     /// Is a tile read from memory where it is used, or computed from such tiles alone?
     fn of_memory(&self, v: Value) -> bool {
         match self.places.get(&v) {
-            Some(Place::Inline(Some(_))) => true,
+            Some(Place::Inline(Some(r))) => r.chunks.is_none(),
             Some(Place::Inline(None)) => {
                 crate::tile::operands(&self.exprs[&v]).iter().all(|o| self.of_memory(*o))
             }
@@ -247,9 +256,21 @@ impl Lower<'_> {
     ) -> Result<Vec<Reg>> {
         let elem = self.elem(v);
         let run = count * 32 / (elem.bits() as usize).max(1) == RUN;
+        if self.shape(v).get(dim) == Some(&1) && elem.bits() == 16 && !self.is_constant(v) {
+            // One element for all of them.
+            let x = self.operand(v, at, LaneDim::Bits(bits))?;
+            let low = self.word_const(0xffff);
+            let low = self.v(Class::Word, Op::Word(WordOp::And), &[x, low]);
+            let by = [Operand::Reg(x), Operand::Imm(16)];
+            let high = self.inst(Class::Word, Op::Shift(ShiftOp::Left), &by, None);
+            return Ok(vec![self.v(Class::Word, Op::Word(WordOp::Or), &[low, high]); count]);
+        }
         let expr = match self.places.get(&v).cloned() {
+            Some(Place::Inline(Some(r))) if let (Some(chunks), 1) = (r.chunks, count) => {
+                return Ok(vec![self.square(v, &r, chunks, at, dim)?]);
+            }
             Some(Place::Inline(Some(r))) if r.packed.is_some() && run => {
-                return self.packed_words(&r, at, elem);
+                return self.packed_words(&r, at, bits, elem);
             }
             Some(Place::Inline(Some(r))) if r.field.is_none() && elem.bits() >= 8 => {
                 return match self.whole_words(&r, at, dim, bits, count)? {
@@ -264,7 +285,7 @@ impl Lower<'_> {
             Some(Expr::Convert(a)) if self.elem(a) == elem => self.words(a, at, dim, bits, count),
             Some(Expr::Convert(a)) if run && self.packed_codes(a).is_some() => {
                 let Some(r) = self.packed_codes(a) else { return Ok(vec![]) };
-                self.packed_words(&r, at, elem)
+                self.packed_words(&r, at, bits, elem)
             }
             Some(Expr::Convert(a)) if self.elem(a) == Dtype::F32 && elem.bits() == 16 => {
                 let op = if elem == Dtype::F16 { PairOp::F16 } else { PairOp::Bf16 };
@@ -305,10 +326,18 @@ impl Lower<'_> {
     }
 
     /// The eight elements of each lane from `at` on, as words of `elem`.
-    fn packed_words(&mut self, r: &TileRef, at: &[Coord; 2], elem: Dtype) -> Result<Vec<Reg>> {
+    fn packed_words(
+        &mut self,
+        r: &TileRef,
+        at: &[Coord; 2],
+        bits: LaneBits,
+        elem: Dtype,
+    ) -> Result<Vec<Reg>> {
         let [n, k] = *at;
         let fragments = r.packed.as_ref().filter(|(of, part)| {
-            of.in_fragments() && *part == Part::Codes && n.reg.is_none() && k.reg.is_none()
+            let inside = bits.covered(0) + n.add % of.lanes < of.lanes;
+            let known = n.reg.is_none() && k.reg.is_none();
+            of.in_fragments() && *part == Part::Codes && known && inside
         });
         let Some((of, _)) = fragments.cloned() else {
             return Err(self.no("a packed weight in other lanes than its own".into()));
@@ -324,18 +353,27 @@ impl Lower<'_> {
         };
         let start =
             r.offset as usize + n.add / of.lanes * block as usize + k.add / of.group * sizes.group;
+        // Do lanes follow each other as they stand in memory?
+        let order = "lane = k3 k4 n0 n1 n2";
+        let order = Layout::parse(order).ok().and_then(|l| LaneBits::of(&l, ["n", "k"]));
+        let follow = of.lanes == RUN && Some(bits) == order;
+        let apart = if follow { None } else { Some(self.packed_lanes(bits, chunk)) };
         // Where the element is, and the word that has it.
         let find = |l: &mut Self, i: usize| -> Result<(Reg, u32)> {
             let spot = of.spot(0, k.add + i);
-            let offset = start + spot.word / chunk * sizes.container;
+            let inside = of.word_byte(spot) - spot.word % chunk * 4;
+            let offset = start + n.add % of.lanes * 16 * chunk + inside;
             let Ok(offset) = i32::try_from(offset) else {
                 return Err(l.no("a packed tile of more than 2 GiB".into()));
             };
             let mem = kgen_ir::machine::Mem { base: r.base, offset };
-            let array = l.inst(Class::Word, Op::Load(width), &[], Some(mem));
+            let array = match apart {
+                None => l.inst(Class::Word, Op::Load(width), &[], Some(mem)),
+                Some(uses) => l.inst(Class::Word, Op::GatherPart(width), &uses, Some(mem)),
+            };
             Ok((l.part(array, spot.word % chunk), spot.bit))
         };
-        let bits = of.elem.bits() as usize;
+        let size = of.elem.bits();
         let (per, order) = match elem.bits() {
             16 => (2, Order::Halves),
             _ => (4, Order::Bytes),
@@ -355,7 +393,7 @@ impl Lower<'_> {
                 let uses = [Operand::Reg(x), Operand::Imm(i64::from(bit))];
                 x = self.inst(Class::Word, Op::Shift(ShiftOp::Right), &uses, None);
             }
-            let low = (1u32 << bits) - 1;
+            let low = (1u32 << size) - 1;
             let mask = if per == 2 { low * 0x0001_0001 } else { low.wrapping_mul(0x0101_0101) };
             let mask = self.word_const(mask as i32);
             x = self.v(Class::Word, Op::Word(WordOp::And), &[x, mask]);
@@ -369,6 +407,27 @@ impl Lower<'_> {
             out.push(x);
         }
         Ok(out)
+    }
+
+    /// Bytes from the first lane's words to each lane's, and a mask of all.
+    fn packed_lanes(&mut self, bits: LaneBits, chunk: usize) -> [Operand; 2] {
+        let mut sum = self.word_const(0);
+        for (dim, shift, by) in [(0, 0, 16 * chunk), (1, RUN.ilog2(), 4 * chunk)] {
+            let Some(mut own) = self.lane_coord(bits, dim) else { continue };
+            if shift > 0 {
+                let uses = [Operand::Reg(own), Operand::Imm(i64::from(shift))];
+                own = self.inst(Class::Word, Op::Shift(ShiftOp::Right), &uses, None);
+            }
+            let by = self.word_const(by as i32);
+            own = self.v(Class::Word, Op::Word(WordOp::Mul), &[own, by]);
+            sum = self.v(Class::Word, Op::Word(WordOp::Add), &[sum, own]);
+        }
+        [Operand::Reg(sum), Operand::Reg(self.every_lane())]
+    }
+
+    fn every_lane(&mut self) -> Reg {
+        let lane = self.inst(Class::Word, Op::Iota, &[], None);
+        self.v(Class::Mask, Op::WordCmp(Compare::Eq), &[lane, lane])
     }
 
     /// Codes of a packed weight that `v` is.
@@ -529,10 +588,7 @@ impl Lower<'_> {
         }
         match all {
             Some(all) => all,
-            None => {
-                let own = self.inst(Class::Word, Op::Iota, &[], None);
-                self.v(Class::Mask, Op::WordCmp(Compare::Eq), &[own, own])
-            }
+            None => self.every_lane(),
         }
     }
 
@@ -548,8 +604,11 @@ impl Lower<'_> {
                 self.no("elements inside of rows of bytes, in the lanes of a matrix".into())
             );
         }
-        let mem = self.address(r, at)?;
-        let (bytes, mask) = (self.lane_bytes(r, bits), self.lane_mask(r, at, bits));
+        let (bytes, mem) = match r.chunks {
+            Some(chunks) => self.staged_bytes(r, chunks, at, bits)?,
+            None => (self.lane_bytes(r, bits), self.address(r, at)?),
+        };
+        let mask = self.lane_mask(r, at, bits);
         let uses = [Operand::Reg(bytes), Operand::Reg(mask)];
         Ok(self.inst(class, Op::GatherPart(width), &uses, Some(mem)))
     }
@@ -591,6 +650,46 @@ impl Lower<'_> {
         let uses = [Operand::Reg(value), Operand::Reg(bytes), Operand::Reg(mask)];
         self.effect(Op::Scatter(width), &uses, mem);
         Ok(())
+    }
+
+    /// Levels of a packed weight in the lanes of its rows.
+    pub(super) fn packed_bits(
+        &mut self,
+        r: &TileRef,
+        (of, part): (Packing, Part),
+        at: &[Coord],
+        bits: LaneBits,
+    ) -> Result<Reg> {
+        let elem = match part {
+            Part::Scale => of.scale,
+            Part::Min => of.min,
+            Part::Zeros | Part::RowZeros => of.zeros,
+            Part::Codes | Part::Order => None,
+        };
+        let rows = usize::from(!by_rows(part));
+        let (Some(elem), Some(first)) = (elem, at.get(rows)) else {
+            return Err(self.no("packed codes in the lanes of a sum".into()));
+        };
+        // A block of rows stands together.
+        let inside = first.add % of.lanes;
+        if bits.covered(1 - rows) != 0 || bits.covered(rows) + inside >= of.lanes {
+            return Err(self.no("a packed weight read across its packing".into()));
+        }
+        let (class, width) = self.lane_form(elem)?;
+        let mut start = at.to_vec();
+        if let Some(first) = start.get_mut(rows) {
+            first.add -= inside;
+        }
+        let mut mem = self.packed_mem(r, &start)?;
+        mem.offset += (inside * width.bytes()) as i32;
+        let own = match self.lane_coord(bits, rows) {
+            Some(own) => own,
+            None => self.word_const(0),
+        };
+        let by = self.word_const(width.bytes() as i32);
+        let bytes = self.v(Class::Word, Op::Word(WordOp::Mul), &[own, by]);
+        let uses = [Operand::Reg(bytes), Operand::Reg(self.every_lane())];
+        Ok(self.inst(class, Op::GatherPart(width), &uses, Some(mem)))
     }
 
     /// A reduction of a fragment along `dim`: vectors first, then lanes; the result is in all lanes of its row.

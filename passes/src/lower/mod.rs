@@ -12,6 +12,7 @@ mod eval;
 mod field;
 mod matrix;
 mod rows;
+mod squares;
 mod stage;
 mod unpack;
 
@@ -67,6 +68,8 @@ pub fn lower(
         scratch_tensors: BTreeMap::new(),
         staged: stage::staged(kernel),
         lane_rows: BTreeMap::new(),
+        square_lanes: BTreeMap::new(),
+        squares: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
         homes: BTreeMap::new(),
@@ -136,6 +139,10 @@ struct Lower<'a> {
     staged: BTreeMap<String, Chunks>,
     /// Numbers of lanes' rows and chunks, by the chunks of a row.
     lane_rows: BTreeMap<usize, (Reg, Reg)>,
+    /// Where lanes find rows of squares, by the bytes of a row, squares below each other, and what is flipped.
+    square_lanes: BTreeMap<(i64, usize, usize), Reg>,
+    /// Words of the product at hand, by the row and column of their squares.
+    squares: BTreeMap<(Value, usize, usize), Reg>,
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,

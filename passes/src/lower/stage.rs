@@ -21,7 +21,14 @@ use kgen_ir::{
 use std::collections::BTreeMap;
 
 /// Rows after which flips repeat.
-const PERIOD: usize = 8;
+pub(super) const PERIOD: usize = 8;
+
+/// Where words that only the lane decides are computed.
+#[derive(Clone, Copy)]
+pub(super) enum Lanes {
+    Entry,
+    Here,
+}
 
 /// Tensors that tiles are copied to.
 pub(super) fn staged(kernel: &Kernel) -> BTreeMap<String, Chunks> {
@@ -70,14 +77,14 @@ impl Lower<'_> {
     }
 
     /// Computed before everything else: what only the lane decides.
-    fn at_entry(&mut self, op: Op, uses: &[Operand]) -> Reg {
+    pub(super) fn at_entry(&mut self, op: Op, uses: &[Operand]) -> Reg {
         let def = self.reg(Class::Word);
         let inst = Inst { op, def: Some(def), uses: uses.to_vec(), mem: None };
         self.entry.push(machine::Stmt::Inst(inst));
         def
     }
 
-    fn word_at_entry(&mut self, op: WordOp, a: Reg, b: i64) -> Reg {
+    pub(super) fn word_at_entry(&mut self, op: WordOp, a: Reg, b: i64) -> Reg {
         let b = self.at_entry(Op::WordConst, &[Operand::Imm(b)]);
         self.at_entry(Op::Word(op), &[Operand::Reg(a), Operand::Reg(b)])
     }
@@ -106,15 +113,25 @@ impl Lower<'_> {
     }
 
     /// Bytes that the flips of lanes' rows move their chunks by: `flip(row) * 16`.
-    pub(super) fn flips_of(&mut self, chunks: Chunks, row: Reg) -> Option<Reg> {
+    pub(super) fn flips_of(&mut self, chunks: Chunks, row: Reg, place: Lanes) -> Option<Reg> {
+        let op = |l: &mut Self, op: Op, uses: &[Operand]| match place {
+            Lanes::Entry => l.at_entry(op, uses),
+            Lanes::Here => l.inst(Class::Word, op, uses, None),
+        };
+        let by = |l: &mut Self, word: WordOp, x: Reg, n: usize| {
+            let n = op(l, Op::WordConst, &[Operand::Imm(n as i64)]);
+            op(l, Op::Word(word), &[Operand::Reg(x), Operand::Reg(n)])
+        };
         let mut all = None;
         for (bit, flip) in chunks.flips().into_iter().enumerate().filter(|(_, f)| *f != 0) {
             let uses = [Operand::Reg(row), Operand::Imm(bit as i64)];
-            let moved = self.inst(Class::Word, Op::Shift(ShiftOp::Right), &uses, None);
-            let one = self.word_by(WordOp::And, moved, 1);
-            let flip = self.word_by(WordOp::Mul, one, flip * CHUNK);
+            let moved = op(self, Op::Shift(ShiftOp::Right), &uses);
+            let one = by(self, WordOp::And, moved, 1);
+            let flip = by(self, WordOp::Mul, one, flip * CHUNK);
             all = Some(match all {
-                Some(all) => self.v(Class::Word, Op::Word(WordOp::Xor), &[all, flip]),
+                Some(all) => {
+                    op(self, Op::Word(WordOp::Xor), &[Operand::Reg(all), Operand::Reg(flip)])
+                }
                 None => flip,
             });
         }
@@ -172,7 +189,7 @@ impl Lower<'_> {
             }
             Some(_) | None => None,
         };
-        let inside = inside.and_then(|first| self.flips_of(chunks, first));
+        let inside = inside.and_then(|first| self.flips_of(chunks, first, Lanes::Here));
         let [lo, hi] = [&s.lo, &s.hi].map(|e| self.extent(e));
         let clamp = |l: &mut Self, x: Operand| {
             let less = l.int(IntOp::Min, x, Operand::Imm(rows as i64));
@@ -188,7 +205,7 @@ impl Lower<'_> {
             Operand::Reg(_) => self.inst(Class::Word, Op::Spread, &[stride], None),
         };
         let far = self.v(Class::Word, Op::Word(WordOp::Mul), &[lane_row, stride_word]);
-        let flip = self.flips_of(chunks, lane_row);
+        let flip = self.flips_of(chunks, lane_row, Lanes::Entry);
         for block in (0..wide).step_by(per) {
             let chunk = self.word_by(WordOp::Add, lane_chunk, block);
             let along = self.word_by(WordOp::Mul, chunk, CHUNK);

@@ -18,28 +18,54 @@ use kgen_ir::{
 };
 use std::collections::BTreeMap;
 
+/// A matrix instruction as a product sees it: one of several products at once is one of a larger matrix.
+#[derive(Clone, Debug)]
+pub struct Instruction {
+    pub mma: &'static Mma,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    /// Of a, b and the sums; `_` where lanes have the same.
+    pub layouts: [String; 3],
+}
+
+impl Instruction {
+    /// Product q of four takes rows `8 (q % 2)` on and columns `8 (q / 2)` on.
+    pub fn of(mma: &'static Mma) -> Instruction {
+        let places = [("m3", "_"), ("_", "n3"), ("m3", "n3")];
+        let several = mma.products() > 1;
+        let layouts = std::array::from_fn(|i| {
+            let (low, high) = places[i];
+            mma.layouts[i].replace("q0", low).replace("q1", high)
+        });
+        let times = if several { 2 } else { 1 };
+        Instruction { mma, m: times * mma.m, n: times * mma.n, k: mma.k, layouts }
+    }
+
+    /// The lanes of its sums.
+    pub fn sums(&self) -> Option<LaneBits> {
+        LaneBits::of(&Layout::parse(&self.layouts[2]).ok()?, ["m", "n"])
+    }
+}
+
 /// The instruction of the target that computes a product, if one does: the first whose elements and sizes fit.
 pub fn instruction(
     kernel: &Kernel,
     (a, b): (Value, Value),
     transpose: bool,
     target: &Target,
-) -> Option<&'static Mma> {
+) -> Option<Instruction> {
     let ty = |v: Value| &kernel.values[v].ty;
     let ([m, k], [x, y]) = (&ty(a).shape[..], &ty(b).shape[..]) else { return None };
     let n = if transpose { x } else { y };
-    let sizes =
-        |i: &&'static Mma| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k);
+    let elements = |i: &&'static Mma| ty(a).elem == i.a && ty(b).elem == i.b;
     target
         .rows
         .iter()
         .filter_map(|row| if let Op::Mma(i) = row.op { Some(i) } else { None })
-        .find(|i| ty(a).elem == i.a && ty(b).elem == i.b && i.products() == 1 && sizes(i))
-}
-
-/// The lanes of the sums of an instruction.
-pub fn of_sums(mma: &Mma) -> Option<LaneBits> {
-    LaneBits::of(&Layout::parse(mma.layouts[2]).ok()?, ["m", "n"])
+        .filter(elements)
+        .map(Instruction::of)
+        .find(|i| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k))
 }
 
 /// Tiles that lie as fragments.
@@ -109,6 +135,9 @@ impl Fragments<'_> {
                 | Stmt::Commit
                 | Stmt::Wait(_)
                 | Stmt::Store { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
                 | Stmt::Prefetch { .. } => {}
             }
         }
@@ -118,7 +147,7 @@ impl Fragments<'_> {
         match expr {
             Expr::Dot { a, b, transpose, acc } => {
                 let by = instruction(self.kernel, (*a, *b), *transpose, self.target);
-                if let Some(bits) = by.and_then(of_sums) {
+                if let Some(bits) = by.and_then(|by| by.sums()) {
                     self.set(value, bits);
                     acc.iter().for_each(|acc| self.set(*acc, bits));
                 }

@@ -46,6 +46,10 @@ impl Memory {
         self.buffers.len() - 1
     }
 
+    pub fn name(&self, index: usize) -> &str {
+        self.buffers.get(index).map_or("", |b| &b.name)
+    }
+
     /// The bytes of a buffer; none has no bytes.
     pub fn bytes(&self, index: usize) -> &[u8] {
         self.buffers.get(index).map_or(&[], |b| &b.bytes)

@@ -222,6 +222,7 @@ pub struct Ran {
     pub worst: f64,
     pub report: Report,
     /// What the simulator took.
+    #[allow(dead_code, reason = "tests do not ask")]
     pub seconds: f64,
     /// What the outputs are as a function of the inputs, where that was followed.
     #[allow(dead_code, reason = "the bench does not ask")]

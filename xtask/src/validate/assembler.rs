@@ -225,8 +225,9 @@ fn opcodes(listing: &str) -> BTreeMap<String, usize> {
             let small = ["S4", "U4"].into_iter().find(|t| opcode.split('.').any(|p| p == *t));
             small.map_or_else(|| base.to_owned(), |t| format!("{base}.{t}"))
         } else if base == "CALL" {
-            let to = code.split_once("($").map_or("", |(_, to)| to).split(['`', ')', ' ']).next();
-            format!("CALL {}", to.unwrap_or_default())
+            // Without `$` it is a place of the same function, where lanes meet.
+            let Some((_, to)) = code.split_once("($") else { continue };
+            format!("CALL {}", to.split(['`', ')', ' ']).next().unwrap_or_default())
         } else {
             continue;
         };
@@ -258,7 +259,8 @@ mod tests {
         let listing = "        /*0450*/                   HMMA.16816.F32 R4, R8, R12, R4 ;\n\
                        \t/*0460*/              @P0  IMMA.16864.U4.S4 R4, R8.ROW, R12.COL, R4 ;\n\
                        \t/*0470*/                   CALL.REL.NOINC `($__internal_0_$__cuda_sm20_div_s64) ;\n\
-                       \t/*0480*/                   FFMA R1, R2, R3, R4 ;\n.L_x_1:\n";
+                       \t/*0480*/                   FFMA R1, R2, R3, R4 ;\n.L_x_1:\n\
+                       \t/*0490*/                   CALL.REL.NOINC `(.L_x_1) ;\n";
         let found = opcodes(listing);
         let names: Vec<&str> = found.keys().map(String::as_str).collect();
         assert_eq!(names, ["CALL __internal_0_$__cuda_sm20_div_s64", "HMMA", "IMMA.U4"]);

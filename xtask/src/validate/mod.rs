@@ -255,7 +255,7 @@ fn told(
 }
 
 /// Of what is kept: another where it is found otherwise.
-const KEPT: u32 = 1;
+const KEPT: u32 = 2;
 
 fn build(root: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var("CARGO").unwrap_or("cargo".into());

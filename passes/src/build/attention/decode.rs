@@ -80,9 +80,10 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: bool) -> kgen_ir:
             Some(items) => items.clone() * heads,
             None => s.batch.clone() * rows.clone() * heads * parts.clone(),
         };
-        b.tasks("t", count, 1, |b| {
-            let t = b.var("t");
-            let (item, u) = match &listed {
+        let paged = |seg: &Seg<'_>| matches!(seg.walk, Walk::Pages(_));
+        let ahead = s.ahead > 0 && s.segments.iter().any(paged) && class.segments.len() == 1;
+        b.tasks_ahead("t", count, ahead, |b, next| {
+            let numbered = |b: &mut Builder, t: Extent| match &listed {
                 Some(items) => {
                     let u = b.scalar("h", t.clone() / items.clone());
                     let item = b.scalar("item", t % items.clone());
@@ -97,7 +98,13 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: bool) -> kgen_ir:
                     (Item { seq, i, m: rows.clone(), row: None, part, slot: None }, u)
                 }
             };
-            one(b, s, class, &item, &u, split);
+            let t = b.var("t");
+            let (item, u) = numbered(b, t);
+            let next = next.and_then(|t| {
+                let (item, u) = numbered(b, t);
+                begins(b, s, class, &item, &u, split)
+            });
+            one(b, s, class, &item, &u, split, next.as_ref());
         });
     }
     b.finish()
@@ -144,8 +151,39 @@ pub(super) fn slopes(b: &mut Builder, s: &Shape<'_>, heads: &Slice) -> Option<Va
     })
 }
 
+/// Where the task of an item begins, if that is in one range of keys.
+pub(super) fn begins<'a>(
+    b: &mut Builder,
+    s: &'a Shape<'_>,
+    class: &Class,
+    item: &Item,
+    u: &Extent,
+    split: bool,
+) -> Option<keys::Next<'a>> {
+    let at = u.clone() / s.blocks;
+    let block = pick(&class.heads, &at) * s.blocks + u.clone() % s.blocks;
+    let mut opened = keys::open(b, s, &class.segments, &item.seq);
+    own_heads(&mut opened, class, &at);
+    let pos = position(b, item, &opened);
+    let [open] = &opened[..] else { return None };
+    let [(lo, hi)] = &mask::ranges(open, &pos, &(block * s.group))[..] else { return None };
+    let (lo, hi) = (lo.clone(), hi.clone());
+    let lo = if split { cut(s, open, item, lo, hi).0 } else { lo };
+    // Tiles begin at multiples of their size.
+    let lo = b.scalar("lo_next", lo.max(0) / open.seg.keys * open.seg.keys);
+    Some(keys::Next { open: open.clone(), lo })
+}
+
 /// A task: `u` counts the heads of the class, a block of query heads each.
-fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, split: bool) {
+fn one(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    class: &Class,
+    item: &Item,
+    u: &Extent,
+    split: bool,
+    next: Option<&keys::Next<'_>>,
+) {
     let at = u.clone() / s.blocks;
     let block = pick(&class.heads, &at) * s.blocks + u.clone() % s.blocks;
     let heads = Slice::range(block * s.group, s.group);
@@ -163,7 +201,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, s
         for (lo, hi) in mask::ranges(open, &pos, &heads.start) {
             let part = split.then_some(item);
             let bounds = bounds(b, s, open, (lo, hi), number, part);
-            state = range(b, s, open, bounds, number, state, |b, tile, state| {
+            state = range(b, s, (open, next), bounds, number, state, |b, tile, state| {
                 step(b, s, q, &bias, &pos, tile, state)
             });
             number += 1;
@@ -206,7 +244,13 @@ pub(super) fn position(b: &mut Builder, item: &Item, opened: &[Open<'_>]) -> Ext
 }
 
 /// The keys of the item's part.
-fn cut(s: &Shape<'_>, open: &Open<'_>, item: &Item, lo: Extent, hi: Extent) -> (Extent, Extent) {
+pub(super) fn cut(
+    s: &Shape<'_>,
+    open: &Open<'_>,
+    item: &Item,
+    lo: Extent,
+    hi: Extent,
+) -> (Extent, Extent) {
     let part = item.part.clone() - open.part.clone();
     (lo.max(part.clone() * s.split), hi.min((part + 1) * s.split))
 }
@@ -263,7 +307,7 @@ pub(super) fn bounds(
 fn range(
     b: &mut Builder,
     s: &Shape<'_>,
-    open: &Open<'_>,
+    (open, next): (&Open<'_>, Option<&keys::Next<'_>>),
     Bounds { lo, hi, head, main }: Bounds,
     number: usize,
     mut state: Vec<Value>,
@@ -276,7 +320,7 @@ fn range(
     let mut walk = |b: &mut Builder, var: &str, from: Extent, to: Extent, lo: Option<&Extent>| {
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         state = b.for_each(var, (from, to, size), &inits, |b, state| {
-            let tile = Tile { open, j: &b.var(var), lo, hi: Some(&hi) };
+            let tile = Tile { open, j: &b.var(var), lo, hi: Some(&hi), next };
             step(b, &tile, state)
         });
     };
@@ -422,7 +466,7 @@ pub(super) fn scores(
     pos: &Extent,
     at: &Tile<'_>,
 ) -> Scores {
-    let Tile { open, j, lo, hi } = at;
+    let Tile { open, j, lo, hi, next: _ } = at;
     let keys = open.seg.keys;
     // Which keys of the tile exist: whole tiles lose this by `peel`.
     let edge = |b: &mut Builder, cmp, edge: &Extent| {

@@ -46,9 +46,9 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
         Some(items) => items.clone(),
         None => s.batch.clone() * rows.clone() * parts.clone(),
     };
-    b.tasks("t", count, 1, |b| {
-        let t = b.var("t");
-        let item = match &listed {
+    let ahead = s.segments.len() == 1;
+    b.tasks_ahead("t", count, ahead, |b, next| {
+        let numbered = |b: &mut Builder, t: Extent| match &listed {
             Some(_) => Item::listed(b, s, true, &t),
             None => {
                 let i = b.scalar("i", t.clone() % rows.clone());
@@ -57,6 +57,12 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
                 Item { seq, i, m: rows.clone(), row: None, part, slot: None }
             }
         };
+        let t = b.var("t");
+        let item = numbered(b, t);
+        let next = next.and_then(|t| {
+            let item = numbered(b, t);
+            decode::begins(b, s, &s.classes[0], &item, &Extent::Lit(0), true)
+        });
         let all = (Extent::Lit(0), Extent::from(kv_heads), 1);
         let state = |head: &Extent, last: usize| {
             let width = [Slice::range(head.clone() * s.group, s.group), Slice::range(0, last)];
@@ -97,11 +103,12 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
                     let (j, h) = (format!("j{number}_{kind}"), format!("h{number}_{kind}"));
                     b.for_each(&j, (from, to, open.seg.keys), &[], |b, _| {
                         let j = b.var(&j);
-                        let ahead = (kind == "whole").then(|| next_page(b, open, &j, &hi));
+                        let ahead =
+                            (kind == "whole").then(|| goal(b, open, next.as_ref(), &j, &hi));
                         b.for_each(&h, all.clone(), &[], |b, _| {
                             let head = b.var(&h);
-                            if let Some(page) = &ahead {
-                                hints(b, s, open, page.as_ref(), &j, &head);
+                            if let Some(goal) = &ahead {
+                                hints(b, s, open, goal, &head);
                             }
                             let rows = Slice::range(head.clone() * s.group, s.group);
                             let at = vec![rows.clone(), Slice::range(0, s.dim)];
@@ -114,6 +121,7 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
                                 j: &j,
                                 lo: (kind == "head").then_some(&lo),
                                 hi: (kind != "whole").then_some(&hi),
+                                next: None,
                             };
                             let memory = Memory {
                                 max: state(&head, 1),
@@ -218,12 +226,35 @@ fn lazily(
     b.store("part.o", at.o.clone(), o, false);
 }
 
-/// The page of the next tile, where there are pages.
-fn next_page(b: &mut Builder, open: &Open<'_>, j: &Extent, hi: &Extent) -> Option<Extent> {
-    let Walk::Pages(page) = open.seg.walk else { return None };
-    let next = (j.clone() + open.seg.keys).min(hi.clone() - 1i64);
-    let place = vec![open.copy.clone(), next / page];
-    Some(b.read(&format!("next_{j}"), &open.seg.name("block_table"), place))
+/// The first row of the next tile, or of the next task's first one: its leading indices, and the last of them.
+fn goal(
+    b: &mut Builder,
+    open: &Open<'_>,
+    next: Option<&keys::Next<'_>>,
+    j: &Extent,
+    hi: &Extent,
+) -> (Vec<Slice>, Extent) {
+    let later = j.clone() + open.seg.keys;
+    let goal = match next {
+        Some(next) => next.goal(b, open, &later, hi),
+        None => {
+            let (copy, base, head) = (open.copy.clone(), open.base.clone(), Extent::Lit(0));
+            keys::Goal { copy, base, head, key: later }
+        }
+    };
+    match open.seg.walk {
+        Walk::Pages(page) => {
+            let key = match next {
+                Some(_) => goal.key,
+                None => goal.key.min(hi.clone() - 1i64),
+            };
+            let place = vec![goal.copy, key.clone() / page];
+            let number = b.read(&format!("next_{j}"), &open.seg.name("block_table"), place);
+            (vec![Slice::point(number)], key % page)
+        }
+        Walk::Rows | Walk::Gather if open.seg.packed() => (vec![], goal.base + goal.key),
+        Walk::Rows | Walk::Gather => (vec![Slice::point(goal.copy)], goal.key),
+    }
 }
 
 /// A head's share of the next tile, as many rows as a tile has, in the order of memory: behind the last head of a token
@@ -232,22 +263,14 @@ fn hints(
     b: &mut Builder,
     s: &Shape<'_>,
     open: &Open<'_>,
-    page: Option<&Extent>,
-    j: &Extent,
+    (lead, first): &(Vec<Slice>, Extent),
     head: &Extent,
 ) {
     let keys = open.seg.keys;
     let share = head.clone() * keys / s.a.kv.heads;
-    let first = j.clone() + keys;
-    let lead = match (page, open.seg.walk) {
-        (Some(page), Walk::Pages(size)) => {
-            vec![Slice::point(page.clone()), Slice::point(first % size + share)]
-        }
-        (_, _) if open.seg.packed() => vec![Slice::point(open.base.clone() + first + share)],
-        (_, _) => vec![Slice::point(open.copy.clone()), Slice::point(first + share)],
-    };
+    let first = Slice::point(first.clone() + share);
     for ((tensor, stored), width) in open.seg.stored().into_iter().zip([s.dim, s.v_dim]) {
-        let rows = [Slice::range(0, keys), Slice::range(0, width)];
+        let rows = [first.clone(), Slice::range(0, keys), Slice::range(0, width)];
         b.prefetch(&stored.main(&tensor), [&lead[..], &rows].concat());
     }
 }

@@ -306,7 +306,7 @@ fn walk(
         let j = b.var(&j);
         let left = (j.clone() - lo.clone()).min(hi.clone() - keys - j.clone());
         let whole = Predicate { left, cmp: Compare::Ge, right: Extent::Lit(0) };
-        let tile = |lo, hi| Tile { open, j: &j, lo, hi };
+        let tile = |lo, hi| Tile { open, j: &j, lo, hi, next: None };
         b.choose(
             whole,
             |b| copy(b, s, &tile(None, None)),

@@ -5,7 +5,7 @@
 //! | codes, `int_dot` or `auto` | activations to int8 once a row, 4-byte dots | `out += dot * (scale_w * scale_a)` |
 //! | codes, `dequant` | weights to f32, multiply-add | `out += (sum of a * (code - zero)) * scale` |
 //! | floats, `bf16`, or `auto` where all are bf16 | both to pairs of bf16, 2-element dots | - |
-//! | floats of the type of the activations, where the target has matrix instructions | both in tiles of those | - |
+//! | what matrix instructions of the target multiply | as the table in [`matrices`] says | - |
 //! | floats, few rows | multiply-add along k | - |
 //! | floats, many rows | multiply-add, lanes of weight rows, over turned panels | - |
 //!
@@ -144,7 +144,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     for w in &g.w {
         let n = w.n as usize;
         let kind = match (in_matrices, in_pairs) {
-            (Some(elem), _) => matrices::kind(elem, w, &mut program, choice)?,
+            (Some(elements), _) => matrices::kind(g, elements, w, &mut program, choice)?,
             (None, true) => pairs::kind(g, w, &mut program, choice)?,
             (None, false) => kind(g, w, groups, &mut program, choice)?,
         };
@@ -153,7 +153,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         let blocks = n.div_ceil(lanes);
         let wanted = (choice.schedule.rows / lanes).max(1);
         let per_task = (1..=wanted).rev().find(|r| blocks.is_multiple_of(*r)).unwrap_or(1);
-        let rows = if in_matrices.is_some() { matrices::rows(n) } else { per_task * lanes };
+        let rows = if in_matrices.is_some() { matrices::rows(n, choice) } else { per_task * lanes };
         weights.push(Weight { name: w.name.clone(), n, first, rows, kind });
         first += n;
     }
@@ -219,8 +219,8 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         failed: RefCell::new(None),
     };
     let before = product.before(&mut program)?;
-    if let Some(elem) = in_matrices {
-        product.in_matrices(elem, &before, &mut program);
+    if let Some(elements) = in_matrices {
+        product.in_matrices(elements, &before, &mut program);
     } else if in_pairs {
         product.in_pairs(before, &mut program);
     } else if integer {
@@ -247,38 +247,15 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     Ok(program)
 }
 
-/// How a weight is read; one of codes is packed first.
-fn kind(
+/// How the codes of a weight are packed in so many lanes, and from what.
+fn stored_weight(
     g: &MpGemm,
     w: &op::Weight,
     copies: Option<usize>,
-    program: &mut Program,
+    lanes: usize,
     choice: &Choice,
-) -> Result<Kind> {
-    let integer = match g.compute {
-        // What a prologue makes of int8 activations is not int8; nor is it what an order brings together.
-        Compute::Auto | Compute::IntDot | Compute::GroupInt => {
-            !(matches!(g.a, Storage::Codes(_)) && (g.prologue.is_some() || act_order(w)))
-        }
-        // Codes are multiplied as floats, which is more exact.
-        Compute::Dequant | Compute::Bf16 => false,
-        Compute::Lut(_) | Compute::Bitplane => {
-            return Err(
-                choice.unsupported("this way to compute", "`compute = \"int_dot\"` or \"dequant\"")
-            );
-        }
-    };
-    let lanes = choice.target.lanes;
-    let (form, packing) = match &w.storage {
-        Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) => match g.compute {
-            Compute::Auto | Compute::Dequant | Compute::Bf16 => return Ok(Kind::Floats(*d)),
-            Compute::IntDot | Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane => {
-                return Err(choice.unsupported(
-                    format!("integer products of {d} weights"),
-                    "`compute = \"dequant\"`, or weights of codes",
-                ));
-            }
-        },
+) -> Result<(Form, Packing)> {
+    Ok(match &w.storage {
         Storage::Plain(d) => {
             return Err(choice.unsupported(
                 format!("weights of {d} without scales"),
@@ -314,7 +291,43 @@ fn kind(
             let packing = Packing::for_parts(&parts, lanes)?;
             (Form::Parts(sources, parts), packing)
         }
+    })
+}
+
+/// How a weight is read; one of codes is packed first.
+fn kind(
+    g: &MpGemm,
+    w: &op::Weight,
+    copies: Option<usize>,
+    program: &mut Program,
+    choice: &Choice,
+) -> Result<Kind> {
+    let integer = match g.compute {
+        // What a prologue makes of int8 activations is not int8; nor is it what an order brings together.
+        Compute::Auto | Compute::IntDot | Compute::GroupInt => {
+            !(matches!(g.a, Storage::Codes(_)) && (g.prologue.is_some() || act_order(w)))
+        }
+        // Codes are multiplied as floats, which is more exact.
+        Compute::Dequant | Compute::Bf16 => false,
+        Compute::Lut(_) | Compute::Bitplane => {
+            return Err(
+                choice.unsupported("this way to compute", "`compute = \"int_dot\"` or \"dequant\"")
+            );
+        }
     };
+    if let Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) = &w.storage {
+        return match g.compute {
+            Compute::Auto | Compute::Dequant | Compute::Bf16 => Ok(Kind::Floats(*d)),
+            Compute::IntDot | Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane => {
+                Err(choice.unsupported(
+                    format!("integer products of {d} weights"),
+                    "`compute = \"dequant\"`, or weights of codes",
+                ))
+            }
+        };
+    }
+    let lanes = choice.target.lanes;
+    let (form, packing) = stored_weight(g, w, copies, lanes, choice)?;
     if !packing.step().is_multiple_of(lanes) {
         return Err(
             choice.unsupported(format!("groups of {} codes", packing.group), "another format")
@@ -658,7 +671,18 @@ impl<'a> Product<'a> {
         match &w.kind {
             Kind::Codes { packing, integer } => {
                 let row = self.first_row(w, packing, place);
-                let tile = groups::Tile { product: self, weight: w, packing, i, tokens, row: &row };
+                let tile = groups::Tile {
+                    product: self,
+                    weight: w,
+                    packing,
+                    i,
+                    tokens,
+                    row: &row,
+                    groups: (Extent::Lit(0), self.k.div_ceil(packing.group).into()),
+                    together: 1,
+                    group: Extent::Lit(0),
+                    half: None,
+                };
                 tile.sum(b, *integer)
             }
             Kind::Pairs(packing) => {

@@ -368,6 +368,21 @@ impl Cuda {
         })
     }
 
+    /// Memory for so many bytes, which hold what they hold; canaries on both sides.
+    pub fn reserve(&mut self, name: &str, bytes: usize) -> Result<u64, DriverError> {
+        let mut start = 0;
+        let all = bytes + 2 * GUARD;
+        self.within(|api| {
+            // SAFETY: writes one address, which `forget` gives back.
+            api.ok("cuMemAlloc", unsafe { (api.allocate)(&raw mut start, all) })
+        })?;
+        self.memory.push(Allocation { name: name.into(), start, bytes });
+        let first = start + GUARD as u64;
+        self.send(start, &[CANARY; GUARD])?;
+        self.send(first + bytes as u64, &[CANARY; GUARD])?;
+        Ok(first)
+    }
+
     /// Gives back all memory that [`Device::put`] gave.
     pub fn forget(&mut self) -> Result<(), DriverError> {
         self.wait()?;
@@ -445,18 +460,9 @@ fn log(bytes: &[u8]) -> String {
 
 impl Device for Cuda {
     fn put(&mut self, name: &str, bytes: &[u8], _known: bool) -> Result<u64, DriverError> {
-        let mut start = 0;
-        let all = bytes.len() + 2 * GUARD;
-        self.within(|api| {
-            // SAFETY: writes one address, which `forget` gives back.
-            api.ok("cuMemAlloc", unsafe { (api.allocate)(&raw mut start, all) })
-        })?;
-        self.memory.push(Allocation { name: name.into(), start, bytes: bytes.len() });
-        let (first, last) = (start + GUARD as u64, start + (GUARD + bytes.len()) as u64);
-        self.send(start, &[CANARY; GUARD])?;
-        self.send(last, &[CANARY; GUARD])?;
-        self.send(first, bytes)?;
-        Ok(first)
+        let start = self.reserve(name, bytes.len())?;
+        self.send(start, bytes)?;
+        Ok(start)
     }
 
     fn accepts(&self, features: &[String]) -> Result<(), DriverError> {
