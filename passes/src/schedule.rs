@@ -11,7 +11,7 @@
 //! block = 96       # keys of a prefill tile
 //! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so; 0: never
 //! ahead = 4        # KiB of packed weights ahead; 0: none
-//! softmax = "lazy" # "exact": the maximum moves with every tile; "lazy": where a score exceeds it
+//! softmax = "lazy" # "exact": the maximum of decode moves with every tile; "lazy": where a score exceeds it
 //! ```
 
 use kgen_ir::{

@@ -3,18 +3,20 @@
 //! ```text
 //! let mut device = Sim::default();
 //! session.run_on(&mut device)?;
-//! println!("{} instructions", device.instructions);
+//! println!("{} lines with accesses", device.lines.len());
 //! ```
 
 use super::{Device, DeviceKernel, DriverError};
 use kgen_ir::artifact::Block;
-use kgen_sim::ptx::{Arg, Entry, Launch, Memory, Module, Order, run};
+use kgen_sim::ptx::{Arg, Entry, Launch, Line, Memory, Module, Order, run};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A GPU of any chip: the text says which.
 #[derive(Default)]
 pub struct Sim {
     memory: Memory,
+    /// What accesses cost, line by line of each launch.
+    pub lines: Vec<Line>,
     kernels: Vec<(Module, Entry, Block, String)>,
     /// When asynchronous work is done and which warp goes next, by the seed.
     pub order: Order,
@@ -118,6 +120,7 @@ impl Device for Sim {
         self.decided |= report.depends.is_some();
         let reached = self.reached.entry(name.clone()).or_default();
         reached.extend(&report.statistics.reached);
+        self.lines.extend(report.statistics.lines.into_values());
         if report.findings.is_empty() {
             return Ok(());
         }

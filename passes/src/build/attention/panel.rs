@@ -10,7 +10,7 @@
 use super::{
     decode::{Item, own_heads, position},
     keys::Open,
-    matrix::{Plan, ROWS, Seen, step},
+    matrix::{Away, Plan, ROWS, Seen, slopes, step},
     ring::{Range, Ring},
     *,
 };
@@ -30,7 +30,7 @@ impl Panel {
         if s.a.deterministic && s.m.is_none() {
             return None;
         }
-        let heads = 1usize << s.group.trailing_zeros();
+        let heads = (1usize << s.whole().trailing_zeros()).min(ROWS);
         let positions = ROWS / heads;
         let plan = Plan::within(s, choice, ROWS * (s.v_dim + 8) * 4)?;
         if plan.blocks > 1 {
@@ -75,7 +75,10 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, panel: &Panel) -> kgen_
     let (plan, many) = (&panel.plan, panel.positions);
     b.scratch("qs", plan.elem, &[ROWS, plan.ring.width]);
     b.scratch("rows", Dtype::F32, &[ROWS, s.v_dim]);
-    for (name, on) in [("sink", s.a.sink_logit), ("lse", s.a.lse)] {
+    if s.a.alibi {
+        b.scratch("pos.rows", Dtype::I32, &[ROWS, 1]);
+    }
+    for (name, on) in [("sink", s.a.sink_logit), ("lse", s.a.lse), ("slope", s.a.alibi)] {
         if on {
             b.scratch(&format!("{name}.rows"), Dtype::F32, &[ROWS, 1]);
         }
@@ -83,7 +86,7 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, panel: &Panel) -> kgen_
     s.segments.iter().for_each(|seg| plan.ring.scratch(&mut b, seg));
     let mut bounds = 0;
     for class in &s.classes {
-        let heads = class.heads.len() * s.blocks * (s.group / panel.heads);
+        let heads = class.heads.len() * (s.whole() / panel.heads);
         let blocks = longest(&s.a.q.len).ceil_div(many);
         b.tasks("t", s.batch.clone() * heads * blocks.clone(), 1, |b| {
             let t = b.var("t");
@@ -106,11 +109,10 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, panel: &Panel) -> kgen_
 fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &mut usize) {
     let (plan, wide) = (&panel.plan, panel.heads);
     let (first, here) = (&task.first, &task.here);
-    let parts = s.group / wide;
-    let own = task.u.clone() / parts;
-    let at = own.clone() / s.blocks;
-    let block = pick(&task.class.heads, &at) * s.blocks + own % s.blocks;
-    let head = b.scalar("head", block * s.group + task.u.clone() % parts * wide);
+    let parts = s.whole() / wide;
+    let at = task.u.clone() / parts;
+    let own = pick(&task.class.heads, &at) * s.whole();
+    let head = b.scalar("head", own + task.u.clone() % parts * wide);
     let heads = Slice::range(head, wide);
     let mut opened = keys::open(b, s, &task.class.segments, task.seq);
     own_heads(&mut opened, task.class, &at);
@@ -136,9 +138,15 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
                 b.store(&format!("{name}{range}"), to, end, false);
             }
         }
-        if s.a.sink_logit {
-            let list = b.load("sink", "sink_logit", Dtype::F32, vec![heads.clone()], false);
-            b.store("sink.rows", vec![rows, Slice::point(0)], list, false);
+        let lists = [(s.a.sink_logit, "sink_logit", "sink"), (s.a.alibi, "alibi", "slope")];
+        for (_, tensor, to) in lists.into_iter().filter(|l| l.0) {
+            let list = b.load(to, tensor, Dtype::F32, vec![heads.clone()], false);
+            let at = vec![rows.clone(), Slice::point(0)];
+            b.store(&format!("{to}.rows"), at, list, false);
+        }
+        if s.a.alibi {
+            let pos = b.iota(&[wide, 1], 1, pos);
+            b.store("pos.rows", vec![rows, Slice::range(0, 1)], pos, false);
         }
         vec![]
     });
@@ -249,6 +257,10 @@ fn walk(
     let tail = tiles(b, "tail", (early.1 - start.clone()) / keys);
     let tail = b.scalar(&name("last"), tail.max(middle.clone()));
     let column = || vec![Slice::range(0, ROWS), Slice::range(0, 1)];
+    let slope = slopes(b, s).map(|slope| {
+        let rows = b.load("pos_row", "pos.rows", Dtype::I32, column(), false);
+        (slope, rows)
+    });
     let [lo, hi] = ["lo", "hi"]
         .map(|end| b.load(&name(&format!("{end}_row")), &name(end), Dtype::I32, column(), false));
     let edges = [Seen::Each(hi, Compare::Lt), Seen::Each(lo, Compare::Ge)];
@@ -262,7 +274,9 @@ fn walk(
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         let var = format!("j{range}_{kind}");
         state = ring.walk(b, s, &part, &var, &inits, |b, j, slot, state| {
-            step(b, s, plan, (open.seg, &ring), (j, slot), state, edges)
+            let first = open.first.clone() + j.clone();
+            let bias = slope.map(|(slope, rows)| (slope, Away::Each(first, rows)));
+            step(b, s, plan, (open.seg, &ring), (j, slot), state, (edges, bias))
         });
     }
     state
