@@ -180,11 +180,11 @@ fn flops(kind: &Kind, dims: &Dims) -> f64 {
     match kind {
         Kind::Attention(a) => {
             let (m, n) = (size("m"), size("n"));
-            // Queries are the last of the keys; what no query sees need not be multiplied.
-            let causal = a.segments.iter().all(|s| s.mask == Mask::Causal);
-            let hidden = if causal && m <= n { m * (m - 1.0) / 2.0 } else { 0.0 };
-            let pairs = size("b") * a.q.heads as f64 * (m * n - hidden);
-            2.0 * pairs * (a.q.dim + a.kv.v_dim) as f64
+            // The last row stands at the last key.
+            let causal = a.segments.iter().all(|s| matches!(s.mask, Mask::Causal));
+            let rows = (0..m as u64).map(|i| n - m + 1.0 + i as f64);
+            let seen = if causal { rows.map(|x| x.clamp(0.0, n)).sum() } else { m * n };
+            2.0 * size("b") * a.q.heads as f64 * (a.q.dim + a.kv.v_dim) as f64 * seen
         }
         Kind::MpGemm(g) => {
             let n: i64 = g.w.iter().map(|w| w.n).sum();
