@@ -62,21 +62,27 @@ fn op(case: &Case, elem: &str, extra: &str) -> Op {
 fn dims(case: &Case, m: i64, n: i64) -> Dims {
     let mut dims = Dims { cores: 3, ..Dims::default() };
     dims.scalars = [("b", 2), ("m", m), ("n", n)].map(|(s, x)| (s.to_string(), x)).into();
-    let paged = case.5.split_once("paged = ").and_then(|(_, n)| n.split(' ').next()?.parse().ok());
-    let page: i64 = paged.unwrap_or(1);
+    let paged = case.5.split_once("paged = ");
+    let page: Option<i64> = paged.and_then(|(_, n)| n.split(' ').next()?.parse().ok());
+    let page = page.unwrap_or(1);
     let most = (n.max(n / 2 + m) + page - 1) / page;
-    dims.scalars.insert("kv.pages".into(), 2 * most + 1);
-    dims.scalars.insert("kv.max_pages".into(), most);
-    dims.ragged = [("n".to_string(), vec![n, n / 2 + m])].into();
+    if paged.is_some() {
+        dims.scalars.insert("kv.pages".into(), 2 * most + 1);
+        dims.scalars.insert("kv.max_pages".into(), most);
+    }
+    if case.5.contains("n[b]") {
+        dims.scalars.remove("n");
+        dims.ragged = [("n".to_string(), vec![n, n / 2 + m])].into();
+    }
     dims
 }
 
 /// Pages of both sequences in turn, backwards.
 fn tables(case: &Case, dims: &Dims) -> BTreeMap<String, Tensor> {
-    let most = dims.scalars["kv.max_pages"] as usize;
+    let most = dims.scalars.get("kv.max_pages").map_or(1, |n| *n as usize);
     let page = |i: usize| (2 * (most - 1 - i % most) + i / most) as f64;
     let list: Vec<f64> = (0..2 * most).map(page).collect();
-    let lens: Vec<f64> = dims.ragged["n"].iter().map(|n| *n as f64).collect();
+    let lens: Vec<f64> = dims.ragged.values().flatten().map(|n| *n as f64).collect();
     let tensor = |shape: &[usize], list: &[f64]| Tensor::from_f64(Dtype::I32, shape, list);
     let mut out = BTreeMap::new();
     if case.5.contains("paged") {

@@ -27,11 +27,18 @@ pub(super) const ROWS: usize = 16;
 /// Keys that a product takes at once, and elements.
 const STEP: usize = 16;
 
+/// Chunks after which flips repeat.
+const PERIOD: usize = 8;
+
 /// Bytes of a worker's scratch for queries and keys: with the rest it stays below what a block of threads has.
 const ROOM: usize = 44 << 10;
 
-/// Columns of values whose sums fill half of the registers.
+/// Columns of values whose sums fill half of the registers, and a quarter, which long rows of keys leave.
 const COLUMNS: usize = 256;
+const FEWER: usize = 128;
+
+/// Blocks of columns at most: each computes the scores again.
+const BLOCKS: usize = 4;
 
 /// Rows of a sequence from which on they are rows of a matrix, too.
 const MANY: i64 = 16;
@@ -52,14 +59,15 @@ pub(super) struct Plan {
 impl Plan {
     /// Also where it serves. `None`: it does not serve this op, or the target has no such matrices.
     pub fn new(s: &Shape<'_>, choice: &Choice) -> Option<(Plan, Vec<Predicate>)> {
-        let plan = Plan::within(s, choice, 0)?;
+        let most = if s.dim > COLUMNS { FEWER } else { COLUMNS };
+        let plan = Plan::within(s, choice, 0, most)?;
         let few = Predicate { left: longest(&s.a.q.len), cmp: Compare::Lt, right: MANY.into() };
         let when = [vec![few], plan.when(s)].concat();
         Some((plan, when))
     }
 
-    /// The same, `taken` bytes of scratch being for something else.
-    pub fn within(s: &Shape<'_>, choice: &Choice, taken: usize) -> Option<Plan> {
+    /// The same, `taken` bytes of scratch being for something else, with about so many columns in a block at most.
+    pub fn within(s: &Shape<'_>, choice: &Choice, taken: usize, most: usize) -> Option<Plan> {
         let elem = s.a.q.dtype;
         let stored = |seg: &Seg<'_>| {
             let plain = seg.stored().iter().all(|(_, x)| x.plain() == Some(elem));
@@ -81,11 +89,13 @@ impl Plan {
         if !copies || !matrices(target, elem) || !wide || !fits {
             return None;
         }
-        let blocks = s.v_dim.div_ceil(COLUMNS);
+        // Values that are a part of the keys are found where flips of their chunks begin.
+        let part = s.segments.iter().any(|seg| seg.v.is_none());
+        let unit = if part { 8 * PERIOD } else { 8 };
+        let even = |blocks: &usize| s.v_dim.is_multiple_of(unit * blocks);
+        let blocks = (s.v_dim.div_ceil(most)..=BLOCKS).find(|n| *n == 1 || even(n));
+        let blocks = blocks.or((s.v_dim <= COLUMNS).then_some(1))?;
         let count = s.v_dim / blocks;
-        if !s.v_dim.is_multiple_of(8 * blocks) {
-            return None;
-        }
         let width = s.dim.next_multiple_of(STEP);
         let own = s.segments.iter().any(|seg| seg.v.is_some());
         let queries = ROWS * width * elem.bytes().unwrap_or(2);
