@@ -138,7 +138,9 @@ pub fn simulate(kernel: &Kernel, ptx: &str, how: &Launch, places: bool) -> Resul
 }
 
 fn numbers(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
-    let known: &[(Dtype, fn(&[u8]) -> Vec<f64>)] = &[
+    /// What holds the numbers, and how they are read.
+    type Reader = (Dtype, fn(&[u8]) -> Vec<f64>);
+    let known: &[Reader] = &[
         (Dtype::F16, |b| each(b, |x| half::f16::from_le_bytes(x).into())),
         (Dtype::F32, |b| each(b, |x| f32::from_le_bytes(x).into())),
         (Dtype::F64, |b| each(b, f64::from_le_bytes)),

@@ -208,7 +208,7 @@ fn across(t: &mut Text, op: &str, m: usize) {
 /// Values that f16 holds, -2 to 2.
 pub fn values(rows: usize, salt: usize) -> Vec<f64> {
     (0..rows * DIMS)
-        .map(|i| (((i + salt) * 2_654_435_761 >> 7) % 129) as f64 / 32.0 - 2.0)
+        .map(|i| ((((i + salt) * 2_654_435_761) >> 7) % 129) as f64 / 32.0 - 2.0)
         .collect()
 }
 

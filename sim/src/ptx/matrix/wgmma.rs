@@ -222,10 +222,10 @@ impl Wgmma {
             LeftOperand::Registers(registers) => {
                 let per = self.elements_in_a_word();
                 for (register, words) in registers.iter().take(self.registers()[1]).enumerate() {
-                    for lane in 32 * warp..32 * warp + 32 {
+                    for (lane, &word) in words.iter().enumerate().skip(32 * warp).take(32) {
                         for x in 0..per {
                             let (row, at) = self.place_a(lane, register * per + x);
-                            to[(row - first) * k + at] = value(self.a, words[lane], x);
+                            to[(row - first) * k + at] = value(self.a, word, x);
                         }
                     }
                 }
