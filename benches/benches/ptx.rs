@@ -21,7 +21,7 @@ use std::{
     time::Instant,
 };
 
-const OPS: &[&str] = &["flash_prefill", "flash_decode"];
+const OPS: [&str; 2] = ["flash_prefill", "flash_decode"];
 const CHIPS: &[&str] = &["sm80", "sm90"];
 
 /// Milliseconds from op to text that a compile may take.

@@ -232,7 +232,9 @@ fn reach(shape: &[usize], elem: usize, strides: &[usize]) -> Option<usize> {
         return Some(0);
     }
     let steps = shape.iter().zip(strides);
-    steps.into_iter().try_fold(elem, |sum, (n, stride)| (n - 1).checked_mul(*stride)?.checked_add(sum))
+    steps
+        .into_iter()
+        .try_fold(elem, |sum, (n, stride)| (n - 1).checked_mul(*stride)?.checked_add(sum))
 }
 
 /// The bytes of each row in a dense tensor, and where they begin in one of these strides.

@@ -330,7 +330,13 @@ fn hints(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>, hi: &Extent, page: i64) 
 }
 
 /// Asks for `count` keys from `from` on, where they lie one after the other.
-pub(super) fn rows_ahead(b: &mut Builder, s: &Shape<'_>, open: &Open<'_>, from: Extent, count: usize) {
+pub(super) fn rows_ahead(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    open: &Open<'_>,
+    from: Extent,
+    count: usize,
+) {
     let seg = open.seg;
     if s.ahead == 0 || !matches!(seg.walk, Walk::Rows) {
         return;

@@ -289,12 +289,15 @@ impl Inside<'_> {
                 let old = b.load("old", &sums, Dtype::F32, self.sums(tile), false);
                 let sum = match deep {
                     1 => self.tile(b, tile, old, &u, &Extent::Lit(0)),
-                    _ => {
-                        b.for_each("s", (Extent::Lit(0), count.clone(), 1), &[("sum", old)], |b, acc| {
+                    _ => b.for_each(
+                        "s",
+                        (Extent::Lit(0), count.clone(), 1),
+                        &[("sum", old)],
+                        |b, acc| {
                             let s = b.var("s");
                             vec![self.tile(b, tile, acc[0], &(u.clone() + s.clone()), &s)]
-                        })[0]
-                    }
+                        },
+                    )[0],
                 };
                 b.store(&sums, self.sums(tile), sum, false);
             });
