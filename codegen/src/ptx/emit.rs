@@ -629,7 +629,8 @@ impl Emitter<'_> {
                 && self.order.slot(mem.base).and_then(|s| self.kernel.slots.get(s))
                     == Some(&Slot::Scratch);
             keys.push(("S", if shared { "shared" } else { "global" }.into()));
-            let offset = if mem.offset == 0 { String::new() } else { format!("{:+}", mem.offset) };
+            // PTX knows sums alone: `[%q1+-4]`.
+            let offset = if mem.offset == 0 { String::new() } else { format!("+{}", mem.offset) };
             for (key, size) in LANE_ADDRESSES {
                 if row.text.contains(key) {
                     let address = self.lane_address(mem.base, &base, size);
