@@ -6,6 +6,7 @@
 
 mod access;
 mod affine;
+mod bits;
 mod control;
 pub(crate) mod dot;
 mod eval;
@@ -15,6 +16,7 @@ mod rows;
 mod squares;
 mod stage;
 mod unpack;
+mod words;
 
 use crate::Choice;
 use access::TileRef;
