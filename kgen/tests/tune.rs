@@ -97,7 +97,7 @@ fn tuning_writes_a_schedule_and_records() {
     assert_eq!(first.status.code(), Some(0), "{first:?}");
     let first = told(&first);
     let measured = first["measured"].as_u64().unwrap();
-    assert!(measured > 0 && first["same"].as_u64().unwrap() > 0, "{first}");
+    assert!(measured > 0, "{first}");
     assert_eq!(first["verified"].as_bool(), Some(true));
     let schedule = PathBuf::from(first["file"].as_str().unwrap());
     let used = ["verify", op.to_str().unwrap(), "--cases", "4", "--schedule"];

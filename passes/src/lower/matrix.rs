@@ -11,7 +11,7 @@
 //! of 32; what registers hold as the sums of another product is an operand in the order that it has.
 
 use super::{Coord, Lower, Place, Result, dot::Dot};
-use crate::tile::fragments::Instruction;
+use crate::tile::fragments::{Instruction, neighbours};
 use kgen_ir::{
     dtype::Dtype,
     layout::Layout,
@@ -57,8 +57,9 @@ struct Side {
     bits: LaneBits,
     /// Where each word of an instruction begins, along rows (columns of b) and along k.
     words: Vec<[usize; 2]>,
-    /// The dimension of the tile that k is.
+    /// The dimensions of the tile that k is, and that neighbours in a word are along.
     k: usize,
+    along: usize,
 }
 
 impl Side {
@@ -66,7 +67,13 @@ impl Side {
     fn of(layout: &str, names: [&str; 2], words: u8, k: usize) -> Option<Side> {
         let axes = if k == 1 { names } else { [names[1], names[0]] };
         let bits = LaneBits::of(&Layout::parse(layout).ok()?, axes)?;
-        Some(Side { bits, words: words_of(layout, names, words)?, k })
+        let along = if neighbours(layout)? == names[1] { k } else { 1 - k };
+        Some(Side { bits, words: words_of(layout, names, words)?, k, along })
+    }
+
+    /// Words along k.
+    fn deep(&self) -> usize {
+        if self.words.iter().any(|w| w[1] > 0) { 2 } else { 1 }
     }
 
     fn at(&self, other: usize, k: usize) -> [Coord; 2] {
@@ -102,10 +109,8 @@ impl Lower<'_> {
             && dot.k.is_multiple_of(all)
             && self.of_memory(dot.a)
             && self.of_memory(dot.b);
-        // Words along k that an instruction takes.
-        let deep = left.words.iter().chain(&right.words).map(|w| w[1]).max().unwrap_or(0);
-        let deep = if deep == 0 { 1 } else { 2 };
-        let (turn, count) = if runs { (all, RUN / per) } else { (by.k, deep) };
+        let turn = if runs { all } else { by.k };
+        let count = runs.then_some(RUN / per);
         if runs {
             left.bits = in_runs(left.bits, left.k);
             right.bits = in_runs(right.bits, right.k);
@@ -132,30 +137,14 @@ impl Lower<'_> {
         for k in (0..dot.k).step_by(turn) {
             let mut a = Vec::new();
             for m in (0..dot.m).step_by(by.m) {
-                a.push(self.side(dot.a, &left, (m, by.m), k, (runs, count))?);
+                a.push(self.side(dot.a, &left, (m, k), count)?);
             }
             for (column, n) in (0..dot.n).step_by(by.n).enumerate() {
-                let b = self.side(dot.b, &right, (n, by.n), k, (runs, count))?;
+                let b = self.side(dot.b, &right, (n, k), count)?;
                 for (row, a) in a.iter().enumerate() {
                     let acc = &mut accs[row * columns + column];
-                    for step in 0..count / deep {
-                        let of = |l: &mut Self, side: &Side, words: &[(usize, Vec<Reg>)]| {
-                            let mut list = Vec::new();
-                            for [other, along] in &side.words {
-                                let at = step * deep + usize::from(*along > 0);
-                                let row = words.iter().find(|(o, _)| o == other);
-                                let word = row.and_then(|(_, words)| words.get(at));
-                                list.extend(word.map(|w| Operand::Reg(*w)));
-                            }
-                            match list[..] {
-                                [Operand::Reg(one)] => one,
-                                _ => {
-                                    let many = Op::Join(list.len() as u8);
-                                    l.inst(Class::Word, many, &list, None)
-                                }
-                            }
-                        };
-                        let (x, y) = (of(self, &left, a), of(self, &right, &b));
+                    for (x, y) in a.iter().zip(&b) {
+                        let (x, y) = (self.joined(x), self.joined(y));
                         *acc = self.v(class, Op::Mma(mma), &[x, y, *acc]);
                     }
                 }
@@ -183,42 +172,62 @@ impl Lower<'_> {
         self.inst(class, Op::Part, &[Operand::Reg(array), Operand::Imm(word as i64)], None)
     }
 
-    /// Words of an operand from `k` on, for each first row of an instruction's words, along k.
+    /// One register of several.
+    fn joined(&mut self, words: &[Reg]) -> Reg {
+        match words {
+            [one] => *one,
+            many => {
+                let uses: Vec<_> = many.iter().map(|w| Operand::Reg(*w)).collect();
+                self.inst(Class::Word, Op::Join(many.len() as u8), &uses, None)
+            }
+        }
+    }
+
+    /// Words of an operand from a row and a k on, of each instruction in turn: of one, or of as many as a `run` of words
+    /// along k serves.
     fn side(
         &mut self,
         v: Value,
         side: &Side,
-        (first, _rows): (usize, usize),
-        k: usize,
-        (runs, count): (bool, usize),
-    ) -> Result<Vec<(usize, Vec<Reg>)>> {
-        let mut out: Vec<(usize, Vec<Reg>)> = Vec::new();
-        let mut others: Vec<usize> = side.words.iter().map(|w| w[0]).collect();
-        others.dedup();
-        others.sort_unstable();
-        others.dedup();
-        for other in others {
-            let mut words = Vec::new();
-            if runs {
-                words = self.words(v, &side.at(first + other, k), side.k, side.bits, count)?;
-            } else {
-                let mut along: Vec<usize> = side.words.iter().map(|w| w[1]).collect();
-                along.sort_unstable();
-                along.dedup();
-                for deeper in along {
-                    let at = side.at(first + other, k + deeper);
-                    words.extend(self.words(v, &at, side.k, side.bits, 1)?);
+        (first, k): (usize, usize),
+        run: Option<usize>,
+    ) -> Result<Vec<Vec<Reg>>> {
+        let mut all: Vec<Vec<Reg>> = Vec::new();
+        if let Some(count) = run {
+            let mut rows: Vec<(usize, Vec<Reg>)> = Vec::new();
+            let deep = side.deep();
+            for step in 0..count / deep {
+                let mut words = Vec::new();
+                for [other, along] in &side.words {
+                    if !rows.iter().any(|(row, _)| row == other) {
+                        let at = side.at(first + other, k);
+                        rows.push((*other, self.words(v, &at, side.k, side.bits, count)?));
+                    }
+                    let row = rows.iter().find(|(row, _)| row == other);
+                    let at = step * deep + usize::from(*along > 0);
+                    words.extend(row.and_then(|(_, row)| row.get(at)));
                 }
+                all.push(words);
             }
-            out.push((other, words));
+        } else if side.along == side.k {
+            let mut words = Vec::new();
+            for [other, along] in &side.words {
+                let at = side.at(first + other, k + along);
+                words.extend(self.words(v, &at, side.k, side.bits, 1)?);
+            }
+            all.push(words);
+        } else {
+            // They follow each other as the elements in them do.
+            let at = side.at(first, k);
+            all.push(self.words(v, &at, side.along, side.bits, side.words.len())?);
         }
-        Ok(out)
+        Ok(all)
     }
 
     /// Is a tile read from memory where it is used, or computed from such tiles alone?
-    fn of_memory(&self, v: Value) -> bool {
+    pub(super) fn of_memory(&self, v: Value) -> bool {
         match self.places.get(&v) {
-            Some(Place::Inline(Some(r))) => r.chunks.is_none(),
+            Some(Place::Inline(Some(r))) => r.chunks.is_none() || !self.has_squares(),
             Some(Place::Inline(None)) => {
                 crate::tile::operands(&self.exprs[&v]).iter().all(|o| self.of_memory(*o))
             }

@@ -10,6 +10,7 @@ mod bits;
 mod control;
 pub(crate) mod dot;
 mod eval;
+mod exchange;
 mod field;
 mod matrix;
 mod rows;
@@ -72,6 +73,7 @@ pub fn lower(
         lane_rows: BTreeMap::new(),
         square_lanes: BTreeMap::new(),
         squares: BTreeMap::new(),
+        staged_lanes: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
         homes: BTreeMap::new(),
@@ -143,8 +145,11 @@ struct Lower<'a> {
     lane_rows: BTreeMap<usize, (Reg, Reg)>,
     /// Where lanes find rows of squares, by the bytes of a row, squares below each other, and what is flipped.
     square_lanes: BTreeMap<(i64, usize, usize), Reg>,
-    /// Words of the product at hand, by the row and column of their squares.
+    /// Words of the product at hand: of squares, by their row and column, and those that lanes exchanged, by where they
+    /// begin.
     squares: BTreeMap<(Value, usize, usize), Reg>,
+    /// Where each lane's element of a staged tile is, by the bytes of a row.
+    staged_lanes: BTreeMap<(i64, LaneBits), Reg>,
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,

@@ -39,8 +39,16 @@ impl Lower<'_> {
             let high = self.inst(Class::Word, Op::Shift(ShiftOp::Left), &by, None);
             return Ok(vec![self.v(Class::Word, Op::Word(WordOp::Or), &[low, high]); count]);
         }
+        if let Some(own) = self.fragments.get(&v).copied()
+            && own != bits.within(self.shape(v))
+            && !self.of_memory(v)
+        {
+            return self.exchanged(v, (own, bits.within(self.shape(v))), at, (dim, count));
+        }
         let expr = match self.places.get(&v).cloned() {
-            Some(Place::Inline(Some(r))) if let (Some(chunks), 1) = (r.chunks, count) => {
+            Some(Place::Inline(Some(r)))
+                if let (Some(chunks), 1, true) = (r.chunks, count, self.has_squares()) =>
+            {
                 return Ok(vec![self.square(v, &r, chunks, at, dim)?]);
             }
             Some(Place::Inline(Some(r))) if r.packed.is_some() && run => {
