@@ -24,7 +24,7 @@ use super::{
 };
 use kgen_ir::{artifact::Block, diag::Unsupported, machine::*, target::Target, tile::Compare};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt::{self, Write},
 };
 
@@ -76,7 +76,6 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
         since: Since::default(),
         addresses: vec![HashMap::new()],
         later: vec![String::new()],
-        always: HashSet::new(),
         wider: HashMap::new(),
         lanes: HashMap::new(),
         seconds: HashMap::new(),
@@ -184,8 +183,6 @@ struct Emitter<'a> {
     /// Address of this lane's element by base and bytes of an element, or bytes from it that the lane has, in the blocks
     /// that are open.
     addresses: Vec<HashMap<Place, String>>,
-    /// Masks that hold in every lane.
-    always: HashSet<Reg>,
     /// The lane times the bytes of an element, where those are more than four.
     wider: HashMap<usize, String>,
     /// What the blocks that are open do at their next wait.
@@ -355,8 +352,11 @@ impl Emitter<'_> {
         let (none, more) = (self.fresh(Kind::Predicate), self.fresh(Kind::Predicate));
         self.line(format_args!("setp.ge.s64 {none}, {var}, {hi};"));
         self.line(format_args!("@{none} bra.uni {exit};"));
-        let before = std::mem::take(&mut self.since);
-        self.since = self.order.head(&l.body, &before);
+        let mut before = std::mem::take(&mut self.since);
+        if self.order.first(l, &mut before) {
+            self.line(format_args!("bar.warp.sync -1;"));
+        }
+        self.since = self.order.head(l, &before);
         let _ = writeln!(self.text, "{body}:");
         self.block(&l.body)?;
         let mut next = Vec::new();
@@ -369,7 +369,8 @@ impl Emitter<'_> {
         self.line(format_args!("setp.lt.s64 {more}, {var}, {hi};"));
         self.line(format_args!("@{more} bra.uni {body};"));
         let _ = writeln!(self.text, "{exit}:");
-        self.since = before.join(&std::mem::take(&mut self.since).turned());
+        let turn = std::mem::take(&mut self.since);
+        self.since = before.join(&self.order.turned(l, &turn));
         for c in &l.carried {
             // What a turn would begin with is what the loop ends with.
             self.names[c.result.index()] = Some(self.words(c.param)?);
@@ -480,13 +481,6 @@ impl Emitter<'_> {
                 let word = word.ok_or_else(|| self.broken(inst))?;
                 self.names[def.index()] = Some(vec![word]);
                 return Ok(());
-            }
-            Op::WordCmp(Compare::Eq) => {
-                if let (Some(def), [a, b]) = (inst.def, inst.uses.as_slice())
-                    && a == b
-                {
-                    self.always.insert(def);
-                }
             }
             // Every chip hides latency by other warps.
             Op::Prefetch(_) if self.target.row(&inst.op).is_none() => return Ok(()),
@@ -656,11 +650,11 @@ impl Emitter<'_> {
         if let Some(def) = inst.def {
             keys.push(("d", self.define(def)?));
         }
-        let mut template = row.text;
+        let mut template: &str = row.text;
         if let (Op::GatherPart(_) | Op::Scatter(_), Some(Operand::Reg(mask))) =
             (&inst.op, inst.uses.last())
         {
-            if self.always.contains(mask) {
+            if self.order.always(*mask) {
                 // All lanes, without asking each.
                 template = template.split_once(' ').map_or(template, |(_, rest)| rest);
             } else if let Some(def) = inst.def {
@@ -668,6 +662,20 @@ impl Emitter<'_> {
                     self.line(format_args!("mov.{ty} {word}, {zero};"));
                 }
             }
+        }
+        let whole;
+        if let (Op::Async(AsyncOp::Copy(_)), Some(bytes)) = (&inst.op, inst.uses.last()) {
+            // Every lane copies or writes zeros; every lane copies.
+            let (natural, positive) = self.order.natural(*bytes);
+            let told =
+                [("setp.ge.s32 <p0>", "@<p0> ", natural), ("setp.gt.s32 <p1>", "@<p1> ", positive)];
+            let told = told.iter().filter(|(.., known)| *known);
+            whole = told.fold(template.to_owned(), |text, (asks, guard, _)| {
+                let lines = text.lines().filter(|l| !l.starts_with(asks));
+                let lines: Vec<&str> = lines.map(|l| l.strip_prefix(guard).unwrap_or(l)).collect();
+                lines.join("\n")
+            });
+            template = &whole;
         }
         keys.push(("later", LATER.into()));
         let text = self.fill(template, &keys).ok_or_else(|| self.broken(inst))?;
