@@ -267,7 +267,8 @@ impl Simulated {
     ) -> Result<BTreeMap<String, Tensor>, Error> {
         let module = Module::for_device(artifact);
         let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
-        let mut session = session(&module, dims, inputs, WORKERS, (Guard::Canaries, None))?;
+        let workers = device.workers.unwrap_or(WORKERS);
+        let mut session = session(&module, dims, inputs, workers, (Guard::Canaries, None))?;
         session.run_on(device).map_err(|e| Error::Unavailable(e.to_string()))?;
         session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
     }

@@ -28,7 +28,7 @@ use super::{
 };
 use kgen_ir::{artifact::Block, diag::Unsupported, machine::*, target::Target, tile::Compare};
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     fmt::{self, Write},
 };
 
@@ -80,7 +80,6 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
         since: Since::default(),
         addresses: vec![HashMap::new()],
         later: vec![String::new()],
-        always: HashSet::new(),
         wider: HashMap::new(),
         lanes: HashMap::new(),
         seconds: HashMap::new(),
@@ -188,8 +187,6 @@ struct Emitter<'a> {
     /// Address of this lane's element by base and bytes of an element, or bytes from it that the lane has, in the blocks
     /// that are open.
     addresses: Vec<HashMap<Place, String>>,
-    /// Masks that hold in every lane.
-    always: HashSet<Reg>,
     /// The lane times the bytes of an element, where those are more than four.
     wider: HashMap<usize, String>,
     /// What the blocks that are open do at their next wait.

@@ -138,7 +138,12 @@ pub struct Example {
 
 /// The small cases that [`verify`] would ask of an engine whose tiles have 16 keys.
 pub fn examples(op: &Op, options: &Options) -> Vec<Example> {
-    let small = cases(op, &[16], options).into_iter().filter(|c| !c.sampled);
+    examples_around(op, &[16], options)
+}
+
+/// The same of one whose tiles end elsewhere.
+pub fn examples_around(op: &Op, edges: &[i64], options: &Options) -> Vec<Example> {
+    let small = cases(op, edges, options).into_iter().filter(|c| !c.sampled);
     let made = small.filter_map(|case| {
         let inputs = families::inputs(&case.op, &case.dims, case.family, case.seed).ok()?;
         Some(Example { op: case.op, dims: case.dims, family: case.family.name(), inputs })

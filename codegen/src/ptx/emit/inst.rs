@@ -40,13 +40,6 @@ impl Emitter<'_> {
                 self.names[def.index()] = Some(vec![word]);
                 return Ok(());
             }
-            Op::WordCmp(Compare::Eq) => {
-                if let (Some(def), [a, b]) = (inst.def, inst.uses.as_slice())
-                    && a == b
-                {
-                    self.always.insert(def);
-                }
-            }
             // Every chip hides latency by other warps.
             Op::Prefetch(_) if self.target.row(&inst.op).is_none() => return Ok(()),
             Op::Async(AsyncOp::Wait) => {
@@ -215,11 +208,11 @@ impl Emitter<'_> {
         if let Some(def) = inst.def {
             keys.push(("d", self.define(def)?));
         }
-        let mut template = row.text;
+        let mut template: &str = row.text;
         if let (Op::GatherPart(_) | Op::Scatter(_), Some(Operand::Reg(mask))) =
             (&inst.op, inst.uses.last())
         {
-            if self.always.contains(mask) {
+            if self.order.always(*mask) {
                 // All lanes, without asking each.
                 template = template.split_once(' ').map_or(template, |(_, rest)| rest);
             } else if let Some(def) = inst.def {
@@ -227,6 +220,20 @@ impl Emitter<'_> {
                     self.line(format_args!("mov.{ty} {word}, {zero};"));
                 }
             }
+        }
+        let whole;
+        if let (Op::Async(AsyncOp::Copy(_)), Some(bytes)) = (&inst.op, inst.uses.last()) {
+            // Every lane copies or writes zeros; every lane copies.
+            let (natural, positive) = self.order.natural(*bytes);
+            let told =
+                [("setp.ge.s32 <p0>", "@<p0> ", natural), ("setp.gt.s32 <p1>", "@<p1> ", positive)];
+            let told = told.iter().filter(|(.., known)| *known);
+            whole = told.fold(template.to_owned(), |text, (asks, guard, _)| {
+                let lines = text.lines().filter(|l| !l.starts_with(asks));
+                let lines: Vec<&str> = lines.map(|l| l.strip_prefix(guard).unwrap_or(l)).collect();
+                lines.join("\n")
+            });
+            template = &whole;
         }
         keys.push(("later", LATER.into()));
         let text = self.fill(template, &keys).ok_or_else(|| self.broken(inst))?;
