@@ -10,14 +10,21 @@ use kgen_passes::Schedule;
 use kgen_runtime::{
     buffer::{Buffer, Guard, Side},
     cache::Cache,
-    driver::{Driver, native::Native, sim::Sim},
+    driver::{
+        Driver,
+        native::Native,
+        sim::{Cost, Sim},
+    },
     module::Module,
     plan::Prepared,
     pool::{Pool, Workers},
     tensors::Session,
 };
 use kgen_sim::ptx::Order;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// The artifact's code, loaded. With `perf` among the words of `KGEN_LOG`, Linux' perf is told the names of its kernels.
 pub(crate) fn open(artifact: &Artifact) -> Result<Arc<Module>, Error> {
@@ -214,6 +221,8 @@ pub struct Simulated {
     name: String,
     pub target: &'static Target,
     pub schedule: Schedule,
+    /// What accesses cost in all runs so far, by op and kernel.
+    costs: Mutex<BTreeMap<(String, String), Cost>>,
 }
 
 /// Warps of a simulated launch: two blocks of four.
@@ -230,7 +239,8 @@ impl Simulated {
             let what = format!("there is no simulator of `{chip}`: it runs PTX");
             return Err(Error::Usage(what));
         }
-        Ok(Simulated { name: name.into(), target, schedule: Schedule::default_for(target) })
+        let (schedule, costs) = (Schedule::default_for(target), Mutex::default());
+        Ok(Simulated { name: name.into(), target, schedule, costs })
     }
 
     /// Compiles, runs every launch, and gives the outputs; what the sanitiser finds is an error.
@@ -246,6 +256,11 @@ impl Simulated {
         let artifact = &compile::compile(op, self.target, &self.schedule)?.artifact;
         let mut late = Sim::default();
         let outputs = Simulated::run_on(&mut late, artifact, dims, inputs)?;
+        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        for (kernel, cost) in &late.costs {
+            costs.entry((op.name.clone(), kernel.clone())).or_default().join(cost);
+        }
+        drop(costs);
         if late.instructions < SHORT {
             let mut random = Sim::new(Order::Random, late.instructions);
             let again = Simulated::run_on(&mut random, artifact, dims, inputs)?;
@@ -289,6 +304,12 @@ impl Engine for Simulated {
 
     fn edges(&self, _: &Op) -> Vec<i64> {
         vec![self.schedule.keys as i64, self.schedule.split as i64]
+    }
+
+    fn costs(&self, op: &str) -> BTreeMap<String, Cost> {
+        let costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = costs.iter().filter(|((of, _), _)| of == op);
+        own.map(|((_, kernel), cost)| (kernel.clone(), *cost)).collect()
     }
 }
 

@@ -23,12 +23,14 @@ mod lanes;
 
 use super::{
     order::{Order, Since},
-    shuffle::{self, Lane, Of, Table},
+    shuffle::Table,
     targets::{self, LANES},
 };
-use kgen_ir::{artifact::Block, diag::Unsupported, machine::*, target::Target, tile::Compare};
+use kgen_ir::{
+    arena::Map, artifact::Block, diag::Unsupported, machine::*, target::Target, tile::Compare,
+};
 use std::{
-    collections::HashMap,
+    collections::HashSet,
     fmt::{self, Write},
 };
 
@@ -78,16 +80,18 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
         counts: [0; 5],
         order: Order::of(kernel),
         since: Since::default(),
-        addresses: vec![HashMap::new()],
+        pool: Vec::with_capacity(2 * kernel.regs.len()),
+        addresses: vec![Map::default()],
         later: vec![String::new()],
-        wider: HashMap::new(),
-        lanes: HashMap::new(),
-        seconds: HashMap::new(),
+        wider: vec![],
+        tables: Map::default(),
+        seconds: vec![],
         scratch: shared.then_some(scratch),
         block,
         labels: 0,
         head: String::new(),
-        text: String::new(),
+        // About so long are the lines of an instruction.
+        text: String::with_capacity(64 * kernel.regs.len()),
         own: Own::default(),
     };
     e.prologue();
@@ -98,13 +102,77 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
 }
 
 /// Kinds of PTX registers.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
 enum Kind {
     Predicate,
     Half,
+    #[default]
     Word,
     Float,
     Quad,
+}
+
+/// A PTX register: `%q5`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Debug)]
+struct Name {
+    kind: Kind,
+    number: u32,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [b'0'; 12];
+        let (mut rest, mut at) = (self.number, digits.len());
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        at -= 2;
+        digits[at] = b'%';
+        digits[at + 1] = match self.kind {
+            Kind::Predicate => b'p',
+            Kind::Half => b'h',
+            Kind::Word => b'r',
+            Kind::Float => b'f',
+            Kind::Quad => b'q',
+        };
+        f.write_str(std::str::from_utf8(&digits[at..]).unwrap_or_default())
+    }
+}
+
+/// The words of an array, as they stand in braces.
+struct List<'a>(&'a [Name]);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, name) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str(", ")?;
+            }
+            name.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// An operand of one word.
+#[derive(Clone, Copy)]
+enum Text {
+    Name(Name),
+    Imm(i64),
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Text::Name(name) => name.fmt(f),
+            Text::Imm(x) => x.fmt(f),
+        }
+    }
 }
 
 const KINDS: [(Kind, &str, &str); 5] = [
@@ -137,38 +205,34 @@ fn mov(class: Class) -> &'static str {
 }
 
 /// What a thread knows of itself.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Own {
-    lane: String,
-    lane64: String,
+    lane: Name,
+    lane64: Name,
     /// Twice and four times the lane.
-    lane2: String,
-    lane4: String,
+    lane2: Name,
+    lane4: Name,
     /// Whether this is lane 0.
-    first: String,
-    worker: String,
-    block: String,
+    first: Name,
+    worker: Name,
+    block: Name,
 }
 
 impl Own {
     /// What a template calls it.
-    fn by_key(&self, key: &str) -> Option<&str> {
+    fn by_key(&self, key: &str) -> Option<Name> {
         Some(match key {
-            "lane" => &self.lane,
-            "lane64" => &self.lane64,
-            "first" => &self.first,
-            "worker" => &self.worker,
+            "lane" => self.lane,
+            "lane64" => self.lane64,
+            "first" => self.first,
+            "worker" => self.worker,
             _ => return None,
         })
     }
 }
 
-/// Keys of addresses by lane, and bytes of an element.
-const LANE_ADDRESSES: [(&str, usize); 5] =
-    [("<m1>", 1), ("<m2>", 2), ("<m4>", 4), ("<m8>", 8), ("<m16>", 16)];
-
-/// PTX registers of what one lane finds in a table: lane to read, whether the second register.
-type Found = (Option<String>, Option<String>);
+/// What a lane finds in a table: lane to read, whether the second register.
+type Found = (Option<Name>, Option<Name>);
 
 /// A base, and bytes of an element or what a lane adds.
 type Place = (Reg, Result<usize, Reg>);
@@ -177,23 +241,24 @@ struct Emitter<'a> {
     kernel: &'a Kernel,
     target: &'a Target,
     /// The target's, by what they do: there are hundreds of rows, and thousands of instructions.
-    rows: HashMap<&'static Op, &'static Row>,
-    /// PTX registers of each register, one a word, once it is defined.
-    names: Vec<Option<Vec<String>>>,
+    rows: Map<&'static Op, &'static Row>,
+    /// Where the PTX registers of each register stand in `pool`, and how many words it has, once it is defined.
+    names: Vec<Option<(usize, usize)>>,
+    pool: Vec<Name>,
     /// Registers of each kind so far.
-    counts: [usize; 5],
+    counts: [u32; 5],
     order: Order,
     since: Since,
     /// Address of this lane's element by base and bytes of an element, or bytes from it that the lane has, in the blocks
     /// that are open.
-    addresses: Vec<HashMap<Place, String>>,
+    addresses: Vec<Map<Place, Name>>,
     /// The lane times the bytes of an element, where those are more than four.
-    wider: HashMap<usize, String>,
+    wider: Vec<(usize, Name)>,
     /// What the blocks that are open do at their next wait.
     later: Vec<String>,
-    /// What each lane reads by a table, and whether it takes the second register, by the lanes that do.
-    lanes: HashMap<Vec<u8>, String>,
-    seconds: HashMap<u32, String>,
+    /// What tables come to, what each lane reads by one, and whether it takes the second register, by the lanes that do.
+    tables: Map<&'a [u8], (Table, Found)>,
+    seconds: Vec<(u32, Name)>,
     /// Bytes of a worker's scratch, if that is in shared memory.
     scratch: Option<usize>,
     block: Block,
@@ -206,7 +271,7 @@ struct Emitter<'a> {
 
 type Emitted<T> = Result<T, Unsupported>;
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
     fn refuse(&self, what: String, instead: String) -> Unsupported {
         Unsupported { what, target: self.target.name.into(), instead }
     }
@@ -219,7 +284,9 @@ impl Emitter<'_> {
     }
 
     fn line(&mut self, line: fmt::Arguments<'_>) {
-        let _ = writeln!(self.text, "    {line}");
+        self.text += "    ";
+        let _ = self.text.write_fmt(line);
+        self.text.push('\n');
     }
 
     fn label(&mut self) -> String {
@@ -227,11 +294,11 @@ impl Emitter<'_> {
         format!("$L{}", self.labels)
     }
 
-    fn fresh(&mut self, kind: Kind) -> String {
+    fn fresh(&mut self, kind: Kind) -> Name {
         let at = KINDS.iter().position(|(k, ..)| *k == kind).unwrap_or(0);
-        let (name, number) = (KINDS[at].1, self.counts[at]);
+        let number = self.counts[at];
         self.counts[at] += 1;
-        format!("%{name}{number}")
+        Name { kind, number }
     }
 
     fn class(&self, reg: Reg) -> Emitted<Class> {
@@ -240,40 +307,55 @@ impl Emitter<'_> {
         })
     }
 
-    fn define(&mut self, reg: Reg) -> Emitted<String> {
+    /// The first of its words.
+    fn define(&mut self, reg: Reg) -> Emitted<Name> {
         let kind = self.class(reg)?.into();
-        let words = self.kernel.regs.get(reg).map_or(1, |d| d.words);
-        let names: Vec<String> = (0..words).map(|_| self.fresh(kind)).collect();
-        let text = names.join(", ");
-        self.names[reg.index()] = Some(names);
-        Ok(text)
+        let words = self.kernel.regs.get(reg).map_or(1, |d| usize::from(d.words));
+        let at = self.pool.len();
+        for _ in 0..words {
+            let name = self.fresh(kind);
+            self.pool.push(name);
+        }
+        self.names[reg.index()] = Some((at, words));
+        self.name(reg)
     }
 
-    /// Of several words a list.
-    fn name(&self, reg: Reg) -> Emitted<String> {
-        Ok(self.words(reg)?.join(", "))
+    /// The first of its words.
+    fn name(&self, reg: Reg) -> Emitted<Name> {
+        let first = self.words(reg)?.first().copied();
+        first.ok_or_else(|| self.undefined(reg))
     }
 
-    fn words(&self, reg: Reg) -> Emitted<Vec<String>> {
-        self.names.get(reg.index()).cloned().flatten().ok_or_else(|| {
-            self.refuse(
-                format!("register `{}` before its definition", self.kernel.reg_name(reg)),
-                "verify the kernel first".into(),
-            )
-        })
+    fn words(&self, reg: Reg) -> Emitted<&[Name]> {
+        let place = self.names.get(reg.index()).copied().flatten();
+        let words = place.and_then(|(at, words)| self.pool.get(at..at + words));
+        words.ok_or_else(|| self.undefined(reg))
     }
 
-    fn operand(&self, operand: Operand) -> Emitted<String> {
+    fn undefined(&self, reg: Reg) -> Unsupported {
+        self.refuse(
+            format!("register `{}` before its definition", self.kernel.reg_name(reg)),
+            "verify the kernel first".into(),
+        )
+    }
+
+    /// These are the words of that register.
+    fn call(&mut self, reg: Reg, words: &[Name]) {
+        self.names[reg.index()] = Some((self.pool.len(), words.len()));
+        self.pool.extend(words);
+    }
+
+    fn operand(&self, operand: Operand) -> Emitted<Text> {
         match operand {
-            Operand::Reg(reg) => self.name(reg),
-            Operand::Imm(x) => Ok(x.to_string()),
+            Operand::Reg(reg) => Ok(Text::Name(self.name(reg)?)),
+            Operand::Imm(x) => Ok(Text::Imm(x)),
         }
     }
 
     /// Lane, worker and what is left to do for warps beyond the last worker.
     fn prologue(&mut self) {
         let [tid, lane, warp, block, worker] = std::array::from_fn(|_| self.fresh(Kind::Word));
-        let quads: [String; 6] = std::array::from_fn(|_| self.fresh(Kind::Quad));
+        let quads: [Name; 6] = std::array::from_fn(|_| self.fresh(Kind::Quad));
         let [lane64, lane2, lane4, number, count, first_of_block] = quads;
         let [first, none] = std::array::from_fn(|_| self.fresh(Kind::Predicate));
         let warps = self.block.workers;

@@ -32,6 +32,7 @@ use crate::{
     extent::Extent,
     tile::Compare,
 };
+use std::{fmt, sync::Arc};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
@@ -104,9 +105,38 @@ pub const REPORT_LANES: usize = 64;
 
 pub type Reg = Id<RegData>;
 
+/// What a register is called: most by a letter and a number, which cost nothing to copy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Name {
+    Number(char, u32),
+    Text(Arc<str>),
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Name {
+        let mut chars = name.chars();
+        let digits = |c: char, rest: &str| {
+            let number: u32 = rest.parse().ok()?;
+            // The same name has one form.
+            (format!("{c}{number}") == name).then_some(Name::Number(c, number))
+        };
+        let numbered = chars.next().and_then(|c| digits(c, chars.as_str()));
+        numbered.unwrap_or_else(|| Name::Text(name.into()))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Number(letter, number) => write!(f, "{letter}{number}"),
+            Name::Text(text) => f.write_str(text),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegData {
-    pub name: String,
+    pub name: Name,
     pub class: Class,
     /// 32-bit words a lane; 1 of all but arrays of floats and words.
     pub words: u8,

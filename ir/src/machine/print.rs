@@ -153,7 +153,7 @@ impl Kernel {
     pub fn reg_name(&self, reg: Reg) -> String {
         let Some(data) = self.regs.get(reg) else { return format!("r{}", reg.index()) };
         let twice = self.regs.iter().filter(|(_, d)| d.name == data.name).count() > 1;
-        if twice { format!("{}_{}", data.name, reg.index()) } else { data.name.clone() }
+        if twice { format!("{}_{}", data.name, reg.index()) } else { data.name.to_string() }
     }
 
     fn operand(&self, operand: Operand) -> String {

@@ -107,6 +107,21 @@ impl LaneBits {
         free(0).flat_map(|m| free(1).map(move |n| vec![m, n])).collect()
     }
 
+    /// Which of [`LaneBits::starts`] one is; `None` for what is none of them.
+    pub fn number(self, shape: &[usize], start: &[usize]) -> Option<usize> {
+        let mut number = 0;
+        for dim in 0..2 {
+            let (len, at) = (shape.get(dim).copied().unwrap_or(1), *start.get(dim)?);
+            let covered = self.covered(dim);
+            if at >= len || at & covered != 0 {
+                return None;
+            }
+            let free = |to: usize| (0..to).filter(|i| i & covered == 0).count();
+            number = number * free(len) + free(at);
+        }
+        Some(number)
+    }
+
     /// The lane that holds an element of a vector, of lanes that hold the same the first.
     pub fn lane(self, at: [usize; 2]) -> usize {
         let set = |(i, bit): (usize, &Option<(u8, u8)>)| match bit {

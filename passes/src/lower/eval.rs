@@ -378,7 +378,7 @@ impl Lower<'_> {
         let place: Vec<usize> = at.iter().map(|c| c.add).collect();
         let start: Vec<usize> =
             place.iter().enumerate().map(|(d, i)| i & !bits.covered(d)).collect();
-        let found = bits.starts(self.shape(v)).iter().position(|s| *s == start);
+        let found = bits.number(self.shape(v), &start);
         let Some(reg) = found.and_then(|i| regs.get(i)).copied() else {
             return Err(self.no("a part of a fragment that is not there".into()));
         };

@@ -14,7 +14,7 @@ use kgen_ir::{
     layout::Layout,
     machine::{Op, mma::Mma},
     target::Target,
-    tile::{Expr, Kernel, LaneBits, Stmt, Store, Value},
+    tile::{Expr, Kernel, LaneBits, Param, Stmt, Store, Value},
 };
 use std::collections::BTreeMap;
 
@@ -65,7 +65,11 @@ pub fn instruction(
     let ([m, k], [x, y]) = (&ty(a).shape[..], &ty(b).shape[..]) else { return None };
     let n = if transpose { x } else { y };
     let elements = |i: &&'static Mma| ty(a).elem == i.a && ty(b).elem == i.b;
-    if in_lanes(kernel, a) || in_lanes(kernel, b) {
+    let packed = kernel.params.iter().any(|p| match p {
+        Param::Tensor(t) => has_rows_in_lanes(&t.store),
+        Param::Scalar(_) => false,
+    });
+    if packed && (in_lanes(kernel, a) || in_lanes(kernel, b)) {
         return None;
     }
     let all = target.rows.iter();
@@ -92,12 +96,16 @@ pub fn neighbours(layout: &str) -> Option<String> {
 /// Is `v` read from a weight whose packing has rows in lanes, as other instructions want it?
 fn in_lanes(kernel: &Kernel, v: Value) -> bool {
     match definition(&kernel.body, v) {
-        Some(Expr::Load { tensor, .. }) => kernel
-            .tensor(tensor)
-            .is_some_and(|t| matches!(&t.store, Store::Packed { of, .. } if !of.in_fragments())),
+        Some(Expr::Load { tensor, .. }) => {
+            kernel.tensor(tensor).is_some_and(|t| has_rows_in_lanes(&t.store))
+        }
         Some(expr) => super::operands(expr).iter().any(|o| in_lanes(kernel, *o)),
         None => false,
     }
+}
+
+fn has_rows_in_lanes(store: &Store) -> bool {
+    matches!(store, Store::Packed { of, .. } if !of.in_fragments())
 }
 
 /// The expression that a value is, if it is one.

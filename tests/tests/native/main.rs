@@ -41,7 +41,7 @@ fn full() -> bool {
 }
 
 fn lower(kernel: &Kernel, target: &Target) -> Kernel {
-    let out = share(&expand(kernel, target).expect("sequences"), target).expect("shares");
+    let out = share(expand(kernel.clone(), target).expect("sequences"), target).expect("shares");
     verify(&out).unwrap_or_else(|e| panic!("{e}\n{kernel}\n{out}"));
     out
 }

@@ -10,8 +10,8 @@
 
 use super::*;
 
-impl Emitter<'_> {
-    pub(super) fn stmts(&mut self, list: &[Stmt]) -> Emitted<()> {
+impl<'a> Emitter<'a> {
+    pub(super) fn stmts(&mut self, list: &'a [Stmt]) -> Emitted<()> {
         for stmt in list {
             match stmt {
                 Stmt::Inst(inst) => self.inst(inst)?,
@@ -23,8 +23,8 @@ impl Emitter<'_> {
     }
 
     /// Statements whose addresses serve nobody behind them.
-    fn block(&mut self, list: &[Stmt]) -> Emitted<()> {
-        self.addresses.push(HashMap::new());
+    fn block(&mut self, list: &'a [Stmt]) -> Emitted<()> {
+        self.addresses.push(Map::default());
         self.later.push(String::new());
         let done = self.stmts(list);
         self.addresses.pop();
@@ -32,15 +32,15 @@ impl Emitter<'_> {
         done
     }
 
-    fn loop_(&mut self, l: &Loop) -> Emitted<()> {
+    fn loop_(&mut self, l: &'a Loop) -> Emitted<()> {
         let (body, exit) = (self.label(), self.label());
         let (lo, hi, step) = (self.operand(l.lo)?, self.operand(l.hi)?, self.operand(l.step)?);
         let mut starts = Vec::new();
         for c in &l.carried {
-            let init = self.words(c.init)?;
             self.define(c.param)?;
             let class = self.class(c.param)?;
-            starts.extend(self.words(c.param)?.into_iter().zip(init).map(|(p, i)| (class, p, i)));
+            let both = self.words(c.param)?.iter().zip(self.words(c.init)?);
+            starts.extend(both.map(|(p, i)| (class, *p, *i)));
         }
         let var = self.define(l.var)?;
         self.line(format_args!("mov.b64 {var}, {lo};"));
@@ -58,7 +58,7 @@ impl Emitter<'_> {
         let mut next = Vec::new();
         for c in &l.carried {
             let (class, from) = (self.class(c.param)?, self.words(c.yielded)?);
-            next.extend(self.words(c.param)?.into_iter().zip(from).map(|(p, y)| (class, p, y)));
+            next.extend(self.words(c.param)?.iter().zip(from).map(|(p, y)| (class, *p, *y)));
         }
         self.copies(&next);
         self.line(format_args!("add.s64 {var}, {var}, {step};"));
@@ -69,12 +69,12 @@ impl Emitter<'_> {
         self.since = before.join(&self.order.turned(l, &turn));
         for c in &l.carried {
             // What a turn would begin with is what the loop ends with.
-            self.names[c.result.index()] = Some(self.words(c.param)?);
+            self.names[c.result.index()] = self.names[c.param.index()];
         }
         Ok(())
     }
 
-    fn if_(&mut self, i: &If) -> Emitted<()> {
+    fn if_(&mut self, i: &'a If) -> Emitted<()> {
         let (otherwise, exit) = (self.label(), self.label());
         let (a, b) = (self.operand(i.a)?, self.operand(i.b)?);
         let a = match i.a {
@@ -82,13 +82,13 @@ impl Emitter<'_> {
             Operand::Imm(_) => {
                 let q = self.fresh(Kind::Quad);
                 self.line(format_args!("mov.b64 {q}, {a};"));
-                q
+                Text::Name(q)
             }
         };
         let mut results = Vec::new();
         for y in &i.yields {
             self.define(y.0)?;
-            results.push((self.class(y.0)?, self.words(y.0)?));
+            results.push((self.class(y.0)?, self.words(y.0)?.to_vec()));
         }
         let test = self.fresh(Kind::Predicate);
         self.line(format_args!("setp.{}.s64 {test}, {a}, {b};", condition(i.cmp)));
@@ -108,20 +108,20 @@ impl Emitter<'_> {
         let _ = writeln!(self.text, "{exit}:");
         self.since = then.join(&std::mem::take(&mut self.since));
         for (y, (_, name)) in i.yields.iter().zip(results) {
-            self.names[y.0.index()] = Some(name);
+            self.call(y.0, &name);
         }
         Ok(())
     }
 
     fn branch(
         &mut self,
-        body: &[Stmt],
-        results: &[(Class, Vec<String>)],
+        body: &'a [Stmt],
+        results: &[(Class, Vec<Name>)],
         yields: impl Iterator<Item = Reg>,
     ) -> Emitted<()> {
         self.block(body)?;
         for ((class, to), from) in results.iter().zip(yields) {
-            for (to, from) in to.iter().zip(self.words(from)?) {
+            for (to, from) in to.iter().zip(self.words(from)?.to_vec()) {
                 self.line(format_args!("mov.{} {to}, {from};", mov(*class)));
             }
         }
@@ -129,19 +129,18 @@ impl Emitter<'_> {
     }
 
     /// Moves that happen at once: what one writes, another may read.
-    fn copies(&mut self, list: &[(Class, String, String)]) {
-        let list: Vec<_> = list.iter().filter(|(_, to, from)| to != from).cloned().collect();
-        let clash = list.iter().any(|(_, to, _)| list.iter().any(|(_, _, from)| from == to));
-        let mut from: Vec<String> = list.iter().map(|(_, _, from)| from.clone()).collect();
-        if clash {
-            for ((class, ..), from) in list.iter().zip(&mut from) {
+    fn copies(&mut self, list: &[(Class, Name, Name)]) {
+        let mut list: Vec<_> = list.iter().filter(|(_, to, from)| to != from).copied().collect();
+        let written: HashSet<Name> = list.iter().map(|(_, to, _)| *to).collect();
+        if list.iter().any(|(.., from)| written.contains(from)) {
+            for (class, _, from) in &mut list {
                 let saved = self.fresh((*class).into());
                 self.line(format_args!("mov.{} {saved}, {from};", mov(*class)));
                 *from = saved;
             }
         }
-        for ((class, to, _), from) in list.iter().zip(from) {
-            self.line(format_args!("mov.{} {to}, {from};", mov(*class)));
+        for (class, to, from) in list {
+            self.line(format_args!("mov.{} {to}, {from};", mov(class)));
         }
     }
 }

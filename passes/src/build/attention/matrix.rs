@@ -43,7 +43,7 @@ const FEWER: usize = 128;
 const BLOCKS: usize = 4;
 
 /// Rows of a sequence from which on they are rows of a matrix, too.
-const MANY: i64 = 16;
+pub(super) const MANY: i64 = 16;
 
 /// How weights above all others are smaller than 1: of f16, whose exponents end soon.
 const SHIFT: f64 = 15.0;
