@@ -164,6 +164,10 @@ impl Lower<'_> {
                 Ok(())
             }
             Some(Space::Scratch) => {
+                if let Some(place) = self.shared(v, expr)? {
+                    self.places.insert(v, place);
+                    return Ok(());
+                }
                 let at = self.scratch_tile(v);
                 self.fill_scratch(v, expr, load, at)?;
                 self.places.insert(v, Place::Scratch(at));
@@ -408,6 +412,9 @@ impl Lower<'_> {
         at: &[Coord],
         lanes: LaneDim,
     ) -> Result<Reg> {
+        if let Some(x) = self.looked_up(v, at, lanes)? {
+            return Ok(x);
+        }
         match expr {
             Expr::Fill(x) => {
                 let elem = self.elem(v);

@@ -83,6 +83,7 @@ pub fn lower(
         later: vec![],
         notes: vec![],
         fragments: crate::tile::fragments::fragments(kernel, choice.target),
+        tables: BTreeMap::new(),
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
@@ -167,6 +168,8 @@ struct Lower<'a> {
     notes: Vec<String>,
     /// Tiles that lie as matrix instructions want them.
     fragments: BTreeMap<Value, LaneBits>,
+    /// What expressions of a code are for each code.
+    tables: BTreeMap<Value, Reg>,
 }
 
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.

@@ -32,6 +32,10 @@ pub struct Sim {
     pub limit: Option<u64>,
     /// Of each entry, the lines that some lane executed.
     pub reached: BTreeMap<String, BTreeSet<u32>>,
+    /// Of each entry, the lines whose guard kept some lane from it.
+    pub held: BTreeMap<String, BTreeSet<u32>>,
+    /// Warps of a launch, if not as many as its owner says.
+    pub workers: Option<usize>,
 }
 
 /// Findings told of one launch.
@@ -126,6 +130,7 @@ impl Device for Sim {
         self.decided |= report.depends.is_some();
         let reached = self.reached.entry(name.clone()).or_default();
         reached.extend(&report.statistics.reached);
+        self.held.entry(name.clone()).or_default().extend(&report.statistics.held);
         self.lines.extend(report.statistics.lines.into_values());
         if report.findings.is_empty() {
             return Ok(());
