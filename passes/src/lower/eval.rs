@@ -152,6 +152,9 @@ impl Lower<'_> {
         match self.kernel.values[v].ty.space {
             None => Err(self.no(format!("the unplaced value `{}`", self.kernel.values[v].name))),
             Some(Space::Inline) => {
+                if matches!(expr, Expr::Dot { .. }) {
+                    self.later.push(v);
+                }
                 self.places.insert(v, Place::Inline(load));
                 Ok(())
             }
@@ -697,6 +700,9 @@ impl Lower<'_> {
             };
         }
         if (from, to) == (Dtype::F16, Dtype::F32) {
+            if let Some(x) = self.half_of_word(a, at, lanes)? {
+                return Ok(x);
+            }
             if let Some(x) = self.converted_load(a, at, lanes)? {
                 return Ok(x);
             }

@@ -84,6 +84,7 @@ pub fn lower(
         depth: 0,
         born: BTreeMap::new(),
         hints: vec![],
+        later: vec![],
         notes: vec![],
         fragments: crate::tile::fragments::fragments(kernel, choice.target),
         tables: BTreeMap::new(),
@@ -193,6 +194,8 @@ struct Lower<'a> {
     born: BTreeMap<Value, usize>,
     /// Hints of this block whose tiles' loads are still to come: tensor, tile, level.
     hints: Vec<(String, TileRef, u8)>,
+    /// Products that are computed beside the next one.
+    later: Vec<Value>,
     /// What the engine of products chose, once a product.
     notes: Vec<String>,
     /// Tiles that lie as matrix instructions want them.
