@@ -137,9 +137,6 @@ fn mov(class: Class) -> &'static str {
 struct Own {
     lane: String,
     lane64: String,
-    /// Twice and four times the lane.
-    lane2: String,
-    lane4: String,
     /// Whether this is lane 0.
     first: String,
     worker: String,
@@ -183,7 +180,7 @@ struct Emitter<'a> {
     /// Address of this lane's element by base and bytes of an element, or bytes from it that the lane has, in the blocks
     /// that are open.
     addresses: Vec<HashMap<Place, String>>,
-    /// The lane times the bytes of an element, where those are more than four.
+    /// The lane times the bytes of an element.
     wider: HashMap<usize, String>,
     /// What the blocks that are open do at their next wait.
     later: Vec<String>,
@@ -269,8 +266,8 @@ impl Emitter<'_> {
     /// Lane, worker and what is left to do for warps beyond the last worker.
     fn prologue(&mut self) {
         let [tid, lane, warp, block, worker] = std::array::from_fn(|_| self.fresh(Kind::Word));
-        let quads: [String; 6] = std::array::from_fn(|_| self.fresh(Kind::Quad));
-        let [lane64, lane2, lane4, number, count, first_of_block] = quads;
+        let quads: [String; 4] = std::array::from_fn(|_| self.fresh(Kind::Quad));
+        let [lane64, number, count, first_of_block] = quads;
         let [first, none] = std::array::from_fn(|_| self.fresh(Kind::Predicate));
         let warps = self.block.workers;
         self.line(format_args!("mov.u32 {tid}, %tid.x;"));
@@ -284,11 +281,9 @@ impl Emitter<'_> {
         self.line(format_args!("@{none} exit;"));
         self.line(format_args!("mul.wide.u32 {first_of_block}, {block}, {warps};"));
         self.line(format_args!("cvt.u64.u32 {lane64}, {lane};"));
-        self.line(format_args!("shl.b64 {lane2}, {lane64}, 1;"));
-        self.line(format_args!("shl.b64 {lane4}, {lane64}, 2;"));
         self.line(format_args!("setp.eq.u32 {first}, {lane}, 0;"));
         let (worker, block) = (number, first_of_block);
-        self.own = Own { lane, lane64, lane2, lane4, first, worker, block };
+        self.own = Own { lane, lane64, first, worker, block };
         self.head = std::mem::take(&mut self.text);
     }
 
@@ -379,6 +374,13 @@ impl Emitter<'_> {
     }
 
     fn if_(&mut self, i: &If) -> Emitted<()> {
+        if let Some(holds) = self.order.places().decided(i) {
+            self.block(if holds { &i.then } else { &i.otherwise })?;
+            for (result, a, b) in &i.yields {
+                self.names[result.index()] = Some(self.words(if holds { *a } else { *b })?);
+            }
+            return Ok(());
+        }
         let (otherwise, exit) = (self.label(), self.label());
         let (a, b) = (self.operand(i.a)?, self.operand(i.b)?);
         let a = match i.a {
@@ -452,6 +454,23 @@ impl Emitter<'_> {
     fn inst(&mut self, inst: &Inst) -> Emitted<()> {
         if self.order.step(inst, &mut self.since) {
             self.line(format_args!("bar.warp.sync -1;"));
+        }
+        if let Some(def) = inst.def {
+            let places = self.order.places();
+            let known = self.rows.contains_key(&inst.op);
+            if known && !places.needed(def) && inst.op.memory().is_none() {
+                return Ok(());
+            }
+            if let Some(same) = places.same(inst) {
+                // It is there already.
+                self.names[def.index()] = Some(self.words(same)?);
+                return Ok(());
+            }
+            if let Some(x) = places.constant(def) {
+                let d = self.define(def)?;
+                self.line(format_args!("mov.b32 {d}, 0x{x:08X};"));
+                return Ok(());
+            }
         }
         let imm = match inst.uses.last() {
             Some(Operand::Imm(x)) => Some(*x),
@@ -654,7 +673,7 @@ impl Emitter<'_> {
         if let (Op::GatherPart(_) | Op::Scatter(_), Some(Operand::Reg(mask))) =
             (&inst.op, inst.uses.last())
         {
-            if self.order.always(*mask) {
+            if self.order.places().always(*mask) {
                 // All lanes, without asking each.
                 template = template.split_once(' ').map_or(template, |(_, rest)| rest);
             } else if let Some(def) = inst.def {
@@ -664,9 +683,11 @@ impl Emitter<'_> {
             }
         }
         let whole;
-        if let (Op::Async(AsyncOp::Copy(_)), Some(bytes)) = (&inst.op, inst.uses.last()) {
+        if let (Op::Async(AsyncOp::Copy(_)), Some(Operand::Reg(bytes))) =
+            (&inst.op, inst.uses.last())
+        {
             // Every lane copies or writes zeros; every lane copies.
-            let (natural, positive) = self.order.natural(*bytes);
+            let (natural, positive) = self.order.places().natural(*bytes);
             let told =
                 [("setp.ge.s32 <p0>", "@<p0> ", natural), ("setp.gt.s32 <p1>", "@<p1> ", positive)];
             let told = told.iter().filter(|(.., known)| *known);
@@ -695,8 +716,6 @@ impl Emitter<'_> {
         }
         let by = match size {
             1 => self.own.lane64.clone(),
-            2 => self.own.lane2.clone(),
-            4 => self.own.lane4.clone(),
             _ => self.lane_times(size),
         };
         let address = self.fresh(Kind::Quad);
