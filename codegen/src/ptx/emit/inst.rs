@@ -29,6 +29,23 @@ impl<'a> Emitter<'a> {
         if self.order.step(inst, &mut self.since) {
             self.line(format_args!("bar.warp.sync -1;"));
         }
+        if let Some(def) = inst.def {
+            let places = self.order.places();
+            let known = self.rows.contains_key(&inst.op);
+            if known && !places.needed(def) && inst.op.memory().is_none() {
+                return Ok(());
+            }
+            if let Some(same) = places.same(inst) {
+                // It is there already.
+                self.names[def.index()] = self.names[same.index()];
+                return Ok(());
+            }
+            if let Some(x) = places.constant(def) {
+                let d = self.define(def)?;
+                self.line(format_args!("mov.b32 {d}, 0x{x:08X};"));
+                return Ok(());
+            }
+        }
         let imm = match inst.uses.last() {
             Some(Operand::Imm(x)) => Some(*x),
             Some(Operand::Reg(_)) | None => None,
@@ -225,7 +242,7 @@ impl<'a> Emitter<'a> {
         if let (Op::GatherPart(_) | Op::Scatter(_), Some(Operand::Reg(mask))) =
             (&inst.op, inst.uses.last())
         {
-            if self.order.always(*mask) {
+            if self.order.places().always(*mask) {
                 // All lanes, without asking each.
                 template = template.split_once(' ').map_or(template, |(_, rest)| rest);
             } else if let Some(def) = inst.def {
@@ -235,8 +252,10 @@ impl<'a> Emitter<'a> {
                 }
             }
         }
-        if let (Op::Async(AsyncOp::Copy(_)), Some(bytes)) = (&inst.op, inst.uses.last()) {
-            given.known = self.order.natural(*bytes).into();
+        if let (Op::Async(AsyncOp::Copy(_)), Some(Operand::Reg(bytes))) =
+            (&inst.op, inst.uses.last())
+        {
+            given.known = self.order.places().natural(*bytes).into();
         }
         let (now, later) = template.split_once(LATER).unwrap_or((template, ""));
         self.fill(now, &mut given).ok_or_else(|| self.broken(inst))?;
@@ -259,8 +278,6 @@ impl<'a> Emitter<'a> {
         }
         let by = match size {
             1 => self.own.lane64,
-            2 => self.own.lane2,
-            4 => self.own.lane4,
             _ => self.lane_times(size),
         };
         let address = self.fresh(Kind::Quad);
