@@ -22,12 +22,14 @@ fn formats(name: &str) -> Option<&'static Format> {
 fn sample() -> Artifact {
     let packing = Packing {
         elem: Dtype::Code(4),
+        trits: false,
         lanes: 4,
         group: 32,
         scale: Some(Dtype::F16),
         min: Some(Dtype::F32),
         zeros: None,
         zero: -8,
+        inner: None,
     };
     let tensor = |name: &str, role, elem, store| Tensor {
         name: name.into(),

@@ -9,7 +9,9 @@ mod affine;
 pub(crate) mod dot;
 mod eval;
 mod field;
+mod packed;
 mod rows;
+mod trits;
 mod unpack;
 
 use crate::Choice;

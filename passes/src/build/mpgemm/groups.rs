@@ -6,6 +6,7 @@
 //! | `zeros`, one a group | bytes: `dot - zeros * sum(aq)`, exact in f32; floats: `code - zeros` |
 //! | `min`, one a group | `+ min * sum of a` |
 //! | `scale`, one a group | multiplies the sum of all steps of the group |
+//! | `inner`, some a group | integers: multiply the dots and the sums of `aq` before these are floats |
 
 use super::{Builder, Product, Weight};
 use kgen_ir::{
@@ -28,9 +29,11 @@ pub(super) struct Tile<'a> {
 impl Tile<'_> {
     pub fn sum(&self, b: &mut Builder, integer: bool) -> Value {
         let groups = Extent::from(self.product.k.div_ceil(self.packing.group));
+        let fixed = self.packing.is_fixed();
         let start = b.fill(0.0, Dtype::F32, &[self.tokens, self.weight.rows]);
         b.for_each("g", (Extent::Lit(0), groups, 1), &[("acc", start)], |b, acc| {
             vec![match integer {
+                true if fixed => self.fixed_group(b, acc[0]),
                 true => self.integer_group(b, acc[0]),
                 false => self.float_group(b, acc[0]),
             }]
@@ -147,8 +150,24 @@ impl Tile<'_> {
         let rows = self.activation_rows();
         let along = vec![Slice::point(place.clone()), rows.clone(), Slice::range(0, step)];
         let x = b.load("x", "aq", Dtype::I8, along, false);
-        let at = vec![Slice::point(place.clone()), rows, Slice::range(0, 1)];
-        (x, w, b.load("z", "az", Dtype::I32, at, false))
+        let z = self.activation_sum(b, place, 0, step);
+        (x, w, z)
+    }
+
+    /// The sum of so many activations of a step.
+    fn activation_sum(&self, b: &mut Builder, place: &Extent, first: usize, count: usize) -> Value {
+        let summed = self.product.summed;
+        let mut all = None;
+        for part in first / summed..(first + count) / summed {
+            let rows = self.activation_rows();
+            let at = vec![Slice::point(place.clone()), rows, Slice::range(part, 1)];
+            let z = b.load("z", "az", Dtype::I32, at, false);
+            all = Some(match all {
+                None => z,
+                Some(all) => b.binary("z_all", Binary::Add, all, z),
+            });
+        }
+        all.unwrap_or_else(|| b.fill(0.0, Dtype::I32, &[self.tokens, 1]))
     }
 
     /// What products begin with, for the sums of the bytes of the activations.
@@ -171,6 +190,85 @@ impl Tile<'_> {
     fn activation_scale(&self, b: &mut Builder, place: &Extent) -> Value {
         let at = vec![Slice::point(place.clone()), self.activation_rows(), Slice::range(0, 1)];
         b.load("sx", "as", Dtype::F32, at, false)
+    }
+
+    /// A group whose steps stand each in their own way: all of them, one after the other. Inner scales multiply
+    /// integers, and their sum is a float once a step.
+    fn fixed_group(&self, b: &mut Builder, acc: Value) -> Value {
+        let (step, group) = (self.product.step, self.packing.group);
+        let steps = group / step;
+        let inner = self.packing.inner.as_ref();
+        let each = inner.map_or(step, |i| i.group.min(step));
+        let more = |b: &mut Builder, name: &str, sum: Option<Value>, x: Value| match sum {
+            None => Some(x),
+            Some(sum) => Some(b.binary(name, Binary::Add, sum, x)),
+        };
+        let sw = self.scale(b);
+        let sm = self.packing.min.map(|elem| self.level(b, Part::Min, elem));
+        let mut acc = acc;
+        for s in 0..steps {
+            let place = b.var("g") * steps + s;
+            self.hint(b, s * step);
+            let (mut dots, mut sums) = (None, None);
+            for first in (0..step).step_by(each) {
+                let k = b.var("g") * group + (s * step + first);
+                let w0 = self.codes(b, &k, each);
+                let w = b.convert("wb", w0, Dtype::U8);
+                let along = vec![
+                    Slice::point(place.clone()),
+                    self.activation_rows(),
+                    Slice::range(first, each),
+                ];
+                let x = b.load("x", "aq", Dtype::I8, along, false);
+                let z = self.activation_sum(b, &place, first, each);
+                let start = self.start(b, z);
+                let mut dot = b.dot("d", x, w, true, start);
+                if let Some(inner) = inner {
+                    let number = (s * step + first) / inner.group;
+                    let factor = self.inner(b, Part::InnerScale, inner.signed(), number);
+                    dot = b.binary("scaled", Binary::Mul, dot, factor);
+                    if inner.min.is_some() {
+                        let factor = self.inner(b, Part::InnerMin, Dtype::U8, number);
+                        let min = b.binary("min_all", Binary::Mul, factor, z);
+                        sums = more(b, "mins", sums, min);
+                    }
+                }
+                dots = more(b, "dots", dots, dot);
+            }
+            // Scales and mins meet before they are added to what is much larger.
+            let mut sum = None;
+            for (all, factor) in [(dots, Some(sw)), (sums, sm)] {
+                let (Some(all), Some(factor)) = (all, factor) else { continue };
+                let f = b.convert("f", all, Dtype::F32);
+                let product = b.binary("product", Binary::Mul, f, factor);
+                sum = more(b, "step", sum, product);
+            }
+            let Some(sum) = sum else { continue };
+            let sx = self.activation_scale(b, &place);
+            let product = b.binary("whole", Binary::Mul, sum, sx);
+            acc = b.binary("sum", Binary::Add, acc, product);
+        }
+        acc
+    }
+
+    /// Inner factors of group `g`, one a weight row, as integers.
+    fn inner(&self, b: &mut Builder, part: Part, elem: Dtype, number: usize) -> Value {
+        let count = self.packing.inner.as_ref().map_or(1, |i| self.packing.group / i.group);
+        let at = vec![Slice::range(b.var("g") * count + number, 1), self.weight_rows()];
+        let x = b.load(part.name(), &self.weight.part(part), elem, at, false);
+        b.convert(&format!("{}_i", part.name()), x, Dtype::I32)
+    }
+
+    /// Asks for the codes of a later group, a step at a time: all at once they would wait for each other.
+    fn hint(&self, b: &mut Builder, first: usize) {
+        let Ok(bytes) = self.packing.group_stride() else { return };
+        let ahead = self.product.choice.schedule.ahead << 10;
+        if ahead == 0 || bytes == 0 {
+            return;
+        }
+        let later = (b.var("g") + ahead.div_ceil(bytes)) * self.packing.group + first;
+        let at = vec![self.weight_rows(), Slice::range(later, self.product.step)];
+        b.prefetch(&self.weight.part(Part::Codes), at);
     }
 
     /// Product of bytes over one step of activations, the sum of their codes, their scale.

@@ -26,6 +26,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     format::{pack::Packing, parts::Parts},
+    machine::Op,
     op::{
         self, Code, CodeLayout, Codes, Compute, Dim, Group, MpGemm, Storage, expr::Expr, tensors,
     },
@@ -50,6 +51,12 @@ const SHARED: usize = 12;
 /// Steps for which it pays: shorter ones lose more to their scales and to sums in scratch (a fifth, in groups of 32).
 const LONG: usize = 64;
 
+/// Blocks of lanes of a tile whose groups are written out, step after step: more of them are too much code.
+const FIXED: usize = 2;
+
+/// Bytes of a table that one instruction looks up.
+const TABLE: usize = 64;
+
 #[derive(Clone)]
 struct Product<'a> {
     op: &'a MpGemm,
@@ -69,7 +76,8 @@ struct Product<'a> {
     steps: usize,
     /// Activations that share a scale when rounded: a step, or as many as share a scale of the weight.
     share: usize,
-    /// `az` is the sum of a step's codes times this.
+    /// `az` is the sum of so many codes, which divide a step, times `times`.
+    summed: usize,
     times: i32,
     weights: Vec<Weight>,
     /// Why an expression cannot be built.
@@ -145,6 +153,8 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         let lanes = choice.target.lanes;
         let blocks = n.div_ceil(lanes);
         let wanted = (choice.schedule.rows / lanes).max(1);
+        let fixed = matches!(&kind, Kind::Codes { packing, .. } if packing.is_fixed());
+        let wanted = if fixed { wanted.min(FIXED) } else { wanted };
         let per_task = (1..=wanted).rev().find(|r| blocks.is_multiple_of(*r)).unwrap_or(1);
         weights.push(Weight { name: w.name.clone(), n, first, rows: per_task * lanes, kind });
         first += n;
@@ -165,6 +175,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
             return Err(choice.unsupported(what, "groups of 32, 64 or 128, or `per = \"token\"`"));
         }
     }
+    let summed = packings().map(Packing::summed).min().unwrap_or(1).min(step);
     let widest = packings().map(|p| k.next_multiple_of(p.group)).max().unwrap_or(k);
     // With one zero point for all, the sums are stored as products begin with them.
     let zeros: BTreeSet<Option<i32>> =
@@ -175,7 +186,8 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     };
     let integer = packings().next().is_some();
     // Scales that stay the same over a group of the weight: its sums are integers to the end.
-    let groups: BTreeSet<usize> = packings().map(|p| p.group).collect();
+    let groups: BTreeSet<usize> =
+        packings().map(|p| if p.inner.is_some() { p.step() } else { p.group }).collect();
     let same = match given {
         Some((Group::Row | Group::Tensor, _)) => true,
         Some((Group::K(g), _)) => groups.iter().all(|group| (g as usize).is_multiple_of(*group)),
@@ -192,6 +204,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         ));
     }
     let bytes = packings().count() == weights.len() && experts == Experts::None && step >= LONG;
+    let bytes = bytes && packings().all(|p| !p.is_fixed());
     let mut product = Product {
         op: g,
         symbols: program.symbols.clone(),
@@ -205,6 +218,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         step,
         steps: widest / step,
         share,
+        summed,
         times,
         weights,
         failed: RefCell::new(None),
@@ -265,8 +279,15 @@ fn kind(
                 "`{ format = \"int8\", per = \"row\", scale = \"f32\" }`",
             ));
         }
+        // Tables of digits are of 64 bytes.
         Storage::Block(format) => {
-            (Form::Blocks(w.name.clone()), Packing::for_format(format, lanes)?)
+            let tables =
+                [Op::PermuteBytes, Op::Affine].iter().all(|op| choice.target.row(op).is_some());
+            let packing = match integer {
+                true => Packing::dense(format, lanes, tables && lanes == TABLE / 4)?,
+                false => Packing::for_format(format, lanes)?,
+            };
+            (Form::Blocks(w.name.clone()), packing)
         }
         Storage::Codes(codes) => {
             if let Code::Codebook(_) = codes.code {
@@ -384,7 +405,7 @@ impl<'a> Product<'a> {
             let mut b = self.kernel("product_one", first);
             b.scratch("aq", Dtype::I8, &[self.steps, 1, self.step]);
             b.scratch("as", Dtype::F32, &[self.steps, 1, 1]);
-            b.scratch("az", Dtype::I32, &[self.steps, 1, 1]);
+            b.scratch("az", Dtype::I32, &[self.steps, 1, self.step / self.summed]);
             self.quantise(&mut b, &Extent::Lit(0), false);
             self.tasks(&mut b, true);
             let one = b.finish();
@@ -403,7 +424,7 @@ impl<'a> Product<'a> {
         let rounded = [
             work("aq", Dtype::I8, self.step),
             work("as", Dtype::F32, 1),
-            work("az", Dtype::I32, 1),
+            work("az", Dtype::I32, self.step / self.summed),
         ];
         program.buffers.extend(rounded.iter().cloned());
         let params = [sources, rounded.to_vec()].concat();
@@ -487,8 +508,10 @@ impl<'a> Product<'a> {
 
     /// Tasks of row tiles for every weight; `one`: there is one activation row.
     fn tasks(&self, b: &mut Builder, one: bool) {
-        let chunk = self.choice.schedule.chunk;
         for unit in self.units() {
+            // As many rows as the schedule says, in smaller tiles.
+            let chunk =
+                self.choice.schedule.chunk * (self.choice.schedule.rows / unit[0].rows).max(1);
             let (rows, tiles) = (unit[0].rows, unit[0].n.div_ceil(unit[0].rows));
             let column = |tile: Extent| tile * rows;
             match self.experts {
@@ -684,6 +707,11 @@ impl Weight {
             true => part(Part::Zeros, elem, [groups, rows]),
             false => part(Part::RowZeros, elem, [rows, groups]),
         }));
+        if let Some(inner) = &packing.inner {
+            let inners = groups * (packing.group / inner.group);
+            list.push(part(Part::InnerScale, inner.signed(), [inners, rows]));
+            list.extend(inner.min.map(|_| part(Part::InnerMin, Dtype::U8, [inners, rows])));
+        }
         list
     }
 

@@ -74,12 +74,24 @@ impl Product<'_> {
             vec![Slice::point(s.clone()), Slice::range(i.clone(), 1), Slice::range(0, width)]
         };
         b.store("aq", place(self.step), q, false);
-        let wide = b.convert("wide", q, Dtype::I32);
-        let sum = b.reduce("sum", Reduce::Sum, wide, 1);
-        let factor = b.fill(f64::from(self.times), Dtype::I32, &[1, 1]);
-        let z = b.binary("z", Binary::Mul, sum, factor);
         b.store("as", place(1), scale, false);
-        b.store("az", place(1), z, false);
+        for part in 0..self.step / self.summed {
+            let at = |first: usize, count: usize| {
+                let [s, i] = [Slice::point(s.clone()), Slice::range(i.clone(), 1)];
+                vec![s, i, Slice::range(first, count)]
+            };
+            let q = match self.step == self.summed {
+                true => q,
+                false => {
+                    b.load("part", "aq", Dtype::I8, at(part * self.summed, self.summed), false)
+                }
+            };
+            let wide = b.convert("wide", q, Dtype::I32);
+            let sum = b.reduce("sum", Reduce::Sum, wide, 1);
+            let factor = b.fill(f64::from(self.times), Dtype::I32, &[1, 1]);
+            let z = b.binary("z", Binary::Mul, sum, factor);
+            b.store("az", at(part, 1), z, false);
+        }
     }
 
     /// Row `i` of the activations. A NaN or an infinity makes the scale of its step NaN, and so every result of its
