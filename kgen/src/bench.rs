@@ -3,7 +3,7 @@
 use crate::{Error, device::Cpu, inputs};
 use kgen_ir::{
     extent::Dims,
-    op::{Kind, Op},
+    op::{Kind, Mask, Op},
     tensor::Tensor,
 };
 use kgen_runtime::{
@@ -53,6 +53,12 @@ impl Measured {
     }
 }
 
+/// Another implementation, timed in the same rounds.
+pub trait Beside {
+    /// Seconds of one use, told after one pass over its copies.
+    fn turn(&mut self) -> Result<f64, String>;
+}
+
 /// `reps` rounds; each runs every copy of the tensors once, beside a reading of the roof.
 pub fn measure(
     cpu: &Cpu,
@@ -60,8 +66,21 @@ pub fn measure(
     op: &Op,
     dims: &Dims,
     roof: &Roof,
-    (reps, seed): (usize, u64),
+    how: (usize, u64),
 ) -> Result<Measured, Error> {
+    measure_beside(cpu, module, op, dims, roof, how, &mut []).map(|(m, _)| m)
+}
+
+/// The same; each round gives every other implementation a turn, and a median of its seconds or its reason comes back.
+pub fn measure_beside(
+    cpu: &Cpu,
+    module: &Arc<Module>,
+    op: &Op,
+    dims: &Dims,
+    roof: &Roof,
+    (reps, seed): (usize, u64),
+    others: &mut [&mut dyn Beside],
+) -> Result<(Measured, Vec<Result<f64, String>>), Error> {
     let tensors = inputs::complete(op, dims, &BTreeMap::new(), seed)?;
     let expected = inputs::sampled(op, dims, &tensors, seed)?;
     let bytes: usize = tensors.values().map(|t| t.bytes.len()).sum();
@@ -73,6 +92,11 @@ pub fn measure(
     let wrong = |e: kgen_runtime::tensors::Error| Error::Unavailable(e.to_string());
     let mut times = Vec::new();
     let mut roofs = Vec::new();
+    let mut theirs: Vec<Result<Vec<f64>, String>> = others
+        .iter_mut()
+        // The first turn is theirs alone: it may still be loading.
+        .map(|o| o.turn().map(|_| Vec::new()))
+        .collect();
     warm(cpu.workers());
     let before = Load::now();
     for _ in 0..reps.max(1) {
@@ -82,24 +106,49 @@ pub fn measure(
             s.run(cpu.workers()).map_err(wrong)?;
         }
         times.push(start.elapsed().as_secs_f64() / copies as f64);
+        for (other, seconds) in others.iter_mut().zip(&mut theirs) {
+            if let Ok(list) = seconds {
+                match other.turn() {
+                    Ok(turn) => list.push(turn),
+                    Err(reason) => *seconds = Err(reason),
+                }
+            }
+        }
     }
-    let other_cpu =
-        before.zip(Load::now()).map(|(before, after)| after.other(&before, cpu.workers().count()));
+    // What rivals use of the machine is not ours to refuse.
+    let load = before.zip(Load::now()).filter(|_| theirs.iter().all(Result::is_err));
+    let other_cpu = load.map(|(before, after)| after.other(&before, cpu.workers().count()));
     let outputs = sessions[0].outputs().map_err(wrong)?;
     let error_ratio = worst(&expected, &outputs)?;
-    let median = middle(&mut times);
+    let written: usize = outputs.values().map(|t| t.bytes.len()).sum();
+    let mut m = summary(&mut times, &mut roofs, bytes + written, op, dims, error_ratio);
+    m.other_cpu = other_cpu;
+    let medians = theirs.into_iter().map(|r| r.map(|mut list| middle(&mut list)));
+    Ok((m, medians.collect()))
+}
+
+/// What seconds of runs, and bytes a second of a roof beside each, come to.
+pub(crate) fn summary(
+    times: &mut [f64],
+    roofs: &mut [f64],
+    bytes: usize,
+    op: &Op,
+    dims: &Dims,
+    error_ratio: f64,
+) -> Measured {
+    let median = middle(times);
     let spread = times[times.len() * 3 / 4] - times[times.len() / 4];
-    Ok(Measured {
+    Measured {
         median,
         min: times[0],
         ci95: 1.57 * spread / (times.len() as f64).sqrt(),
         reps: times.len(),
-        bytes: bytes + outputs.values().map(|t| t.bytes.len()).sum::<usize>(),
+        bytes,
         flops: flops(&op.kind, dims),
-        roof: middle(&mut roofs),
-        other_cpu,
+        roof: middle(roofs),
+        other_cpu: None,
         error_ratio,
-    })
+    }
 }
 
 fn middle(list: &mut [f64]) -> f64 {
@@ -125,13 +174,17 @@ pub fn worst(
     Ok(worst)
 }
 
-/// Multiply and add are two.
-fn flops(kind: &Kind, dims: &Dims) -> f64 {
+/// Multiply and add are two; keys that a mask hides are not multiplied.
+pub fn flops(kind: &Kind, dims: &Dims) -> f64 {
     let size = |n: &str| dims.scalars.get(n).copied().unwrap_or(1) as f64;
     match kind {
         Kind::Attention(a) => {
-            let rows = size("b") * size("m") * a.q.heads as f64;
-            2.0 * rows * (a.q.dim + a.kv.v_dim) as f64 * size("n")
+            let (m, n) = (size("m"), size("n"));
+            // The last row stands at the last key.
+            let causal = a.segments.iter().all(|s| matches!(s.mask, Mask::Causal));
+            let rows = (0..m as u64).map(|i| n - m + 1.0 + i as f64);
+            let seen = if causal { rows.map(|x| x.clamp(0.0, n)).sum() } else { m * n };
+            2.0 * size("b") * a.q.heads as f64 * (a.q.dim + a.kv.v_dim) as f64 * seen
         }
         Kind::MpGemm(g) => {
             let n: i64 = g.w.iter().map(|w| w.n).sum();

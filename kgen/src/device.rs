@@ -16,6 +16,7 @@ use kgen_runtime::{
     pool::{Pool, Workers},
     tensors::Session,
 };
+use kgen_sim::ptx::Order;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The artifact's code, loaded. With `perf` among the words of `KGEN_LOG`, Linux' perf is told the names of its kernels.
@@ -36,6 +37,8 @@ pub struct Cpu {
     pub schedule: Schedule,
     pub accesses: Accesses,
     pub guard: Guard,
+    /// With a seed, rows of tensors have places between them.
+    pub spread: Option<u64>,
     /// Where compiled artifacts are kept; `None`: nowhere.
     pub cache: Option<Cache>,
     pool: Pool,
@@ -49,7 +52,7 @@ impl Cpu {
         let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
         let (schedule, accesses) = (Schedule::default_for(target), Accesses::Trusted);
         let guard = Guard::Canaries;
-        Ok(Cpu { target, schedule, accesses, guard, cache: None, pool })
+        Ok(Cpu { target, schedule, accesses, guard, spread: None, cache: None, pool })
     }
 
     /// The same workers for code of another target, which this CPU must be able to run.
@@ -94,7 +97,7 @@ impl Cpu {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Session, Error> {
-        session(module, dims, inputs, self.pool.count(), self.guard)
+        session(module, dims, inputs, self.pool.count(), (self.guard, self.spread))
     }
 
     /// One run on tensors of the op.
@@ -153,12 +156,12 @@ fn prepare(
     Ok(out)
 }
 
-fn session(
+pub(crate) fn session(
     module: &Arc<Module>,
     dims: &Dims,
     inputs: &BTreeMap<String, Tensor>,
     workers: usize,
-    guard: Guard,
+    (guard, spread): (Guard, Option<u64>),
 ) -> Result<Session, Error> {
     let prepared = prepare(module, inputs, guard)?;
     let packed: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
@@ -166,7 +169,8 @@ fn session(
     let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
     let mut dims = dims.clone();
     dims.cores = workers as i64;
-    Session::new(module, &dims, &rest, &prepared, guard).map_err(|e| Error::Input(e.to_string()))
+    let session = Session::spread(module, &dims, &rest, &prepared, guard, spread);
+    session.map_err(|e| Error::Input(e.to_string()))
 }
 
 /// A GPU as its simulator is one: `sim:sm80`.
@@ -178,6 +182,8 @@ pub struct Simulated {
 
 /// Warps of a simulated launch: two blocks of four.
 const WORKERS: usize = 8;
+/// Instructions of warps up to which a case runs in a second order.
+const SHORT: u64 = 1 << 19;
 
 impl Simulated {
     /// The device of that name.
@@ -192,6 +198,9 @@ impl Simulated {
     }
 
     /// Compiles, runs every launch, and gives the outputs; what the sanitiser finds is an error.
+    ///
+    /// Asynchronous work is done as late as is legal. What is short runs once more with warps in any order, and must
+    /// give the same.
     pub fn run(
         &self,
         op: &Op,
@@ -199,17 +208,45 @@ impl Simulated {
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<BTreeMap<String, Tensor>, Error> {
         let made = compile::compile(op, self.target, &self.schedule)?;
-        let module = Module::for_device(&made.artifact);
+        self.run_compiled(&made.artifact, dims, inputs)
+    }
+
+    /// The same of an artifact that is there.
+    pub fn run_compiled(
+        &self,
+        artifact: &Artifact,
+        dims: &Dims,
+        inputs: &BTreeMap<String, Tensor>,
+    ) -> Result<BTreeMap<String, Tensor>, Error> {
+        let module = Module::for_device(artifact);
         let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
-        let mut session = session(&module, dims, inputs, WORKERS, Guard::Canaries)?;
-        session.run_on(&mut Sim::default()).map_err(|e| Error::Unavailable(e.to_string()))?;
-        session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
+        let run = |device: &mut Sim| {
+            let mut session = session(&module, dims, inputs, WORKERS, (Guard::Canaries, None))?;
+            session.run_on(device).map_err(|e| Error::Unavailable(e.to_string()))?;
+            session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
+        };
+        let mut late = Sim::default();
+        let outputs = run(&mut late)?;
+        if late.instructions < SHORT {
+            let seed = late.instructions;
+            let again = run(&mut Sim::new(Order::Random, seed))?;
+            if let Some((name, _)) = outputs.iter().find(|(name, t)| again.get(*name) != Some(t)) {
+                return Err(Error::Unavailable(format!(
+                    "`{name}` depends on the order of the warps"
+                )));
+            }
+        }
+        Ok(outputs)
     }
 }
 
 impl Engine for Simulated {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn several(&self) -> bool {
+        true
     }
 
     fn run(&self, op: &Op, dims: &Dims, inputs: &Tensors) -> Result<Tensors, EngineError> {
@@ -221,7 +258,7 @@ impl Engine for Simulated {
     }
 }
 
-fn refused(e: Error) -> EngineError {
+pub(crate) fn refused(e: Error) -> EngineError {
     match e {
         Error::Unsupported(u) => EngineError::Unsupported(u),
         Error::Usage(_)

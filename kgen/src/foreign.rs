@@ -3,7 +3,7 @@
 use crate::{Error, device};
 use kgen_ir::{
     artifact::{self, Artifact},
-    op::{Op, read},
+    op::{self, Op},
 };
 use kgen_runtime::{artifact::read_dir, module::Module};
 use std::{path::Path, sync::Arc};
@@ -13,9 +13,16 @@ pub fn hash(artifact: &Artifact) -> String {
     artifact::hash(&artifact.manifest.print())
 }
 
-/// The op and the loaded code of a folder. `trust`: `None` refuses, `Some(None)` takes any artifact,
-/// `Some(Some(hash))` that one.
+/// The op and the loaded code of a folder, for this CPU; `trust` as in [`read`].
 pub fn load(dir: &Path, trust: Option<Option<&str>>) -> Result<(Op, Arc<Module>), Error> {
+    let (op, artifact) = read(dir, trust)?;
+    let module = device::open(&artifact)?;
+    Ok((op, module))
+}
+
+/// The op and the artifact of a folder. `trust`: `None` refuses, `Some(None)` takes any artifact,
+/// `Some(Some(hash))` that one.
+pub fn read(dir: &Path, trust: Option<Option<&str>>) -> Result<(Op, Artifact), Error> {
     let artifact =
         read_dir(dir, kgen_ir::format::rows::find).map_err(|e| Error::Input(e.to_string()))?;
     let (found, shown) = (hash(&artifact), dir.display());
@@ -36,7 +43,6 @@ pub fn load(dir: &Path, trust: Option<Option<&str>>) -> Result<(Op, Arc<Module>)
     let text = artifact.files.get("op.toml").ok_or_else(|| {
         Error::Input(format!("{name}: the artifact does not say what it computes; compile it anew"))
     })?;
-    let op = read::read(&name, text).map_err(Error::Report)?;
-    let module = device::open(&artifact)?;
-    Ok((op, module))
+    let op = op::read::read(&name, text).map_err(Error::Report)?;
+    Ok((op, artifact))
 }

@@ -2,6 +2,7 @@
 
 use crate::{Error, sweep, verify};
 use kgen_ir::{
+    diag::did_you_mean,
     dtype::Dtype,
     extent::{Dims, Extent},
     format::Format,
@@ -58,6 +59,25 @@ pub fn dims(
         dims.scalars.entry(s.name.clone()).or_insert(1);
     }
     Ok(dims)
+}
+
+/// That an op has every tensor that a file gives: one that is spelt otherwise would be drawn unseen.
+pub fn known(op: &Op, given: &BTreeMap<String, Tensor>) -> Result<(), Error> {
+    let all = op.tensors();
+    for name in given.keys() {
+        let what = match all.iter().find(|t| t.name == *name) {
+            Some(t) if t.role == Role::In || t.kept => continue,
+            Some(_) => "is an output of it",
+            None => "is none of its tensors",
+        };
+        let inputs = || all.iter().filter(|t| t.role == Role::In || t.kept).map(|t| &*t.name);
+        let help = match did_you_mean(name, inputs()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its inputs are {}", inputs().collect::<Vec<_>>().join(", ")),
+        };
+        return Err(Error::Input(format!("{}: `{name}` {what}; {help}", op.name)));
+    }
+    Ok(())
 }
 
 /// All inputs: those given, checked, and random ones.

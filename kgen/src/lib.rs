@@ -10,6 +10,7 @@ pub mod compile;
 pub mod device;
 mod error;
 pub mod foreign;
+pub mod gpu;
 pub mod header;
 pub mod inputs;
 pub mod kernels;

@@ -149,3 +149,24 @@ fn tensors_of_another_size_or_type_are_named() {
         assert!(told.contains(message), "{case}: {told}");
     }
 }
+
+#[test]
+fn tensors_that_the_op_does_not_have_are_refused() {
+    let op = "op = \"mpgemm\"\nname = \"p\"\nm = \"m\"\nn = 8\nk = 64\na = \"f32\"\nw = \"q8_0\"\nout = \"f32\"\nbias = true\n";
+    for (name, message) in [
+        ("bais", "p: `bais` is none of its tensors; did you mean `bias`?"),
+        (
+            "weights_of_a_layer",
+            "p: `weights_of_a_layer` is none of its tensors; its inputs are a, w, bias",
+        ),
+        ("out", "p: `out` is an output of it; its inputs are a, w, bias"),
+    ] {
+        let given = [(name.to_owned(), Tensor::zeros(Dtype::F32, &[8]))].into();
+        let (code, told, outputs) = run(name, op, &given, &["m=2"]);
+        assert_eq!(code, Some(3), "{name}: {told}");
+        assert!(told.contains(message), "{name}: {told}");
+        assert!(outputs.is_empty(), "{name}");
+    }
+    let bias = [("bias".to_owned(), Tensor::zeros(Dtype::F32, &[8]))].into();
+    assert_eq!(run("bias", op, &bias, &["m=2"]).0, Some(0));
+}

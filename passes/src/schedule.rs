@@ -11,6 +11,7 @@
 //! block = 96       # keys of a prefill tile
 //! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so; 0: never
 //! ahead = 4        # KiB of packed weights ahead; 0: none
+//! softmax = "lazy" # "exact": the maximum moves with every tile; "lazy": where a score exceeds it
 //! ```
 
 use kgen_ir::{
@@ -31,6 +32,27 @@ pub struct Schedule {
     pub heads: usize,
     pub queries: usize,
     pub block: usize,
+    pub softmax: Softmax,
+}
+
+/// When the running maximum of attention moves. The results are the same to rounding of sums.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Softmax {
+    /// At every tile.
+    Exact,
+    /// At tiles with a score above it.
+    Lazy,
+}
+
+impl Softmax {
+    pub const ALL: [Softmax; 2] = [Softmax::Exact, Softmax::Lazy];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Softmax::Exact => "exact",
+            Softmax::Lazy => "lazy",
+        }
+    }
 }
 
 /// Key, what it may be, how to reach it.
@@ -49,6 +71,9 @@ const KEYS: &[Entry] = &[
     ("queries",  0..=1024,    |s| &mut s.queries),
     ("block",    1..=512,     |s| &mut s.block),
 ];
+
+/// The key whose values are words.
+const SOFTMAX: &str = "softmax";
 
 /// Values that the tuner tries.
 #[rustfmt::skip] // one key a row
@@ -87,14 +112,17 @@ impl Schedule {
             ahead: if target.lanes < WIDE || !hints { 0 } else { 4 },
             heads: usize::from(target.lanes >= WIDE && hints),
             // Output, weights, and both tiles stay in the second level of cache.
-            queries: 12 * target.lanes,
+            queries: 24 * target.lanes,
             block: 96,
+            softmax: Softmax::Lazy,
         }
     }
 
     pub fn print(&self) -> String {
         let mut copy = self.clone();
-        KEYS.iter().map(|(key, _, get)| format!("{key} = {}\n", get(&mut copy))).collect()
+        let numbers = KEYS.iter().map(|(key, _, get)| format!("{key} = {}\n", get(&mut copy)));
+        let words = format!("{SOFTMAX} = \"{}\"\n", self.softmax.name());
+        numbers.chain([words]).collect()
     }
 
     /// Every schedule worth a try for `op`, those nearest to the default first: what the tuner walks.
@@ -128,6 +156,15 @@ impl Schedule {
             }
             all = next;
         }
+        if matches!(op.kind, Kind::Attention(_)) {
+            let forms = |(far, schedule): &(f64, Schedule)| {
+                Softmax::ALL.map(|softmax| {
+                    let more = if softmax == schedule.softmax { 0.0 } else { 1.0 };
+                    (far + more, Schedule { softmax, ..schedule.clone() })
+                })
+            };
+            all = all.iter().flat_map(forms).collect();
+        }
         all.sort_by(|a, b| a.0.total_cmp(&b.0));
         all.into_iter().map(|(_, schedule)| schedule).collect()
     }
@@ -143,9 +180,21 @@ impl Schedule {
             Ok(table) => {
                 for (key, value) in table.get_ref() {
                     let word: &str = key.get_ref();
+                    if word == SOFTMAX {
+                        let named = value.get_ref().as_str();
+                        match Softmax::ALL.into_iter().find(|s| Some(s.name()) == named) {
+                            Some(softmax) => schedule.softmax = softmax,
+                            None => wrong.push(Diagnostic::new(
+                                value.span(),
+                                "`softmax` must be \"exact\" or \"lazy\"".to_string(),
+                            )),
+                        }
+                        continue;
+                    }
                     let Some((_, range, get)) = KEYS.iter().find(|(k, _, _)| *k == word) else {
                         let mut d = Diagnostic::new(key.span(), format!("unknown key `{word}`"));
-                        if let Some(near) = did_you_mean(word, KEYS.iter().map(|(k, _, _)| *k)) {
+                        let keys = KEYS.iter().map(|(k, _, _)| *k).chain([SOFTMAX]);
+                        if let Some(near) = did_you_mean(word, keys) {
                             d = d.help(format!("did you mean `{near}`?"));
                         }
                         wrong.push(d);
@@ -186,11 +235,12 @@ mod tests {
         heads: 0,
         queries: 192,
         block: 96,
+        softmax: Softmax::Exact,
     };
 
     #[test]
     fn what_is_printed_parses_to_the_same() {
-        let other = Schedule { keys: 32, chunk: 1, ..BASE };
+        let other = Schedule { keys: 32, chunk: 1, softmax: Softmax::Lazy, ..BASE };
         assert_eq!(Schedule::parse("s", &other.print(), &BASE), Ok(other));
     }
 
@@ -200,5 +250,8 @@ mod tests {
             Schedule::parse("s", "keyz = 3\nrows = 0\nchunk = \"a\"\n", &BASE).unwrap_err();
         assert_eq!(report.list.len(), 3);
         assert!(report.render().contains("did you mean `keys`?"));
+        let report = Schedule::parse("s", "softmax = \"lasy\"\nsoftmx = 1\n", &BASE).unwrap_err();
+        assert!(report.render().contains("must be \"exact\" or \"lazy\""));
+        assert!(report.render().contains("did you mean `softmax`?"));
     }
 }

@@ -16,6 +16,8 @@ pub const ALIGN: usize = 64;
 const HUGE: usize = 2 << 20;
 
 const GUARD: usize = 64;
+/// What stands in memory that nobody wrote.
+pub const POISON: u8 = 0xff;
 const CANARY: u8 = 0xc5;
 
 /// Zeroed memory.
@@ -134,9 +136,9 @@ impl Buffer {
         self.len == 0
     }
 
-    /// Overwrites everything: 0xff is NaN in every float type and -1 in every signed integer.
+    /// Overwrites everything: NaN in every float type and -1 in every signed integer.
     pub fn poison(&mut self) {
-        self.bytes_mut().fill(0xff);
+        self.bytes_mut().fill(POISON);
     }
 
     /// Place of the first changed canary byte, counted from the start of the buffer.

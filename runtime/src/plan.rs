@@ -16,6 +16,7 @@ mod run;
 mod workspace;
 
 pub use bind::{Prepared, View};
+pub use device::{Held, Placed};
 pub use error::PlanError;
 
 use crate::module::Module;

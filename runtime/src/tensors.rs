@@ -6,14 +6,14 @@
 #![allow(unsafe_code)]
 
 use crate::{
-    buffer::{Buffer, BufferError, Guard, Side},
+    buffer::{Buffer, BufferError, Guard, POISON, Side},
     driver::Device,
     module::{Module, hint},
-    plan::{Plan, PlanError, Prepared, View},
+    plan::{Held, Placed, Plan, PlanError, Prepared, View},
     pool::Workers,
 };
 use kgen_ir::{diag::did_you_mean, dtype::Dtype, extent::Dims, tensor::Tensor, tile::Role};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -48,15 +48,17 @@ pub fn run_tensors(
 /// Tensors bound to a plan, to be run many times; it owns their memory.
 pub struct Session {
     plan: Plan,
-    memory: Vec<Held>,
+    memory: Vec<Kept>,
 }
 
-struct Held {
+struct Kept {
     name: String,
     role: Role,
     dtype: Dtype,
     shape: Vec<usize>,
     buffer: Buffer,
+    /// Bytes between neighbours, where rows do not touch.
+    strides: Option<Vec<usize>>,
     /// It holds what the caller gave.
     known: bool,
 }
@@ -69,6 +71,18 @@ impl Session {
         inputs: &BTreeMap<String, Tensor>,
         prepared: &[Arc<Prepared>],
         guard: Guard,
+    ) -> Result<Session, Error> {
+        Session::spread(module, dims, inputs, prepared, guard, None)
+    }
+
+    /// As [`Session::new`], with places between the rows of tensors that belong to nobody: how many, a seed says.
+    pub fn spread(
+        module: &Arc<Module>,
+        dims: &Dims,
+        inputs: &BTreeMap<String, Tensor>,
+        prepared: &[Arc<Prepared>],
+        guard: Guard,
+        seed: Option<u64>,
     ) -> Result<Session, Error> {
         let params = &module.manifest().params;
         for (name, tensor) in inputs {
@@ -95,22 +109,36 @@ impl Session {
                 return Err(Error::Missing(param.name.clone()));
             }
             let (dtype, shape) = input.map_or((param.elem, shape), |t| (t.dtype, t.shape.clone()));
-            let count = shape.iter().try_fold(dtype.bytes().unwrap_or(1), |n, s| n.checked_mul(*s));
-            let bytes = count.ok_or_else(|| PlanError::TooLarge(param.name.clone()))?;
+            let elem = dtype.bytes().unwrap_or(1);
+            let too_large = || PlanError::TooLarge(param.name.clone());
+            let strides = seed.map(|seed| apart(&shape, elem, seed.wrapping_add(i as u64)));
+            let bytes = match &strides {
+                None => shape.iter().try_fold(elem, |n, s| n.checked_mul(*s)),
+                Some(strides) => reach(&shape, elem, strides),
+            };
+            let bytes = bytes.ok_or_else(too_large)?;
             let mut buffer = match guard {
                 Guard::Canaries => Buffer::guarded(bytes)?,
                 Guard::Fences => Buffer::fenced(bytes, Side::of(i + turn as usize))?,
             };
-            match input {
-                Some(tensor) => buffer.bytes_mut().copy_from_slice(&tensor.bytes),
-                None => buffer.poison(),
+            match (input, &strides) {
+                (Some(tensor), None) => buffer.bytes_mut().copy_from_slice(&tensor.bytes),
+                (Some(tensor), Some(strides)) => {
+                    buffer.poison();
+                    let to = buffer.bytes_mut();
+                    for (row, at) in rows(&shape, elem, strides) {
+                        to[at..at + row.len()].copy_from_slice(&tensor.bytes[row]);
+                    }
+                }
+                (None, _) => buffer.poison(),
             }
-            let view = View::of_buffer(dtype, &shape, &mut buffer);
+            let mut view = View::of_buffer(dtype, &shape, &mut buffer);
+            view.strides = strides.as_deref();
             // SAFETY: the session keeps the buffer, whose bytes do not move, as long as the plan, and hands it
             // to nobody while the plan runs.
             unsafe { plan.bind(&param.name, view)? };
             let (name, role, known) = (param.name.clone(), param.role, input.is_some());
-            memory.push(Held { name, role, dtype, shape, buffer, known });
+            memory.push(Kept { name, role, dtype, shape, buffer, strides, known });
         }
         for p in prepared {
             if plan.uses(&p.name) {
@@ -133,6 +161,12 @@ impl Session {
         Ok(self.plan.run_on(device, &|name| known.contains(&name))?)
     }
 
+    /// A copy of what is here on a device, to be run there many times.
+    pub fn place_on(&self, device: &mut dyn Device) -> Result<Placed, Error> {
+        let known = |name: &str| self.memory.iter().any(|h| h.known && h.name == name);
+        Ok(self.plan.place_on(device, &|name| Held::Copied { known: known(name) })?)
+    }
+
     /// What the last run wrote; an error if it wrote beside a tensor.
     pub fn outputs(&self) -> Result<BTreeMap<String, Tensor>, Error> {
         let mut outputs = BTreeMap::new();
@@ -146,13 +180,79 @@ impl Session {
                 return Err(Error::Canary { name, place, bytes });
             }
             if held.role == Role::Out {
-                let bytes = held.buffer.bytes().to_vec();
+                let bytes = held.dense()?;
                 let tensor = Tensor { dtype: held.dtype, shape: held.shape.clone(), bytes };
                 outputs.insert(held.name.clone(), tensor);
             }
         }
         Ok(outputs)
     }
+}
+
+impl Kept {
+    /// Its elements one after the other; an error if something was written between the rows.
+    fn dense(&self) -> Result<Vec<u8>, Error> {
+        let from = self.buffer.bytes();
+        let Some(strides) = &self.strides else { return Ok(from.to_vec()) };
+        let elem = self.dtype.bytes().unwrap_or(1);
+        let mut bytes = vec![0; self.shape.iter().product::<usize>() * elem];
+        let mut nobody = vec![true; from.len()];
+        for (row, at) in rows(&self.shape, elem, strides) {
+            nobody[at..at + row.len()].fill(false);
+            let size = row.len();
+            bytes[row].copy_from_slice(&from[at..at + size]);
+        }
+        match (0..from.len()).find(|at| nobody[*at] && from[*at] != POISON) {
+            Some(at) => {
+                let (name, place, bytes) = (self.name.clone(), at as isize, from.len());
+                Err(Error::Canary { name, place, bytes })
+            }
+            None => Ok(bytes),
+        }
+    }
+}
+
+/// Bytes between neighbours of each dimension, up to six elements more than they take but for the last.
+fn apart(shape: &[usize], elem: usize, mut seed: u64) -> Vec<usize> {
+    let mut strides = vec![elem; shape.len()];
+    for d in (1..shape.len()).rev() {
+        // splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let more = usize::try_from((z ^ (z >> 31)) % 7).unwrap_or(0);
+        strides[d - 1] = strides[d].saturating_mul(shape[d]).saturating_add(more * elem);
+    }
+    strides
+}
+
+/// Bytes from the first element to behind the last.
+fn reach(shape: &[usize], elem: usize, strides: &[usize]) -> Option<usize> {
+    if shape.contains(&0) {
+        return Some(0);
+    }
+    let steps = shape.iter().zip(strides);
+    steps
+        .into_iter()
+        .try_fold(elem, |sum, (n, stride)| (n - 1).checked_mul(*stride)?.checked_add(sum))
+}
+
+/// The bytes of each row in a dense tensor, and where they begin in one of these strides.
+fn rows<'a>(
+    shape: &'a [usize],
+    elem: usize,
+    strides: &'a [usize],
+) -> impl Iterator<Item = (Range<usize>, usize)> + 'a {
+    let (width, outer) = shape.split_last().map_or((1, shape), |(last, outer)| (*last, outer));
+    (0..if width == 0 { 0 } else { outer.iter().product() }).map(move |row| {
+        let mut left = row;
+        let mut at = 0;
+        for (n, stride) in outer.iter().zip(strides).rev() {
+            at += left % n * stride;
+            left /= n;
+        }
+        (row * width * elem..(row + 1) * width * elem, at)
+    })
 }
 
 fn check_bytes(name: &str, t: &Tensor) -> Result<(), Error> {

@@ -247,6 +247,61 @@ fn bulk_copies() {
 }
 
 #[test]
+fn what_is_left_behind() {
+    // Nobody reads it, and still it is on its way when the block ends.
+    needs(
+        Kind::LeftBehind,
+        "cp.async.wait_all;",
+        "cp.async.cg.shared.global [%r5], [%d5], 16;\ncp.async.wait_all;",
+    );
+    needs(
+        Kind::LeftBehind,
+        "@%p0 cp.async.bulk.wait_group 0;",
+        "st.shared.u32 [%r3], %r0;\nfence.proxy.async;\nbar.sync 0;\n\
+         @%p0 cp.async.bulk.global.shared::cta.bulk_group [%d1], [%r2], 256;\n\
+         @%p0 cp.async.bulk.commit_group;\n@%p0 cp.async.bulk.wait_group 0;",
+    );
+    needs(
+        Kind::LeftBehind,
+        "@!%p1 bar.sync 3, 64;",
+        "@%p1 bar.arrive 3, 64;\n@!%p1 bar.sync 3, 64;",
+    );
+}
+
+#[test]
+fn barriers_in_use_are_left_alone() {
+    let init = "@%p0 mbarrier.init.shared.b64 [%r8], 1;";
+    let again = format!("{init}\n@%p0 mbarrier.inval.shared.b64 [%r8];\n{init}");
+    needs(Kind::Barrier, "@%p0 mbarrier.inval.shared.b64 [%r8];\n", &again);
+    let over =
+        format!("{init}\n@%p0 mbarrier.inval.shared.b64 [%r8];\n@%p0 st.shared.u32 [%r8], 0;");
+    needs(Kind::Barrier, "@%p0 mbarrier.inval.shared.b64 [%r8];\n", &over);
+}
+
+#[test]
+fn constants_are_written_by_nobody() {
+    planted(
+        Kind::Race,
+        "ld.global.nc.u32 %r9, [%d4];\nst.global.u32 [%d4], 70000;",
+        "ld.global.u32 %r9, [%d4];\nst.global.u32 [%d4], 70000;",
+    );
+    // Two warps have read it, one of them writes.
+    needs(
+        Kind::Race,
+        "bar.sync 0;",
+        "ld.global.u32 %r9, [%d0];\nbar.sync 0;\n@%p0 st.global.u32 [%d0], %r0;",
+    );
+}
+
+#[test]
+fn registers_are_few() {
+    let launch = Launch { block: [384, 1, 1], ..Launch::default() };
+    let ask = |n: u32| findings(&format!("setmaxnreg.inc.sync.aligned.u32 {n};"), &launch).findings;
+    assert!(ask(168).is_empty());
+    assert_eq!(ask(240)[0].kind, Kind::Registers);
+}
+
+#[test]
 fn constant_memory_stays() {
     let report = findings("st.param.u32 [in], 1;", &Launch::default());
     assert_eq!(report.findings[0].kind, Kind::ReadOnly);

@@ -72,12 +72,30 @@ pub fn optional(op: &Op) -> bool {
         Op::LoadPart(_)
             | Op::StorePart(_)
             | Op::Gather
+            | Op::Async(_)
+            | Op::Squares { .. }
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16
             | Op::Float(FloatOp::Scale)
             | Op::FloatUnary(FloatUnary::Fraction)
             | Op::Dot(DotOp::Bf16)
+    ) || of_matrices(op)
+}
+
+/// Ops of matrices in registers and of arrays: of GPUs alone.
+pub fn of_matrices(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::GatherPart(_)
+            | Op::Scatter(_)
+            | Op::Pair(_)
+            | Op::Half(HalfOp::Float(_))
+            | Op::Join(_)
+            | Op::Part
+            | Op::Mma(_)
+            | Op::Load(Width::W64 | Width::W128)
+            | Op::Store(Width::W64 | Width::W128)
     )
 }
 

@@ -7,6 +7,7 @@ use kgen_ir::{
     op::{Op, read},
     tensor::Tensor,
 };
+use kgen_passes::schedule::Softmax;
 use std::collections::BTreeMap;
 
 type Tensors = BTreeMap<String, Tensor>;
@@ -240,5 +241,59 @@ fn what_no_kernel_computes_is_told() {
         ("emit = { top_k = 4, as = \"hot\" }", "selections of keys (select, emit)".to_string()),
     ] {
         assert_eq!(say(rest).map_err(|u| u.what), Err(what), "{rest}");
+    }
+}
+
+/// Keys that rise, so that the maximum moves at many tiles, and numbers that are none among them.
+#[test]
+fn both_forms_of_the_softmax_mean_the_same() {
+    let odd = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e30, -1e30];
+    let text = "op = \"attention\"\nname = \"a\"\nlse = true\n\
+        q = { dtype = \"f32\", heads = 4, dim = 16, batch = \"b\", len = \"m\" }\n\
+        kv = { dtype = \"f32\", heads = 2 }\nout = \"f32\"\n\
+        [[segment]]\nlen = \"n\"\nmask = \"causal\"\n";
+    let op = op(text);
+    // One part, several, and a block of many rows; rows before the first key see none.
+    for (m, n, split) in [(1, 75, 0), (2, 75, 32), (2, 1, 32), (40, 75, 0), (40, 7, 0)] {
+        for which in 0..=odd.len() {
+            let mut dims = Dims::default();
+            for (name, size) in [("b", 1), ("m", m), ("n", n)] {
+                dims.scalars.insert(name.into(), size);
+            }
+            let (m, n) = (m as usize, n as usize);
+            let mut inputs = Tensors::new();
+            for (at, (name, rows, heads)) in
+                [("q", m, 4), ("kv.k", n, 2), ("kv.v", n, 2)].into_iter().enumerate()
+            {
+                let width = heads * 16;
+                let value = |i: usize| noise(0, at, i) * (1.0 + (i / width) as f64 / 8.0);
+                let values: Vec<f64> = (0..rows * width).map(value).collect();
+                inputs.insert(
+                    name.into(),
+                    Tensor::from_f64(Dtype::F32, &[1, rows, heads, 16], &values),
+                );
+            }
+            if let Some(x) = odd.get(which) {
+                for (name, row) in [("kv.k", n / 2), ("kv.v", n / 3)] {
+                    inputs.get_mut(name).unwrap().set(row * 32 + 3, *x);
+                }
+            }
+            let mut found: Vec<Tensors> = Vec::new();
+            for softmax in Softmax::ALL {
+                let mut cpu = Cpu::open(Some(2)).unwrap();
+                let base = cpu.schedule.clone();
+                cpu.schedule = Schedule { keys: 16, split, softmax, ..base };
+                found.push(cpu.run(&cpu.load(&op).unwrap(), &dims, &inputs).unwrap());
+            }
+            for name in ["o", "lse"] {
+                let (x, y) = (&found[0][name], &found[1][name]);
+                for i in 0..x.count() {
+                    let (x, y) = (x.get(i), y.get(i));
+                    let near = (x - y).abs() <= 1e-5 * (1.0 + x.abs());
+                    let same = x == y || x.is_nan() && y.is_nan() || near;
+                    assert!(same, "{m} rows, {n} keys, {which}: {name}[{i}] is {x} or {y}");
+                }
+            }
+        }
     }
 }

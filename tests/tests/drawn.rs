@@ -84,6 +84,8 @@ fn held(drawn: &Drawn, number: usize) -> Ended {
         return Ended::default();
     };
     let base = cpu.schedule.clone();
+    // Every second op on rows that do not touch.
+    cpu.spread = (number % 2 == 1).then_some(number as u64);
     cpu.schedule = Schedule { keys: 16, split: [32, 48, 40][number % 3], ..base };
     let options = Options { cases: 13, seed: number as u64 };
     let engine = Once { cpu, known: RefCell::default() };

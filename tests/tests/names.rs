@@ -56,7 +56,9 @@ fn symbols_may_be_called_like_counters() {
 fn scalars(body: &[Stmt], out: &mut BTreeSet<String>) {
     for stmt in body {
         match stmt {
-            Stmt::Scalar { name, .. } | Stmt::Read { name, .. } => _ = out.insert(name.clone()),
+            Stmt::Scalar { name, .. } | Stmt::Read { name, .. } | Stmt::Any { name, .. } => {
+                out.insert(name.clone());
+            }
             Stmt::Tasks { var, body, .. } => {
                 out.insert(var.clone());
                 scalars(body, out);
@@ -69,7 +71,12 @@ fn scalars(body: &[Stmt], out: &mut BTreeSet<String>) {
                 scalars(&i.then, out);
                 scalars(&i.otherwise, out);
             }
-            Stmt::Let { .. } | Stmt::Store { .. } | Stmt::Prefetch { .. } => {}
+            Stmt::Let { .. }
+            | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
+            | Stmt::Prefetch { .. } => {}
         }
     }
 }

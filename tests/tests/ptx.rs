@@ -174,6 +174,115 @@ fn parts_and_gathers() {
     }
 }
 
+/// A kernel that loads an array of each operand of a matrix instruction, lane after lane, and stores the result.
+fn matrices(mma: &mma::Mma) -> Kernel {
+    let mut text = "machine x lanes 32 {\n".to_string();
+    for i in 0..4 {
+        text += &format!("slot {i} = pointer p{i} ");
+    }
+    for i in 0..4 {
+        text += &format!("p{i} = arg {i} : i ");
+    }
+    let classes = ["w", "w", if mma.c == kgen_ir::dtype::Dtype::F32 { "f" } else { "w" }];
+    for (i, class) in classes.iter().enumerate() {
+        let words = usize::from(mma.words[i]);
+        let names: Vec<String> = (0..words).map(|w| format!("x{i}_{w}")).collect();
+        for (w, name) in names.iter().enumerate() {
+            text += &format!("{name} = load.w32 [p{i} + {}] : {class}\n", 128 * w);
+        }
+        text += &match words {
+            1 => format!("x{i} = part x{i}_0, 0 : {class}\n"),
+            _ => format!("x{i} = join.{words} {} : {class}{words}\n", names.join(", ")),
+        };
+    }
+    let (class, words) = (classes[2], mma.words[2]);
+    // A turn of a loop and a branch carry the sums.
+    text += &format!(
+        "s = loop t in 0..2 step 1 carry c = x2 {{ d = mma.{} x0, x1, c : {class}{words} }} yield d\n
+         r = if 0 < 1 {{ }} yield s else {{ }} yield x2\n",
+        mma.name
+    );
+    for w in 0..words {
+        text +=
+            &format!("y{w} = part r, {w} : {class} store.w32 [p3 + {}], y{w}\n", 128 * w as usize);
+    }
+    kernel(&(text + "}"))
+}
+
+#[test]
+fn matrices_multiply() {
+    let mut noise = Noise(5);
+    let mut seen = Vec::new();
+    for target in targets() {
+        for mma in mma::ALL.into_iter().filter(|m| target.row(&Op::Mma(m)).is_some()) {
+            seen.push(mma.name);
+            let k = matrices(mma);
+            let small = |noise: &mut Noise| match mma.a {
+                // Finite: a NaN has no bits of its own.
+                kgen_ir::dtype::Dtype::F16 | kgen_ir::dtype::Dtype::BF16 => {
+                    noise.word() & 0x8fff_8fff | 0x3000_3000
+                }
+                _ => noise.word(),
+            };
+            let region = |words: u8, f: &mut dyn FnMut() -> u32| {
+                bytes(&(0..32 * usize::from(words)).map(|_| f()).collect::<Vec<_>>())
+            };
+            let regions = [
+                region(mma.words[0], &mut || small(&mut noise)),
+                region(mma.words[1], &mut || small(&mut noise)),
+                region(mma.words[2], &mut || noise.word() & 0x8fff_ffff | 0x3000_0000),
+                region(mma.words[2], &mut || 0),
+            ];
+            let got = ran(&k, target, &regions);
+            assert_eq!(got, interpreted(&k, &regions), "{} on {}", mma.name, target.name);
+        }
+    }
+    assert!(mma::ALL.iter().all(|m| seen.contains(&m.name)), "{seen:?}");
+}
+
+#[test]
+fn pairs_are_rounded_and_computed() {
+    let inputs = operands(11);
+    for (name, ops) in [
+        ("sm70", [Op::Pair(PairOp::F16), Op::Half(HalfOp::Float(HalfFloat::Add))]),
+        ("sm80", [Op::Pair(PairOp::F16), Op::Half(HalfOp::Float(HalfFloat::Sub))]),
+        ("sm90", [Op::Pair(PairOp::Bf16), Op::Half(HalfOp::Float(HalfFloat::Mul))]),
+    ] {
+        // Halves that are no NaN, whose bits are the machine's own; floats that are none.
+        let words = |v: &Vec<u32>| v.iter().map(|w| w & 0xbbff_bbff).collect::<Vec<_>>();
+        let finite = [words(&inputs[0]), words(&inputs[1]), words(&inputs[2])];
+        for op in ops {
+            compare(&op, target(name), &finite);
+        }
+    }
+}
+
+#[test]
+fn arrays_are_gathered_and_scattered() {
+    // Lane i reads at 16 (7 i mod 32) and writes at 16 (31 - i), where i is not 5.
+    let k = |width: &str, words: usize| {
+        let array = if words > 1 { format!("w{words}") } else { "w".into() };
+        kernel(&format!(
+            "machine g lanes 32 {{ slot 0 = pointer x slot 1 = pointer y x = arg 0 : i y = arg 1 : i
+             k = iota : w seven = wconst 7 : w r0 = wmul k, seven : w last = wconst 31 : w
+             r1 = and r0, last : w r = shl r1, 4 : w five = wconst 5 : w m = wcmp.ne k, five : m
+             g = gatherpart.{width} [x + 0], r, m : {array} w0 = wsub last, k : w w = shl w0, 4 : w
+             scatter.{} [y + 512], g, w, m h = load.{} [x + 0] : {array} store.{} [y + 0], h }}",
+            width.replace('s', "u"),
+            if words > 1 { width } else { "w32" },
+            if words > 1 { width } else { "w32" },
+        ))
+    };
+    let x: Vec<u8> = (0..512u32).map(|i| (i * 37 % 251) as u8).collect();
+    let regions = vec![x, vec![0; 1024]];
+    for (width, words) in
+        [("u8", 1), ("s8", 1), ("u16", 1), ("s16", 1), ("w32", 1), ("w64", 2), ("w128", 4)]
+    {
+        let k = k(width, words);
+        assert_eq!(ran(&k, target("sm80"), &regions), interpreted(&k, &regions), "{width}");
+    }
+}
+
 #[test]
 fn integers_round_down() {
     for (a, b) in [(7i64, 3i64), (-7, 3), (-6, 3), (0, 5), (i64::MIN, 7), (i64::MAX, 1 << 40)] {

@@ -23,7 +23,7 @@ const CRATES: &[(&str, &[&str])] = &[
         &["kgen-codegen", "kgen-ir", "kgen-kernels-ref", "kgen-passes", "kgen-runtime", "kgen-sim"],
     ),
     ("kgen-benches", &["kgen-codegen", "kgen-compiler", "kgen-ir", "kgen-passes", "kgen-runtime"]),
-    ("xtask", &["kgen-runtime"]),
+    ("xtask", &["kgen-codegen", "kgen-ir", "kgen-runtime"]),
     (
         "kgen-tests",
         &[
@@ -44,12 +44,19 @@ const BELOW: &[&str] = &["ir/", "passes/", "codegen/", "sim/", "runtime/", "kern
 /// The files that may say `unsafe`, with the reason.
 const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/buffer/fence.rs", "takes access from pages, and lends those between"),
+    ("benches/rivals/ggml/src/main.rs", "calls ggml"),
     ("benches/src/probe.rs", "runs compiled code"),
+    ("kgen/examples/launch.rs", "calls the GPU's driver as a foreign host"),
+    ("tests/tests/placed.rs", "binds memory it owns"),
     ("runtime/src/decode/step.rs", "binds weights and memory of the decoder"),
     ("runtime/src/driver/mod.rs", "the call into compiled code"),
     ("runtime/src/driver/clif.rs", "the same, for Cranelift"),
     ("runtime/src/driver/cranelift.rs", "compiles, calls and frees code"),
     ("runtime/src/driver/native.rs", "calls code that it maps"),
+    ("runtime/src/driver/cuda/api.rs", "finds the functions of a library and calls one"),
+    ("runtime/src/driver/cuda/mod.rs", "calls the GPU's driver"),
+    ("runtime/src/driver/cuda/tests.rs", "the same"),
+    ("runtime/src/driver/cuda/work.rs", "the same"),
     ("runtime/src/driver/hint.rs", "one instruction, which changes nothing"),
     ("runtime/src/driver/fake.rs", "Rust functions in place of compiled code"),
     ("runtime/src/files/mod.rs", "maps files"),

@@ -76,6 +76,10 @@ pub const POINTS: &[Point] = &[
         how: How::Run { command: "cargo bench -q -p kgen-benches --bench families", judge: lines },
     },
     Point {
+        name: "products, decode and prompts beside the rivals that are installed",
+        how: How::Slow { command: "cargo bench -q -p kgen-benches --bench rivals", judge: lines },
+    },
+    Point {
         name: "decode: tokens and logits of a trained model beside numpy in f64; Q8_0 and Q4_0 by KL",
         how: How::Run {
             command: "cargo test -q -p kgen-tests --test decode numpy_says_the_same -- --nocapture",

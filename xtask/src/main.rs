@@ -3,7 +3,7 @@
 //! ```text
 //! cargo xtask must-show spine [--full]    every promise of the spine: kept or not
 //! cargo xtask must-show native            the same for the native emitter
-//! cargo xtask must-show dense             the same for the dense operators
+//! cargo xtask must-show dense [--full]    the same for the dense operators; --full: beside rivals
 //! cargo xtask must-show nvidia [--full]   the same for PTX and its simulator
 //! cargo xtask lines                       lines of code per crate, and the longest file
 //! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
@@ -11,13 +11,15 @@
 //! cargo xtask sample                      writes examples/tiny.gguf, the model file of the examples
 //! cargo xtask mutants                     which wrong kernels the tests notice: all, or it fails
 //! cargo xtask costs                       size of the binary, time of a compile, time of the JIT
-//! cargo xtask validate                    ptxas (KGEN_PTXAS) assembles every op file for every chip: registers, spills
+//! cargo xtask hardware [WHAT] [--dry-run] what only a GPU can tell: check, time, profile (benches/hardware.py)
+//! cargo xtask validate [--fast]           ptxas assembles every op file for every chip: registers, spills, tensor opcodes
 //! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
 
 mod costs;
 mod dense;
 mod fuzz;
+mod hardware;
 mod lines;
 mod must_show;
 mod native;
@@ -32,7 +34,7 @@ use std::{
 };
 
 const USAGE: &str = "usage: cargo xtask must-show spine|native|dense|nvidia [--full] | lines | bless | sample | mutants | costs | \
-                     validate | probe | fuzz [READER] [--inputs N]";
+                     validate [--fast] | hardware [check|time|profile] [--dry-run] | probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["must-show", "spine", "--full"] => must_show::show(&root(), spine::POINTS, true),
         ["must-show", "native"] => must_show::show(&root(), native::POINTS, false),
         ["must-show", "dense"] => must_show::show(&root(), dense::POINTS, false),
+        ["must-show", "dense", "--full"] => must_show::show(&root(), dense::POINTS, true),
         ["must-show", "nvidia"] => must_show::show(&root(), nvidia::POINTS, false),
         ["must-show", "nvidia", "--full"] => must_show::show(&root(), nvidia::POINTS, true),
         ["lines"] => match lines::count(&root()) {
@@ -75,7 +78,9 @@ fn main() -> ExitCode {
             "test --release -q -p kgen-tests --test mutants -- --nocapture",
         ),
         ["costs"] => costs::show(&root()),
-        ["validate"] => validate::show(&root()),
+        ["hardware", rest @ ..] => hardware::show(&root(), rest),
+        ["validate"] => validate::show(&root(), false),
+        ["validate", "--fast"] => validate::show(&root(), true),
         ["probe"] => probe::show(&root()),
         _ => {
             eprintln!("{USAGE}");

@@ -26,7 +26,67 @@ pub const POINTS: &[Point] = &[
             judge: table,
         },
     },
+    Point {
+        name: "NVIDIA's assembler takes the kernels: no spill, native tensor opcodes",
+        how: How::Run { command: "cargo xtask validate --fast", judge: validated },
+    },
+    Point {
+        name: "the same for every chip, by two assemblers",
+        how: How::Slow { command: "cargo xtask validate", judge: validated },
+    },
+    Point {
+        name: "op to PTX on one core, beside Triton",
+        how: How::Run { command: "cargo bench -q -p kgen-benches --bench ptx -- --once", judge: timed },
+    },
+    Point {
+        name: "chips and GPUs that `kgen targets` lists",
+        how: How::Run { command: "cargo run --release -q -p kgen-compiler -- targets", judge: gpus },
+    },
+    Point {
+        name: "the evidence of hardware, without it: known answers and planted mistakes in the simulator",
+        how: How::Run { command: "cargo xtask hardware check --dry-run", judge: rehearsed },
+    },
+    Point {
+        name: "on a GPU: known answers, op files, sanitizer, times beside rivals",
+        how: How::Run { command: "cargo xtask hardware", judge: rehearsed },
+    },
 ];
+
+/// What the assemblers told of all kernels.
+fn validated(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    let line = ran.out.lines().find(|l| l.contains(" kernels by ptxas "));
+    line.map(Into::into).ok_or("it tells no sum".into())
+}
+
+/// Ours and theirs, and whether ours kept to the aim.
+fn timed(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    let lines: Vec<&str> =
+        ran.out.lines().filter(|l| l.contains(" ms") && !l.starts_with("all within")).collect();
+    let told = lines.join("; ");
+    if ran.out.contains("all within") && lines.len() >= 4 { Ok(told) } else { Err(told) }
+}
+
+fn gpus(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    let chips = ran.out.lines().filter(|l| l.split_whitespace().nth(1) == Some("ptx")).count();
+    let device = ran.out.lines().rfind(|l| l.starts_with("cuda")).ok_or("no word of GPUs")?;
+    if chips >= 8 { Ok(format!("{chips} chips; {device}")) } else { Err(format!("{chips} chips")) }
+}
+
+/// Known answers that are right, mistakes that were found.
+fn rehearsed(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    let of = |what: &str| {
+        let lines = ran.out.lines().filter(|l| l.contains(what));
+        let good = lines.clone().filter(|l| l.contains("\"ok\": true")).count();
+        (good, lines.count())
+    };
+    let ((answers, forms), (found, planted)) = (of("{\"answer\":"), of("{\"planted\":"));
+    let told = format!("{answers} of {forms} known answers, {found} of {planted} mistakes found");
+    if forms > 0 && (answers, found) == (forms, planted) { Ok(told) } else { Err(told) }
+}
 
 /// How many tests there were.
 fn passed(ran: &Ran) -> Verdict {
@@ -55,5 +115,19 @@ mod tests {
         let told = table(&ran("9 kernels\n| a | b |\n| c | d |\ntest result: ok. 1 passed;"));
         assert_eq!(told.unwrap().lines().filter(|l| l.contains("| ")).count(), 2);
         assert!(table(&ran("| a |")).is_err());
+        let sum = "3 kernels by ptxas 12.9: 0 with faults";
+        assert_eq!(validated(&ran(&format!("| a |\n{sum}\n"))).unwrap(), sum);
+        assert!(validated(&ran("nothing")).is_err());
+        let lines = "a sm80: 3 ms\nT sm80: 300 ms\nb sm80: 4 ms\nT sm90: 200 ms\n";
+        assert!(timed(&ran(&format!("{lines}all within 5 ms\n"))).unwrap().contains("; T sm80"));
+        assert!(timed(&ran(&format!("{lines}above 5 ms: a\n"))).is_err());
+        let chips = "sm80  ptx  A100\n".repeat(8);
+        let told = gpus(&ran(&format!("{chips}cuda: no driver\n")));
+        assert_eq!(told.unwrap(), "8 chips; cuda: no driver");
+        assert!(gpus(&ran("cuda: no driver\n")).is_err());
+        let good = "{\"answer\": \"a\", \"ok\": true}\n{\"planted\": \"b\", \"ok\": true}\n";
+        assert_eq!(rehearsed(&ran(good)).unwrap(), "1 of 1 known answers, 1 of 1 mistakes found");
+        assert!(rehearsed(&ran(&good.replace("true", "false"))).is_err());
+        assert!(rehearsed(&ran("")).is_err());
     }
 }

@@ -238,6 +238,14 @@ impl Emitter<'_> {
             | Op::LoadPart(_)
             | Op::StorePart(_)
             | Op::Gather
+            | Op::Async(_)
+            | Op::Squares { .. }
+            | Op::GatherPart(_)
+            | Op::Scatter(_)
+            | Op::Pair(_)
+            | Op::Join(_)
+            | Op::Part
+            | Op::Mma(_)
             | Op::Prefetch(_)
             | Op::FloatConst
             | Op::WordConst
@@ -259,6 +267,7 @@ impl Emitter<'_> {
             | Op::HSum
             | Op::HMax
             | Op::WordHSum
+            | Op::Ballot
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16

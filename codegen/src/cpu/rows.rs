@@ -112,6 +112,7 @@ pub static ROWS: &[Row] = &[
     row(Op::WordCmp(Compare::Gt), 1, "{d} = icmp sgt {a}, {b}"),
     row(Op::Mask(MaskOp::And), 1, "{d} = band {a}, {b}"),
     row(Op::Mask(MaskOp::Or), 1, "{d} = bor {a}, {b}"),
+    row(Op::Ballot, 4, "{t0} = vhigh_bits.i32 {a}\n{d} = uextend.i64 {t0}"),
     row(Op::Select, 2, "{t0} = bitcast.{T} little {a}\n{d} = bitselect {t0}, {b}, {c}"),
     row(Op::Bits, 0, "{d} = bitcast.i32x4 little {a}"),
     row(Op::FromBits, 0, "{d} = bitcast.f32x4 little {a}"),

@@ -24,12 +24,15 @@ use super::{
 };
 use kgen_ir::{artifact::Block, diag::Unsupported, machine::*, target::Target, tile::Compare};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::{self, Write},
 };
 
 /// Shared memory that a block has without being asked.
 const SHARED: usize = 48 << 10;
+
+/// Parts what a row does at once from what it does later.
+const LATER: &str = "<later>";
 
 /// Warps of a block: each scheduler of a multiprocessor gets one.
 const WARPS: usize = 4;
@@ -71,6 +74,9 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
         order: Order::of(kernel),
         since: Since::default(),
         addresses: vec![HashMap::new()],
+        later: vec![String::new()],
+        always: HashSet::new(),
+        wider: HashMap::new(),
         lanes: HashMap::new(),
         seconds: HashMap::new(),
         scratch: shared.then_some(scratch),
@@ -82,6 +88,8 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
     };
     e.prologue();
     e.stmts(&kernel.body)?;
+    let later = e.later.concat();
+    e.text += &later;
     Ok((e.module(chip), block))
 }
 
@@ -144,14 +152,21 @@ type Found = (Option<String>, Option<String>);
 struct Emitter<'a> {
     kernel: &'a Kernel,
     target: &'a Target,
-    /// PTX register of each register, once it is defined.
-    names: Vec<Option<String>>,
+    /// PTX registers of each register, one a word, once it is defined.
+    names: Vec<Option<Vec<String>>>,
     /// Registers of each kind so far.
     counts: [usize; 5],
     order: Order,
     since: Since,
-    /// Address of this lane's element by base and bytes of an element, in the blocks that are open.
-    addresses: Vec<HashMap<(Reg, usize), String>>,
+    /// Address of this lane's element by base and bytes of an element, or bytes from it that the lane has, in the blocks
+    /// that are open.
+    addresses: Vec<HashMap<(Reg, Result<usize, Reg>), String>>,
+    /// Masks that hold in every lane.
+    always: HashSet<Reg>,
+    /// The lane times the bytes of an element, where those are more than four.
+    wider: HashMap<usize, String>,
+    /// What the blocks that are open do at their next wait.
+    later: Vec<String>,
     /// What each lane reads by a table, and whether it takes the second register, by the lanes that do.
     lanes: HashMap<Vec<u8>, String>,
     seconds: HashMap<u32, String>,
@@ -203,12 +218,19 @@ impl Emitter<'_> {
 
     fn define(&mut self, reg: Reg) -> Emitted<String> {
         let kind = self.class(reg)?.into();
-        let name = self.fresh(kind);
-        self.names[reg.index()] = Some(name.clone());
-        Ok(name)
+        let words = self.kernel.regs.get(reg).map_or(1, |d| d.words);
+        let names: Vec<String> = (0..words).map(|_| self.fresh(kind)).collect();
+        let text = names.join(", ");
+        self.names[reg.index()] = Some(names);
+        Ok(text)
     }
 
+    /// Of several words a list.
     fn name(&self, reg: Reg) -> Emitted<String> {
+        Ok(self.words(reg)?.join(", "))
+    }
+
+    fn words(&self, reg: Reg) -> Emitted<Vec<String>> {
         self.names.get(reg.index()).cloned().flatten().ok_or_else(|| {
             self.refuse(
                 format!("register `{}` before its definition", self.kernel.reg_name(reg)),
@@ -287,8 +309,10 @@ impl Emitter<'_> {
     /// Statements whose addresses serve nobody behind them.
     fn block(&mut self, list: &[Stmt]) -> Emitted<()> {
         self.addresses.push(HashMap::new());
+        self.later.push(String::new());
         let done = self.stmts(list);
         self.addresses.pop();
+        self.text += &self.later.pop().unwrap_or_default();
         done
     }
 
@@ -297,8 +321,10 @@ impl Emitter<'_> {
         let (lo, hi, step) = (self.operand(l.lo)?, self.operand(l.hi)?, self.operand(l.step)?);
         let mut starts = Vec::new();
         for c in &l.carried {
-            let init = self.name(c.init)?;
-            starts.push((self.class(c.param)?, self.define(c.param)?, init));
+            let init = self.words(c.init)?;
+            self.define(c.param)?;
+            let class = self.class(c.param)?;
+            starts.extend(self.words(c.param)?.into_iter().zip(init).map(|(p, i)| (class, p, i)));
         }
         let var = self.define(l.var)?;
         self.line(format_args!("mov.b64 {var}, {lo};"));
@@ -312,7 +338,8 @@ impl Emitter<'_> {
         self.block(&l.body)?;
         let mut next = Vec::new();
         for c in &l.carried {
-            next.push((self.class(c.param)?, self.name(c.param)?, self.name(c.yielded)?));
+            let (class, from) = (self.class(c.param)?, self.words(c.yielded)?);
+            next.extend(self.words(c.param)?.into_iter().zip(from).map(|(p, y)| (class, p, y)));
         }
         self.copies(&next);
         self.line(format_args!("add.s64 {var}, {var}, {step};"));
@@ -322,7 +349,7 @@ impl Emitter<'_> {
         self.since = before.join(&std::mem::take(&mut self.since).turned());
         for c in &l.carried {
             // What a turn would begin with is what the loop ends with.
-            self.names[c.result.index()] = Some(self.name(c.param)?);
+            self.names[c.result.index()] = Some(self.words(c.param)?);
         }
         Ok(())
     }
@@ -340,8 +367,8 @@ impl Emitter<'_> {
         };
         let mut results = Vec::new();
         for y in &i.yields {
-            let kind = self.class(y.0)?.into();
-            results.push((self.class(y.0)?, self.fresh(kind)));
+            self.define(y.0)?;
+            results.push((self.class(y.0)?, self.words(y.0)?));
         }
         let test = self.fresh(Kind::Predicate);
         self.line(format_args!("setp.{}.s64 {test}, {a}, {b};", condition(i.cmp)));
@@ -369,13 +396,14 @@ impl Emitter<'_> {
     fn branch(
         &mut self,
         body: &[Stmt],
-        results: &[(Class, String)],
+        results: &[(Class, Vec<String>)],
         yields: impl Iterator<Item = Reg>,
     ) -> Emitted<()> {
         self.block(body)?;
         for ((class, to), from) in results.iter().zip(yields) {
-            let from = self.name(from)?;
-            self.line(format_args!("mov.{} {to}, {from};", mov(*class)));
+            for (to, from) in to.iter().zip(self.words(from)?) {
+                self.line(format_args!("mov.{} {to}, {from};", mov(*class)));
+            }
         }
         Ok(())
     }
@@ -411,8 +439,45 @@ impl Emitter<'_> {
                 return self.arg(def, slot).ok_or_else(|| self.broken(inst));
             }
             Op::Shuffle(table) => return self.shuffle(inst, table),
+            Op::Join(_) => {
+                let def = inst.def.ok_or_else(|| self.broken(inst))?;
+                let mut names = Vec::new();
+                for from in &inst.uses {
+                    names.push(self.operand(*from)?);
+                }
+                self.names[def.index()] = Some(names);
+                return Ok(());
+            }
+            Op::Part => {
+                let (Some(def), Some(Operand::Reg(from))) = (inst.def, inst.uses.first()) else {
+                    return Err(self.broken(inst));
+                };
+                let at = imm.and_then(|i| usize::try_from(i).ok());
+                let word = self.words(*from)?.into_iter().nth(at.unwrap_or(usize::MAX));
+                let word = word.ok_or_else(|| self.broken(inst))?;
+                self.names[def.index()] = Some(vec![word]);
+                return Ok(());
+            }
+            Op::WordCmp(Compare::Eq) => {
+                if let (Some(def), [a, b]) = (inst.def, inst.uses.as_slice())
+                    && a == b
+                {
+                    self.always.insert(def);
+                }
+            }
             // Every chip hides latency by other warps.
             Op::Prefetch(_) if self.target.row(&inst.op).is_none() => return Ok(()),
+            Op::Async(AsyncOp::Wait) => {
+                if let Some(later) = self.later.last_mut() {
+                    self.text += &std::mem::take(later);
+                }
+            }
+            Op::Async(AsyncOp::Copy(_)) | Op::Squares { .. } if self.scratch.is_none() => {
+                return Err(self.refuse(
+                    format!("copies to {} bytes of scratch", self.kernel.scratch),
+                    format!("tiles that fit {SHARED} bytes of shared memory"),
+                ));
+            }
             Op::Int(op @ (IntOp::Div | IntOp::Rem)) => {
                 // Both round down, as a shift and a mask do.
                 if let (Some(def), [a, Operand::Imm(n)]) = (inst.def, inst.uses.as_slice())
@@ -451,6 +516,12 @@ impl Emitter<'_> {
             | Op::LoadPart(_)
             | Op::StorePart(_)
             | Op::Gather
+            | Op::Async(_)
+            | Op::Squares { .. }
+            | Op::GatherPart(_)
+            | Op::Scatter(_)
+            | Op::Pair(_)
+            | Op::Mma(_)
             | Op::Prefetch(_)
             | Op::FloatConst
             | Op::WordConst
@@ -471,6 +542,7 @@ impl Emitter<'_> {
             | Op::HSum
             | Op::HMax
             | Op::WordHSum
+            | Op::Ballot
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16
@@ -520,12 +592,12 @@ impl Emitter<'_> {
             (None, Some(Operand::Imm(_)) | None) => None,
         };
         let mut keys: Vec<(&str, String)> = Vec::new();
-        for (key, operand) in ["a", "b", "c"].into_iter().zip(&inst.uses) {
+        for (key, operand) in ["a", "b", "c", "e"].into_iter().zip(&inst.uses) {
             keys.push((key, self.operand(*operand)?));
         }
         if let Some(x) = imm {
             keys.push(("x", format!("0f{:08X}", x as u32)));
-            let small = matches!(inst.op, Op::Shift(_) | Op::Half(_) | Op::Const);
+            let small = matches!(inst.op, Op::Shift(_) | Op::Half(_) | Op::Const | Op::Async(_));
             keys.push(("n", if small { x.to_string() } else { format!("0x{:08X}", x as u32) }));
         }
         if let Some(mem) = inst.mem {
@@ -535,11 +607,20 @@ impl Emitter<'_> {
                     == Some(&Slot::Scratch);
             keys.push(("S", if shared { "shared" } else { "global" }.into()));
             let offset = if mem.offset == 0 { String::new() } else { format!("{:+}", mem.offset) };
-            for (key, size) in [("m1", 1), ("m2", 2), ("m4", 4)] {
+            let sizes = [("m1", 1), ("m2", 2), ("m4", 4), ("m8", 8), ("m16", 16)];
+            for (key, size) in sizes {
                 if row.text.contains(&format!("<{key}>")) {
                     let address = self.lane_address(mem.base, &base, size);
                     keys.push((key, format!("[{address}{offset}]")));
                 }
+            }
+            if row.text.contains("<g>") {
+                // The mask is the last operand, the bytes stand before it.
+                let Some([Operand::Reg(bytes), _]) = inst.uses.last_chunk() else {
+                    return Err(self.broken(inst));
+                };
+                let address = self.gather_address(mem.base, &base, *bytes)?;
+                keys.push(("g", format!("[{address}{offset}]")));
             }
             keys.push(("m", format!("[{base}{offset}]")));
             keys.push(("base", base));
@@ -560,28 +641,75 @@ impl Emitter<'_> {
         if let Some(def) = inst.def {
             keys.push(("d", self.define(def)?));
         }
-        let text = self.fill(row.text, &keys).ok_or_else(|| self.broken(inst))?;
-        self.text += &text;
+        let mut template = row.text;
+        if let (Op::GatherPart(_) | Op::Scatter(_), Some(Operand::Reg(mask))) =
+            (&inst.op, inst.uses.last())
+        {
+            if self.always.contains(mask) {
+                // All lanes, without asking each.
+                template = template.split_once(' ').map_or(template, |(_, rest)| rest);
+            } else if let Some(def) = inst.def {
+                for word in self.words(def)? {
+                    self.line(format_args!("mov.{ty} {word}, {zero};"));
+                }
+            }
+        }
+        keys.push(("later", LATER.into()));
+        let text = self.fill(template, &keys).ok_or_else(|| self.broken(inst))?;
+        let (now, later) = text.split_once(LATER).unwrap_or((&text, ""));
+        self.text += now.trim_end_matches(' ');
+        if let Some(list) = self.later.last_mut() {
+            *list += later.trim_start_matches('\n');
+        }
         Ok(())
     }
 
     /// Where this lane's element of `size` bytes is, without the offset.
     fn lane_address(&mut self, reg: Reg, base: &str, size: usize) -> String {
-        if let Some(known) = self.addresses.iter().rev().find_map(|scope| scope.get(&(reg, size))) {
+        let key = (reg, Ok(size));
+        if let Some(known) = self.addresses.iter().rev().find_map(|scope| scope.get(&key)) {
             return known.clone();
         }
         let by = match size {
-            1 => &self.own.lane64,
-            2 => &self.own.lane2,
-            _ => &self.own.lane4,
+            1 => self.own.lane64.clone(),
+            2 => self.own.lane2.clone(),
+            4 => self.own.lane4.clone(),
+            _ => self.lane_times(size),
         };
-        let by = by.clone();
         let address = self.fresh(Kind::Quad);
         self.line(format_args!("add.s64 {address}, {base}, {by};"));
         if let Some(scope) = self.addresses.last_mut() {
-            scope.insert((reg, size), address.clone());
+            scope.insert(key, address.clone());
         }
         address
+    }
+
+    /// The lane times so many bytes, a power of two, found once at the entry.
+    fn lane_times(&mut self, size: usize) -> String {
+        if let Some(known) = self.wider.get(&size) {
+            return known.clone();
+        }
+        let by = self.fresh(Kind::Quad);
+        let (lane, shift) = (&self.own.lane64, size.trailing_zeros());
+        let _ = writeln!(self.head, "    shl.b64 {by}, {lane}, {shift};");
+        self.wider.insert(size, by.clone());
+        by
+    }
+
+    /// Where the element is that stands so many bytes behind the base as the lane says.
+    fn gather_address(&mut self, reg: Reg, base: &str, bytes: Reg) -> Emitted<String> {
+        let key = (reg, Err(bytes));
+        if let Some(known) = self.addresses.iter().rev().find_map(|scope| scope.get(&key)) {
+            return Ok(known.clone());
+        }
+        let from = self.name(bytes)?;
+        let (wide, address) = (self.fresh(Kind::Quad), self.fresh(Kind::Quad));
+        self.line(format_args!("cvt.s64.s32 {wide}, {from};"));
+        self.line(format_args!("add.s64 {address}, {base}, {wide};"));
+        if let Some(scope) = self.addresses.last_mut() {
+            scope.insert(key, address.clone());
+        }
+        Ok(address)
     }
 
     /// The template with its keys replaced; `None` for a key that the instruction does not give.

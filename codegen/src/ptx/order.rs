@@ -19,6 +19,8 @@ pub struct Since {
     /// Memory that is written, too, was read.
     read: bool,
     stores: Vec<Store>,
+    /// Memory that copies are on the way to: what arrives is as if it were stored where a lane waits for its own.
+    copies: Vec<Option<usize>>,
 }
 
 /// Bytes that were written.
@@ -32,6 +34,11 @@ struct Store {
 impl Since {
     pub fn join(mut self, other: &Since) -> Since {
         self.read |= other.read;
+        for slot in &other.copies {
+            if !self.copies.contains(slot) {
+                self.copies.push(*slot);
+            }
+        }
         for store in &other.stores {
             if !self.stores.contains(store) {
                 self.stores.push(*store);
@@ -166,13 +173,21 @@ impl Order {
 
     /// Whether lanes wait before `inst`; then, what they have done behind it.
     pub fn step(&self, inst: &Inst, since: &mut Since) -> bool {
+        if inst.op == Op::Async(AsyncOp::Wait) {
+            let all = inst.uses == [Operand::Imm(0)];
+            let arrived =
+                if all { std::mem::take(&mut since.copies) } else { since.copies.clone() };
+            since.stores.extend(arrived.into_iter().map(|slot| Store { slot, place: None }));
+            return false;
+        }
         let (Some((writes, bytes)), Some(mem)) = (access(&inst.op), inst.mem) else {
             return false;
         };
         let slot = self.slot(mem.base);
         let mixed = slot.and_then(|s| self.mixed.get(s)).copied().unwrap_or(true);
         let from = i64::from(mem.offset);
-        let store = Store { slot, place: Some((mem.base, from, from + bytes)) };
+        let place = bytes.map(|bytes| (mem.base, from, from + bytes));
+        let store = Store { slot, place };
         let anywhere = Store { slot, place: None };
         let wait = if writes {
             mixed && since.read || since.stores.iter().any(|s| s.meets(&store))
@@ -180,9 +195,13 @@ impl Order {
             mixed && since.stores.iter().any(|s| s.meets(&anywhere))
         };
         if wait {
-            *since = Since::default();
+            *since = Since { copies: std::mem::take(&mut since.copies), ..Since::default() };
         }
-        if writes {
+        if let Op::Async(_) = inst.op {
+            if !since.copies.contains(&slot) {
+                since.copies.push(slot);
+            }
+        } else if writes {
             since.stores.push(store);
         } else {
             since.read |= mixed;
@@ -218,18 +237,18 @@ impl Order {
     }
 }
 
-/// Whether it writes, else it reads, and how many bytes from its address on, 0 if only its lanes know. Counters are
+/// Whether it writes, else it reads, and how many bytes from its address on, if not only its lanes know. Counters are
 /// taken by one lane, and hints read nothing.
-fn access(op: &Op) -> Option<(bool, i64)> {
+fn access(op: &Op) -> Option<(bool, Option<i64>)> {
     let (access, span) = op.memory()?;
     let bytes = match span {
-        Span::One(width) => width.bytes(),
-        Span::Lanes(width) | Span::Part(width) => LANES * width.bytes(),
-        Span::Gather => 0,
+        Span::One(width) => Some(width.bytes() as i64),
+        Span::Lanes(width) | Span::Part(width) => Some((LANES * width.bytes()) as i64),
+        Span::Gather | Span::Scattered(_) | Span::Apart(_) => None,
     };
     match access {
-        Access::Read => Some((false, bytes as i64)),
-        Access::Write => Some((true, bytes as i64)),
+        Access::Read => Some((false, bytes)),
+        Access::Write => Some((true, bytes)),
         Access::Update | Access::Hint => None,
     }
 }
@@ -263,6 +282,8 @@ mod tests {
             // Read what was written, and overwrite what was read.
             ("store.w32 [y + 0], v a = splat.w32 [y + 64] : w", 1),
             ("a = splat.w32 [y + 64] : w store.w32 [y + 0], v", 1),
+            // Where lanes say it.
+            ("m = wcmp.eq v, v : m scatter.w32 [y + 0], v, v, m scatter.w32 [y + 128], v, v, m", 1),
             // Once for all reads behind it.
             ("store.w32 [y + 0], v a = splat.w32 [y + 64] : w b = splat.w32 [y + 68] : w", 1),
             // A turn meets the one before it.

@@ -1,7 +1,7 @@
 //! Instruction rows of the GPUs in PTX.
 //!
 //! A template has one PTX instruction a line. `<d>` is the result, `<a> <b> <c>` the operands, `<m>` the memory
-//! operand, `<m4> <m2> <m1>` the same for elements of so many bytes by lane, `<base>` and `<o>` its parts, `<S>` its
+//! operand, `<m16> .. <m1>` the same for elements of so many bytes by lane, `<g>` for bytes that the lane has, `<base>` and `<o>` its parts, `<S>` its
 //! state space, `<T>` the type of a two-class op and `<zero>` its zero, `<n>` an immediate, `<x>` its bits as a float.
 //! Fresh registers are `<t0>` (32 bits), `<f0>` (f32), `<h0>` (16 bits), `<q0>` (64 bits), `<p0>` (a predicate). `<lane>`
 //! is the number of the lane, `<lane64>` in 64 bits, `<first>` whether it is lane 0:
@@ -11,12 +11,23 @@
 //! selp.f32 <d>, <a>, <b>, <p0>;
 //! ```
 //!
+//! What stands behind a line `<later>` is done at the next `wait` of the same block, or where that ends.
+//! Of an array `<d>` is a list, which stands in braces.
+//!
 //! Arithmetic says `.rn`, so that no assembler makes one instruction of two.
 
-use kgen_ir::{machine::*, tile::Compare};
+use kgen_ir::{
+    machine::{mma::*, *},
+    tile::Compare,
+};
 
 const fn row(op: Op, latency: u8, text: &'static str) -> Row {
     Row { op, text, layouts: None, latency }
+}
+
+/// A matrix instruction; its latency is about that of its pipe on sm_80.
+const fn matrices(mma: &'static Mma, text: &'static str) -> Row {
+    Row { op: Op::Mma(mma), text, layouts: Some(mma.layouts), latency: 32 }
 }
 
 /// What every chip has. A macro, since tables of constants cannot be joined.
@@ -52,6 +63,10 @@ macro_rules! rows {
             row(Op::Load(Width::S16), 30, "ld.<S>.s16 <d>, <m2>;"),
             row(Op::Load(Width::U8), 30, "ld.<S>.u8 <d>, <m1>;"),
             row(Op::Load(Width::S8), 30, "ld.<S>.s8 <d>, <m1>;"),
+            row(Op::Load(Width::W64), 30, "ld.<S>.v2.<T> {<d>}, <m8>;"),
+            row(Op::Load(Width::W128), 30, "ld.<S>.v4.<T> {<d>}, <m16>;"),
+            row(Op::Store(Width::W64), 1, "st.<S>.v2.<T> <m8>, {<a>};"),
+            row(Op::Store(Width::W128), 1, "st.<S>.v4.<T> <m16>, {<a>};"),
             row(Op::Splat(Width::W32), 30, "ld.<S>.<T> <d>, <m>;"),
             row(Op::Splat(Width::U16), 30, "ld.<S>.u16 <d>, <m>;"),
             row(Op::Splat(Width::S16), 30, "ld.<S>.s16 <d>, <m>;"),
@@ -75,6 +90,19 @@ macro_rules! rows {
             row(Op::StorePart(Width::U8), 1, "setp.lt.s64 <p0>, <lane64>, <b>;\n@<p0> st.<S>.b8 <m1>, <a>;"),
             row(Op::StorePart(Width::S8), 1, "setp.lt.s64 <p0>, <lane64>, <b>;\n@<p0> st.<S>.b8 <m1>, <a>;"),
             row(Op::Gather, 35, "mul.wide.s32 <q0>, <a>, 4;\nadd.s64 <q1>, <q0>, <base>;\nld.<S>.<T> <d>, [<q1><o>];"),
+
+            row(Op::GatherPart(Width::W128), 35, "@<b> ld.<S>.v4.<T> {<d>}, <g>;"),
+            row(Op::GatherPart(Width::W64), 35, "@<b> ld.<S>.v2.<T> {<d>}, <g>;"),
+            row(Op::GatherPart(Width::W32), 35, "@<b> ld.<S>.<T> <d>, <g>;"),
+            row(Op::GatherPart(Width::U16), 35, "@<b> ld.<S>.u16 <d>, <g>;"),
+            row(Op::GatherPart(Width::S16), 35, "@<b> ld.<S>.s16 <d>, <g>;"),
+            row(Op::GatherPart(Width::U8), 35, "@<b> ld.<S>.u8 <d>, <g>;"),
+            row(Op::GatherPart(Width::S8), 35, "@<b> ld.<S>.s8 <d>, <g>;"),
+            row(Op::Scatter(Width::W128), 1, "@<c> st.<S>.v4.<T> <g>, {<a>};"),
+            row(Op::Scatter(Width::W64), 1, "@<c> st.<S>.v2.<T> <g>, {<a>};"),
+            row(Op::Scatter(Width::W32), 1, "@<c> st.<S>.<T> <g>, <a>;"),
+            row(Op::Scatter(Width::U16), 1, "@<c> st.<S>.b16 <g>, <a>;"),
+            row(Op::Scatter(Width::U8), 1, "@<c> st.<S>.b8 <g>, <a>;"),
 
             row(Op::FloatConst, 1, "mov.f32 <d>, <x>;"),
             row(Op::WordConst, 1, "mov.b32 <d>, <n>;"),
@@ -113,6 +141,9 @@ macro_rules! rows {
             row(Op::Half(HalfOp::Eq), 12, "mov.b32 {<h0>, <h1>}, <a>;\nmov.b32 {<h2>, <h3>}, <b>;\nsetp.eq.u16 <p0>, <h0>, <h2>;\nsetp.eq.u16 <p1>, <h1>, <h3>;\nselp.b16 <h4>, -1, 0, <p0>;\nselp.b16 <h5>, -1, 0, <p1>;\nmov.b32 <d>, {<h4>, <h5>};"),
             row(Op::Half(HalfOp::Low), 30, "shr.u32 <t0>, <lane>, 1;\nshfl.sync.idx.b32 <t1>, <a>, <t0>, 31, -1;\nshfl.sync.idx.b32 <t2>, <b>, <t0>, 31, -1;\nand.b32 <t3>, <lane>, 1;\nmad.lo.u32 <t4>, <t3>, 0x2222, 0x5410;\nprmt.b32 <d>, <t1>, <t2>, <t4>;"),
             row(Op::Half(HalfOp::High), 30, "shr.u32 <t0>, <lane>, 1;\nor.b32 <t5>, <t0>, 16;\nshfl.sync.idx.b32 <t1>, <a>, <t5>, 31, -1;\nshfl.sync.idx.b32 <t2>, <b>, <t5>, 31, -1;\nand.b32 <t3>, <lane>, 1;\nmad.lo.u32 <t4>, <t3>, 0x2222, 0x5410;\nprmt.b32 <d>, <t1>, <t2>, <t4>;"),
+            row(Op::Half(HalfOp::Float(HalfFloat::Add)), 5, "add.rn.f16x2 <d>, <a>, <b>;"),
+            row(Op::Half(HalfOp::Float(HalfFloat::Sub)), 5, "sub.rn.f16x2 <d>, <a>, <b>;"),
+            row(Op::Half(HalfOp::Float(HalfFloat::Mul)), 5, "mul.rn.f16x2 <d>, <a>, <b>;"),
             row(Op::FloatCmp(Compare::Lt), 4, "setp.lt.f32 <d>, <a>, <b>;"),
             row(Op::FloatCmp(Compare::Le), 4, "setp.le.f32 <d>, <a>, <b>;"),
             row(Op::FloatCmp(Compare::Eq), 4, "setp.eq.f32 <d>, <a>, <b>;"),
@@ -142,6 +173,7 @@ macro_rules! rows {
             row(Op::HSum, 150, HSUM),
             row(Op::HMax, 200, HMAX),
             row(Op::WordHSum, 150, WORD_HSUM),
+            row(Op::Ballot, 12, "vote.sync.ballot.b32 <t0>, <a>, -1;\ncvt.u64.u32 <d>, <t0>;"),
 
             row(Op::Dot(DotOp::U8S8), 5, "dp4a.u32.s32 <d>, <a>, <b>, <c>;"),
             row(Op::Dot(DotOp::S16S16), 10, "mov.b32 {<h0>, <h1>}, <a>;\nmov.b32 {<h2>, <h3>}, <b>;\nmad.wide.s16 <t0>, <h0>, <h2>, <c>;\nmad.wide.s16 <d>, <h1>, <h3>, <t0>;"),
@@ -150,15 +182,117 @@ macro_rules! rows {
     };
 }
 
-/// sm_70 and sm_75.
-pub static SM70: &[Row] = rows!();
+const PAIR_F16: &str =
+    "cvt.rn.f16.f32 <h0>, <a>;\ncvt.rn.f16.f32 <h1>, <b>;\nmov.b32 <d>, {<h0>, <h1>};";
 
-/// sm_80 and later: conversions of bf16.
-pub static SM80: &[Row] = rows!(row(
-    Op::Cvt(Cvt::Bf16FromFloat),
-    8,
-    "cvt.rn.bf16.f32 <h0>, <a>;\ncvt.u32.u16 <d>, <h0>;"
-));
+const MMA_884: &str = "mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
+
+const MMA_1688: &str =
+    "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
+
+macro_rules! copy {
+    ($($text:literal),*) => {
+        concat!(
+            "setp.ge.s32 <p0>, <e>, 0;\ncvt.u64.u32 <q0>, <a>;\nadd.s64 <q1>, <q0>, <base>;\n",
+            "cvt.s64.s32 <q2>, <c>;\nadd.s64 <q3>, <q2>, <b>;\n",
+            $($text),*
+        )
+    };
+}
+
+const CP_ASYNC_4: &str = copy!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 4, <e>;");
+const CP_ASYNC_8: &str = copy!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 8, <e>;");
+// Keys and values are read once: past the first level of cache.
+const CP_ASYNC_16: &str = copy!("@<p0> cp.async.cg.shared.global [<q1><o>], [<q3>], 16, <e>;");
+
+const COPY_4: &str = copy!(
+    "setp.gt.s32 <p1>, <e>, 0;\nmov.b32 <t0>, 0;\n",
+    "@<p1> ld.global.b32 <t0>, [<q3>];\n<later>\n@<p0> st.<S>.b32 [<q1><o>], <t0>;"
+);
+const COPY_8: &str = copy!(
+    "setp.gt.s32 <p1>, <e>, 0;\nmov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\n",
+    "@<p1> ld.global.v2.b32 {<t0>, <t1>}, [<q3>];\n<later>\n",
+    "@<p0> st.<S>.v2.b32 [<q1><o>], {<t0>, <t1>};"
+);
+const COPY_16: &str = copy!(
+    "setp.gt.s32 <p1>, <e>, 0;\n",
+    "mov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\nmov.b32 <t2>, 0;\nmov.b32 <t3>, 0;\n",
+    "@<p1> ld.global.v4.b32 {<t0>, <t1>, <t2>, <t3>}, [<q3>];\n<later>\n",
+    "@<p0> st.<S>.v4.b32 [<q1><o>], {<t0>, <t1>, <t2>, <t3>};"
+);
+
+macro_rules! squares {
+    ($text:literal) => {
+        concat!(
+            "cvt.s64.s32 <q0>, <a>;\nadd.s64 <q1>, <q0>, <base>;\nldmatrix.sync.aligned.m8n8.",
+            $text,
+            ".shared.b16 {<d>}, [<q1><o>];"
+        )
+    };
+}
+
+const fn square(count: u8, turned: bool, text: &'static str) -> Row {
+    row(Op::Squares { count, turned }, 33, text)
+}
+
+/// sm_70: matrices by quad pairs, which later chips than sm_75 do in software; copies by way of registers, which keep
+/// them until the `wait`.
+#[rustfmt::skip] // a table
+pub static SM70: &[Row] = rows!(
+    row(Op::Pair(PairOp::F16), 10, PAIR_F16),
+    matrices(&M8N8K4_F16, MMA_884),
+    row(Op::Async(AsyncOp::Copy(4)), 200, COPY_4),
+    row(Op::Async(AsyncOp::Copy(8)), 200, COPY_8),
+    row(Op::Async(AsyncOp::Copy(16)), 200, COPY_16),
+    row(Op::Async(AsyncOp::Commit), 0, ""),
+    row(Op::Async(AsyncOp::Wait), 0, ""),
+);
+
+/// sm_75: matrices of f16 and of bytes, and squares of them from shared memory.
+#[rustfmt::skip] // a table
+pub static SM75: &[Row] = rows!(
+    row(Op::Pair(PairOp::F16), 10, PAIR_F16),
+    matrices(&M16N8K8_F16, MMA_1688),
+    matrices(&M8N8K4_F16, MMA_884),
+    matrices(&M8N8K16_S8, "mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {<d>}, {<a>}, {<b>}, {<c>};"),
+    matrices(&M8N8K16_S8U8, "mma.sync.aligned.m8n8k16.row.col.s32.s8.u8.s32 {<d>}, {<a>}, {<b>}, {<c>};"),
+    row(Op::Async(AsyncOp::Copy(4)), 200, COPY_4),
+    row(Op::Async(AsyncOp::Copy(8)), 200, COPY_8),
+    row(Op::Async(AsyncOp::Copy(16)), 200, COPY_16),
+    row(Op::Async(AsyncOp::Commit), 0, ""),
+    row(Op::Async(AsyncOp::Wait), 0, ""),
+    square(1, false, squares!("x1")),
+    square(2, false, squares!("x2")),
+    square(4, false, squares!("x4")),
+    square(1, true, squares!("x1.trans")),
+    square(2, true, squares!("x2.trans")),
+    square(4, true, squares!("x4.trans")),
+);
+
+/// sm_80 and later: bf16, larger matrices, copies that no register waits for. Of matrices a dot takes the first that fits.
+#[rustfmt::skip] // a table
+pub static SM80: &[Row] = rows!(
+    row(Op::Cvt(Cvt::Bf16FromFloat), 8, "cvt.rn.bf16.f32 <h0>, <a>;\ncvt.u32.u16 <d>, <h0>;"),
+    // The high half comes first.
+    row(Op::Pair(PairOp::F16), 8, "cvt.rn.f16x2.f32 <d>, <b>, <a>;"),
+    row(Op::Pair(PairOp::Bf16), 8, "cvt.rn.bf16x2.f32 <d>, <b>, <a>;"),
+    matrices(&M16N8K16_F16, "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};"),
+    matrices(&M16N8K16_BF16, "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {<d>}, {<a>}, {<b>}, {<c>};"),
+    matrices(&M16N8K8_F16, MMA_1688),
+    matrices(&M16N8K32_S8, "mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {<d>}, {<a>}, {<b>}, {<c>};"),
+    matrices(&M16N8K32_S8U8, "mma.sync.aligned.m16n8k32.row.col.s32.s8.u8.s32 {<d>}, {<a>}, {<b>}, {<c>};"),
+    row(Op::Async(AsyncOp::Copy(4)), 200, CP_ASYNC_4),
+    row(Op::Async(AsyncOp::Copy(8)), 200, CP_ASYNC_8),
+    row(Op::Async(AsyncOp::Copy(16)), 200, CP_ASYNC_16),
+    row(Op::Async(AsyncOp::Commit), 1, "cp.async.commit_group;"),
+    row(Op::Async(AsyncOp::Wait), 1, "cp.async.wait_group <n>;"),
+    square(1, false, squares!("x1")),
+    square(2, false, squares!("x2")),
+    square(4, false, squares!("x4")),
+    square(1, true, squares!("x1.trans")),
+    square(2, true, squares!("x2.trans")),
+    square(4, true, squares!("x4.trans")),
+);
 
 /// Lane 0 adds, all others are told.
 const NEXT: &str = "\

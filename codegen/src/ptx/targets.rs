@@ -1,4 +1,5 @@
-//! The chips, and the oldest PTX that names them: the older the language, the older the driver that will do.
+//! The chips, and the oldest PTX that names them and their matrix instructions: the older the language, the older the
+//! driver that will do.
 //!
 //! ```text
 //! .version 7.0
@@ -50,8 +51,8 @@ pub static CHIPS: &[Chip] = &[
     chip!("sm89",  "sm_89",  "7.8", "520.61", rows::SM80, "NVIDIA Ada, RTX 40 and L4"),
     chip!("sm86",  "sm_86",  "7.1", "455.23", rows::SM80, "NVIDIA Ampere, RTX 30 and A10"),
     chip!("sm80",  "sm_80",  "7.0", "450.36", rows::SM80, "NVIDIA Ampere, A100"),
-    chip!("sm75",  "sm_75",  "6.3", "410.48", rows::SM70, "NVIDIA Turing, T4 and RTX 20"),
-    chip!("sm70",  "sm_70",  "6.0", "384.81", rows::SM70, "NVIDIA Volta, V100"),
+    chip!("sm75",  "sm_75",  "6.5", "440.33", rows::SM75, "NVIDIA Turing, T4 and RTX 20"),
+    chip!("sm70",  "sm_70",  "6.4", "418.39", rows::SM70, "NVIDIA Volta, V100"),
 ];
 
 /// The chip of a target.

@@ -30,6 +30,7 @@ fn sample() -> Artifact {
         zeros: None,
         zero: -8,
         inner: None,
+        order: crate::format::pack::Order::Lanes,
     };
     let tensor = |name: &str, role, elem, store| Tensor {
         name: name.into(),

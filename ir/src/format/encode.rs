@@ -108,7 +108,7 @@ fn float_field(field: &Field, x: f32) -> u32 {
 }
 
 /// The bits of `x` rounded to a float type; `None` for other types.
-pub(crate) fn float_bits(dtype: Dtype, x: f32) -> Option<u32> {
+pub fn float_bits(dtype: Dtype, x: f32) -> Option<u32> {
     match dtype {
         Dtype::F32 => Some(x.to_bits()),
         Dtype::F16 => Some(half::f16::from_f32(x).to_bits().into()),

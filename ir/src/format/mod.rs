@@ -10,6 +10,7 @@
 //! ```
 
 pub mod encode;
+pub mod fragment;
 pub mod pack;
 pub mod parts;
 pub mod random;

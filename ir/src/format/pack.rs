@@ -22,6 +22,7 @@ mod bytes;
 pub mod codes;
 mod text;
 
+pub use super::fragment::Order;
 use super::{Field, FieldElem, Format, Role, Value, parts::Parts};
 use crate::{diag::Unsupported, dtype::Dtype, tile::Part};
 pub use codes::{Bits, Plane};
@@ -54,6 +55,7 @@ pub struct Packing {
     pub zero: i32,
     /// Integers that multiply scale and min.
     pub inner: Option<Inner>,
+    pub order: Order,
 }
 
 /// Value = `scale * (inner scale - less) * (code - zero) + min * inner min`.
@@ -183,6 +185,7 @@ impl Packing {
             zeros: None,
             zero: zero(format),
             inner: None,
+            order: Order::Lanes,
         }
     }
 
@@ -243,6 +246,17 @@ impl Packing {
             zeros: None,
             zero: 0,
             inner: None,
+            order: Order::Lanes,
+        }
+    }
+
+    /// 16-bit floats in the order of matrix instructions.
+    pub fn halves_of(elem: Dtype, lanes: usize, group: usize) -> Result<Packing, PackError> {
+        let order = Order::Halves;
+        let packing = Packing { elem, order, ..Packing::bytes_of(lanes, group) };
+        match packing.check() {
+            Ok(()) => Ok(packing),
+            Err(why) => Err(PackError::Packing { packing: packing.to_string(), why }),
         }
     }
 
@@ -257,7 +271,7 @@ impl Packing {
 
     /// Are two neighbours along k one word?
     pub fn is_pairs(&self) -> bool {
-        self.elem == Dtype::BF16 && self.group > 1
+        self.elem == Dtype::BF16 && self.group > 1 && !self.in_fragments()
     }
 
     /// What is wrong with it, if anything.
@@ -277,9 +291,17 @@ impl Packing {
         if self.zeros.is_some() && self.zero != 0 {
             return Err("a zero for all and zeros of each group exclude each other".into());
         }
+        if self.in_fragments() {
+            if !self.elem.bits().is_power_of_two() || self.is_fixed() {
+                return Err(format!("{} in fragments", self.elem));
+            }
+            self.check_fragments()?;
+        }
         if stored(self.elem) {
+            let fragments = self.in_fragments() && self.elem != Dtype::F32;
             let pairs = self.is_pairs() && self.group.is_multiple_of(PAIR);
-            let alone = (self.group == 1 || pairs) && self.zero == 0 && self.zeros.is_none();
+            let alone =
+                (self.group == 1 || pairs || fragments) && self.zero == 0 && self.zeros.is_none();
             let alone = alone && self.scale.is_none() && self.min.is_none();
             let alone = alone && self.inner.is_none() && !self.trits;
             return if alone {
@@ -329,6 +351,10 @@ impl Packing {
     fn checked_sizes(&self, rows: usize, k: usize) -> Option<Sizes> {
         let part = |dtype: Dtype| self.lanes.checked_mul(dtype.bytes()?);
         let (container, codes) = match self.is_codes() {
+            _ if self.in_fragments() => {
+                let container = self.chunk_bytes();
+                (container, container.checked_mul(self.group / self.word())?)
+            }
             true => {
                 let container = self.lanes.checked_mul(QUAD * self.words())?;
                 (container, container.checked_mul(self.group.div_ceil(self.word()))?)
@@ -356,7 +382,14 @@ impl Packing {
         let scale = after(self.scale)?;
         let min = after(self.min)?;
         let zeros = after(self.zeros)?;
-        let group = if self.elem.is_float() { end } else { end.checked_next_multiple_of(4)? };
+        let group = if self.in_fragments() {
+            // What the widest load wants.
+            end.checked_next_multiple_of(16)?
+        } else if self.elem.is_float() {
+            end
+        } else {
+            end.checked_next_multiple_of(4)?
+        };
         let block = k.div_ceil(self.group).checked_mul(group)?;
         let bytes = rows.div_ceil(self.lanes).checked_mul(block)?;
         // Offsets in bits must be numbers too, and no slice is longer than this.
@@ -384,6 +417,11 @@ impl Packing {
         let (start, lane) = self.group_at(s, n, k)?;
         let kk = k % self.group;
         let one = |byte, width| vec![Bits { byte, bit: 0, width, low: 0 }];
+        if self.in_fragments() {
+            let spot = self.spot(lane, kk);
+            let byte = start + self.word_byte(spot) + spot.bit as usize / 8;
+            return Some(vec![Bits { byte, bit: spot.bit % 8, width: self.elem.bits(), low: 0 }]);
+        }
         Some(match self.is_codes() {
             true => {
                 let unit = start + kk / self.word() * s.container + lane * QUAD;

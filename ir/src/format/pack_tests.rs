@@ -361,14 +361,14 @@ proptest! {
         scale in prop::sample::select(vec![Dtype::F32, Dtype::F16, Dtype::BF16]),
         min in prop::option::of(prop::sample::select(vec![Dtype::F32, Dtype::F16])),
     ) {
-        let packing = Packing { elem, trits: false, lanes, group: words * 32, scale: Some(scale), min, zeros: None, zero, inner: None };
+        let packing = Packing { elem, trits: false, lanes, group: words * 32, scale: Some(scale), min, zeros: None, zero, inner: None, order: Order::Lanes };
         prop_assert_eq!(parse(&packing.to_string()), Ok(packing));
     }
 
     #[test]
     fn no_text_makes_it_panic(
         words in prop::collection::vec(prop::sample::select(vec![
-            "u4", "u8", "f16", "lanes", "group", "scale", "min", "zero", "4", "32", "-", "1e9", "é", "_",
+            "u4", "u8", "f16", "order", "halves", "bytes", "8", "lanes", "group", "scale", "min", "zero", "4", "32", "-", "1e9", "é", "_",
             "9223372036854775807", "99999999999999999999", "1048576", "0", ",", "\"",
         ]), 0..14),
         cut in 0usize..40,
@@ -382,7 +382,7 @@ proptest! {
 
     #[test]
     fn no_size_makes_it_panic(rows in any::<usize>(), k in any::<usize>(), lanes in any::<usize>(), group in any::<usize>()) {
-        let packing = Packing { elem: Dtype::U8, trits: false, lanes, group, scale: Some(Dtype::F16), min: None, zeros: None, zero: 0, inner: None };
+        let packing = Packing { elem: Dtype::U8, trits: false, lanes, group, scale: Some(Dtype::F16), min: None, zeros: None, zero: 0, inner: None, order: Order::Lanes };
         if let Ok(s) = packing.sizes(rows, k) {
             prop_assert!(s.bytes >= s.rows.saturating_mul(s.k) || s.bytes == 0);
             packing.offset_codes(&s, rows, k);

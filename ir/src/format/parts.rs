@@ -10,7 +10,7 @@
 
 use super::{
     Fields,
-    pack::{PackError, Packing, STEP, narrowest},
+    pack::{Order, PackError, Packing, STEP, narrowest},
 };
 use crate::{
     diag::Diagnostic,
@@ -142,6 +142,7 @@ impl Parts {
             zeros,
             zero: if zeros.is_some() { 0 } else { -least },
             inner: None,
+            order: Order::Lanes,
         }
     }
 

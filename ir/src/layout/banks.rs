@@ -96,6 +96,53 @@ pub fn swizzle(
     }
 }
 
+/// Rows of any number of 16-byte chunks in which neither a run of chunks waits nor the same chunk of eight neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunks {
+    /// What each of the low bits of a row's number flips in its chunks' numbers.
+    flips: [usize; 3],
+}
+
+/// Bytes of a chunk: what a lane copies, or a row of 8 elements of 16 bits.
+pub const CHUNK: usize = 16;
+
+impl Chunks {
+    /// For rows of so many bytes. A length is an odd number times a power of two; the odd number moves rows to other
+    /// lines, one to one, so that what serves rows of the power of two serves these.
+    pub fn of(bytes: usize) -> Result<Chunks, LayoutError> {
+        if bytes == 0 || !bytes.is_multiple_of(CHUNK) {
+            return Err(LayoutError::Misaligned(CHUNK));
+        }
+        let bits = (bytes.trailing_zeros() as usize).min(LINE);
+        let words = (0..3).map(|bit| vec![("row".to_string(), bit)]).collect();
+        let lanes = Layout::from_bits(vec![("lane".to_string(), words)])?;
+        let layout = swizzle(("row", 3), ("byte", bits), &[Access { lanes, bytes: CHUNK }])?;
+        let mut flips = [0; 3];
+        for (row, column) in layout.columns_of("offset").iter().skip(bits).enumerate() {
+            let word = layout.bits_of(*column).into_iter().filter(|(axis, _)| axis == "byte");
+            let flip = word.fold(0usize, |all, (_, bit)| all | 1 << bit);
+            if let Some(place) = flips.get_mut(row) {
+                *place = flip / CHUNK;
+            }
+        }
+        Ok(Chunks { flips })
+    }
+
+    pub fn flips(&self) -> [usize; 3] {
+        self.flips
+    }
+
+    /// What is xored into the number of each chunk of a row.
+    pub fn flip(&self, row: usize) -> usize {
+        self.flips.iter().enumerate().fold(0, |all, (bit, f)| all ^ f * (row >> bit & 1))
+    }
+
+    /// A chunk's byte in rows of `bytes`.
+    pub fn place(&self, bytes: usize, row: usize, chunk: usize) -> usize {
+        row * bytes + (chunk ^ self.flip(row)) * CHUNK
+    }
+}
+
 struct Search<'a> {
     row: (&'a str, usize),
     column: (&'a str, usize),
@@ -152,5 +199,47 @@ impl Search<'_> {
             }
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Passes over the banks, counted word by word: 8 lanes of 16 bytes go together.
+    fn counted(places: &[usize]) -> usize {
+        let phase = |lanes: &[usize]| {
+            let mut words = vec![std::collections::BTreeSet::new(); 32];
+            for word in lanes.iter().flat_map(|p| p / 4..p / 4 + 4) {
+                words[word % 32].insert(word);
+            }
+            words.iter().map(|w| w.len()).max().unwrap_or(0)
+        };
+        places.chunks(8).map(phase).sum()
+    }
+
+    #[test]
+    fn rows_of_any_chunks_never_wait() {
+        for chunks in 1..=80 {
+            let bytes = chunks * CHUNK;
+            let c = Chunks::of(bytes).unwrap();
+            // Every chunk has a place of its own, in its row.
+            for row in 0..8 {
+                let mut own: Vec<_> = (0..chunks).map(|k| c.place(bytes, row, k)).collect();
+                own.sort_unstable();
+                assert_eq!(own, (0..chunks).map(|k| row * bytes + k * CHUNK).collect::<Vec<_>>());
+            }
+            for chunk in 0..chunks {
+                let column: Vec<_> = (0..8).map(|row| c.place(bytes, row, chunk)).collect();
+                assert_eq!(counted(&column), 1, "chunk {chunk} of {chunks}");
+            }
+            // As copies write them, whole rows or parts of them one behind the other.
+            let all = (0..16 * chunks).map(|k| c.place(bytes, k / chunks, k % chunks));
+            let all: Vec<_> = all.collect();
+            assert_eq!(counted(&all), 2 * chunks, "{chunks} chunks a row");
+        }
+        assert_eq!(Chunks::of(256).unwrap().flips(), [1, 2, 4]);
+        assert_eq!(Chunks::of(160).unwrap().flips(), [0, 0, 1]);
+        assert!(Chunks::of(24).is_err() && Chunks::of(0).is_err());
     }
 }

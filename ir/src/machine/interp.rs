@@ -80,6 +80,8 @@ pub fn run_within(
             memory: &mut *memory,
             worker,
             left: &mut left,
+            copies: vec![],
+            group: 0,
             ints: vec![0; kernel.regs.len()],
             vectors: vec![Vec::new(); kernel.regs.len()],
         };
@@ -95,10 +97,22 @@ struct Machine<'a> {
     worker: usize,
     /// Steps that may still be done.
     left: &'a mut u64,
+    /// Copies that nobody has waited for, and the number of their groups.
+    copies: Vec<Copied>,
+    group: i64,
     /// Values of Int registers.
     ints: Vec<i64>,
-    /// Bits of the others by lane; a mask lane is all ones or zero.
+    /// Bits of the others by lane, word after word of arrays; a mask lane is all ones or zero.
     vectors: Vec<Vec<u32>>,
+}
+
+/// A copy that has not arrived: it does as late as it may.
+struct Copied {
+    group: i64,
+    to: i64,
+    /// `None`: zeros.
+    from: Option<i64>,
+    bytes: usize,
 }
 
 type Ran<T> = Result<T, RunError>;
@@ -182,9 +196,13 @@ impl Machine<'_> {
     }
 
     fn load(&mut self, inst: &Inst, index: i64, width: Width) -> Ran<i64> {
-        let (_, bytes) = self.at(inst, index, width)?;
+        self.load_byte(inst, index * width.bytes() as i64, width)
+    }
+
+    fn load_byte(&mut self, inst: &Inst, byte: i64, width: Width) -> Ran<i64> {
+        let (_, bytes) = self.at(inst, self.base(inst).wrapping_add(byte), width)?;
         Ok(match width {
-            Width::W64 => i64::from_le_bytes(bytes),
+            Width::W64 | Width::W128 => i64::from_le_bytes(bytes),
             Width::W32 => i64::from(bytes_low::<4>(&bytes).map_or(0, i32::from_le_bytes)),
             Width::U16 => i64::from(bytes_low::<2>(&bytes).map_or(0, u16::from_le_bytes)),
             Width::S16 => i64::from(bytes_low::<2>(&bytes).map_or(0, i16::from_le_bytes)),
@@ -194,22 +212,69 @@ impl Machine<'_> {
     }
 
     fn store(&mut self, inst: &Inst, index: i64, width: Width, value: i64) -> Ran<()> {
-        let (len, _) = self.at(inst, index, width)?;
         let address = self.address(inst, index, width);
+        let (len, _) = self.at(inst, address, width)?;
         if let Some(place) = self.memory.bytes(address, len) {
             place.copy_from_slice(&value.to_le_bytes()[..len]);
         }
         Ok(())
     }
 
-    fn address(&self, inst: &Inst, index: i64, width: Width) -> i64 {
-        let base = inst.mem.map_or(0, |m| self.ints[m.base.index()].wrapping_add(m.offset.into()));
-        base.wrapping_add(index * width.bytes() as i64)
+    /// The words of one element each of the lanes in `from`, [`Op::GatherPart`]'s and wide loads'.
+    fn load_lanes(&mut self, inst: &Inst, width: Width, from: &[Option<i64>]) -> Ran<Vec<u32>> {
+        let words = usize::from(width.words());
+        let mut out = vec![0; words * from.len()];
+        for (lane, byte) in from.iter().enumerate() {
+            let Some(byte) = byte else { continue };
+            for word in 0..words {
+                let one = if words > 1 { Width::W32 } else { width };
+                let place = out.get_mut(word * from.len() + lane);
+                let x = self.load_byte(inst, byte + 4 * word as i64, one)?;
+                place.into_iter().for_each(|p| *p = x as u32);
+            }
+        }
+        Ok(out)
     }
 
-    /// The element at the instruction's address, checked.
-    fn at(&mut self, inst: &Inst, index: i64, width: Width) -> Ran<(usize, [u8; 8])> {
-        let (address, len) = (self.address(inst, index, width), width.bytes());
+    fn store_lanes(&mut self, inst: &Inst, width: Width, to: &[Option<i64>]) -> Ran<()> {
+        let words = usize::from(width.words());
+        for (lane, byte) in to.iter().enumerate() {
+            let Some(byte) = byte else { continue };
+            for word in 0..words {
+                let one = if words > 1 { Width::W32 } else { width };
+                let from = inst.uses.first();
+                let value = from.map_or(0, |o| self.lane(*o, word * to.len() + lane));
+                let address = self.base(inst).wrapping_add(byte + 4 * word as i64);
+                let (len, _) = self.at(inst, address, one)?;
+                if let Some(place) = self.memory.bytes(address, len) {
+                    place.copy_from_slice(&value.to_le_bytes()[..len]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes from the address of a gather or scatter to each lane's element; `None` where its mask does not hold. They
+    /// are operand `n`, the mask is behind them.
+    fn offsets(&self, inst: &Inst, n: usize) -> Vec<Option<i64>> {
+        let of = |n: usize, lane: usize| inst.uses.get(n).map_or(0, |o| self.lane(*o, lane));
+        (0..self.k.lanes)
+            .map(|lane| (of(n + 1, lane) != 0).then(|| i64::from(of(n, lane) as i32)))
+            .collect()
+    }
+
+    fn base(&self, inst: &Inst) -> i64 {
+        inst.mem.map_or(0, |m| self.ints[m.base.index()].wrapping_add(m.offset.into()))
+    }
+
+    fn address(&self, inst: &Inst, index: i64, width: Width) -> i64 {
+        self.base(inst).wrapping_add(index * width.bytes() as i64)
+    }
+
+    /// The element at an address, checked.
+    fn at(&mut self, inst: &Inst, address: i64, width: Width) -> Ran<(usize, [u8; 8])> {
+        let len = width.bytes().min(8);
+        self.untouched(inst, address, len)?;
         let mut out = [0; 8];
         match self.memory.bytes(address, len) {
             Some(bytes) => out[..len].copy_from_slice(bytes),
@@ -229,6 +294,95 @@ impl Machine<'_> {
             }
         }
         Ok((len, out))
+    }
+
+    /// No copy under way may write any of these bytes.
+    fn untouched(&self, inst: &Inst, address: i64, len: usize) -> Ran<()> {
+        let meets = |c: &Copied| {
+            address < c.to.saturating_add(c.bytes as i64)
+                && c.to < address.saturating_add(len as i64)
+        };
+        if !self.copies.iter().any(meets) {
+            return Ok(());
+        }
+        let place = format!("`{}`", print::show(self.k, inst));
+        self.fail(place, "touches what a copy writes that nobody waited for")
+    }
+
+    /// The words of squares, one after the other.
+    fn squares(&mut self, inst: &Inst, count: usize, turned: bool) -> Ran<Vec<u32>> {
+        let lanes = self.k.lanes;
+        let mut out = Vec::with_capacity(count * lanes);
+        for i in 0..count {
+            for lane in 0..lanes {
+                let mut word = 0;
+                for half in 0..2 {
+                    let (row, column) = (lane / 4 % 8, 2 * (lane % 4) + half);
+                    let (row, column) = if turned { (column, row) } else { (row, column) };
+                    let from = inst.uses.first().map_or(0, |o| self.lane(*o, 8 * i + row)) as i32;
+                    if self.base(inst).wrapping_add(from.into()) % 16 != 0 {
+                        let place = format!("`{}`", print::show(self.k, inst));
+                        return self.fail(place, "a row begins at no multiple of 16");
+                    }
+                    let byte = i64::from(from) + 2 * column as i64;
+                    word |= (self.load_byte(inst, byte, Width::U16)? as u32) << (16 * half);
+                }
+                out.push(word);
+            }
+        }
+        Ok(out)
+    }
+
+    fn copy_async(&mut self, inst: &Inst, bytes: usize) -> Ran<()> {
+        let place = || format!("`{}`", print::show(self.k, inst));
+        let operand = |n: usize| inst.uses.get(n).copied().unwrap_or(Operand::Imm(0));
+        for lane in 0..self.k.lanes {
+            let how = self.lane(operand(3), lane) as i32;
+            if how < 0 {
+                continue;
+            }
+            let to = self
+                .address(inst, 0, Width::U8)
+                .wrapping_add(i64::from(self.lane(operand(0), lane)));
+            let from =
+                self.int(operand(1)).wrapping_add(i64::from(self.lane(operand(2), lane) as i32));
+            let from = (how > 0).then_some(from);
+            if how != 0 && how as usize != bytes {
+                return self.fail(place(), format!("{how} of {bytes} bytes"));
+            }
+            for at in [Some(to), from].into_iter().flatten() {
+                if at % bytes as i64 != 0 {
+                    return self.fail(place(), format!("{at:#x} is no multiple of {bytes}"));
+                }
+                if self.memory.bytes(at, bytes).is_none() {
+                    return self.fail(place(), format!("{bytes} bytes at {at:#x} are not there"));
+                }
+            }
+            self.untouched(inst, to, bytes)?;
+            self.copies.push(Copied { group: self.group, to, from, bytes });
+        }
+        Ok(())
+    }
+
+    /// All groups but the last `left` arrive.
+    fn arrive(&mut self, left: i64) {
+        let (group, copies) = (self.group, std::mem::take(&mut self.copies));
+        for c in copies {
+            if c.group >= group.saturating_sub(left) {
+                self.copies.push(c);
+                continue;
+            }
+            let from = c.from.and_then(|from| self.memory.bytes(from, c.bytes));
+            let bytes = from.map_or_else(|| vec![0; c.bytes], |b| b.to_vec());
+            if let Some(to) = self.memory.bytes(c.to, c.bytes) {
+                to.copy_from_slice(&bytes);
+            }
+        }
+    }
+
+    /// Bytes from the address to each lane's element, one behind the other.
+    fn each_lane(&self, width: Width) -> Vec<Option<i64>> {
+        (0..self.k.lanes as i64).map(|lane| Some(lane * width.bytes() as i64)).collect()
     }
 
     /// A number of lanes: operand `n`, checked.
@@ -256,6 +410,11 @@ impl Machine<'_> {
                 }
             },
             Op::Worker => Some(self.worker as i64),
+            Op::Ballot => {
+                let set =
+                    |lane: &usize| inst.uses.first().is_some_and(|o| self.lane(*o, *lane) != 0);
+                Some((0..lanes.min(64)).filter(set).fold(0, |bits, lane| bits | 1 << lane))
+            }
             Op::Int(op) => match integer(*op, int(self, 0), int(self, 1)) {
                 Some(x) => Some(x),
                 None => {
@@ -273,6 +432,14 @@ impl Machine<'_> {
                 let value = int(self, 0);
                 return self.store(inst, 0, *w, value);
             }
+            Op::Store(w @ (Width::W64 | Width::W128)) => {
+                let to: Vec<_> = self.each_lane(*w);
+                return self.store_lanes(inst, *w, &to);
+            }
+            Op::Scatter(w) => {
+                let to = self.offsets(inst, 1);
+                return self.store_lanes(inst, *w, &to);
+            }
             Op::Store(w) | Op::StorePart(w) => {
                 let part = matches!(inst.op, Op::StorePart(_));
                 let count = if part { self.part(inst, 1)? } else { lanes };
@@ -283,12 +450,25 @@ impl Machine<'_> {
                 return Ok(());
             }
             Op::Prefetch(_) => return Ok(()),
+            Op::Async(op) => {
+                match op {
+                    AsyncOp::Copy(bytes) => return self.copy_async(inst, usize::from(*bytes)),
+                    AsyncOp::Commit => self.group += 1,
+                    AsyncOp::Wait => {
+                        let left = int(self, 0);
+                        self.arrive(left);
+                    }
+                }
+                return Ok(());
+            }
             Op::Load(_)
             | Op::Splat(_)
             | Op::LoadF16
             | Op::SplatF16
             | Op::LoadPart(_)
             | Op::Gather
+            | Op::GatherPart(_)
+            | Op::Squares { .. }
             | Op::FloatConst
             | Op::WordConst
             | Op::Iota
@@ -313,6 +493,10 @@ impl Machine<'_> {
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16
+            | Op::Pair(_)
+            | Op::Join(_)
+            | Op::Part
+            | Op::Mma(_)
             | Op::Dot(_) => None,
         };
         let Some(def) = inst.def else { return Ok(()) };
@@ -322,6 +506,40 @@ impl Machine<'_> {
         }
         let mut out = Vec::with_capacity(lanes);
         match &inst.op {
+            Op::Load(w @ (Width::W64 | Width::W128)) => {
+                let from = self.each_lane(*w);
+                out = self.load_lanes(inst, *w, &from)?;
+            }
+            Op::Squares { count, turned } => {
+                out = self.squares(inst, usize::from(*count), *turned)?;
+            }
+            Op::GatherPart(w) => {
+                let from = self.offsets(inst, 0);
+                out = self.load_lanes(inst, *w, &from)?;
+            }
+            Op::Join(_) => {
+                for from in &inst.uses {
+                    out.extend((0..lanes).map(|l| self.lane(*from, l)));
+                }
+            }
+            Op::Part => {
+                let first = usize::try_from(int(self, 1)).unwrap_or(0) * lanes;
+                let from = inst.uses.first().copied().unwrap_or(Operand::Imm(0));
+                out.extend((first..first + lanes).map(|l| self.lane(from, l)));
+            }
+            Op::Mma(mma) => {
+                let words = |n: usize| match inst.uses.get(n) {
+                    Some(Operand::Reg(reg)) => self.vectors[reg.index()].as_slice(),
+                    Some(Operand::Imm(_)) | None => &[],
+                };
+                match mma.run(words(0), words(1), words(2)) {
+                    Some(words) => out = words,
+                    None => {
+                        let place = format!("`{}`", print::show(self.k, inst));
+                        return self.fail(place, "registers of other sizes");
+                    }
+                }
+            }
             Op::Load(w) => {
                 for lane in 0..lanes as i64 {
                     out.push(self.load(inst, lane, *w)? as u32);
@@ -410,12 +628,15 @@ impl Machine<'_> {
             Op::Const
             | Op::Arg
             | Op::Worker
+            | Op::Ballot
             | Op::Int(_)
             | Op::Read(_)
             | Op::Write(_)
             | Op::Next
             | Op::Store(_)
             | Op::StorePart(_)
+            | Op::Async(_)
+            | Op::Scatter(_)
             | Op::Prefetch(_) => {}
             Op::Float(_)
             | Op::FloatUnary(_)
@@ -430,6 +651,7 @@ impl Machine<'_> {
             | Op::Bits
             | Op::FromBits
             | Op::Cvt(_)
+            | Op::Pair(_)
             | Op::Dot(_) => {
                 for lane in 0..lanes {
                     let mut x = [0u32; 3];

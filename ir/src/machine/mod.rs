@@ -18,8 +18,11 @@
 //!   }
 //! }
 //! ```
+//!
+//! A register may be an array of several words a lane, `a : w4`, as matrix instructions and wide accesses want them.
 
 pub mod interp;
+pub mod mma;
 pub mod parse;
 pub mod print;
 pub mod verify;
@@ -93,7 +96,12 @@ pub type Reg = Id<RegData>;
 pub struct RegData {
     pub name: String,
     pub class: Class,
+    /// 32-bit words a lane; 1 of all but arrays of floats and words.
+    pub words: u8,
 }
+
+/// Most words a lane of a register.
+pub const MAX_WORDS: u8 = 8;
 
 /// Register classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -188,7 +196,7 @@ pub enum Op {
     Next,
 
     // Memory, vectors. Elements are contiguous; narrow ones are extended into words.
-    /// `w|f = load.WIDTH [..]`.
+    /// `w|f = load.WIDTH [..]`. Of 64 and 128 bits: each lane its two or four words, one behind the other.
     Load(Width),
     /// `w|f = splat.WIDTH [..]`: one element into every lane.
     Splat(Width),
@@ -204,6 +212,19 @@ pub enum Op {
     StorePart(Width),
     /// `w|f = gather.w32 [..], w`: lane i from 4 times word i further, which is signed.
     Gather,
+    /// `w|f = gatherpart.WIDTH [..], w, m`: lane i from word i bytes further, signed; where the mask does not hold, zero,
+    /// and nothing is touched.
+    GatherPart(Width),
+    /// `scatter.WIDTH [..], w|f, w, m`: the low bits of each lane's value, to where [`Op::GatherPart`] reads. Lanes that
+    /// write write to different places.
+    Scatter(Width),
+    /// `w|wN = ldmatrix.xN [..], w`: N squares of 8 x 8 halves. Lanes 8 i to 8 i + 7 say where the rows of square i begin,
+    /// 16 bytes each, at multiples of 16: as many bytes from the address as their words say. Word i of lane l is what
+    /// stands at elements 2 (l % 4) and the next of row l / 4 of square i; `.t`: of column l / 4.
+    Squares {
+        count: u8,
+        turned: bool,
+    },
     /// `prefetch LEVEL [..]`: a hint (level 1 to 3).
     Prefetch(u8),
 
@@ -240,6 +261,14 @@ pub enum Op {
     Bits,
     FromBits,
     Cvt(Cvt),
+    /// `w = pair.f16|pair.bf16 a, b`: both rounded to nearest even, a in the low half.
+    Pair(PairOp),
+
+    // Arrays.
+    /// `w|f = join.N a, b, ..`: an array of N words a lane.
+    Join(u8),
+    /// `w|f = part a, i`: word i (an immediate) of an array.
+    Part,
 
     // Across lanes.
     /// `f|w = shuffle a, b`: lane i takes lane `table[i]` of the two, counted through a then b.
@@ -250,6 +279,8 @@ pub enum Op {
     HMax,
     /// `w = hsum w`: wrapping.
     WordHSum,
+    /// `i = ballot m`: bit l is lane l.
+    Ballot,
 
     /// `w = permb a, b`: byte i is byte `b_i` of a, counted through all lanes; bits too many do not count.
     PermuteBytes,
@@ -259,9 +290,20 @@ pub enum Op {
     /// `w = affine a, b, n`: each byte of a times the 8x8 matrix of bits in the same 64 bits of b, plus n (an
     /// immediate byte), modulo 2. Bit i of a product is the parity of the byte and byte 7 - i of the matrix.
     Affine,
+    /// Copies to scratch that go on while the kernel computes.
+    Async(AsyncOp),
     /// `w = pack.bf16 a, b`: the 2 L halves are the lanes of a, then those of b, as bf16: to nearest even, subnormals
     /// are zeros.
     PackBf16,
+    /// `d = mma.SHAPE.SUM.ELEMENT a, b, c`: matrices in registers, see [`mma`].
+    Mma(&'static mma::Mma),
+}
+
+/// What [`Op::Pair`] rounds to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PairOp {
+    F16,
+    Bf16,
 }
 
 /// `w = dot.A.B a, b, c`: each lane adds the `k` products of its packed elements to `c` (i32, wrapping).
@@ -274,6 +316,20 @@ pub enum DotOp {
     /// `f = dot.bf16 a, b, c`: two bf16 elements each. The product of the high ones is added first, then that of the
     /// low ones, each with one rounding to nearest even; subnormals count as zeros before and after each.
     Bf16,
+}
+
+/// Copies in groups, each in the order of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AsyncOp {
+    /// `copy.N [..], w, i, w, w`: each lane brings N bytes to where its first word says, behind the address, from as far
+    /// behind the integer as its second word says, which is signed. The last word tells how: N copies, 0 writes zeros and
+    /// reads nothing, less than 0 does nothing. Both addresses are multiples of N. Nobody may touch what is written
+    /// before a `wait` for it.
+    Copy(u8),
+    /// `commit`: the copies since the last one become a group.
+    Commit,
+    /// `wait n` (an immediate): all groups but the last n have arrived.
+    Wait,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -290,6 +346,7 @@ pub enum IntOp {
 /// Width and extension of an element in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Width {
+    W128,
     W64,
     W32,
     U16,
@@ -301,10 +358,20 @@ pub enum Width {
 impl Width {
     pub fn bytes(self) -> usize {
         match self {
+            Width::W128 => 16,
             Width::W64 => 8,
             Width::W32 => 4,
             Width::U16 | Width::S16 => 2,
             Width::U8 | Width::S8 => 1,
+        }
+    }
+
+    /// Words of a lane that hold an element.
+    pub fn words(self) -> u8 {
+        match self {
+            Width::W128 => 4,
+            Width::W64 => 2,
+            Width::W32 | Width::U16 | Width::S16 | Width::U8 | Width::S8 => 1,
         }
     }
 }
@@ -381,6 +448,15 @@ pub enum HalfOp {
     Low,
     /// `w = h.high a, b`: the same with halves L + i.
     High,
+    /// `w = h.fadd|h.fsub|h.fmul a, b`: on two f16, to nearest even.
+    Float(HalfFloat),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum HalfFloat {
+    Add,
+    Sub,
+    Mul,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -463,6 +539,10 @@ pub enum Span {
     Part(Width),
     /// A word a lane, as far away as the lane says.
     Gather,
+    /// So many bytes a lane, as far away as the lane's first operand says.
+    Apart(u8),
+    /// An element a lane, as many bytes away as the lane says, where its mask holds.
+    Scattered(Width),
 }
 
 impl Op {
@@ -475,9 +555,13 @@ impl Op {
             Op::LoadF16 => Some((Access::Read, Span::Lanes(Width::U16))),
             Op::LoadPart(w) => Some((Access::Read, Span::Part(w))),
             Op::Gather => Some((Access::Read, Span::Gather)),
+            Op::GatherPart(w) => Some((Access::Read, Span::Scattered(w))),
+            Op::Scatter(w) => Some((Access::Write, Span::Scattered(w))),
             Op::Write(w) => Some((Access::Write, Span::One(w))),
             Op::Store(w) => Some((Access::Write, Span::Lanes(w))),
             Op::StorePart(w) => Some((Access::Write, Span::Part(w))),
+            Op::Squares { .. } => Some((Access::Read, Span::Apart(16))),
+            Op::Async(AsyncOp::Copy(bytes)) => Some((Access::Write, Span::Apart(bytes))),
             Op::Next => Some((Access::Update, Span::One(Width::W64))),
             Op::Prefetch(_) => Some((Access::Hint, Span::One(Width::U8))),
             Op::Const
@@ -505,10 +589,40 @@ impl Op {
             | Op::HSum
             | Op::HMax
             | Op::WordHSum
+            | Op::Ballot
             | Op::PermuteBytes
             | Op::Affine
             | Op::PackBf16
+            | Op::Async(AsyncOp::Commit | AsyncOp::Wait)
+            | Op::Pair(_)
+            | Op::Join(_)
+            | Op::Part
+            | Op::Mma(_)
             | Op::Dot(_) => None,
+        }
+    }
+
+    /// Words a lane of the result.
+    pub fn def_words(&self) -> u8 {
+        if let Op::Join(n) | Op::Squares { count: n, .. } = self {
+            *n
+        } else if let Op::Load(w) | Op::GatherPart(w) = self {
+            w.words()
+        } else if let Op::Mma(m) = self {
+            m.words[2]
+        } else {
+            1
+        }
+    }
+
+    /// Words a lane of operand `n`; `None`: any number.
+    pub fn use_words(&self, n: usize) -> Option<u8> {
+        if let (Op::Store(w) | Op::Scatter(w), 0) = (self, n) {
+            Some(w.words())
+        } else if let Op::Mma(m) = self {
+            m.words.get(n).copied()
+        } else {
+            (*self != Op::Part).then_some(1)
         }
     }
 
@@ -521,6 +635,7 @@ impl Op {
         const W: &[Class] = &[Word];
         const M: &[Class] = &[Mask];
         const V: &[Class] = &[Float, Word];
+        const SAMES: &[Use] = &[Same; MAX_WORDS as usize];
         let s = |def, uses, mem| Signature { def, uses, mem };
         match self {
             Op::Const | Op::Arg                      => s(I, &[Imm], false),
@@ -535,6 +650,8 @@ impl Op {
             Op::LoadPart(_)                          => s(V, &[Of(Int)], true),
             Op::StorePart(_)                         => s(&[], &[Vector, Of(Int)], true),
             Op::Gather                               => s(V, &[Of(Word)], true),
+            Op::GatherPart(_)                        => s(V, &[Of(Word), Of(Mask)], true),
+            Op::Scatter(_)                           => s(&[], &[Vector, Of(Word), Of(Mask)], true),
             Op::Prefetch(_)                          => s(&[], &[], true),
             Op::FloatConst                           => s(F, &[Imm], false),
             Op::WordConst                            => s(W, &[Imm], false),
@@ -546,7 +663,7 @@ impl Op {
             Op::Word(_)                              => s(W, &[Of(Word), Of(Word)], false),
             Op::Shift(_)                             => s(W, &[Of(Word), Imm], false),
             Op::Half(HalfOp::Shift(_))               => s(W, &[Of(Word), Imm], false),
-            Op::Half(HalfOp::Eq | HalfOp::Low | HalfOp::High) => s(W, &[Of(Word), Of(Word)], false),
+            Op::Half(HalfOp::Eq | HalfOp::Low | HalfOp::High | HalfOp::Float(_)) => s(W, &[Of(Word), Of(Word)], false),
             Op::FloatCmp(_)                          => s(M, &[Of(Float), Of(Float)], false),
             Op::WordCmp(_)                           => s(M, &[Of(Word), Of(Word)], false),
             Op::Mask(_)                              => s(M, &[Of(Mask), Of(Mask)], false),
@@ -560,11 +677,20 @@ impl Op {
             Op::Shuffle(_)                           => s(V, &[Same, Same], false),
             Op::HSum | Op::HMax                      => s(F, &[Of(Float)], false),
             Op::WordHSum                             => s(W, &[Of(Word)], false),
+            Op::Ballot                               => s(I, &[Of(Mask)], false),
             Op::PermuteBytes                         => s(W, &[Of(Word), Of(Word)], false),
             Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Dot(DotOp::Bf16)                     => s(F, &[Of(Word), Of(Word), Of(Float)], false),
             Op::Affine                               => s(W, &[Of(Word), Of(Word), Imm], false),
-            Op::PackBf16                             => s(W, &[Of(Float), Of(Float)], false),
+            Op::Squares { .. }                       => s(W, &[Of(Word)], true),
+            Op::Async(AsyncOp::Copy(_))              => s(&[], &[Of(Word), Of(Int), Of(Word), Of(Word)], true),
+            Op::Async(AsyncOp::Commit)               => s(&[], &[], false),
+            Op::Async(AsyncOp::Wait)                 => s(&[], &[Imm], false),
+            Op::PackBf16 | Op::Pair(_)               => s(W, &[Of(Float), Of(Float)], false),
+            Op::Join(n)                              => s(V, SAMES.get(..usize::from(*n)).unwrap_or(SAMES), false),
+            Op::Part                                 => s(V, &[Same, Imm], false),
+            Op::Mma(m) if m.c == crate::dtype::Dtype::F32 => s(F, &[Of(Word), Of(Word), Of(Float)], false),
+            Op::Mma(_)                               => s(W, &[Of(Word), Of(Word), Of(Word)], false),
         }
     }
 }

@@ -62,6 +62,8 @@ struct Parser<'a, 'b> {
     depth: usize,
 }
 
+const CLASSES: &str = "expected a class: i, f, w or m";
+
 /// A name that gets its register when its statement is complete.
 type Pending = (String, crate::diag::Span);
 
@@ -165,17 +167,17 @@ impl Parser<'_, '_> {
         }
         self.same_count("carried registers", params.len(), results.len())?;
         self.lexer.expect("{")?;
-        let var = self.define(var, Class::Int)?;
+        let var = self.define(var, (Class::Int, 1))?;
         let mut inside = Vec::new();
         for (param, init) in params {
-            let class = self.kernel.regs[init].class;
+            let class = self.kind(init);
             inside.push((self.define(param, class)?, init));
         }
         let body = self.body()?;
         let yields = self.yields(results.len())?;
         let mut carried = Vec::new();
         for (((param, init), yielded), result) in inside.into_iter().zip(yields).zip(results) {
-            let class = self.kernel.regs[init].class;
+            let class = self.kind(init);
             carried.push(Carried { result: self.define(result, class)?, param, init, yielded });
         }
         Ok(Loop { var, lo, hi, step, carried, body })
@@ -201,7 +203,7 @@ impl Parser<'_, '_> {
         let second = self.yields(results.len())?;
         let mut yields = Vec::new();
         for ((result, x), y) in results.into_iter().zip(first).zip(second) {
-            let class = self.kernel.regs[x].class;
+            let class = self.kind(x);
             yields.push((self.define(result, class)?, x, y));
         }
         Ok(If { cmp, a, b, then, otherwise, yields })
@@ -301,19 +303,36 @@ impl Parser<'_, '_> {
         Ok(Mem { base, offset })
     }
 
-    fn class(&mut self) -> Parsed<Class> {
-        let all = [Class::Int, Class::Float, Class::Word, Class::Mask];
-        match all.into_iter().find(|c| self.lexer.is_word(c.letter())) {
+    fn kind(&self, reg: Reg) -> (Class, u8) {
+        let data = &self.kernel.regs[reg];
+        (data.class, data.words)
+    }
+
+    /// `w`, or of several words a lane `w4`.
+    fn class(&mut self) -> Parsed<(Class, u8)> {
+        let Token::Word(word) = self.lexer.peek() else {
+            return self.lexer.error(CLASSES);
+        };
+        let class =
+            [Class::Int, Class::Float, Class::Word, Class::Mask].into_iter().find_map(|c| {
+                let words = word.strip_prefix(c.letter())?;
+                if words.is_empty() {
+                    return Some((c, 1));
+                }
+                let vector = matches!(c, Class::Float | Class::Word);
+                words.parse().ok().filter(|n| vector && (2..=MAX_WORDS).contains(n)).map(|n| (c, n))
+            });
+        match class {
             Some(class) => {
                 self.lexer.next_token();
                 Ok(class)
             }
-            None => self.lexer.error("expected a class: i, f, w or m"),
+            None => self.lexer.error(CLASSES),
         }
     }
 
-    fn define(&mut self, (name, span): Pending, class: Class) -> Parsed<Reg> {
-        let reg = self.kernel.regs.add(RegData { name: name.clone(), class });
+    fn define(&mut self, (name, span): Pending, (class, words): (Class, u8)) -> Parsed<Reg> {
+        let reg = self.kernel.regs.add(RegData { name: name.clone(), class, words });
         if self.names.insert(name.clone(), reg).is_some() {
             return Err(Diagnostic::new(span, format!("`{name}` is defined twice")));
         }

@@ -23,6 +23,7 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("write.w64", Op::Write(Width::W64)), ("write.w32", Op::Write(Width::W32)),
     ("write.u16", Op::Write(Width::U16)), ("write.s16", Op::Write(Width::S16)),
     ("write.u8", Op::Write(Width::U8)), ("write.s8", Op::Write(Width::S8)),
+    ("load.w128", Op::Load(Width::W128)), ("store.w128", Op::Store(Width::W128)),
     ("load.w64", Op::Load(Width::W64)), ("load.w32", Op::Load(Width::W32)),
     ("load.u16", Op::Load(Width::U16)), ("load.s16", Op::Load(Width::S16)),
     ("load.u8", Op::Load(Width::U8)), ("load.s8", Op::Load(Width::S8)),
@@ -40,6 +41,13 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("storepart.u16", Op::StorePart(Width::U16)), ("storepart.s16", Op::StorePart(Width::S16)),
     ("storepart.u8", Op::StorePart(Width::U8)), ("storepart.s8", Op::StorePart(Width::S8)),
     ("gather.w32", Op::Gather),
+    ("gatherpart.w128", Op::GatherPart(Width::W128)), ("gatherpart.w64", Op::GatherPart(Width::W64)),
+    ("gatherpart.w32", Op::GatherPart(Width::W32)), ("gatherpart.u16", Op::GatherPart(Width::U16)),
+    ("gatherpart.s16", Op::GatherPart(Width::S16)), ("gatherpart.u8", Op::GatherPart(Width::U8)),
+    ("gatherpart.s8", Op::GatherPart(Width::S8)),
+    ("scatter.w128", Op::Scatter(Width::W128)), ("scatter.w64", Op::Scatter(Width::W64)),
+    ("scatter.w32", Op::Scatter(Width::W32)), ("scatter.u16", Op::Scatter(Width::U16)),
+    ("scatter.u8", Op::Scatter(Width::U8)),
     ("prefetch.1", Op::Prefetch(1)), ("prefetch.2", Op::Prefetch(2)), ("prefetch.3", Op::Prefetch(3)),
     ("fconst", Op::FloatConst), ("wconst", Op::WordConst), ("iota", Op::Iota), ("spread", Op::Spread),
     ("fadd", Op::Float(FloatOp::Add)), ("fsub", Op::Float(FloatOp::Sub)),
@@ -59,6 +67,8 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("h.shl", Op::Half(HalfOp::Shift(ShiftOp::Left))), ("h.shr", Op::Half(HalfOp::Shift(ShiftOp::Right))),
     ("h.sar", Op::Half(HalfOp::Shift(ShiftOp::Arithmetic))),
     ("h.eq", Op::Half(HalfOp::Eq)), ("h.low", Op::Half(HalfOp::Low)), ("h.high", Op::Half(HalfOp::High)),
+    ("h.fadd", Op::Half(HalfOp::Float(HalfFloat::Add))), ("h.fsub", Op::Half(HalfOp::Float(HalfFloat::Sub))),
+    ("h.fmul", Op::Half(HalfOp::Float(HalfFloat::Mul))),
     ("fcmp.lt", Op::FloatCmp(C::Lt)), ("fcmp.le", Op::FloatCmp(C::Le)), ("fcmp.eq", Op::FloatCmp(C::Eq)),
     ("fcmp.ne", Op::FloatCmp(C::Ne)), ("fcmp.ge", Op::FloatCmp(C::Ge)), ("fcmp.gt", Op::FloatCmp(C::Gt)),
     ("wcmp.lt", Op::WordCmp(C::Lt)), ("wcmp.le", Op::WordCmp(C::Le)), ("wcmp.eq", Op::WordCmp(C::Eq)),
@@ -69,10 +79,22 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("cvt.f32.f16", Op::Cvt(Cvt::FloatFromF16)), ("cvt.f16.f32", Op::Cvt(Cvt::F16FromFloat)),
     ("cvt.f32.f16lo", Op::Cvt(Cvt::FloatFromF16Low)), ("cvt.f32.f16hi", Op::Cvt(Cvt::FloatFromF16High)),
     ("cvt.f32.bf16", Op::Cvt(Cvt::FloatFromBf16)), ("cvt.bf16.f32", Op::Cvt(Cvt::Bf16FromFloat)),
-    ("hsum", Op::HSum), ("hmax", Op::HMax), ("whsum", Op::WordHSum),
+    ("pair.f16", Op::Pair(PairOp::F16)), ("pair.bf16", Op::Pair(PairOp::Bf16)),
+    ("join.2", Op::Join(2)), ("join.4", Op::Join(4)), ("join.8", Op::Join(8)), ("part", Op::Part),
+    ("mma.m16n8k16.f32.f16", Op::Mma(&mma::M16N8K16_F16)), ("mma.m16n8k16.f32.bf16", Op::Mma(&mma::M16N8K16_BF16)),
+    ("mma.m16n8k8.f32.f16", Op::Mma(&mma::M16N8K8_F16)), ("mma.m8n8k4.f32.f16", Op::Mma(&mma::M8N8K4_F16)),
+    ("mma.m16n8k32.s32.s8", Op::Mma(&mma::M16N8K32_S8)), ("mma.m16n8k32.s32.s8u8", Op::Mma(&mma::M16N8K32_S8U8)),
+    ("mma.m8n8k16.s32.s8", Op::Mma(&mma::M8N8K16_S8)), ("mma.m8n8k16.s32.s8u8", Op::Mma(&mma::M8N8K16_S8U8)),
+    ("hsum", Op::HSum), ("hmax", Op::HMax), ("whsum", Op::WordHSum), ("ballot", Op::Ballot),
     ("permb", Op::PermuteBytes), ("affine", Op::Affine), ("pack.bf16", Op::PackBf16),
     ("dot.u8s8", Op::Dot(DotOp::U8S8)), ("dot.s16s16", Op::Dot(DotOp::S16S16)),
     ("dot.bf16", Op::Dot(DotOp::Bf16)),
+    ("copy.4", Op::Async(AsyncOp::Copy(4))), ("copy.8", Op::Async(AsyncOp::Copy(8))),
+    ("copy.16", Op::Async(AsyncOp::Copy(16))),
+    ("ldmatrix.x1", Op::Squares { count: 1, turned: false }), ("ldmatrix.x1.t", Op::Squares { count: 1, turned: true }),
+    ("ldmatrix.x2", Op::Squares { count: 2, turned: false }), ("ldmatrix.x2.t", Op::Squares { count: 2, turned: true }),
+    ("ldmatrix.x4", Op::Squares { count: 4, turned: false }), ("ldmatrix.x4.t", Op::Squares { count: 4, turned: true }),
+    ("commit", Op::Async(AsyncOp::Commit)), ("wait", Op::Async(AsyncOp::Wait)),
 ];
 
 impl fmt::Display for Op {
@@ -216,6 +238,9 @@ pub fn show(k: &Kernel, inst: &Inst) -> String {
     if let Some(data) = inst.def.and_then(|d| k.regs.get(d)) {
         line += " : ";
         line += data.class.letter();
+        if data.words > 1 {
+            line += &data.words.to_string();
+        }
     }
     line
 }

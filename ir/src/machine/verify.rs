@@ -89,6 +89,24 @@ impl Verifier<'_> {
         self.fail(place, format!("{what} is of class {found}, expected {}", wanted.join(" or ")))
     }
 
+    /// Has `reg` as many words a lane as `other`?
+    fn as_wide(&self, place: &str, reg: Reg, other: Reg) -> Checked<()> {
+        let words = |r: Reg| self.k.regs.get(r).map(|d| d.words);
+        match words(other) {
+            Some(wanted) => self.wide(place, &self.k.reg_name(reg), reg, wanted),
+            None => Ok(()),
+        }
+    }
+
+    fn wide(&self, place: &str, what: &str, reg: Reg, wanted: u8) -> Checked<()> {
+        match self.k.regs.get(reg).map(|d| d.words) {
+            Some(found) if found != wanted => {
+                self.fail(place, format!("{what} has {found} words a lane, expected {wanted}"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Checks the block and gives the registers it defines, which stay live for its yields.
     fn block(&mut self, list: &[Stmt]) -> Checked<Vec<Reg>> {
         let mut defs = Vec::new();
@@ -126,6 +144,9 @@ impl Verifier<'_> {
         for (c, class) in l.carried.iter().zip(&inits) {
             let found = self.define(&place, c.param, &mut inside)?;
             self.expect(&place, &self.k.reg_name(c.param), found, &[*class])?;
+            for other in [c.param, c.yielded, c.result] {
+                self.as_wide(&place, other, c.init)?;
+            }
         }
         inside.extend(self.block(&l.body)?);
         for (c, class) in l.carried.iter().zip(&inits) {
@@ -150,6 +171,8 @@ impl Verifier<'_> {
         self.end(defs);
         let defs = self.block(&i.otherwise)?;
         for (y, class) in i.yields.iter().zip(&first) {
+            self.as_wide(&place, y.2, y.1)?;
+            self.as_wide(&place, y.0, y.1)?;
             let found = self.read(&place, y.2)?;
             self.expect(&place, &self.k.reg_name(y.2), found, &[*class])?;
         }
@@ -196,6 +219,9 @@ impl Verifier<'_> {
                 Operand::Reg(reg) => {
                     let class = self.read(&place, *reg)?;
                     self.expect(&place, &what, class, &classes)?;
+                    if let Some(words) = inst.op.use_words(n) {
+                        self.wide(&place, &what, *reg, words)?;
+                    }
                 }
             }
         }
@@ -203,7 +229,8 @@ impl Verifier<'_> {
         match inst.def {
             Some(def) if !signature.def.is_empty() => {
                 let class = self.define(&place, def, defs)?;
-                self.expect(&place, "the result", class, signature.def)
+                self.expect(&place, "the result", class, signature.def)?;
+                self.wide(&place, "the result", def, inst.op.def_words())
             }
             None if signature.def.is_empty() => Ok(()),
             Some(_) => self.fail(&place, format!("`{}` has no result", inst.op)),
@@ -224,21 +251,37 @@ impl Verifier<'_> {
                 return self.fail(place, format!("`{}` is not {what}", inst.op));
             }
         }
-        if let Op::Load(w) | Op::Splat(w) | Op::LoadPart(w) = &inst.op
+        if let Op::Load(w) | Op::Splat(w) | Op::LoadPart(w) | Op::GatherPart(w) = &inst.op
             && result == Some(Class::Float)
-            && *w != Width::W32
+            && w.bytes() < 4
         {
             return self.fail(place, "a narrow element is loaded as a word and converted");
         }
-        if let Op::Load(Width::W64)
-        | Op::Splat(Width::W64)
-        | Op::Store(Width::W64)
-        | Op::LoadPart(Width::W64)
-        | Op::StorePart(Width::W64) = &inst.op
+        if let Op::Splat(w) | Op::LoadPart(w) | Op::StorePart(w) = &inst.op
+            && w.words() > 1
         {
             return self.fail(place, "a lane has 32 bits");
         }
+        if let Op::Async(AsyncOp::Copy(n)) = &inst.op
+            && !matches!(n, 4 | 8 | 16)
+        {
+            return self.fail(place, format!("copies of {n} bytes, expected 4, 8 or 16"));
+        }
+        if let Op::Mma(_) | Op::Squares { .. } = &inst.op
+            && self.k.lanes != mma::LANES
+        {
+            return self.fail(place, format!("{} lanes, expected {}", self.k.lanes, mma::LANES));
+        }
         let Some(x) = imm else { return Ok(()) };
+        if inst.op == Op::Async(AsyncOp::Wait) && !(0..8).contains(&x) {
+            return self.fail(place, format!("a wait for all but {x} groups, expected 0 to 7"));
+        }
+        if let (Op::Part, Some(Operand::Reg(from))) = (&inst.op, inst.uses.first()) {
+            let words = self.k.regs.get(*from).map_or(0, |d| d.words);
+            if !(0..i64::from(words)).contains(&x) {
+                return self.fail(place, format!("word {x} of {words}"));
+            }
+        }
         if inst.op == Op::Arg && usize::try_from(x).is_ok_and(|s| s < self.k.slots.len()) {
             return Ok(());
         }
@@ -293,7 +336,26 @@ mod tests {
             ("a = arg 1 : i", "there are 1 slots"),
             ("a = fconst 0 : f b = load.w32 [a + 0] : f", "the address is of class f, expected i"),
             ("a = load.u8 [x + 0] : f", "a narrow element is loaded as a word and converted"),
-            ("a = load.w64 [x + 0] : w", "a lane has 32 bits"),
+            ("a = load.w64 [x + 0] : w", "the result has 1 words a lane, expected 2"),
+            ("a = splat.w64 [x + 0] : w2", "a lane has 32 bits"),
+            ("a = iota : w b = join.2 a, a : w4", "the result has 4 words a lane, expected 2"),
+            ("a = iota : w b = join.2 a, a : w2 c = part b, 2 : w", "word 2 of 2"),
+            (
+                "a = iota : w b = join.2 a, a : w2 c = wadd b, a : w",
+                "operand 1 has 2 words a lane, expected 1",
+            ),
+            (
+                "a = load.w128 [x + 0] : w4 b = load.w64 [x + 0] : w2 c = load.w128 [x + 0] : f4 d = mma.m16n8k16.f32.f16 a, b, c : f4",
+                "4 lanes, expected 32",
+            ),
+            (
+                "a = iota : w b = join.2 a, a : w2 c = loop t in 0..4 step 1 carry p = b { } yield a",
+                "a has 1 words a lane, expected 2",
+            ),
+            (
+                "a = iota : w b = join.2 a, a : w2 c = if 0 < 1 { } yield a else { } yield b",
+                "b has 2 words a lane, expected 1",
+            ),
             (
                 "a = loadpart.u8 [x + 0], 1 : f",
                 "a narrow element is loaded as a word and converted",
@@ -312,6 +374,7 @@ mod tests {
                 "a = iota : w b = shuffle[0,1,2,8] a, a : w",
                 "`shuffle[0,1,2,8]` is not a table of 4 entries below 8",
             ),
+            ("wait 8", "a wait for all but 8 groups, expected 0 to 7"),
             ("loop t in 0..4 step 0 { }", "step 0 is not positive"),
             (
                 "loop t in 0..4 step 1 { a = iota : w } loop u in 0..t step 1 { }",
@@ -358,6 +421,16 @@ mod tests {
         assert!(e.ends_with("register 99 does not exist"), "{e}");
         let e = broken(&|b| inst(b, 0, &|i| i.mem = Some(Mem { base: Reg::new(0), offset: 0 })));
         assert!(e.ends_with("`iota` has an address"), "{e}");
+        let e = broken(&|b| {
+            inst(b, 1, &|i| {
+                i.op = Op::Async(AsyncOp::Copy(5));
+                i.def = None;
+                let word = Operand::Reg(Reg::new(0));
+                i.uses = vec![word, Operand::Imm(0), word, word];
+                i.mem = Some(Mem { base: Reg::new(0), offset: 0 });
+            });
+        });
+        assert!(e.ends_with("the address is of class w, expected i"), "{e}");
         let e = broken(&|b| inst(b, 0, &|i| i.op = Op::Load(Width::W32)));
         assert!(e.ends_with("`load.w32` lacks its address"), "{e}");
         let e = broken(&|b| {
@@ -375,7 +448,7 @@ mod tests {
         let mut kernel =
             parse("machine m lanes 4 { slot 0 = pointer x x = arg 0 : i prefetch.1 [x + 0] }")
                 .unwrap();
-        let extra = kernel.regs.add(RegData { name: "y".into(), class: Class::Int });
+        let extra = kernel.regs.add(RegData { name: "y".into(), class: Class::Int, words: 1 });
         if let Some(Stmt::Inst(inst)) = kernel.body.last_mut() {
             inst.def = Some(extra);
         }

@@ -242,6 +242,8 @@ fn launch(
             who: u32::try_from(worker + 1).unwrap_or(u32::MAX - 1),
             last: &mut last,
             left,
+            staged: vec![],
+            group: 0,
         };
         run.block(&kernel.body)?;
     }

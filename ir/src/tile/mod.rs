@@ -21,6 +21,7 @@
 
 pub mod field;
 pub mod interp;
+pub mod lanes;
 pub mod parse;
 pub mod print;
 pub mod verify;
@@ -34,6 +35,8 @@ use crate::{
         parts::Parts,
     },
 };
+
+pub use lanes::LaneBits;
 
 /// A whole op as launches over tensors.
 #[derive(Clone, Debug, PartialEq)]
@@ -226,6 +229,8 @@ pub enum LaneDim {
     Dim(usize),
     /// Every lane holds the same element.
     Splat,
+    /// A fragment of a matrix.
+    Bits(LaneBits),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -245,6 +250,11 @@ pub enum Stmt {
         tensor: String,
         at: Vec<Extent>,
     },
+    /// `any up = above`: 1 if an element of a tile of truth values is true, else 0.
+    Any {
+        name: String,
+        value: Value,
+    },
     Store {
         tensor: String,
         at: Vec<Slice>,
@@ -257,15 +267,37 @@ pub enum Stmt {
         var: String,
         count: Extent,
         share: Share,
+        /// A number for hints: of a task, most often of the worker's next one.
+        next: Option<String>,
         body: Vec<Stmt>,
     },
     If(Box<If>),
+    /// A tile is on its way to scratch.
+    Stage(Box<Staged>),
+    /// `commit`: what was staged since the last one is a group.
+    Commit,
+    /// `wait 1`: all groups but the last so many are there.
+    Wait(usize),
     /// A hint; never changes the meaning.
     Prefetch {
         tensor: String,
         at: Vec<Slice>,
         level: u8,
     },
+}
+
+/// `stage(ring[s * 64:64, 0:128], k[b, j:64, h, 0:128]) rows lo - j..hi - j`: rows of that range come from the tensor,
+/// zeros stand in the others, and behind the elements of a row where the tile of the tensor is narrower. Until a wait for
+/// it nobody may read or write there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Staged {
+    pub tensor: String,
+    pub at: Vec<Slice>,
+    pub from: String,
+    pub source: Vec<Slice>,
+    /// Counted along the first dimension of the tile.
+    pub lo: Extent,
+    pub hi: Extent,
 }
 
 /// `r0, r1 = for j in lo..hi step s with p0 = i0, p1 = i1 { ... yield y0, y1 }`.

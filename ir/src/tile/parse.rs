@@ -231,6 +231,12 @@ impl Reader {
             let (tensor, at) = access(l)?;
             return Ok(Stmt::Read { name, tensor, at: at.into_iter().map(|s| s.start).collect() });
         }
+        if l.is_word("any") && named {
+            l.expect_word("any")?;
+            let name = l.word("a name")?;
+            l.expect("=")?;
+            return Ok(Stmt::Any { name, value: self.used(l)? });
+        }
         if l.is_word("store") && call {
             l.expect_word("store")?;
             l.expect("(")?;
@@ -239,6 +245,28 @@ impl Reader {
             let value = self.used(l)?;
             l.expect(")")?;
             return Ok(Stmt::Store { tensor, at, value, guard: l.eat_word("guard") });
+        }
+        if l.is_word("stage") && call {
+            l.expect_word("stage")?;
+            l.expect("(")?;
+            let (tensor, at) = access(l)?;
+            l.expect(",")?;
+            let (from, source) = access(l)?;
+            l.expect(")")?;
+            l.expect_word("rows")?;
+            let lo = Extent::read(l)?;
+            l.expect("..")?;
+            let hi = Extent::read(l)?;
+            return Ok(Stmt::Stage(Box::new(Staged { tensor, at, from, source, lo, hi })));
+        }
+        let assigned = *l.peek_at(1) == Token::Punct("=") || *l.peek_at(1) == Token::Punct(",");
+        if l.is_word("commit") && !assigned {
+            l.expect_word("commit")?;
+            return Ok(Stmt::Commit);
+        }
+        if l.is_word("wait") && !assigned {
+            l.expect_word("wait")?;
+            return Ok(Stmt::Wait(small(l, "a number of groups")?));
         }
         if l.is_word("prefetch") && call {
             l.expect_word("prefetch")?;
@@ -267,10 +295,11 @@ impl Reader {
                 l.expect_word("dynamic")?;
                 Share::Dynamic(l.int("a chunk")?)
             };
+            let next = if l.eat_word("next") { Some(l.word("a name")?) } else { None };
             l.expect("{")?;
             let (body, _) = self.body(l, depth + 1)?;
             l.expect("}")?;
-            return Ok(Stmt::Tasks { var, count, share, body });
+            return Ok(Stmt::Tasks { var, count, share, next, body });
         }
         if l.is_word("for") || l.is_word("if") {
             return self.control(l, vec![], depth);
@@ -515,6 +544,8 @@ fn tile_type(l: &mut Lexer<'_>) -> Parsed<Type> {
     if l.eat_word("lanes") {
         ty.lanes = Some(if l.eat_word("splat") {
             LaneDim::Splat
+        } else if matches!(l.peek(), Token::Word(_)) {
+            LaneDim::Bits(LaneBits::read(l)?)
         } else {
             LaneDim::Dim(small(l, "a dimension")?)
         });

@@ -47,6 +47,7 @@ pub fn type_text(ty: &Type) -> String {
     match ty.lanes {
         Some(LaneDim::Dim(d)) => text += &format!(" lanes {d}"),
         Some(LaneDim::Splat) => text += " lanes splat",
+        Some(LaneDim::Bits(bits)) => text += &format!(" lanes {bits}"),
         None => {}
     }
     text
@@ -288,22 +289,40 @@ impl<'a> Writer<'a> {
                 self.line(depth, &format!("read {name} = {}", access_text(tensor, &at)));
                 self.notes(depth, path);
             }
+            Stmt::Any { name: own, value } => {
+                self.line(depth, &format!("any {own} = {}", name(k, *value)));
+                self.notes(depth, path);
+            }
             Stmt::Store { tensor, at, value, guard } => {
                 let at = access_text(tensor, at);
                 let text = format!("store({at}, {}){}", name(k, *value), guarded(*guard));
                 self.line(depth, &text);
                 self.notes(depth, path);
             }
+            Stmt::Stage(s) => {
+                let (to, from) = (access_text(&s.tensor, &s.at), access_text(&s.from, &s.source));
+                self.line(depth, &format!("stage({to}, {from}) rows {}..{}", s.lo, s.hi));
+                self.notes(depth, path);
+            }
+            Stmt::Commit => {
+                self.line(depth, "commit");
+                self.notes(depth, path);
+            }
+            Stmt::Wait(left) => {
+                self.line(depth, &format!("wait {left}"));
+                self.notes(depth, path);
+            }
             Stmt::Prefetch { tensor, at, level } => {
                 self.line(depth, &format!("prefetch({}, {level})", access_text(tensor, at)));
                 self.notes(depth, path);
             }
-            Stmt::Tasks { var, count, share, body } => {
+            Stmt::Tasks { var, count, share, next, body } => {
                 let share = match share {
                     Share::Static => "static".into(),
                     Share::Dynamic(chunk) => format!("dynamic {chunk}"),
                 };
-                self.line(depth, &format!("tasks {var} in 0..{count} {share} {{"));
+                let next = next.as_ref().map_or(String::new(), |n| format!(" next {n}"));
+                self.line(depth, &format!("tasks {var} in 0..{count} {share}{next} {{"));
                 self.notes(depth, path);
                 self.body(k, body, depth + 1, path);
                 self.line(depth, "}");
@@ -499,6 +518,7 @@ mod tests {
             zeros: None,
             zero: 8,
             inner: None,
+            order: crate::format::pack::Order::Lanes,
         }
     }
 
@@ -575,6 +595,7 @@ mod tests {
                 var: "t".into(),
                 count: Extent::from("n").ceil_div(16i64),
                 share: Share::Dynamic(4),
+                next: Some("after".into()),
                 body: tasks,
             }],
             stage: Stage::Placed,
@@ -616,7 +637,7 @@ program all(x: f32[n]) -> (o: f32[n]) symbols n, len[b] {
   kernel main(x: f32[n], prepared w.codes: u4[8, 32] packed(codes, u4 lanes 4 group 32 scale f16 zero 8), \
 work p: f32[n], out o: f32[n], splits: i64) stage placed {
     scratch s: i8[64]
-    tasks t in 0..ceildiv(n, 16) dynamic 4 {
+    tasks t in 0..ceildiv(n, 16) dynamic 4 next after {
       read len = lens[t]
       prefetch(x[t:16], 1)
       zero = fill(-inf) : f32[16] @inline lanes splat

@@ -246,17 +246,33 @@ impl Check<'_> {
                     self.access(tensor, &at, Some(&[]), None, false);
                     self.declare(name);
                 }
+                Stmt::Any { name, value } => {
+                    self.used(*value);
+                    let ty = self.ty(*value);
+                    if ty.elem != Dtype::Bool {
+                        let tile = self.name(*value);
+                        self.wrong(format!("`{tile}` is {}, not a tile of conditions", ty.elem));
+                    }
+                    self.declare(name);
+                }
                 Stmt::Store { tensor, at, value, guard: _ } => {
                     self.used(*value);
                     let ty = self.ty(*value);
                     self.access(tensor, at, Some(&ty.shape), Some(ty.elem), true);
                 }
+                Stmt::Stage(s) => self.staged(s),
+                Stmt::Commit | Stmt::Wait(_) => {}
                 Stmt::Prefetch { tensor, at, level: _ } => {
                     self.access(tensor, at, None, None, false)
                 }
-                Stmt::Tasks { var, count, share: _, body } => {
+                Stmt::Tasks { var, count, share: _, next, body } => {
                     self.extent(count);
-                    self.inside(Some(var), |c| c.body(body));
+                    self.inside(Some(var), |c| {
+                        if let Some(next) = next {
+                            c.declare(next);
+                        }
+                        c.body(body);
+                    });
                 }
                 Stmt::For(f) => {
                     self.extent(&f.lo);
@@ -313,6 +329,25 @@ impl Check<'_> {
                 }
             }
             self.path.pop();
+        }
+    }
+
+    /// The same tile on both sides, a matrix that goes to scratch.
+    fn staged(&mut self, s: &Staged) {
+        self.extent(&s.lo);
+        self.extent(&s.hi);
+        let shape: Vec<usize> = s.at.iter().filter_map(|x| x.len).collect();
+        let to = self.kernel.tensor(&s.tensor).cloned();
+        self.access(&s.tensor, &s.at, None, None, true);
+        let elem = to.as_ref().map(|t| t.elem);
+        self.access(&s.from, &s.source, None, elem, false);
+        let source: Vec<usize> = s.source.iter().filter_map(|x| x.len).collect();
+        match (&shape[..], &source[..]) {
+            ([rows, columns], [from, some]) if rows == from && some <= columns => {}
+            _ => self.wrong(format!("a tile of {source:?} is staged as {shape:?}")),
+        }
+        if to.is_some_and(|t| t.role != Role::Scratch) {
+            self.wrong(format!("`{}` is staged, but it is no scratch", s.tensor));
         }
     }
 

@@ -14,7 +14,7 @@ use kgen_ir::{
         tensors,
     },
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Values of what no index bounds.
 const FREE: i64 = 1000;
@@ -222,14 +222,19 @@ pub fn draw(rows: &Rows, dims: &Dims, random: &mut Random) -> Result<Drawn, Stri
     }
     for o in &rows.outputs {
         let Some(target) = &o.at else { continue };
-        let mut taken = Vec::new();
+        let mut taken = BTreeSet::new();
+        // Tables are dealt already: only the row's own values can change.
+        let own = |name: &&str| rows.input(name).is_some_and(|t| t.kind == RowKind::Column);
+        let changes = limits.below.keys().any(|name| own(&name));
         for row in 0..count {
             let mut tries = 0;
             loop {
                 let at = value(rows, dims, &out, &target.at, row)?;
-                if at < 0 || !taken.contains(&at) {
-                    taken.push(at);
+                if at < 0 || taken.insert(at) {
                     break;
+                }
+                if !changes {
+                    return Err(format!("no other row of `{}` is left", o.name));
                 }
                 tries += 1;
                 // Not written at all, if nothing else helps.

@@ -31,6 +31,10 @@ pub trait Engine {
     fn run(&self, op: &Op, dims: &Dims, inputs: &Tensors) -> Result<Tensors, EngineError>;
     /// Tile edges of the plan for this op, such as 16 keys: sizes are drawn around them.
     fn edges(&self, op: &Op) -> Vec<i64>;
+    /// Whether several ops may be asked at once, on a core each; one that uses all cores by itself says no.
+    fn several(&self) -> bool {
+        false
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

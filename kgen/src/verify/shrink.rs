@@ -2,17 +2,19 @@
 
 use super::{Case, Engine, Failure, Verdict, judge, reduce, sizes};
 use kgen_ir::op::{Heads, Kind};
+use std::time::{Duration, Instant};
 
-/// Cases asked at most.
+/// Cases asked at most, and for how long: a large case on a slow engine would never end.
 const TRIES: usize = 96;
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Takes the first smaller case that still fails, again and again.
 pub fn run(case: &Case, failure: Failure, engine: &dyn Engine) -> Failure {
     let (mut case, mut failure) = (case.clone(), failure);
-    let mut tries = 0;
+    let (mut tries, start) = (0, Instant::now());
     'smaller: loop {
         for candidate in smaller(&case, &engine.edges(&case.op)) {
-            if tries == TRIES {
+            if tries == TRIES || start.elapsed() > PATIENCE {
                 return failure;
             }
             tries += 1;

@@ -5,7 +5,7 @@ use kgen_ir::{
     extent::Extent,
     tile::{
         Binary, Carried, Expr, For, If, Kernel, Param, Predicate, Reduce, Role, Share, Slice,
-        Stage, Stmt, Store, Symbol, Tensor, Type, Unary, Value, ValueData,
+        Stage, Staged, Stmt, Store, Symbol, Tensor, Type, Unary, Value, ValueData,
     },
 };
 
@@ -70,7 +70,7 @@ impl Builder {
     }
 
     /// A name for one more number of this block.
-    fn declare(&mut self, name: &str) -> String {
+    pub fn declare(&mut self, name: &str) -> String {
         let first = self.own(name);
         let mut own = first.clone();
         let mut number = 1;
@@ -185,6 +185,27 @@ impl Builder {
         self.push(Stmt::Prefetch { tensor: tensor.into(), at, level: 1 });
     }
 
+    /// Rows `lo..hi` of a tile, zeros in the others, on their way to scratch.
+    pub fn stage(
+        &mut self,
+        (tensor, at): (&str, Vec<Slice>),
+        (from, source): (&str, Vec<Slice>),
+        (lo, hi): (Extent, Extent),
+    ) {
+        let (tensor, from) = (tensor.into(), from.into());
+        self.push(Stmt::Stage(Box::new(Staged { tensor, at, from, source, lo, hi })));
+    }
+
+    /// What was staged is a group.
+    pub fn commit(&mut self) {
+        self.push(Stmt::Commit);
+    }
+
+    /// All groups but the last `left` are there.
+    pub fn wait(&mut self, left: usize) {
+        self.push(Stmt::Wait(left));
+    }
+
     pub fn unary(&mut self, name: &str, op: Unary, a: Value) -> Value {
         let (elem, shape) = (self.elem(a), self.shape(a));
         self.let_value(name, elem, &shape, Expr::Unary(op, a))
@@ -245,12 +266,24 @@ impl Builder {
 
     pub fn tasks(&mut self, var: &str, count: Extent, chunk: usize, body: impl FnOnce(&mut Self)) {
         let (body, ()) = self.block(Some(var), body);
-        self.push(Stmt::Tasks {
-            var: self.own(var),
-            count,
-            share: Share::Dynamic(chunk as i64),
-            body,
+        let share = Share::Dynamic(chunk as i64);
+        self.push(Stmt::Tasks { var: self.own(var), count, share, next: None, body });
+    }
+
+    /// As `tasks`; `body` gets the number of the worker's next task too, if it asks for it.
+    pub fn tasks_ahead(
+        &mut self,
+        var: &str,
+        count: Extent,
+        ahead: bool,
+        body: impl FnOnce(&mut Self, Option<Extent>),
+    ) {
+        let next = ahead.then(|| self.own(&format!("{var}.next")));
+        let (body, ()) = self.block(Some(var), |b| {
+            b.scalars.extend(next.clone());
+            body(b, next.clone().map(Extent::Sym));
         });
+        self.push(Stmt::Tasks { var: self.own(var), count, share: Share::Dynamic(1), next, body });
     }
 
     /// Branches that give nothing but what they store.
@@ -263,6 +296,33 @@ impl Builder {
         let (then, ()) = self.block(None, then);
         let (otherwise, ()) = self.block(None, otherwise);
         self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields: vec![] })));
+    }
+
+    /// As `choose`, with tiles that either branch gives, under these names.
+    pub fn choose_tiles(
+        &mut self,
+        cond: Predicate,
+        names: &[&str],
+        then: impl FnOnce(&mut Self) -> Vec<Value>,
+        otherwise: impl FnOnce(&mut Self) -> Vec<Value>,
+    ) -> Vec<Value> {
+        let (then, first) = self.block(None, then);
+        let (otherwise, second) = self.block(None, otherwise);
+        let one = |((name, a), b): ((&&str, Value), Value)| {
+            let (elem, shape) = (self.elem(a), self.shape(a));
+            (self.value(name, elem, &shape), a, b)
+        };
+        let yields: Vec<_> = names.iter().zip(first).zip(second).map(one).collect();
+        let results = yields.iter().map(|y| y.0).collect();
+        self.push(Stmt::If(Box::new(If { cond, then, otherwise, yields })));
+        results
+    }
+
+    /// 1 if an element of a tile of conditions is true, else 0.
+    pub fn any(&mut self, name: &str, value: Value) -> Extent {
+        let name = self.declare(name);
+        self.push(Stmt::Any { name: name.clone(), value });
+        Extent::Sym(name)
     }
 
     /// An integer from memory (i32 or i64).

@@ -6,6 +6,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::{BinOp, Extent},
     format::pack::Packing,
+    layout::banks::Chunks,
     machine::{Class, Cvt, IntOp, Mem, Op, Operand, Reg, Slot, Width},
     tile::{Compare, LaneDim, Part, Slice, Store, Tensor},
 };
@@ -23,8 +24,12 @@ pub(super) struct TileRef {
     pub inside: usize,
     /// Where elements of the last dimension stand in a row, and the first of them.
     pub field: Option<(Field, Operand)>,
+    /// What its address, and that of each row, is a multiple of.
+    pub align: usize,
     /// The tile of a later turn; products ask for its rows while they read this one.
     pub ahead: Option<Box<(TileRef, u8)>>,
+    /// How the chunks of rows lie, where that is not one behind the other.
+    pub chunks: Option<Chunks>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,7 +96,10 @@ impl Lower<'_> {
         let address = self.total(terms);
         let (base, offset) = self.base_and_offset(address, offset);
         let elem = tensor.elem;
-        Ok(TileRef { base, offset, elem, dims, packed: None, inside: 0, field: None, ahead: None })
+        let align = alignment(tensor, at, bytes);
+        let chunks = self.staged.get(&tensor.name).copied();
+        let (packed, field, ahead) = (None, None, None);
+        Ok(TileRef { base, offset, elem, dims, packed, inside: 0, field, align, ahead, chunks })
     }
 
     /// The dimension of a tile that a slice is, if it is no point.
@@ -138,15 +146,19 @@ impl Lower<'_> {
         dims.push(TileDim { len, step: Operand::Imm(0), guard: None });
         let base = self.as_reg(address);
         let field = Some((field, start));
+        let elem = tensor.elem;
+        let (packed, ahead, chunks) = (None, None, None);
         Ok(TileRef {
             base,
             offset: 0,
-            elem: tensor.elem,
+            elem,
             dims,
-            packed: None,
+            packed,
             inside: 0,
             field,
-            ahead: None,
+            align: 1,
+            ahead,
+            chunks,
         })
     }
 
@@ -184,6 +196,9 @@ impl Lower<'_> {
 
     /// `base + offset + sum of coord * step`.
     pub(super) fn address(&mut self, r: &TileRef, at: &[Coord]) -> Result<Mem> {
+        if r.chunks.is_some() {
+            return Err(self.no("a staged tile read element by element".into()));
+        }
         let mut base = Operand::Reg(r.base);
         let mut offset = i64::from(r.offset);
         let mut dims: Vec<_> = r.dims.iter().zip(at).collect();
@@ -247,6 +262,9 @@ impl Lower<'_> {
         lanes: LaneDim,
         form: Form,
     ) -> Result<Reg> {
+        if let LaneDim::Bits(bits) = lanes {
+            return self.load_bits(r, at, bits, &form);
+        }
         if r.field.is_some() {
             return self.guarded(r, at, lanes, form.class, |l| l.load_field(r, at, lanes, &form));
         }
@@ -255,7 +273,9 @@ impl Lower<'_> {
             match lanes {
                 LaneDim::Splat => Ok(l.inst(form.class, form.splat, &[], Some(mem))),
                 LaneDim::Dim(d) if d + 1 == r.dims.len() => l.load_row(r, at, &form, mem),
-                LaneDim::Dim(_) => Err(l.no("lanes along a strided dimension".into())),
+                LaneDim::Dim(_) | LaneDim::Bits(_) => {
+                    Err(l.no("lanes along a strided dimension".into()))
+                }
             }
         })
     }
@@ -316,7 +336,7 @@ impl Lower<'_> {
         }
     }
 
-    fn index(&mut self, start: Operand, coord: Coord) -> Operand {
+    pub(super) fn index(&mut self, start: Operand, coord: Coord) -> Operand {
         let moved = self.int(IntOp::Add, start, Operand::Imm(coord.add as i64));
         match coord.reg {
             Some(reg) => self.int(IntOp::Add, moved, Operand::Reg(reg)),
@@ -418,6 +438,9 @@ impl Lower<'_> {
         lanes: LaneDim,
     ) -> Result<()> {
         let (_, width) = self.lane_form(r.elem)?;
+        if let LaneDim::Bits(bits) = lanes {
+            return self.store_bits(r, at, bits, (value, width));
+        }
         let last = r.dims.len().saturating_sub(1);
         let mut room: Option<Operand> = None;
         for (d, (dim, coord)) in r.dims.iter().zip(at).enumerate() {
@@ -434,7 +457,7 @@ impl Lower<'_> {
         }
         let count = match lanes {
             LaneDim::Splat => Some(Operand::Imm(1)),
-            LaneDim::Dim(_) => self.row_count(r, at),
+            LaneDim::Dim(_) | LaneDim::Bits(_) => self.row_count(r, at),
         };
         let mem = self.address(r, at)?;
         let write = |l: &mut Self| -> Result<()> {
@@ -523,6 +546,26 @@ impl Lower<'_> {
     }
 }
 
+/// A power of two, at most what the widest access wants, that the addresses of a tile's rows are multiples of.
+fn alignment(tensor: &Tensor, at: &[Slice], bytes: usize) -> usize {
+    // The caller may give tensors of any address and stride.
+    if free_strides(tensor.role) {
+        return bytes;
+    }
+    let inner = |d: usize| {
+        let sizes = tensor.shape.get(d + 1..).unwrap_or(&[]);
+        sizes.iter().fold(Extent::Lit(bytes as i64), |a, e| a * e.clone())
+    };
+    let holds = |unit: &i64| {
+        at.iter().enumerate().all(|(d, slice)| {
+            let last = d + 1 == at.len();
+            let rows = last || slice.len.is_none_or(|n| n == 1) || multiple(&inner(d), *unit);
+            rows && multiple(&(slice.start.clone() * inner(d)), *unit)
+        })
+    };
+    [16, 8, 4, 2].into_iter().find(holds).map_or(1, |unit| unit as usize)
+}
+
 /// Bytes of a row of a tile in memory.
 fn row_bytes(r: &TileRef, len: usize) -> usize {
     match &r.field {
@@ -533,6 +576,7 @@ fn row_bytes(r: &TileRef, len: usize) -> usize {
 
 pub(super) fn width_bytes(width: Width) -> usize {
     match width {
+        Width::W128 => 16,
         Width::W64 => 8,
         Width::W32 => 4,
         Width::U16 | Width::S16 => 2,
@@ -546,7 +590,7 @@ fn whole(slice: &Slice, len: usize, size: &Extent) -> bool {
 }
 
 /// Whether `e` is a multiple of `unit`, whatever its symbols are.
-fn multiple(e: &Extent, unit: i64) -> bool {
+pub(super) fn multiple(e: &Extent, unit: i64) -> bool {
     match e {
         Extent::Lit(x) => x % unit.max(1) == 0,
         Extent::Bin(BinOp::Mul, a, b) => multiple(a, unit) || multiple(b, unit),

@@ -7,25 +7,27 @@
 //! | `b^T`, packed, as floats | rows of b | multiply-add, one k at a time |
 //! | `b^T`, in memory | along k | multiply-add, lanes summed at the end |
 //! | `b` | columns of b | multiply-add, one k at a time |
+//! | either, of elements that a matrix instruction has | as its row says | [`matrix`](super::matrix) |
 
 use super::{Coord, Lower, Place, Result, access::TileRef};
+use crate::tile::fragments::{Instruction, instruction};
 use kgen_ir::{
     dtype::Dtype,
     layout::{Layout, convert::convert},
-    machine::{Class, DotOp, FloatOp, Op, Operand, Reg},
+    machine::{Class, DotOp, FloatOp, Op, Operand, Reg, mma::Mma},
     tile::{Expr, LaneDim, Value},
 };
 
 /// A block of the product in registers.
 #[derive(Clone, Copy)]
-struct Dot {
-    out: Value,
-    a: Value,
-    b: Value,
-    acc: Option<Value>,
-    m: usize,
-    n: usize,
-    k: usize,
+pub(super) struct Dot {
+    pub out: Value,
+    pub a: Value,
+    pub b: Value,
+    pub acc: Option<Value>,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
 }
 
 /// How an operand reaches the lanes.
@@ -37,6 +39,7 @@ enum Way {
     Rows,
     Inner,
     Columns,
+    Matrix(&'static Mma),
 }
 
 /// Accumulators that hide the latency of a multiply-add, whatever the shape of their block.
@@ -75,7 +78,9 @@ impl Lower<'_> {
         let pairs = elem(a) == Dtype::BF16
             && self.codes_ref(b).is_some_and(|r| r.packed.is_some_and(|(of, _)| of.is_pairs()))
             && self.choice.target.row(&Op::Dot(DotOp::Bf16)).is_some();
+        let by = instruction(self.kernel, (a, b), transpose, self.choice.target);
         let way = match (transpose, elem(out), self.is_packed(b)) {
+            _ if let Some(by) = by => Way::Matrix(by.mma),
             (true, Dtype::I32, true) => Way::Bytes,
             (true, Dtype::F32, true) if pairs => Way::Pairs,
             (true, Dtype::F32, true) => Way::Rows,
@@ -91,6 +96,7 @@ impl Lower<'_> {
     fn note(&mut self, dot: Dot, way: Way) {
         let rows = dot.m.min(self.budget());
         let why = match way {
+            Way::Matrix(mma) => format!("matrix instructions, {}", mma.name),
             Way::Bytes => format!(
                 "4-byte dots, {} lanes of weight rows: the codes are packed so that a word holds 4 of k",
                 self.lanes
@@ -146,6 +152,7 @@ impl Lower<'_> {
     ) -> Result<Vec<Reg>> {
         let (dot, way) = self.dot(out, a, b, transpose, acc)?;
         match way {
+            Way::Matrix(mma) => self.matrix(dot, transpose, mma),
             Way::Bytes | Way::Pairs | Way::Rows => self.packed(dot, way),
             Way::Columns => {
                 let wide = dot.n.div_ceil(self.lanes);
@@ -184,6 +191,19 @@ impl Lower<'_> {
             Ok(())
         };
         match way {
+            Way::Matrix(mma) => {
+                let lanes = Instruction::of(mma).sums().map_or(LaneDim::Splat, LaneDim::Bits);
+                let starts = match lanes {
+                    LaneDim::Bits(bits) => bits.starts(&[dot.m, dot.n]),
+                    LaneDim::Dim(_) | LaneDim::Splat => vec![],
+                };
+                let sums = self.matrix(dot, transpose, mma)?;
+                for (at, reg) in starts.into_iter().zip(sums) {
+                    let at: Vec<_> = at.into_iter().map(Coord::from).collect();
+                    self.store_vec(target, &at, reg, lanes)?;
+                }
+                Ok(())
+            }
             Way::Bytes | Way::Pairs | Way::Rows => {
                 let per_row = dot.n.div_ceil(lanes);
                 for (i, reg) in self.packed(dot, way)?.into_iter().enumerate() {

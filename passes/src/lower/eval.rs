@@ -7,8 +7,13 @@ use super::{
 use kgen_ir::{
     dtype::Dtype,
     machine::{Class, Cvt, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, Width, WordOp},
-    tile::{Binary, Compare, Expr, LaneDim, Reduce, Space, Unary, Value},
+    tile::{Binary, Compare, Expr, LaneBits, LaneDim, Reduce, Space, Unary, Value},
 };
+
+/// The same lanes, or every lane alike.
+fn along(bits: LaneBits) -> LaneDim {
+    if bits.is_splat() { LaneDim::Splat } else { LaneDim::Bits(bits) }
+}
 
 /// Where an operand of that shape is read under broadcasting, and how its lanes run.
 fn broadcast(shape: &[usize], at: &[Coord], lanes: LaneDim) -> (Vec<Coord>, LaneDim) {
@@ -16,6 +21,7 @@ fn broadcast(shape: &[usize], at: &[Coord], lanes: LaneDim) -> (Vec<Coord>, Lane
     let lanes = match lanes {
         LaneDim::Dim(d) if shape.get(d) == Some(&1) => LaneDim::Splat,
         LaneDim::Dim(_) | LaneDim::Splat => lanes,
+        LaneDim::Bits(bits) => along(bits.within(shape)),
     };
     (at, lanes)
 }
@@ -25,13 +31,16 @@ impl Lower<'_> {
         &self.kernel.values[v].ty.shape
     }
 
-    fn elem(&self, v: Value) -> Dtype {
+    pub(super) fn elem(&self, v: Value) -> Dtype {
         self.kernel.values[v].ty.elem
     }
 
     /// Start of every vector of a kept value, row by row.
     pub(super) fn vectors_of(&self, v: Value) -> Vec<Vec<usize>> {
         let shape = self.shape(v);
+        if let Some(bits) = self.fragments.get(&v) {
+            return bits.starts(shape);
+        }
         let Some((&last, outer)) = shape.split_last() else { return vec![vec![]] };
         let rows: usize = outer.iter().product();
         let mut out = Vec::new();
@@ -58,7 +67,10 @@ impl Lower<'_> {
         self.vec(v, &at, lanes)
     }
 
-    fn own_lanes(&self, v: Value) -> LaneDim {
+    pub(super) fn own_lanes(&self, v: Value) -> LaneDim {
+        if let Some(bits) = self.fragments.get(&v) {
+            return LaneDim::Bits(*bits);
+        }
         match self.shape(v).split_last() {
             None | Some((1, _)) => LaneDim::Splat,
             Some((_, outer)) => LaneDim::Dim(outer.len()),
@@ -94,7 +106,9 @@ impl Lower<'_> {
             packed: None,
             inside: 0,
             field: None,
+            align: 4,
             ahead: None,
+            chunks: None,
         }
     }
 
@@ -109,6 +123,9 @@ impl Lower<'_> {
         let load = match expr {
             Expr::Load { tensor, at, guard } => {
                 let mut r = self.tile_ref(tensor, at, *guard)?;
+                if r.chunks.is_some_and(|chunks| !self.begins_right(chunks, at)) {
+                    return Err(self.no("a part of a staged tile that begins anywhere".into()));
+                }
                 r.ahead = self.take_hint(tensor, &r).map(Box::new);
                 let one = TileDim { len: 1, step: Operand::Imm(0), guard: None };
                 let more = self.shape(v).len().saturating_sub(r.dims.len());
@@ -198,8 +215,10 @@ impl Lower<'_> {
         let shape = self.shape(v).to_vec();
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
-        let looped =
-            lanes != LaneDim::Splat && whole >= 8 && rows * whole > 16 && self.last_by_index(v);
+        let looped = matches!(lanes, LaneDim::Dim(_))
+            && whole >= 8
+            && rows * whole > 16
+            && self.last_by_index(v);
         if looped {
             let step = self.lanes;
             self.for_loop(
@@ -226,7 +245,11 @@ impl Lower<'_> {
             }
             let coord: Vec<_> = start.into_iter().map(Coord::from).collect();
             let x = self.vec(v, &coord, lanes)?;
-            self.store_vec(&target, &coord, x, LaneDim::Dim(coord.len().saturating_sub(1)))?;
+            let along = match lanes {
+                LaneDim::Bits(_) => lanes,
+                LaneDim::Dim(_) | LaneDim::Splat => LaneDim::Dim(coord.len().saturating_sub(1)),
+            };
+            self.store_vec(&target, &coord, x, along)?;
         }
         Ok(())
     }
@@ -250,8 +273,10 @@ impl Lower<'_> {
         let whole = shape.last().map_or(0, |l| l / self.lanes);
         let rows: usize = shape.split_last().map_or(1, |(_, r)| r.iter().product());
         let guarded = r.dims.last().is_some_and(|d| d.guard.is_some());
-        let looped =
-            lanes != LaneDim::Splat && !guarded && rows * whole > 16 && self.last_by_index(v);
+        let looped = matches!(lanes, LaneDim::Dim(_))
+            && !guarded
+            && rows * whole > 16
+            && self.last_by_index(v);
         if looped {
             let step = self.lanes;
             let starts: Vec<_> =
@@ -312,6 +337,9 @@ impl Lower<'_> {
         if at.iter().any(|c| c.reg.is_some()) {
             return Err(self.no("a register tile indexed at run time".into()));
         }
+        if let Some(bits) = self.fragments.get(&v).copied() {
+            return self.of_fragment(v, regs, (at, bits), lanes);
+        }
         let shape = self.shape(v).to_vec();
         let per_row = self.row_vectors(v);
         let mut row = 0;
@@ -329,12 +357,43 @@ impl Lower<'_> {
                 Ok(self.v(class, Op::Shuffle(vec![lane; self.lanes]), &[reg, reg]))
             }
             (LaneDim::Dim(a), LaneDim::Dim(b)) if a == b => Ok(reg),
-            (LaneDim::Dim(_), LaneDim::Dim(_)) => Err(self.no("a transposed register tile".into())),
+            (LaneDim::Bits(_), LaneDim::Splat)
+            | (LaneDim::Dim(_) | LaneDim::Bits(_), LaneDim::Dim(_) | LaneDim::Bits(_)) => {
+                Err(self.no("a transposed register tile".into()))
+            }
+        }
+    }
+
+    /// A vector of a fragment in registers, or one of its elements in all lanes.
+    fn of_fragment(
+        &mut self,
+        v: Value,
+        regs: &[Reg],
+        (at, bits): (&[Coord], LaneBits),
+        lanes: LaneDim,
+    ) -> Result<Reg> {
+        let place: Vec<usize> = at.iter().map(|c| c.add).collect();
+        let start: Vec<usize> =
+            place.iter().enumerate().map(|(d, i)| i & !bits.covered(d)).collect();
+        let found = bits.starts(self.shape(v)).iter().position(|s| *s == start);
+        let Some(reg) = found.and_then(|i| regs.get(i)).copied() else {
+            return Err(self.no("a part of a fragment that is not there".into()));
+        };
+        match lanes {
+            LaneDim::Bits(wanted) if wanted == bits && start == place => Ok(reg),
+            LaneDim::Splat => {
+                let lane = bits.lane([place[0], place[1]]) as u8;
+                let class = self.out.regs[reg].class;
+                Ok(self.v(class, Op::Shuffle(vec![lane; self.lanes]), &[reg, reg]))
+            }
+            LaneDim::Bits(_) | LaneDim::Dim(_) => {
+                Err(self.no("a fragment in other lanes than its own".into()))
+            }
         }
     }
 
     /// An operand's vector under broadcasting: a dimension of 1 is read at 0, along lanes as a splat.
-    fn operand(&mut self, v: Value, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+    pub(super) fn operand(&mut self, v: Value, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
         let (at, lanes) = broadcast(self.shape(v), at, lanes);
         self.vec(v, &at, lanes)
     }
@@ -371,6 +430,10 @@ impl Lower<'_> {
                 let word = if lanes == LaneDim::Dim(*dim) {
                     let iota = self.inst(Class::Word, Op::Iota, &[], None);
                     self.v(Class::Word, Op::Word(WordOp::Add), &[word, iota])
+                } else if let LaneDim::Bits(bits) = lanes
+                    && let Some(own) = self.lane_coord(bits, *dim)
+                {
+                    self.v(Class::Word, Op::Word(WordOp::Add), &[word, own])
                 } else {
                     word
                 };
@@ -413,6 +476,7 @@ impl Lower<'_> {
                 let lanes = match lanes {
                     LaneDim::Dim(d) => LaneDim::Dim(1 - d.min(1)),
                     LaneDim::Splat => LaneDim::Splat,
+                    LaneDim::Bits(_) => return Err(self.no("a fragment turned".into())),
                 };
                 self.vec(*a, &[at[1], at[0]], lanes)
             }
@@ -431,6 +495,7 @@ impl Lower<'_> {
         }
         let along = match lanes {
             LaneDim::Splat => return self.operand(a, &from(place(0)), lanes),
+            LaneDim::Bits(_) => false,
             LaneDim::Dim(d) => d == outer.len(),
         };
         if !along {
@@ -557,6 +622,9 @@ impl Lower<'_> {
         at: &[Coord],
         lanes: LaneDim,
     ) -> Result<Reg> {
+        if let Some(bits) = self.fragments.get(&a).copied() {
+            return self.reduce_bits(op, a, dim, at, bits);
+        }
         let shape = self.shape(a).to_vec();
         if dim + 1 != shape.len() {
             return match shape.len() {

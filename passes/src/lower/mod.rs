@@ -6,23 +6,29 @@
 
 mod access;
 mod affine;
+mod control;
 pub(crate) mod dot;
 mod eval;
 mod field;
+mod matrix;
 mod packed;
 mod rows;
+mod squares;
+mod stage;
 mod trits;
 mod unpack;
 
 use crate::Choice;
 use access::TileRef;
 use affine::Affine;
+use control::count_uses;
 use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
     extent::{BinOp, Extent},
-    machine::{self, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
-    tile::{Compare, Expr, For, Kernel, Param, Program, Role, Share, Space, Stmt, Store, Value},
+    layout::banks::Chunks,
+    machine::{self, AsyncOp, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
+    tile::{Compare, Expr, Kernel, LaneBits, Param, Program, Role, Stmt, Store, Value},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -62,10 +68,18 @@ pub fn lower(
         places: BTreeMap::new(),
         exprs: BTreeMap::new(),
         scratch_tensors: BTreeMap::new(),
+        staged: stage::staged(kernel),
+        lane_rows: BTreeMap::new(),
+        square_lanes: BTreeMap::new(),
+        squares: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
+        homes: BTreeMap::new(),
+        depth: 0,
+        born: BTreeMap::new(),
         hints: vec![],
         notes: vec![],
+        fragments: crate::tile::fragments::fragments(kernel, choice.target),
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
@@ -123,13 +137,28 @@ struct Lower<'a> {
     places: BTreeMap<Value, Place>,
     exprs: BTreeMap<Value, Expr>,
     scratch_tensors: BTreeMap<String, usize>,
+    /// Tensors of scratch that tiles are copied to, and how chunks of their rows lie.
+    staged: BTreeMap<String, Chunks>,
+    /// Numbers of lanes' rows and chunks, by the chunks of a row.
+    lane_rows: BTreeMap<usize, (Reg, Reg)>,
+    /// Where lanes find rows of squares, by the bytes of a row, squares below each other, and what is flipped.
+    square_lanes: BTreeMap<(i64, usize, usize), Reg>,
+    /// Words of the product at hand, by the row and column of their squares.
+    squares: BTreeMap<(Value, usize, usize), Reg>,
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,
+    /// Where tiles must be written whose home a loop or a branch has chosen.
+    homes: BTreeMap<Value, usize>,
+    /// How deep in blocks of the kernel this is, and values were defined.
+    depth: usize,
+    born: BTreeMap<Value, usize>,
     /// Hints of this block whose tiles' loads are still to come: tensor, tile, level.
     hints: Vec<(String, TileRef, u8)>,
     /// What the engine of products chose, once a product.
     notes: Vec<String>,
+    /// Tiles that lie as matrix instructions want them.
+    fragments: BTreeMap<Value, LaneBits>,
 }
 
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.
@@ -157,6 +186,11 @@ impl Lower<'_> {
     // Building.
 
     fn reg(&mut self, class: Class) -> Reg {
+        self.array(class, 1)
+    }
+
+    /// A register of several words a lane.
+    fn array(&mut self, class: Class, words: u8) -> Reg {
         let letter = match class {
             Class::Int => 'i',
             Class::Float => 'f',
@@ -164,7 +198,7 @@ impl Lower<'_> {
             Class::Mask => 'm',
         };
         let name = format!("{letter}{}", self.out.regs.len());
-        self.out.regs.add(RegData { name, class })
+        self.out.regs.add(RegData { name, class, words })
     }
 
     fn push(&mut self, stmt: machine::Stmt) {
@@ -172,7 +206,7 @@ impl Lower<'_> {
     }
 
     fn inst(&mut self, class: Class, op: Op, uses: &[Operand], mem: Option<Mem>) -> Reg {
-        let def = self.reg(class);
+        let def = self.array(class, op.def_words());
         if class == Class::Int {
             let depth = if matches!(op, Op::Int(_) | Op::Const) {
                 uses.iter().map(|o| self.depth(*o)).max().unwrap_or(0)
@@ -384,10 +418,15 @@ impl Lower<'_> {
     // Statements.
 
     fn block(&mut self, body: &[Stmt]) -> Result<()> {
+        self.depth += 1;
+        let outer = std::mem::take(&mut self.hints);
         for (place, stmt) in body.iter().enumerate() {
             self.stmt_of(body, place, stmt)?;
         }
-        self.late_hints()
+        self.depth -= 1;
+        self.late_hints()?;
+        self.hints = outer;
+        Ok(())
     }
 
     /// The hint for a tile of the same form: a product that reads `r` gives it row by row.
@@ -419,7 +458,11 @@ impl Lower<'_> {
 
     fn stmt(&mut self, stmt: &Stmt) -> Result<()> {
         match stmt {
-            Stmt::Let { value, expr } => self.let_value(*value, expr, None),
+            Stmt::Let { value, expr } => {
+                self.born.insert(*value, self.depth);
+                let home = self.homes.get(value).copied();
+                self.let_value(*value, expr, home)
+            }
             Stmt::Scalar { name, value } => {
                 let x = self.extent(value)?;
                 self.scalars.insert(name.clone(), x);
@@ -445,30 +488,27 @@ impl Lower<'_> {
                 self.scalars.insert(name.clone(), x);
                 Ok(())
             }
+            Stmt::Any { name, value } => {
+                let x = self.any(*value)?;
+                self.scalars.insert(name.clone(), x);
+                Ok(())
+            }
             Stmt::Store { tensor, at, value, guard } => {
                 let r = self.tile_ref(tensor, at, *guard)?;
                 self.store_tile(&r, *value)
             }
             Stmt::For(f) => self.for_tile(f),
-            Stmt::Tasks { var, count, share, body } => self.tasks(var, count, share, body),
-            Stmt::If(i) => {
-                let (a, b) = (self.extent(&i.cond.left)?, self.extent(&i.cond.right)?);
-                let kept: Vec<_> = i.yields.iter().map(|y| y.0).collect();
-                if kept.iter().any(|v| self.kernel.values[*v].ty.space == Some(Space::Scratch)) {
-                    return Err(self.no("a branch that gives a large tile".into()));
-                }
-                let results = self.if_else(
-                    (i.cond.cmp, a, b),
-                    |l| {
-                        l.block(&i.then)?;
-                        l.all_vectors(i.yields.iter().map(|y| y.1))
-                    },
-                    |l| {
-                        l.block(&i.otherwise)?;
-                        l.all_vectors(i.yields.iter().map(|y| y.2))
-                    },
-                )?;
-                self.share_out(&kept, results);
+            Stmt::Tasks { var, count, share, next, body } => {
+                self.tasks(var, count, share, next.as_deref(), body)
+            }
+            Stmt::If(i) => self.branch(i),
+            Stmt::Stage(s) => self.stage(s),
+            Stmt::Commit => {
+                self.order_copies(AsyncOp::Commit, &[]);
+                Ok(())
+            }
+            Stmt::Wait(left) => {
+                self.order_copies(AsyncOp::Wait, &[Operand::Imm(*left as i64)]);
                 Ok(())
             }
             Stmt::Prefetch { tensor, at, level } => {
@@ -503,191 +543,6 @@ impl Lower<'_> {
             let count = self.vectors_of(*v).len();
             self.places.insert(*v, Place::Regs(regs.by_ref().take(count).collect()));
         }
-    }
-
-    fn for_tile(&mut self, f: &For) -> Result<()> {
-        let (lo, hi) = (self.extent(&f.lo)?, self.extent(&f.hi)?);
-        let space = |l: &Self, v: Value| l.kernel.values[v].ty.space;
-        let (small, large) = f.carried.iter().partition::<Vec<&kgen_ir::tile::Carried>, _>(|c| {
-            space(self, c.param) == Some(Space::Register)
-        });
-        // A large tile has one home for all its turns.
-        for c in &large {
-            let home = match self.places.get(&c.init) {
-                // The tile carried out of one loop and into the next stays where it is.
-                Some(Place::Scratch(at)) if self.dies_here(f, c.init) => *at,
-                Some(_) | None => {
-                    let at = self.scratch_tile(c.param);
-                    self.copy_to_scratch(c.init, at)?;
-                    at
-                }
-            };
-            self.places.insert(c.param, Place::Scratch(home));
-            self.places.insert(c.result, Place::Scratch(home));
-        }
-        let inits = self.all_vectors(small.iter().map(|c| c.init))?;
-        let saved = self.scalars.clone();
-        let params: Vec<_> = small.iter().map(|c| c.param).collect();
-        let ((), results) = self.for_loop(lo, hi, f.step, &inits, |l, var, regs| {
-            l.scalars.insert(f.var.clone(), Operand::Reg(var));
-            l.share_out(&params, regs.to_vec());
-            l.loop_body(f, &large)?;
-            let yields = l.all_vectors(small.iter().map(|c| c.yielded))?;
-            Ok(((), yields))
-        })?;
-        self.scalars = saved;
-        let names: Vec<_> = small.iter().map(|c| c.result).collect();
-        self.share_out(&names, results);
-        Ok(())
-    }
-
-    /// The carried tile `v` is an earlier loop's result, read by nothing but this loop.
-    fn dies_here(&self, f: &For, v: Value) -> bool {
-        let mut uses = 0;
-        count_uses(&self.kernel.body, v, &mut uses);
-        uses == 1 && f.carried.iter().any(|c| c.init == v)
-    }
-
-    /// The body, with the next turn's large tiles written over this turn's where nothing reads those any more.
-    fn loop_body(&mut self, f: &For, large: &[&kgen_ir::tile::Carried]) -> Result<()> {
-        let mut over: BTreeMap<Value, usize> = BTreeMap::new();
-        for c in large {
-            if in_place(f, c.param, c.yielded)
-                && let Some(Place::Scratch(home)) = self.places.get(&c.param)
-            {
-                over.insert(c.yielded, *home);
-            }
-        }
-        for (place, stmt) in f.body.iter().enumerate() {
-            if let Stmt::Let { value, expr } = stmt
-                && let Some(home) = over.get(value)
-            {
-                self.let_value(*value, expr, Some(*home))?;
-            } else {
-                self.stmt_of(&f.body, place, stmt)?;
-            }
-        }
-        self.late_hints()?;
-        for c in large {
-            if !over.contains_key(&c.yielded)
-                && let Some(Place::Scratch(home)) = self.places.get(&c.param).cloned()
-            {
-                self.copy_to_scratch(c.yielded, home)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Every worker takes `chunk` tasks at a time until none is left.
-    fn tasks(&mut self, var: &str, count: &Extent, share: &Share, body: &[Stmt]) -> Result<()> {
-        let count = self.extent(count)?;
-        let saved = self.scalars.clone();
-        let one = |l: &mut Self, lo: Operand, hi: Operand| -> Result<()> {
-            l.for_loop(lo, hi, 1, &[], |l, t, _| {
-                l.scalars.insert(var.into(), Operand::Reg(t));
-                l.block(body)?;
-                Ok(((), vec![]))
-            })?;
-            Ok(())
-        };
-        match share {
-            Share::Static => {
-                let cores = Operand::Reg(self.arg(Slot::Extent(Extent::Cores)));
-                let worker = Operand::Reg(self.inst(Class::Int, Op::Worker, &[], None));
-                let less = self.int(IntOp::Sub, cores, Operand::Imm(1));
-                let up = self.int(IntOp::Add, count, less);
-                let part = self.int(IntOp::Div, up, cores);
-                let lo = self.int(IntOp::Mul, worker, part);
-                let end = self.int(IntOp::Add, lo, part);
-                let hi = self.int(IntOp::Min, end, count);
-                one(self, lo, hi)?;
-            }
-            Share::Dynamic(chunk) => {
-                let base = self.arg(Slot::Counter(self.counters));
-                self.counters += 1;
-                let mem = Some(Mem { base, offset: 0 });
-                let step = Operand::Imm(*chunk);
-                let first = self.inst(Class::Int, Op::Next, &[step], mem);
-                // At most this many turns; when the counter has passed the end, the rest are empty.
-                let up = self.int(IntOp::Add, count, Operand::Imm(chunk - 1));
-                let turns = self.int(IntOp::Div, up, step);
-                self.for_loop(Operand::Imm(0), turns, 1, &[first], |l, _, cur| {
-                    let cur = cur[0];
-                    let next = l.if_else(
-                        (Compare::Lt, Operand::Reg(cur), count),
-                        |l| {
-                            let end = l.int(IntOp::Add, Operand::Reg(cur), step);
-                            let hi = l.int(IntOp::Min, end, count);
-                            one(l, Operand::Reg(cur), hi)?;
-                            Ok(vec![l.inst(Class::Int, Op::Next, &[step], mem)])
-                        },
-                        |_| Ok(vec![cur]),
-                    )?;
-                    Ok(((), next))
-                })?;
-            }
-        }
-        self.scalars = saved;
-        Ok(())
-    }
-}
-
-fn count_uses(body: &[Stmt], v: Value, uses: &mut usize) {
-    for stmt in body {
-        match stmt {
-            Stmt::Let { expr, .. } => {
-                *uses += crate::tile::operands(expr).iter().filter(|o| **o == v).count();
-            }
-            Stmt::Store { value, .. } => *uses += usize::from(*value == v),
-            Stmt::For(f) => {
-                for c in &f.carried {
-                    *uses += usize::from(c.init == v) + usize::from(c.yielded == v);
-                }
-                count_uses(&f.body, v, uses);
-            }
-            Stmt::Tasks { body, .. } => count_uses(body, v, uses),
-            Stmt::If(i) => {
-                for (_, a, b) in &i.yields {
-                    *uses += usize::from(*a == v) + usize::from(*b == v);
-                }
-                count_uses(&i.then, v, uses);
-                count_uses(&i.otherwise, v, uses);
-            }
-            Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
-        }
-    }
-}
-
-/// May `yielded` be written over `param`? Only if `param` is read element by element, on the way to `yielded`
-/// alone: as the accumulator of its product or through elementwise expressions of the same shape.
-fn in_place(f: &For, param: Value, yielded: Value) -> bool {
-    let lets: BTreeMap<Value, &Expr> = f
-        .body
-        .iter()
-        .filter_map(|s| if let Stmt::Let { value, expr } = s { Some((*value, expr)) } else { None })
-        .collect();
-    let mut at = yielded;
-    loop {
-        let mut uses = 0;
-        count_uses(&f.body, at, &mut uses);
-        // `yielded` itself must have no reader in the body.
-        if at == yielded && uses > 0 {
-            return false;
-        }
-        let next = match lets.get(&at) {
-            Some(Expr::Dot { acc: Some(acc), .. }) => *acc,
-            Some(Expr::Binary(_, a, _)) => *a,
-            _ => return false,
-        };
-        let mut uses = 0;
-        count_uses(&f.body, next, &mut uses);
-        if uses != 1 {
-            return false;
-        }
-        if next == param {
-            return true;
-        }
-        at = next;
     }
 }
 

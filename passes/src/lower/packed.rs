@@ -134,13 +134,18 @@ impl Lower<'_> {
             packed: Some((of.clone(), part)),
             inside: fixed,
             field: None,
+            align: 1,
             ahead: None,
+            chunks: None,
         })
     }
 
     /// Lanes of packed weights are rows. Codes come as words, not one by one.
     pub(super) fn load_packed(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
         let (of, part) = r.packed.clone().expect("the caller checked");
+        if let LaneDim::Bits(bits) = lanes {
+            return self.packed_bits(r, (of, part), at, bits);
+        }
         if lanes != LaneDim::Dim(if by_rows(part) { 0 } else { 1 }) {
             return Err(self.no("a packed weight read across its packing".into()));
         }
@@ -272,7 +277,7 @@ impl Lower<'_> {
 }
 
 /// Whether the rows of the weight are the first dimension of a part.
-fn by_rows(part: Part) -> bool {
+pub(super) fn by_rows(part: Part) -> bool {
     match part {
         Part::Codes | Part::RowZeros => true,
         Part::Scale | Part::Min | Part::Zeros | Part::Order | Part::InnerScale | Part::InnerMin => {

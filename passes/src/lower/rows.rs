@@ -62,7 +62,8 @@ impl Lower<'_> {
     pub(super) fn rows_in_a_loop(&self, v: Value) -> bool {
         match self.shape(v) {
             [rows, columns] => {
-                *rows > MANY_ROWS
+                !self.fragments.contains_key(&v)
+                    && *rows > MANY_ROWS
                     && rows * columns.div_ceil(self.lanes) > 2 * MANY_ROWS
                     && !matches!(self.places.get(&v), Some(Place::Regs(_)))
                     && self.row_by_index(v)

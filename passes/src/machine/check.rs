@@ -150,6 +150,10 @@ impl Checker {
             (Span::Lanes(width), _) => (base, size(self.k.lanes * width.bytes())),
             (Span::Part(width), count) => (base, self.int(IntOp::Mul, count, size(width.bytes()))),
             (Span::Gather, Operand::Reg(index)) => self.spanned(base, index),
+            // Bytes of the first lane: copies go to scratch, whose size the compiler knows.
+            (Span::Apart(bytes), _) => (base, size(usize::from(bytes))),
+            // No target of 16 lanes or fewer, which are all that are checked, has such an op.
+            (Span::Scattered(width), _) => (base, size(width.bytes())),
             // The verifier of kernels refuses an index that is a number.
             (Span::Gather, Operand::Imm(_)) => (base, size(Width::W32.bytes())),
         };
@@ -328,7 +332,7 @@ impl Checker {
     }
 
     fn reg(&mut self, class: Class) -> Reg {
-        self.k.regs.add(RegData { name: "t".into(), class })
+        self.k.regs.add(RegData { name: "t".into(), class, words: 1 })
     }
 
     fn push(&mut self, op: Op, def: Option<Reg>, uses: Vec<Operand>, mem: Option<Mem>) {

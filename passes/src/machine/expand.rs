@@ -377,7 +377,8 @@ impl Expander<'_> {
 
     /// Rows, and the few ops with parameters of their own that every emitter writes itself.
     fn native(&self, op: &Op) -> bool {
-        matches!(op, Op::Arg | Op::Prefetch(_) | Op::Shuffle(_)) || self.target.row(op).is_some()
+        matches!(op, Op::Arg | Op::Prefetch(_) | Op::Shuffle(_) | Op::Join(_) | Op::Part)
+            || self.target.row(op).is_some()
     }
 
     fn sequence(&mut self, inst: &Inst, depth: usize) -> Result<Vec<Stmt>, Unsupported> {
@@ -409,7 +410,7 @@ impl Expander<'_> {
 
     fn fresh(&mut self, name: &str, class: Class) -> Reg {
         let name = format!("{name}_{}", self.kernel.regs.len());
-        self.kernel.regs.add(RegData { name, class })
+        self.kernel.regs.add(RegData { name, class, words: 1 })
     }
 
     /// The statements of a sequence with fresh registers, from `a` to `def`.

@@ -73,7 +73,7 @@ fn inner(k: &mut Kernel, mut l: Loop, out: &mut Vec<Stmt>) {
     let Operand::Imm(step) = l.step else { return out.push(Stmt::Loop(Box::new(l))) };
     let fresh = |k: &mut Kernel| {
         let name = format!("n{}", k.regs.len());
-        k.regs.add(RegData { name, class: Class::Int })
+        k.regs.add(RegData { name, class: Class::Int, words: 1 })
     };
     let int = |op, def, uses: [Operand; 2]| {
         let uses = uses.to_vec();

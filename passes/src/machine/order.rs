@@ -233,9 +233,12 @@ fn dependences(line: &[&Inst]) -> Vec<Vec<usize>> {
         for r in regs.chain(inst.mem.map(|m| m.base)) {
             list.extend(defined.get(&r).copied());
         }
-        if inst.mem.is_some() {
+        // A wait touches what copies wrote.
+        let other = matches!(inst.op, Op::Async(_));
+        if inst.mem.is_some() || other {
             list.extend(written);
-            if matches!(inst.op, Op::Store(_) | Op::StorePart(_) | Op::Write(_) | Op::Next) {
+            if other || matches!(inst.op, Op::Store(_) | Op::StorePart(_) | Op::Write(_) | Op::Next)
+            {
                 list.append(&mut touched.drain(..).collect());
                 written = Some(i);
             } else {

@@ -56,7 +56,15 @@ fn pure(inst: &Inst) -> bool {
 }
 
 fn loads_lanes(op: &Op) -> bool {
-    matches!(op, Op::Load(_) | Op::Splat(_) | Op::LoadF16 | Op::SplatF16)
+    matches!(
+        op,
+        Op::Load(_)
+            | Op::Splat(_)
+            | Op::LoadF16
+            | Op::SplatF16
+            | Op::Squares { .. }
+            | Op::GatherPart(_)
+    )
 }
 
 fn constant(op: &Op) -> bool {
@@ -150,12 +158,15 @@ impl Sharer<'_> {
     /// Does the block have what `inst` loads? What writes makes it forget.
     fn loaded(&mut self, inst: &Inst) -> bool {
         let (true, Some(def)) = (loads_lanes(&inst.op), inst.def) else {
-            if matches!(inst.op, Op::Store(_) | Op::StorePart(_) | Op::Write(_) | Op::Next) {
+            let writes = |access| matches!(access, Access::Write | Access::Update);
+            let other = matches!(inst.op, Op::Async(_));
+            if other || inst.op.memory().is_some_and(|(access, _)| writes(access)) {
                 self.forget_loads();
             }
             return false;
         };
-        let key = format!("{:?} {:?} {:?}", inst.op, inst.mem, self.k.regs[def].class);
+        let class = self.k.regs[def].class;
+        let key = format!("{:?} {:?} {:?} {class:?}", inst.op, inst.mem, inst.uses);
         let top = self.top();
         match self.scopes[top].loads.get(&key) {
             Some(known) => {

@@ -15,7 +15,7 @@ use crate::Choice;
 use kgen_ir::{
     diag::Unsupported,
     extent::Extent,
-    tile::{Binary, Expr, Kernel, Program, Slice, Stmt, Value},
+    tile::{Binary, Expr, Kernel, Program, Slice, Staged, Stmt, Value},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,6 +84,10 @@ impl Fold<'_> {
                     self.known.remove(name);
                     out.push(Stmt::Read { name: name.clone(), tensor: tensor.clone(), at });
                 }
+                Stmt::Any { name, value } => {
+                    self.known.remove(name);
+                    out.push(Stmt::Any { name: name.clone(), value: self.value(*value) });
+                }
                 Stmt::Store { tensor, at, value, guard } => out.push(Stmt::Store {
                     tensor: tensor.clone(),
                     at: self.slices(at),
@@ -99,10 +103,12 @@ impl Fold<'_> {
                     f.carried.iter_mut().for_each(|c| c.yielded = self.value(c.yielded));
                     out.push(Stmt::For(Box::new(f)));
                 }
-                Stmt::Tasks { var, count, share, body } => {
+                Stmt::Tasks { var, count, share, next, body } => {
                     let (var, count, share) = (var.clone(), self.extent(count), share.clone());
                     self.known.remove(&var);
-                    out.push(Stmt::Tasks { var, count, share, body: self.block(body) });
+                    next.iter().for_each(|next| drop(self.known.remove(next)));
+                    let (next, body) = (next.clone(), self.block(body));
+                    out.push(Stmt::Tasks { var, count, share, next, body });
                 }
                 Stmt::If(i) => {
                     let mut i = (**i).clone();
@@ -115,6 +121,14 @@ impl Fold<'_> {
                     }
                     out.push(Stmt::If(Box::new(i)));
                 }
+                Stmt::Stage(s) => out.push(Stmt::Stage(Box::new(Staged {
+                    at: self.slices(&s.at),
+                    source: self.slices(&s.source),
+                    lo: self.extent(&s.lo),
+                    hi: self.extent(&s.hi),
+                    ..(**s).clone()
+                }))),
+                Stmt::Commit | Stmt::Wait(_) => out.push(stmt.clone()),
                 Stmt::Prefetch { tensor, at, level } => out.push(Stmt::Prefetch {
                     tensor: tensor.clone(),
                     at: self.slices(at),
@@ -193,7 +207,7 @@ fn reads(body: &[Stmt], out: &mut BTreeSet<Value>) {
     for stmt in body {
         match stmt {
             Stmt::Let { expr, .. } => out.extend(operands(expr)),
-            Stmt::Store { value, .. } => {
+            Stmt::Store { value, .. } | Stmt::Any { value, .. } => {
                 out.insert(*value);
             }
             Stmt::For(f) => {
@@ -206,7 +220,12 @@ fn reads(body: &[Stmt], out: &mut BTreeSet<Value>) {
                 reads(&i.then, out);
                 reads(&i.otherwise, out);
             }
-            Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+            Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
+            | Stmt::Prefetch { .. } => {}
         }
     }
 }
@@ -229,8 +248,8 @@ fn keep(body: Vec<Stmt>, read: &BTreeSet<Value>) -> (Vec<Stmt>, bool) {
                 f.body = inner(std::mem::take(&mut f.body));
                 Stmt::For(f)
             }
-            Stmt::Tasks { var, count, share, body } => {
-                Stmt::Tasks { var, count, share, body: inner(body) }
+            Stmt::Tasks { var, count, share, next, body } => {
+                Stmt::Tasks { var, count, share, next, body: inner(body) }
             }
             Stmt::If(mut i) => {
                 i.then = inner(std::mem::take(&mut i.then));
@@ -240,7 +259,11 @@ fn keep(body: Vec<Stmt>, read: &BTreeSet<Value>) -> (Vec<Stmt>, bool) {
             other @ (Stmt::Let { .. }
             | Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Any { .. }
             | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. }) => other,
         });
     }

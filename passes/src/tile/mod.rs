@@ -1,6 +1,7 @@
 //! Tile passes: each a function from program to program, in one file, with its picture.
 
 pub mod fold;
+pub mod fragments;
 pub mod layout;
 pub mod peel;
 pub mod pipeline;
@@ -84,6 +85,13 @@ pub fn stores_to(body: &[Stmt], tensor: &str) -> bool {
         Stmt::For(f) => stores_to(&f.body, tensor),
         Stmt::Tasks { body, .. } => stores_to(body, tensor),
         Stmt::If(i) => stores_to(&i.then, tensor) || stores_to(&i.otherwise, tensor),
-        Stmt::Let { .. } | Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => false,
+        Stmt::Stage(s) => s.tensor == tensor,
+        Stmt::Let { .. }
+        | Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Any { .. }
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => false,
     })
 }

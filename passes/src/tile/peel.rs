@@ -13,7 +13,7 @@ use crate::Choice;
 use kgen_ir::{
     diag::Unsupported,
     extent::{BinOp, Extent},
-    tile::{Binary, Carried, Compare, Expr, For, Kernel, Program, Stmt, Value},
+    tile::{Binary, Carried, Compare, Expr, For, If, Kernel, Program, Stmt, Value},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,10 +39,11 @@ fn block(kernel: &mut Kernel, body: &[Stmt]) -> Vec<Stmt> {
                     split(kernel, inner, &masks, &mut out);
                 }
             }
-            Stmt::Tasks { var, count, share, body } => out.push(Stmt::Tasks {
+            Stmt::Tasks { var, count, share, next, body } => out.push(Stmt::Tasks {
                 var: var.clone(),
                 count: count.clone(),
                 share: share.clone(),
+                next: next.clone(),
                 body: block(kernel, body),
             }),
             Stmt::If(i) => {
@@ -54,7 +55,11 @@ fn block(kernel: &mut Kernel, body: &[Stmt]) -> Vec<Stmt> {
             Stmt::Let { .. }
             | Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Any { .. }
             | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => out.push(stmt.clone()),
         }
     }
@@ -67,18 +72,16 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
     let is_iota = |e: &Expr| {
         if let Expr::Iota { dim, start: s } = e { Some((*dim, *s == start)) } else { None }
     };
-    // What stores, or loops again, stays as it is: only straight lines of values are written twice.
-    let straight = f.body.iter().all(|s| match s {
-        Stmt::Let { .. } | Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => true,
-        Stmt::Store { .. } | Stmt::For(_) | Stmt::Tasks { .. } | Stmt::If(_) => false,
-    });
-    if !straight {
+    // What stores, or loops again, stays as it is: only straight lines of values and branches are written twice.
+    if !straight(&f.body) {
         return BTreeSet::new();
     }
+    let mut stmts = Vec::new();
+    flat(&f.body, &mut stmts);
     let mut iotas = BTreeSet::new();
     let mut zeros = BTreeSet::new();
     let mut found = BTreeSet::new();
-    for stmt in &f.body {
+    for stmt in &stmts {
         let Stmt::Let { value, expr } = stmt else { continue };
         if let Some((dim, true)) = is_iota(expr)
             && kernel.values[*value].ty.shape[dim] <= f.step as usize
@@ -96,8 +99,11 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
         }
     }
     // What is read in another way than as a condition has to stay.
-    for stmt in &f.body {
-        let Stmt::Let { value, expr } = stmt else { continue };
+    for stmt in &stmts {
+        let Stmt::Let { value, expr } = stmt else {
+            found.retain(|v| !own_uses(stmt).contains(v));
+            continue;
+        };
         for v in operands(expr) {
             let whole =
                 |other: &Value| kernel.values[*other].ty.shape == kernel.values[*value].ty.shape;
@@ -124,6 +130,34 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
     found
 }
 
+fn straight(body: &[Stmt]) -> bool {
+    body.iter().all(|s| match s {
+        Stmt::Let { .. }
+        | Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Any { .. }
+        | Stmt::Prefetch { .. } => true,
+        Stmt::If(i) => straight(&i.then) && straight(&i.otherwise),
+        Stmt::Store { .. }
+        | Stmt::For(_)
+        | Stmt::Tasks { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_) => false,
+    })
+}
+
+/// The statements of a body and of its branches.
+fn flat<'a>(body: &'a [Stmt], out: &mut Vec<&'a Stmt>) {
+    for stmt in body {
+        out.push(stmt);
+        if let Stmt::If(i) = stmt {
+            flat(&i.then, out);
+            flat(&i.otherwise, out);
+        }
+    }
+}
+
 fn split(kernel: &mut Kernel, tail: For, masks: &BTreeSet<Value>, out: &mut Vec<Stmt>) {
     let whole = Extent::bin(BinOp::Sub, tail.hi.clone(), tail.lo.clone());
     let steps = Extent::bin(BinOp::Div, whole.max(0), Extent::Lit(tail.step));
@@ -141,60 +175,89 @@ fn split(kernel: &mut Kernel, tail: For, masks: &BTreeSet<Value>, out: &mut Vec<
 
 /// The loop over whole tiles: fresh values, masks gone, loads without guard.
 fn clone_whole(kernel: &mut Kernel, f: &For, masks: &BTreeSet<Value>, hi: Extent) -> For {
-    let mut map: BTreeMap<Value, Value> = BTreeMap::new();
-    let fresh = |kernel: &mut Kernel, v: Value, map: &mut BTreeMap<Value, Value>| {
-        let mut data = kernel.values[v].clone();
-        data.name = format!("{}_w", data.name);
-        let new = kernel.values.add(data);
-        map.insert(v, new);
-        new
-    };
-    let params: Vec<_> = f.carried.iter().map(|c| fresh(kernel, c.param, &mut map)).collect();
-    let results: Vec<_> = f.carried.iter().map(|c| fresh(kernel, c.result, &mut map)).collect();
-    let mut body = Vec::new();
-    for stmt in &f.body {
-        match stmt {
-            Stmt::Let { value, .. } if masks.contains(value) => {}
-            Stmt::Let { value, expr: Expr::Select(c, a, _) } if masks.contains(c) => {
-                let a = *map.get(a).unwrap_or(a);
-                map.insert(*value, a);
-            }
-            // True and x is x.
-            Stmt::Let { value, expr: Expr::Binary(Binary::And, a, b) }
-                if masks.contains(a) || masks.contains(b) =>
-            {
-                let other = if masks.contains(a) { b } else { a };
-                map.insert(*value, *map.get(other).unwrap_or(other));
-            }
-            Stmt::Let { value, expr } => {
-                let mut expr = rename(expr, &map);
-                if let Expr::Load { guard, .. } = &mut expr {
-                    *guard = false;
-                }
-                let value = fresh(kernel, *value, &mut map);
-                body.push(Stmt::Let { value, expr });
-            }
-            other @ (Stmt::Scalar { .. }
-            | Stmt::Read { .. }
-            | Stmt::Prefetch { .. }
-            | Stmt::Store { .. }
-            | Stmt::For(_)
-            | Stmt::Tasks { .. }
-            | Stmt::If(_)) => body.push(other.clone()),
-        }
-    }
+    let mut clone = Whole { kernel, masks, map: BTreeMap::new() };
+    let params: Vec<_> = f.carried.iter().map(|c| clone.fresh(c.param)).collect();
+    let results: Vec<_> = f.carried.iter().map(|c| clone.fresh(c.result)).collect();
+    let body = clone.body(&f.body);
     let carried = f.carried.iter().zip(params).zip(results);
     let carried: Vec<_> = carried
         .map(|((c, param), result)| Carried {
             result,
             param,
             init: c.init,
-            yielded: *map.get(&c.yielded).unwrap_or(&c.yielded),
+            yielded: clone.of(c.yielded),
         })
         .collect();
     let yields: Vec<Value> = carried.iter().map(|c| c.yielded).collect();
     let body = dead_code(body, &yields);
     For { hi, carried, body, ..f.clone() }
+}
+
+struct Whole<'a> {
+    kernel: &'a mut Kernel,
+    masks: &'a BTreeSet<Value>,
+    map: BTreeMap<Value, Value>,
+}
+
+impl Whole<'_> {
+    fn fresh(&mut self, v: Value) -> Value {
+        let mut data = self.kernel.values[v].clone();
+        data.name = format!("{}_w", data.name);
+        let new = self.kernel.values.add(data);
+        self.map.insert(v, new);
+        new
+    }
+
+    fn of(&self, v: Value) -> Value {
+        *self.map.get(&v).unwrap_or(&v)
+    }
+
+    fn body(&mut self, body: &[Stmt]) -> Vec<Stmt> {
+        let mut out = Vec::new();
+        for stmt in body {
+            match stmt {
+                Stmt::Let { value, .. } if self.masks.contains(value) => {}
+                Stmt::Let { value, expr: Expr::Select(c, a, _) } if self.masks.contains(c) => {
+                    let a = self.of(*a);
+                    self.map.insert(*value, a);
+                }
+                // True and x is x.
+                Stmt::Let { value, expr: Expr::Binary(Binary::And, a, b) }
+                    if self.masks.contains(a) || self.masks.contains(b) =>
+                {
+                    let other = self.of(if self.masks.contains(a) { *b } else { *a });
+                    self.map.insert(*value, other);
+                }
+                Stmt::Let { value, expr } => {
+                    let mut expr = rename(expr, &self.map);
+                    if let Expr::Load { guard, .. } = &mut expr {
+                        *guard = false;
+                    }
+                    out.push(Stmt::Let { value: self.fresh(*value), expr });
+                }
+                Stmt::Any { name, value } => {
+                    out.push(Stmt::Any { name: name.clone(), value: self.of(*value) });
+                }
+                Stmt::If(i) => {
+                    let (then, otherwise) = (self.body(&i.then), self.body(&i.otherwise));
+                    let yields = i.yields.iter();
+                    let yields = yields.map(|(r, a, b)| (self.fresh(*r), self.of(*a), self.of(*b)));
+                    let (cond, yields) = (i.cond.clone(), yields.collect());
+                    out.push(Stmt::If(Box::new(If { cond, then, otherwise, yields })));
+                }
+                other @ (Stmt::Scalar { .. }
+                | Stmt::Read { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
+                | Stmt::Prefetch { .. }
+                | Stmt::Store { .. }
+                | Stmt::For(_)
+                | Stmt::Tasks { .. }) => out.push(other.clone()),
+            }
+        }
+        out
+    }
 }
 
 /// Drops straight-line values nothing needs.
@@ -209,11 +272,16 @@ fn dead_code(body: Vec<Stmt>, yields: &[Value]) -> Vec<Stmt> {
                 }
                 needed.extend(operands(expr));
             }
-            Stmt::Store { value, .. } => {
+            Stmt::Store { value, .. } | Stmt::Any { value, .. } => {
                 needed.insert(*value);
             }
             Stmt::For(_) | Stmt::Tasks { .. } | Stmt::If(_) => needed.extend(all_uses(&stmt)),
-            Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+            Stmt::Scalar { .. }
+            | Stmt::Read { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
+            | Stmt::Prefetch { .. } => {}
         }
         kept.push(stmt);
     }
@@ -225,16 +293,38 @@ fn dead_code(body: Vec<Stmt>, yields: &[Value]) -> Vec<Stmt> {
 fn all_uses(stmt: &Stmt) -> Vec<Value> {
     match stmt {
         Stmt::Let { expr, .. } => operands(expr),
-        Stmt::Store { value, .. } => vec![*value],
         Stmt::For(f) => {
-            let carried = f.carried.iter().flat_map(|c| [c.init, c.yielded]);
-            carried.chain(f.body.iter().flat_map(all_uses)).collect()
+            own_uses(stmt).into_iter().chain(f.body.iter().flat_map(all_uses)).collect()
         }
         Stmt::Tasks { body, .. } => body.iter().flat_map(all_uses).collect(),
         Stmt::If(i) => {
-            let yields = i.yields.iter().flat_map(|(_, a, b)| [*a, *b]);
-            yields.chain(i.then.iter().chain(&i.otherwise).flat_map(all_uses)).collect()
+            let inner = i.then.iter().chain(&i.otherwise).flat_map(all_uses);
+            own_uses(stmt).into_iter().chain(inner).collect()
         }
-        Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => vec![],
+        Stmt::Store { .. }
+        | Stmt::Any { .. }
+        | Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => own_uses(stmt),
+    }
+}
+
+/// Values that a statement reads itself, apart from those that are read inside it.
+fn own_uses(stmt: &Stmt) -> Vec<Value> {
+    match stmt {
+        Stmt::Let { expr, .. } => operands(expr),
+        Stmt::Store { value, .. } | Stmt::Any { value, .. } => vec![*value],
+        Stmt::For(f) => f.carried.iter().flat_map(|c| [c.init, c.yielded]).collect(),
+        Stmt::If(i) => i.yields.iter().flat_map(|(_, a, b)| [*a, *b]).collect(),
+        Stmt::Tasks { .. }
+        | Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => vec![],
     }
 }

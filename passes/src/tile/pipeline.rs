@@ -12,6 +12,10 @@
 //! nothing comes after it. A cache line of each row is asked for once, at the head of the turn. Packed weights lie in
 //! the order in which they are read: for them `ahead` counts in KiB, and what is behind the end of a row of blocks is
 //! the head of the next.
+//!
+//! The last turns of a task's only such loop ask for the first tiles of the worker's next task ([`next_task`]).
+
+mod next_task;
 
 use crate::{Choice, Schedule};
 use kgen_ir::{
@@ -34,18 +38,34 @@ pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
 }
 
 fn block(kernel: &Kernel, body: &[Stmt], schedule: &Schedule) -> Vec<Stmt> {
-    let one = |stmt: &Stmt| match stmt {
+    body.iter().map(|stmt| one(kernel, stmt, schedule)).collect()
+}
+
+fn one(kernel: &Kernel, stmt: &Stmt, schedule: &Schedule) -> Stmt {
+    match stmt {
         Stmt::For(f) => {
-            let inner = block(kernel, &f.body, schedule);
-            let body = hints(kernel, f, schedule).into_iter().chain(inner).collect();
+            let mut body: Vec<Stmt> = Vec::new();
+            for ahead in aheads(kernel, f, schedule) {
+                let later = Extent::from(f.var.as_str()) + f.step * ahead.turns;
+                let hint = ahead.hint(&|name| (name == f.var).then(|| later.clone()));
+                if !body.contains(&hint) {
+                    body.push(hint);
+                }
+            }
+            body.extend(block(kernel, &f.body, schedule));
             Stmt::For(Box::new(For { body, ..(**f).clone() }))
         }
-        Stmt::Tasks { var, count, share, body } => Stmt::Tasks {
-            var: var.clone(),
-            count: count.clone(),
-            share: share.clone(),
-            body: block(kernel, body, schedule),
-        },
+        Stmt::Tasks { var, count, share, next, body } => {
+            let after = match next {
+                Some(_) => None,
+                None => next_task::hinted(kernel, var, body, schedule),
+            };
+            let (next, body) = match after {
+                Some((next, body)) => (Some(next), body),
+                None => (next.clone(), block(kernel, body, schedule)),
+            };
+            Stmt::Tasks { var: var.clone(), count: count.clone(), share: share.clone(), next, body }
+        }
         Stmt::If(i) => {
             let mut i = (**i).clone();
             i.then = block(kernel, &i.then, schedule);
@@ -55,29 +75,63 @@ fn block(kernel: &Kernel, body: &[Stmt], schedule: &Schedule) -> Vec<Stmt> {
         Stmt::Let { .. }
         | Stmt::Scalar { .. }
         | Stmt::Read { .. }
+        | Stmt::Any { .. }
         | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => stmt.clone(),
-    };
-    body.iter().map(one).collect()
+    }
 }
 
-/// A hint for each large tile of the caller's tensors that moves with the loop.
-fn hints(kernel: &Kernel, f: &For, schedule: &Schedule) -> Vec<Stmt> {
+/// A tile that a loop loads, and how many turns ahead it is wanted.
+struct Ahead<'a> {
+    tensor: &'a str,
+    at: &'a [Slice],
+    turns: i64,
+    packed: bool,
+}
+
+impl Ahead<'_> {
+    /// The hint, with other numbers in place of some names.
+    fn hint(&self, other: &dyn Fn(&str) -> Option<Extent>) -> Stmt {
+        let moved = |s: &Slice| Slice { start: s.start.substitute(other), len: s.len };
+        Stmt::Prefetch {
+            tensor: self.tensor.into(),
+            at: self.at.iter().map(moved).collect(),
+            level: 1,
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        self.at.iter().for_each(|s| s.start.symbols(&mut names));
+        names
+    }
+}
+
+/// Each large tile of the caller's tensors that moves with the loop.
+fn aheads<'a>(kernel: &'a Kernel, f: &'a For, schedule: &Schedule) -> Vec<Ahead<'a>> {
     // Names that the body gives are not there yet at its head.
     let given: Vec<&str> = f
         .body
         .iter()
         .filter_map(|s| match s {
-            Stmt::Scalar { name, .. } | Stmt::Read { name, .. } => Some(name.as_str()),
+            Stmt::Scalar { name, .. } | Stmt::Read { name, .. } | Stmt::Any { name, .. } => {
+                Some(name.as_str())
+            }
             Stmt::Let { .. }
             | Stmt::Store { .. }
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => None,
         })
         .collect();
-    let mut out: Vec<Stmt> = Vec::new();
+    let mut out = Vec::new();
     for stmt in &f.body {
         let Stmt::Let { expr: Expr::Load { tensor, at, guard: false }, .. } = stmt else {
             continue;
@@ -88,24 +142,15 @@ fn hints(kernel: &Kernel, f: &For, schedule: &Schedule) -> Vec<Stmt> {
         }) else {
             continue;
         };
-        let mut names = Vec::new();
-        at.iter().for_each(|s| s.start.symbols(&mut names));
         let turns = turns(t, at, f.step, schedule);
+        let packed = matches!(t.store, Store::Packed { .. });
+        let ahead = Ahead { tensor, at, turns, packed };
+        let names = ahead.names();
         let moves = names.contains(&f.var.as_str()) && !names.iter().any(|n| given.contains(n));
         // Whoever built the loop may know better.
         let asked = |s: &Stmt| matches!(s, Stmt::Prefetch { tensor: t, .. } if t == tensor);
-        if turns == 0 || !moves || f.body.iter().any(asked) {
-            continue;
-        }
-        let later = Extent::from(f.var.as_str()) + f.step * turns;
-        let shift = |s: &Slice| Slice {
-            start: s.start.substitute(&|name| (name == f.var).then(|| later.clone())),
-            len: s.len,
-        };
-        let hint =
-            Stmt::Prefetch { tensor: tensor.clone(), at: at.iter().map(shift).collect(), level: 1 };
-        if !out.contains(&hint) {
-            out.push(hint);
+        if turns > 0 && moves && !f.body.iter().any(asked) {
+            out.push(ahead);
         }
     }
     out

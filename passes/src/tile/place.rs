@@ -7,7 +7,7 @@
 //! m = reduce_max(s, 1) : f32[4, 1]                     @register
 //! ```
 
-use super::{operands, stores_to};
+use super::{fragments::fragments, operands, stores_to};
 use crate::Choice;
 use kgen_ir::{
     diag::Unsupported,
@@ -24,13 +24,24 @@ pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
         uses.rows(&kernel.body);
         let mut spaces = BTreeMap::new();
         block(kernel, &kernel.body, 0, &uses, choice, &mut spaces, &mut 0);
+        let fragments = fragments(kernel, choice.target);
         for (value, space) in spaces {
-            kernel.values[value].ty.space = Some(space);
+            let ty = &mut kernel.values[value].ty;
+            let few = ty.count() <= FRAGMENT * choice.target.lanes;
+            let space = match space {
+                // A register a lane holds as many elements of it as there are lanes.
+                Space::Scratch if few && fragments.contains_key(&value) => Space::Register,
+                Space::Register | Space::Scratch | Space::Inline => space,
+            };
+            ty.space = Some(space);
         }
         kernel.stage = Stage::Placed;
     }
     Ok(program)
 }
+
+/// Words a lane of a fragment at most, of the 255 that a thread has.
+const FRAGMENT: usize = 128;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -73,7 +84,11 @@ impl Uses {
                 }
                 Stmt::Scalar { .. }
                 | Stmt::Read { .. }
+                | Stmt::Any { .. }
                 | Stmt::Store { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
                 | Stmt::Prefetch { .. } => {}
             }
         }
@@ -95,6 +110,7 @@ impl Uses {
                         self.add(v, own, Kind::Plain);
                     }
                 }
+                Stmt::Any { value, .. } => self.add(*value, own, Kind::Plain),
                 Stmt::Store { value, .. } => self.add(*value, own, Kind::Stored),
                 Stmt::For(f) => {
                     for c in &f.carried {
@@ -121,7 +137,12 @@ impl Uses {
                         }
                     }
                 }
-                Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => {}
+                Stmt::Scalar { .. }
+                | Stmt::Read { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
+                | Stmt::Prefetch { .. } => {}
             }
         }
     }
@@ -182,7 +203,11 @@ fn block(
             }
             Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Any { .. }
             | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. } => {}
         }
     }
@@ -224,7 +249,11 @@ fn integer_sums(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> usize {
         | Stmt::Tasks { .. }
         | Stmt::Scalar { .. }
         | Stmt::Read { .. }
+        | Stmt::Any { .. }
         | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
         | Stmt::Prefetch { .. } => 0,
     };
     body.iter().map(of).max().unwrap_or(0)
@@ -339,10 +368,14 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
                 if !written && aligned.contains(value) && place == Some((tensor, at)) => {}
             other @ (Stmt::Scalar { .. }
             | Stmt::Read { .. }
+            | Stmt::Any { .. }
             | Stmt::Store { .. }
             | Stmt::For(_)
             | Stmt::Tasks { .. }
             | Stmt::If(_)
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
             | Stmt::Prefetch { .. }) => {
                 if (written || stores) && open.iter().any(|v| reads(other, *v)) {
                     return false;
@@ -357,7 +390,7 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
 fn reads(stmt: &Stmt, v: Value) -> bool {
     match stmt {
         Stmt::Let { expr, .. } => operands(expr).contains(&v),
-        Stmt::Store { value, .. } => *value == v,
+        Stmt::Store { value, .. } | Stmt::Any { value, .. } => *value == v,
         Stmt::For(f) => {
             f.carried.iter().any(|c| c.init == v || c.yielded == v)
                 || f.body.iter().any(|s| reads(s, v))
@@ -367,7 +400,12 @@ fn reads(stmt: &Stmt, v: Value) -> bool {
             i.yields.iter().any(|y| y.1 == v || y.2 == v)
                 || i.then.iter().chain(&i.otherwise).any(|s| reads(s, v))
         }
-        Stmt::Scalar { .. } | Stmt::Read { .. } | Stmt::Prefetch { .. } => false,
+        Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => false,
     }
 }
 

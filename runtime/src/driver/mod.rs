@@ -9,6 +9,8 @@
 pub mod clif;
 #[cfg(feature = "cranelift")]
 pub mod cranelift;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 #[cfg(test)]
 pub mod fake;
 pub mod hint;
@@ -52,11 +54,24 @@ pub trait Device {
     /// `known`.
     fn put(&mut self, name: &str, bytes: &[u8], known: bool) -> Result<u64, DriverError>;
 
-    /// Copies what is at an address that [`Device::put`] gave.
+    /// Whether code with these features, as a manifest lists them, runs here; an error says what is in the way.
+    fn accepts(&self, features: &[String]) -> Result<(), DriverError>;
+
+    /// Copies `bytes` over what is at an address inside of what [`Device::put`] gave.
+    fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), DriverError>;
+
+    /// The same with zeros.
+    fn zero(&mut self, address: u64, bytes: usize) -> Result<(), DriverError>;
+
+    /// Copies what is at an address inside of what [`Device::put`] gave, when all that was launched has ended.
     fn get(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), DriverError>;
 
-    /// Runs a kernel to its end, with one 64-bit argument a slot and behind them the number of workers.
-    fn launch(&mut self, kernel: &DeviceKernel<'_>, args: &[u64]) -> Result<(), DriverError>;
+    /// Compiles a kernel, once, and gives the number that it is launched by.
+    fn load(&mut self, kernel: &DeviceKernel<'_>) -> Result<usize, DriverError>;
+
+    /// Runs `grid` blocks of a kernel behind those launched before, with one 64-bit argument a slot and behind them the
+    /// number of workers. They may still run when this returns.
+    fn launch(&mut self, kernel: usize, grid: usize, args: &[u64]) -> Result<(), DriverError>;
 }
 
 /// A kernel as a device takes it.
@@ -66,8 +81,6 @@ pub struct DeviceKernel<'a> {
     /// Symbol in the text.
     pub entry: &'a str,
     pub block: Block,
-    /// Blocks.
-    pub grid: usize,
 }
 
 #[derive(Debug, thiserror::Error)]

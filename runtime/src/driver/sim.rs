@@ -7,18 +7,30 @@
 //! ```
 
 use super::{Device, DeviceKernel, DriverError};
-use kgen_sim::ptx::{Arg, Launch, Memory, Module, run};
+use kgen_ir::artifact::Block;
+use kgen_sim::ptx::{Arg, Entry, Launch, Memory, Module, Order, run};
 
 /// A GPU of any chip: the text says which.
 #[derive(Default)]
 pub struct Sim {
     memory: Memory,
+    kernels: Vec<(Module, Entry, Block)>,
+    /// When asynchronous work is done and which warp goes next, by the seed.
+    pub order: Order,
+    pub seed: u64,
+    /// Executed by warps in all launches.
+    pub instructions: u64,
 }
 
 /// Findings told of one launch.
 const TOLD: usize = 4;
 
 impl Sim {
+    /// One that goes about it in another order.
+    pub fn new(order: Order, seed: u64) -> Sim {
+        Sim { order, seed, ..Sim::default() }
+    }
+
     /// The buffer of an address, and bytes behind its start.
     fn find(&self, address: u64) -> Option<(usize, usize)> {
         (0..self.memory.len()).find_map(|i| {
@@ -35,34 +47,53 @@ impl Device for Sim {
         Ok(self.memory.address(index))
     }
 
-    fn get(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), DriverError> {
-        let found = self.find(address);
-        let from = found.and_then(|(i, at)| self.memory.bytes(i).get(at..at + bytes.len()));
-        match from {
-            Some(from) => bytes.copy_from_slice(from),
-            None => {
-                return Err(DriverError::Wrong(format!(
-                    "no {} bytes at {address:#x}",
-                    bytes.len()
-                )));
-            }
-        }
+    /// The text says which chip it is for, and any is simulated.
+    fn accepts(&self, _: &[String]) -> Result<(), DriverError> {
         Ok(())
     }
 
-    fn launch(&mut self, kernel: &DeviceKernel<'_>, args: &[u64]) -> Result<(), DriverError> {
+    fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), DriverError> {
+        let found = self.find(address);
+        let to = found.and_then(|(i, at)| self.memory.bytes_mut(i).get_mut(at..at + bytes.len()));
+        to.map(|to| to.copy_from_slice(bytes)).ok_or_else(|| nowhere(address, bytes.len()))
+    }
+
+    fn zero(&mut self, address: u64, bytes: usize) -> Result<(), DriverError> {
+        self.write(address, &vec![0; bytes])
+    }
+
+    fn get(&mut self, address: u64, bytes: &mut [u8]) -> Result<(), DriverError> {
+        let found = self.find(address);
+        let from = found.and_then(|(i, at)| self.memory.bytes(i).get(at..at + bytes.len()));
+        from.map(|from| bytes.copy_from_slice(from)).ok_or_else(|| nowhere(address, bytes.len()))
+    }
+
+    fn load(&mut self, kernel: &DeviceKernel<'_>) -> Result<usize, DriverError> {
         let module = Module::parse(kernel.text).map_err(|e| DriverError::Compile(e.to_string()))?;
         let entry = module.entry(kernel.entry);
         let entry = entry.ok_or_else(|| DriverError::Entry(kernel.entry.into()))?;
+        self.kernels.push((module, entry, kernel.block));
+        Ok(self.kernels.len() - 1)
+    }
+
+    fn launch(&mut self, kernel: usize, grid: usize, args: &[u64]) -> Result<(), DriverError> {
+        let Some((module, entry, block)) = self.kernels.get(kernel) else {
+            return Err(DriverError::Wrong(format!("no kernel {kernel}")));
+        };
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let launch = Launch {
-            grid: [size(kernel.grid), 1, 1],
-            block: [size(kernel.block.threads), 1, 1],
+            grid: [size(grid), 1, 1],
+            block: [size(block.threads), 1, 1],
+            // What the text does not declare by itself.
+            shared: size(block.shared).saturating_sub(module.shared(*entry)),
+            order: self.order,
+            seed: self.seed,
             ..Launch::default()
         };
         let args: Vec<Arg> = args.iter().map(|a| Arg::Bytes(a.to_le_bytes().to_vec())).collect();
-        let report = run(&module, entry, &launch, &args, &mut self.memory)
+        let report = run(module, *entry, &launch, &args, &mut self.memory)
             .map_err(|e| DriverError::Wrong(e.to_string()))?;
+        self.instructions += report.statistics.instructions;
         if report.findings.is_empty() {
             return Ok(());
         }
@@ -72,6 +103,10 @@ impl Device for Sim {
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         Err(DriverError::Wrong(told.join("; ") + &more))
     }
+}
+
+fn nowhere(address: u64, bytes: usize) -> DriverError {
+    DriverError::Wrong(format!("no {bytes} bytes at {address:#x}"))
 }
 
 #[cfg(test)]

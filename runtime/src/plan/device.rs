@@ -1,5 +1,12 @@
 //! Running a plan on a device that has memory of its own: tensors go there, results come back.
 //!
+//! ```text
+//! let placed = plan.place_on(&mut device, &|name| Held::Copied { known: true })?;
+//! placed.enqueue(&mut device)?;                    // zeroes counters, launches; again and again, or into a graph
+//! placed.write(&mut device, "kv.len", &lengths)?;  // what kernels read from memory may change between runs
+//! placed.read(&mut device, "o", &mut bytes)?;
+//! ```
+//!
 //! Each tensor, each part of the workspace has memory of its own there, so that a device that checks accesses finds
 //! one that leaves its tensor.
 
@@ -13,13 +20,40 @@ use crate::{
 use kgen_ir::tile::Role;
 use std::{collections::BTreeMap, sync::Arc};
 
+/// Where a bound parameter is for the kernels of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// A copy of what is bound; `known`: its content counts before kernels have written it.
+    Copied { known: bool },
+    /// At this address of the device, where the caller keeps it in the shape and strides of the binding.
+    There(u64),
+}
+
+/// A plan whose tensors are on a device: addresses, and arguments of every launch.
+pub struct Placed {
+    module: Arc<Module>,
+    /// Address and bytes of the counters.
+    counters: (u64, usize),
+    launches: Vec<Launch>,
+    params: BTreeMap<usize, (u64, usize)>,
+}
+
+/// What one launch takes.
+struct Launch {
+    name: String,
+    /// As the device numbers it.
+    kernel: usize,
+    grid: usize,
+    args: Vec<u64>,
+}
+
 /// Addresses on the device.
 #[derive(Default)]
 struct There {
-    params: BTreeMap<usize, u64>,
+    params: BTreeMap<usize, (u64, usize)>,
     buffers: BTreeMap<usize, u64>,
     prepared: BTreeMap<usize, u64>,
-    counters: u64,
+    counters: (u64, usize),
     scratch: u64,
 }
 
@@ -31,6 +65,30 @@ impl Plan {
         device: &mut dyn Device,
         known: &dyn Fn(&str) -> bool,
     ) -> Result<(), PlanError> {
+        let placed = self.place_on(device, &|name| Held::Copied { known: known(name) })?;
+        placed.enqueue(device)?;
+        for &i in placed.params.keys() {
+            let t = &self.module.manifest.params[i];
+            if t.role != Role::Out {
+                continue;
+            }
+            let (start, len) = self.bytes_of(i);
+            let place = std::ptr::with_exposed_provenance_mut::<u8>(start);
+            // SAFETY: `bind` checked that the memory has so many bytes, and its contract keeps that of outputs
+            // writable and untouched by others.
+            let bytes = unsafe { std::slice::from_raw_parts_mut(place, len) };
+            placed.read(device, &t.name, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Memory on the device for all that the variant touches. The sizes of the plan are what its launches are for:
+    /// lengths that kernels read from tensors may shrink from run to run, but not outgrow them.
+    pub fn place_on(
+        &self,
+        device: &mut dyn Device,
+        held: &dyn Fn(&str) -> Held,
+    ) -> Result<Placed, PlanError> {
         if !self.ready {
             return Err(PlanError::NotReady);
         }
@@ -38,49 +96,41 @@ impl Plan {
             return Err(PlanError::NotBound(name.into()));
         }
         let module = Arc::clone(&self.module);
-        let there = self.put(&module, device, known)?;
+        let name = || module.manifest.name.clone();
+        device.accepts(&module.manifest.features).map_err(|e| failed(&name(), e))?;
+        let there = self.put(&module, device, held)?;
         let workers = usize::try_from(self.dims.cores).unwrap_or(0);
-        let (mut counters, mut args) = (0, Vec::new());
+        let (mut counters, mut launches, mut loaded) = (0, Vec::new(), BTreeMap::new());
         let variant = &module.variants[self.variant];
         for ((number, first), launch) in self.launches.iter().zip(&variant.launches) {
             let (kernel, entry) = (&module.kernels[*number], &module.manifest.kernels[*number]);
             let (Code::Text(text), Some(block)) = (&module.code[kernel.code], entry.block) else {
-                return Err(PlanError::Here(module.manifest.name.clone()));
+                return Err(PlanError::Here(name()));
             };
-            args.clear();
-            let given = &self.args[*first..];
-            for (slot, here) in kernel.slots.iter().zip(given) {
+            let mut args = Vec::new();
+            for (slot, here) in kernel.slots.iter().zip(&self.args[*first..]) {
                 args.push(match slot {
                     SlotSource::Pointer(arg) => there.address(&launch.args[*arg]),
-                    SlotSource::Counter(i) => there.counters + ((counters + i) * COUNTER) as u64,
+                    SlotSource::Counter(i) => there.counters.0 + ((counters + i) * COUNTER) as u64,
                     SlotSource::Scratch => there.scratch,
                     SlotSource::Stride(..) | SlotSource::Extent(_) => *here,
                     SlotSource::End(_) | SlotSource::Report => {
-                        return Err(PlanError::Checked(module.manifest.name.clone()));
+                        return Err(PlanError::Checked(name()));
                     }
                 });
             }
             args.push(workers as u64);
             counters += kernel.counters;
             let grid = workers.div_ceil(block.workers.max(1));
-            let kernel = DeviceKernel { text, entry: &entry.entry, block, grid };
-            device
-                .launch(&kernel, &args)
-                .map_err(|source| PlanError::Device { name: entry.name.clone(), source })?;
+            let code = DeviceKernel { text, entry: &entry.entry, block };
+            let kernel = match loaded.get(number) {
+                Some(known) => *known,
+                None => device.load(&code).map_err(|e| failed(&entry.name, e))?,
+            };
+            loaded.insert(*number, kernel);
+            launches.push(Launch { name: entry.name.clone(), kernel, grid, args });
         }
-        for (i, address) in &there.params {
-            let t = &module.manifest.params[*i];
-            if t.role != Role::Out {
-                continue;
-            }
-            let (start, len) = self.bytes_of(*i);
-            let place = std::ptr::with_exposed_provenance_mut::<u8>(start);
-            // SAFETY: `bind` checked that the memory has so many bytes, and its contract keeps that of outputs
-            // writable and untouched by others.
-            let bytes = unsafe { std::slice::from_raw_parts_mut(place, len) };
-            device.get(*address, bytes).map_err(|source| failed(&t.name, source))?;
-        }
-        Ok(())
+        Ok(Placed { module, counters: there.counters, launches, params: there.params })
     }
 
     /// Address here and bytes of a bound parameter, from its first element to its last.
@@ -101,12 +151,13 @@ impl Plan {
         &self,
         module: &Module,
         device: &mut dyn Device,
-        known: &dyn Fn(&str) -> bool,
+        held: &dyn Fn(&str) -> Held,
     ) -> Result<There, PlanError> {
         let (m, variant) = (&module.manifest, &module.variants[self.variant]);
         let mut there = There::default();
         let zeros = vec![0; self.memory.bytes(self.counters).len()];
-        there.counters = device.put("counters", &zeros, true).map_err(|e| failed("counters", e))?;
+        let counters = device.put("counters", &zeros, true).map_err(|e| failed("counters", e))?;
+        there.counters = (counters, zeros.len());
         let scratch = self.memory.bytes(self.scratch);
         there.scratch = device.put("scratch", scratch, false).map_err(|e| failed("scratch", e))?;
         for &i in &variant.buffers {
@@ -117,11 +168,16 @@ impl Plan {
         for &i in &variant.params {
             let name = &m.params[i].name;
             let (start, len) = self.bytes_of(i);
-            let place = std::ptr::with_exposed_provenance::<u8>(start);
-            // SAFETY: `bind` checked that the memory has so many bytes, and its contract keeps it valid.
-            let bytes = unsafe { std::slice::from_raw_parts(place, len) };
-            let address = device.put(name, bytes, known(name)).map_err(|e| failed(name, e))?;
-            there.params.insert(i, address);
+            let address = match held(name) {
+                Held::There(address) => address,
+                Held::Copied { known } => {
+                    let place = std::ptr::with_exposed_provenance::<u8>(start);
+                    // SAFETY: `bind` checked that the memory has so many bytes, and its contract keeps it valid.
+                    let bytes = unsafe { std::slice::from_raw_parts(place, len) };
+                    device.put(name, bytes, known).map_err(|e| failed(name, e))?
+                }
+            };
+            there.params.insert(i, (address, len));
         }
         for &i in &variant.prepares {
             let Some(p) = &self.prepared[i] else { continue };
@@ -135,12 +191,67 @@ impl Plan {
 impl There {
     fn address(&self, source: &Source) -> u64 {
         let found = match source {
-            Source::Param(i) => self.params.get(i).copied(),
+            Source::Param(i) => self.params.get(i).map(|p| p.0),
             Source::Buffer(i) => self.buffers.get(i).copied(),
             Source::Prepared(i, offset) => self.prepared.get(i).map(|a| a + *offset as u64),
             Source::Scalar(_) => None,
         };
         found.unwrap_or(0)
+    }
+}
+
+impl Placed {
+    /// Zeroes the counters and launches every kernel, in order.
+    pub fn enqueue(&self, device: &mut dyn Device) -> Result<(), PlanError> {
+        let (address, bytes) = self.counters;
+        if bytes > 0 {
+            device.zero(address, bytes).map_err(|e| failed("counters", e))?;
+        }
+        for l in &self.launches {
+            device.launch(l.kernel, l.grid, &l.args).map_err(|e| failed(&l.name, e))?;
+        }
+        Ok(())
+    }
+
+    /// The kernels by the device's numbers, in the order of their launches.
+    pub fn kernels(&self) -> impl Iterator<Item = usize> {
+        self.launches.iter().map(|l| l.kernel)
+    }
+
+    /// Changes what a parameter holds, from its first byte on.
+    pub fn write(
+        &self,
+        device: &mut dyn Device,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<(), PlanError> {
+        let (address, len) = self.param(name)?;
+        if bytes.len() > len {
+            let (needed, found) = (bytes.len(), len);
+            return Err(PlanError::Length { name: name.into(), needed, found });
+        }
+        device.write(address, bytes).map_err(|e| failed(name, e))
+    }
+
+    /// What a parameter holds, from its first byte on.
+    pub fn read(
+        &self,
+        device: &mut dyn Device,
+        name: &str,
+        bytes: &mut [u8],
+    ) -> Result<(), PlanError> {
+        let (address, len) = self.param(name)?;
+        if bytes.len() > len {
+            let (needed, found) = (bytes.len(), len);
+            return Err(PlanError::Length { name: name.into(), needed, found });
+        }
+        device.get(address, bytes).map_err(|e| failed(name, e))
+    }
+
+    fn param(&self, name: &str) -> Result<(u64, usize), PlanError> {
+        let params = &self.module.manifest.params;
+        let found = params.iter().position(|t| t.name == name).and_then(|i| self.params.get(&i));
+        found.copied().ok_or_else(|| PlanError::NotUsed(name.into()))
     }
 }
 

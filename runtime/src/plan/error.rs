@@ -1,6 +1,6 @@
 //! Why a plan cannot be made, bound or run.
 
-use crate::{buffer::BufferError, module::hint};
+use crate::{buffer::BufferError, driver::DriverError, module::hint};
 use kgen_ir::{dtype::Dtype, extent::ExtentError};
 
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,9 @@ pub enum PlanError {
     #[error("the kernels of `{0}` check their accesses, which is for CPUs: compile without")]
     Checked(String),
     #[error("`{name}`: {source}")]
-    Device { name: String, source: crate::driver::DriverError },
+    Device { name: String, source: DriverError },
+    #[error(transparent)]
+    Driver(#[from] DriverError),
 }
 
 fn list_of(ragged: &Option<String>) -> String {

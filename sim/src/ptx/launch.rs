@@ -42,6 +42,8 @@ pub struct Launch {
     pub blocks: Option<Vec<u32>>,
     /// Instructions that a block may execute before it is taken for endless.
     pub limit: u64,
+    /// Follow what each value is as a function of the inputs: [`Memory::terms`] tells of the outputs.
+    pub follow: bool,
 }
 
 impl Default for Launch {
@@ -55,6 +57,7 @@ impl Default for Launch {
             check: Check::Full,
             blocks: None,
             limit: 1 << 28,
+            follow: false,
         }
     }
 }
@@ -79,7 +82,7 @@ pub fn run(
     let Some(kernel) = module.kernel(entry) else {
         return Err(Error::Launch("this kernel is of another module".into()));
     };
-    check(kernel, launch)?;
+    check(kernel, launch, module.target())?;
     let params = params(kernel, args, memory)?;
     let mut addresses = vec![];
     for (name, bytes, constant) in &module.variables {
@@ -92,11 +95,24 @@ pub fn run(
         });
         addresses.push((name.clone(), memory.address(known)));
     }
+    if launch.follow {
+        memory.follow();
+    }
     let setup = Setup { module, kernel, launch, params, addresses };
     Ok(exec::run(&setup, memory))
 }
 
-fn check(kernel: &Kernel, launch: &Launch) -> Result<(), Error> {
+/// Shared memory that a block may have, static and dynamic: CUDA C++ Programming Guide, "Compute Capabilities".
+#[rustfmt::skip] // one per row
+const SHARED: &[(&str, u32)] = &[
+    ("sm_70", 98_304), ("sm_72", 98_304), ("sm_75", 65_536), ("sm_80", 166_912), ("sm_86", 101_376),
+    ("sm_87", 166_912), ("sm_89", 101_376), ("sm_90", 232_448), ("sm_100", 232_448), ("sm_103", 232_448),
+    ("sm_110", 232_448), ("sm_120", 101_376), ("sm_121", 101_376),
+];
+/// What the assembler takes for arrays of a size that the text says.
+const STATIC: u32 = 49_152;
+
+fn check(kernel: &Kernel, launch: &Launch, target: &str) -> Result<(), Error> {
     let refuse = |what: String| Err(Error::Launch(what));
     let threads: u64 = launch.block.iter().map(|n| u64::from(*n)).product();
     let blocks = launch.grid.iter().try_fold(1u32, |n, g| n.checked_mul(*g));
@@ -118,8 +134,17 @@ fn check(kernel: &Kernel, launch: &Launch) -> Result<(), Error> {
             return refuse(format!("`{}` takes at most {most} threads a block", kernel.name));
         }
     }
-    if u64::from(kernel.shared) + u64::from(launch.shared) > 232_448 {
-        return refuse("no GPU has more than 232448 bytes of shared memory a block".into());
+    if kernel.shared > STATIC {
+        return refuse(format!(
+            "`{}` declares {} bytes of shared memory; beyond {STATIC} they must be an extern array, given by the launch",
+            kernel.name, kernel.shared
+        ));
+    }
+    let chip = target.trim_end_matches(char::is_alphabetic);
+    let most = SHARED.iter().find(|(name, _)| *name == chip).map_or(232_448, |(_, bytes)| *bytes);
+    let asked = u64::from(kernel.shared) + u64::from(launch.shared);
+    if asked > most.into() {
+        return refuse(format!("{asked} bytes of shared memory a block; {target} has {most}"));
     }
     match launch.blocks.iter().flatten().find(|b| **b >= blocks) {
         Some(b) => refuse(format!("block {b} is not in a grid of {blocks}")),

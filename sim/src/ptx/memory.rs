@@ -24,6 +24,10 @@ pub(crate) struct Buffer {
     pub bytes: Vec<u8>,
     /// Empty where all bytes are written.
     pub state: Vec<u8>,
+    /// What each byte is as a function of the inputs; empty where nobody asked.
+    pub terms: Vec<u64>,
+    /// Its bytes decide where kernels go: they are not taken for data.
+    pub known: bool,
     pub constant: bool,
 }
 
@@ -31,7 +35,14 @@ impl Memory {
     /// A buffer of these bytes; reading a byte before it is written is a finding unless `initialised`.
     pub fn add(&mut self, name: &str, bytes: Vec<u8>, initialised: bool) -> usize {
         let state = if initialised { vec![] } else { vec![EMPTY; bytes.len()] };
-        self.buffers.push(Buffer { name: name.into(), bytes, state, constant: false });
+        self.buffers.push(Buffer {
+            name: name.into(),
+            bytes,
+            state,
+            terms: vec![],
+            known: false,
+            constant: false,
+        });
         self.buffers.len() - 1
     }
 
@@ -49,6 +60,37 @@ impl Memory {
             }
             None => &mut [],
         }
+    }
+
+    /// Says that a buffer holds places, such as a table of pages, and no data: proofs hold for these bytes alone.
+    pub fn decides(&mut self, index: usize) {
+        if let Some(buffer) = self.buffers.get_mut(index) {
+            buffer.known = true;
+        }
+    }
+
+    /// What the bytes of a buffer are as a function of the data: equal for equal functions.
+    pub fn terms(&self, index: usize) -> Vec<u64> {
+        let Some(buffer) = self.buffers.get(index) else { return vec![] };
+        let terms = buffer.terms.iter().zip(&buffer.bytes);
+        terms.map(|(t, b)| if *t == 0 { u64::from(*b) } else { *t }).collect()
+    }
+
+    /// Every byte that holds data is an unknown of its own; what is not written yet is none.
+    pub(crate) fn follow(&mut self) {
+        for (n, buffer) in self.buffers.iter_mut().enumerate() {
+            if !buffer.terms.is_empty() {
+                continue;
+            }
+            let data = buffer.state.is_empty() && !buffer.known && !buffer.constant;
+            let term = |i: u64| (n as u64 + 1) << 48 | 1 << 47 | i;
+            let count = buffer.bytes.len() as u64;
+            buffer.terms = (0..count).map(|i| if data { term(i) } else { 0 }).collect();
+        }
+    }
+
+    pub(crate) fn terms_mut(&mut self, index: usize) -> &mut [u64] {
+        self.buffers.get_mut(index).map_or(&mut [], |b| &mut b.terms)
     }
 
     /// Which bytes were never written.

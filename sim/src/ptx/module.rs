@@ -65,6 +65,11 @@ impl Module {
         self.kernel(entry)?.required_threads
     }
 
+    /// Bytes of shared memory that a kernel declares with their size.
+    pub fn shared(&self, entry: Entry) -> u32 {
+        self.kernel(entry).map_or(0, |k| k.shared)
+    }
+
     /// `.version` of the text.
     pub fn version(&self) -> (u32, u32) {
         self.version

@@ -156,6 +156,8 @@ pub struct Access {
     pub extend: Option<u32>,
     pub mask: u64,
     pub order: Order,
+    /// `.nc`: nobody writes it as long as the kernel runs.
+    pub constant: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -493,6 +495,8 @@ pub enum Op {
         left: u32,
         reads: bool,
     },
+    /// `setmaxnreg`: registers that a thread may use from now on.
+    Budget(u32),
     GroupFence,
     GroupCommit,
     GroupWait(u32),

@@ -135,15 +135,12 @@ fn a_row_for_every_op_that_has_no_sequence() {
             );
             let wide = matches!(
                 op,
-                Op::Load(Width::W64)
-                    | Op::Splat(Width::W64)
-                    | Op::Store(Width::W64)
-                    | Op::LoadPart(Width::W64)
-                    | Op::StorePart(Width::W64)
+                Op::Splat(Width::W64) | Op::LoadPart(Width::W64) | Op::StorePart(Width::W64)
             );
             let lacks = |feature, these: bool| these && !target.features.contains(&feature);
             let wanted = !sequence
                 && !wide
+                && !of_matrices(op)
                 && !lacks(
                     "avx512f",
                     matches!(op, Op::LoadPart(w) | Op::StorePart(w) if *w != Width::W32),

@@ -141,6 +141,7 @@ macro_rules! narrow_rows {
     row(Op::Cvt(Cvt::FloatFromBf16), 1, "{d} = VEX_Vpslld_ymm_ymm_imm8 {a}, 16"),
 
     row(Op::HSum, 18, HSUM), row(Op::HMax, 18, HMAX), row(Op::WordHSum, 12, WORD_HSUM),
+    row(Op::Ballot, 5, "{d} = VEX_Vmovmskps_r32_ymm {a}"),
 
     $($rest),*
         ]

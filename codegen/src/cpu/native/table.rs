@@ -37,6 +37,7 @@ table! {
     Cmovg_r64_rm64 [R64 Tied 0, R64 Use 8] 0 [];
     VEX_Kandw_kr_kr_kr [K Def 0, K Use 0, K Use 0] 0 ["avx512f"];
     VEX_Korw_kr_kr_kr [K Def 0, K Use 0, K Use 0] 0 ["avx512f"];
+    VEX_Vmovmskps_r32_ymm [R32 Def 0, Ymm Use 0] 0 ["avx"];
     VEX_Vsqrtps_ymm_ymmm256 [Ymm Def 0, Ymm Use 32] 0 ["avx"];
     EVEX_Vsqrtps_zmm_k1z_zmmm512b32_er [Zmm Def 0, Zmm Use 64] 4 ["avx512f"];
     VEX_Vandps_ymm_ymm_ymmm256 [Ymm Def 0, Ymm Use 0, Ymm Use 32] 0 ["avx"];
@@ -89,6 +90,7 @@ table! {
     VEX_Vpcmpeqw_ymm_ymm_ymmm256 [Ymm Def 0, Ymm Use 0, Ymm Use 32] 0 ["avx2"];
     EVEX_Vpcmpeqw_kr_k1_zmm_zmmm512 [K Def 0, Zmm Use 0, Zmm Use 64] 0 ["avx512bw"];
     VEX_Vpcmpeqd_ymm_ymm_ymmm256 [Ymm Def 0, Ymm Use 0, Ymm Use 32] 0 ["avx2"];
+    VEX_Kmovw_r32_kr [R32 Def 0, K Use 0] 0 ["avx512f"];
     Imul_r64_rm64 [R64 Tied 0, R64 Use 8] 0 [];
     Movzx_r32_rm8 [R32 Def 0, R8 Use 1] 0 [];
     Movzx_r32_rm16 [R32 Def 0, R16 Use 2] 0 [];

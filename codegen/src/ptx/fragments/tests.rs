@@ -290,3 +290,15 @@ fn operands_have_the_shape_of_the_name() {
         }
     }
 }
+
+#[test]
+fn rows_of_chips_lie_as_here() {
+    for chip in crate::ptx::targets::CHIPS {
+        for row in chip.target.rows {
+            let kgen_ir::machine::Op::Mma(of) = row.op else { continue };
+            let name = row.text.split_whitespace().next().unwrap();
+            let here = mma(name).unwrap_or_else(|| panic!("{name}"));
+            assert_eq!([here.a, here.b, here.c].map(layout), of.layouts.map(layout), "{name}");
+        }
+    }
+}

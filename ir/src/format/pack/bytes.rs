@@ -90,7 +90,17 @@ impl Packing {
             let Some(out) = out.get_mut((first + g) * s.group..(first + g + 1) * s.group) else {
                 return;
             };
-            for (u, codes) in codes.chunks(self.word()).enumerate() {
+            if self.in_fragments() {
+                for (k, &code) in codes.iter().enumerate() {
+                    let spot = self.spot(lane, k);
+                    let byte = self.word_byte(spot) + spot.bit as usize / 8;
+                    if let Some(place) = out.get_mut(byte) {
+                        *place |= ((code + bias) << (spot.bit % 8)) as u8;
+                    }
+                }
+            }
+            let units = if self.in_fragments() { &[][..] } else { codes };
+            for (u, codes) in units.chunks(self.word()).enumerate() {
                 let at = u * s.container + lane * QUAD;
                 if self.trits {
                     put_bytes(out, at, &codes::trits(codes, bias));
@@ -184,7 +194,8 @@ impl Packing {
             return Err("its codes are more than three".into());
         }
         // Pairs take all floats, to nearest even.
-        if self.is_pairs() && natural.elem.is_float() {
+        let halves = self.in_fragments() && self.elem.is_float();
+        if (self.is_pairs() || halves) && natural.elem.is_float() {
             return Ok(());
         }
         let wider = |ours: Option<Dtype>, need: Option<Dtype>| {

@@ -89,8 +89,11 @@ impl Packing {
     }
 
     /// Elements along k of a unit, which stand alike in each: as many as a word of the narrowest bits holds; 1 of
-    /// floats that stand alone.
+    /// floats that stand alone; in fragments all words of a chunk.
     pub fn word(&self) -> usize {
+        if self.in_fragments() {
+            return self.chunk() * self.per_word() * QUAD;
+        }
         match self.elem {
             Dtype::U8 | Dtype::Code(_) if self.trits => QUAD * DIGITS,
             Dtype::U8 | Dtype::Code(_) => QUAD * (8 >> self.elem.bits().trailing_zeros().min(3)),

@@ -1,6 +1,6 @@
 //! The text of packings: `u4 lanes 16 group 256 scale f16 min f16 inner 32 scale u6 min u6`.
 
-use super::{Inner, Packing};
+use super::{Inner, Order, Packing};
 use crate::{
     diag::Diagnostic,
     dtype::Dtype,
@@ -23,7 +23,15 @@ impl Packing {
         let zeros = if lexer.eat_word("zeros") { Some(dtype(lexer)?) } else { None };
         let zero = if lexer.eat_word("zero") { zero_point(lexer)? } else { 0 };
         let inner = if lexer.eat_word("inner") { Some(inner(lexer)?) } else { None };
-        let packing = Packing { elem, trits, lanes, group, scale, min, zeros, zero, inner };
+        let mut order = Order::Lanes;
+        if lexer.eat_word("order") {
+            let span = lexer.span();
+            let word = lexer.word("halves or bytes")?;
+            let found = Order::NAMES.iter().find(|(_, name)| *name == word);
+            let wrong = || Diagnostic::new(span, format!("`{word}` is no order: halves or bytes"));
+            order = found.ok_or_else(wrong)?.0;
+        }
+        let packing = Packing { elem, trits, lanes, group, scale, min, zeros, zero, inner, order };
         packing.check().map_err(|why| {
             Diagnostic::new(start..lexer.last_span().end, format!("this packing is none: {why}"))
                 .help("a packing is such as `u4 lanes 4 group 32 scale f16 zero 8`")
@@ -56,6 +64,9 @@ impl fmt::Display for Packing {
             if let Some(min) = inner.min {
                 write!(f, " min {min}")?;
             }
+        }
+        if let Some((_, name)) = Order::NAMES.iter().find(|(order, _)| *order == self.order) {
+            write!(f, " order {name}")?;
         }
         Ok(())
     }

@@ -97,6 +97,22 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
             ShiftOp::Right => a.wrapping_shr(y),
             ShiftOp::Arithmetic => (a as i16).wrapping_shr(y) as u16,
         }),
+        Op::Half(HalfOp::Float(op)) => halves(x, y, |a, b| {
+            let (a, b) = (half::f16::from_bits(a).to_f32(), half::f16::from_bits(b).to_f32());
+            // f32 holds sums and products of f16 exactly, or so that rounding twice is rounding once.
+            let exact = match op {
+                HalfFloat::Add => a + b,
+                HalfFloat::Sub => a - b,
+                HalfFloat::Mul => a * b,
+            };
+            half::f16::from_f32(exact).to_bits()
+        }),
+        Op::Pair(PairOp::F16) => {
+            convert(Cvt::F16FromFloat, x) | convert(Cvt::F16FromFloat, y) << 16
+        }
+        Op::Pair(PairOp::Bf16) => {
+            convert(Cvt::Bf16FromFloat, x) | convert(Cvt::Bf16FromFloat, y) << 16
+        }
         Op::Half(HalfOp::Eq) => halves(x, y, |a, b| if a == b { u16::MAX } else { 0 }),
         Op::FloatCmp(cmp) => mask(cmp.holds(a, b)),
         Op::WordCmp(cmp) => mask(cmp.holds(x as i32, y as i32)),
@@ -141,6 +157,13 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::LoadPart(_)
         | Op::StorePart(_)
         | Op::Gather
+        | Op::Async(_)
+        | Op::Squares { .. }
+        | Op::GatherPart(_)
+        | Op::Scatter(_)
+        | Op::Join(_)
+        | Op::Part
+        | Op::Mma(_)
         | Op::Prefetch(_)
         | Op::FloatConst
         | Op::WordConst
@@ -151,6 +174,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::HSum
         | Op::HMax
         | Op::WordHSum
+        | Op::Ballot
         | Op::PermuteBytes
         | Op::Affine
         | Op::PackBf16 => x,

@@ -50,6 +50,13 @@ impl Cells {
         self.cells.iter_mut().for_each(|c| (c.writer, c.reader) = (0, 0));
     }
 
+    /// What was there is lost.
+    pub fn clear(&mut self, place: usize) {
+        if let Some(cell) = self.cells.get_mut(place) {
+            cell.value = None;
+        }
+    }
+
     /// `who` reads an element.
     pub fn read(&mut self, name: &str, place: usize, who: u32) -> Result<f64> {
         let unwritten = || InterpError::Unwritten { tensor: name.into(), place };

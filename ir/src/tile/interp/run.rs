@@ -2,7 +2,7 @@
 
 use super::{
     super::field::Field,
-    super::{Binary, Expr, Kernel, Predicate, Reduce, Slice, Stmt, Unary, Value, print},
+    super::{Binary, Expr, Kernel, Predicate, Reduce, Slice, Staged, Stmt, Unary, Value, print},
     InterpError, Mode, Options, Order, Result, holds,
     memory::Cells,
     value_of,
@@ -44,6 +44,16 @@ pub(super) struct Run<'a> {
     /// The last `who` of the launch.
     pub last: &'a mut u32,
     pub left: &'a mut u64,
+    /// What is staged and not there yet, and the number of its group.
+    pub staged: Vec<Arriving>,
+    pub group: usize,
+}
+
+/// Cells of a tensor, and what they will hold.
+pub(super) struct Arriving {
+    group: usize,
+    tensor: String,
+    cells: Vec<(usize, f64)>,
 }
 
 /// Every index of a shape, row-major.
@@ -116,6 +126,11 @@ impl Run<'_> {
                 let list = self.at(text, done)?;
                 self.scalars.insert(name.clone(), list.first().map_or(0, |x| *x as i64));
             }
+            Stmt::Any { name, value } => {
+                let some = self.tile(*value).map(|t| t.data.iter().any(|x| *x != 0.0));
+                let some = self.at(|| format!("any {name} = {}", self.name(*value)), some)?;
+                self.scalars.insert(name.clone(), i64::from(some));
+            }
             Stmt::Store { tensor, at, value, guard } => {
                 let done = self.store(tensor, at, *value, *guard);
                 let text =
@@ -148,11 +163,14 @@ impl Run<'_> {
                     self.tiles.insert(c.result, tile);
                 }
             }
-            Stmt::Tasks { var, count, share: _, body } => {
+            Stmt::Tasks { var, count, share: _, next, body } => {
                 let text = || format!("tasks {var} in 0..{count}");
                 let count = self.at(text, self.extent(count))?;
                 let own = self.who;
-                for t in self.tasks(count)? {
+                let mut tasks = self.tasks(count)?.peekable();
+                while let Some(t) = tasks.next() {
+                    let after = tasks.peek().copied().unwrap_or(t);
+                    self.scalars.extend(next.iter().map(|next| (next.clone(), after)));
                     let done = self.work(0);
                     self.at(text, done)?;
                     *self.last = self.last.saturating_add(1);
@@ -171,6 +189,16 @@ impl Run<'_> {
                     self.tiles.insert(*result, tile);
                 }
             }
+            Stmt::Stage(s) => {
+                let done = self.stage(s);
+                let text = || {
+                    let to = print::access_text(&s.tensor, &s.at);
+                    format!("stage({to}, {})", print::access_text(&s.from, &s.source))
+                };
+                self.at(text, done)?;
+            }
+            Stmt::Commit => self.group += 1,
+            Stmt::Wait(left) => self.arrive(*left)?,
             Stmt::Prefetch { .. } => {}
         }
         Ok(())
@@ -352,6 +380,55 @@ impl Run<'_> {
             });
         }
         Ok(out)
+    }
+
+    /// The cells are nobody's until the tile arrives.
+    fn stage(&mut self, s: &Staged) -> Result<()> {
+        let shape: Vec<usize> = s.at.iter().filter_map(|x| x.len).collect();
+        let [rows, columns] = shape[..] else {
+            return Err(InterpError::Tile(s.tensor.clone(), "is staged as no matrix"));
+        };
+        let some = s.source.last().and_then(|x| x.len).unwrap_or(0);
+        let (lo, hi) = (self.extent(&s.lo)?, self.extent(&s.hi)?);
+        self.work(rows.saturating_mul(columns))?;
+        let mut data = Vec::new();
+        for row in 0..rows as i64 {
+            if !(lo..hi).contains(&row) {
+                data.extend(vec![0.0; columns]);
+                continue;
+            }
+            let mut source = s.source.clone();
+            if let Some(first) = source.iter_mut().find(|x| x.len.is_some()) {
+                *first = Slice::range(first.start.clone() + row, 1);
+            }
+            data.extend(self.load(&s.from, &source, &[1, some], false)?);
+            data.resize((row as usize + 1) * columns, 0.0);
+        }
+        let (mut data, mut cells) = (data.into_iter(), Vec::new());
+        self.visit(&s.tensor, &s.at, &shape, false, |tensor, place, _| {
+            if let (Some(x), Some(place)) = (data.next(), place) {
+                tensor.clear(place);
+                cells.push((place, x));
+            }
+            Ok(())
+        })?;
+        self.staged.push(Arriving { group: self.group, tensor: s.tensor.clone(), cells });
+        Ok(())
+    }
+
+    /// All groups but the last `left` are there.
+    fn arrive(&mut self, left: usize) -> Result<()> {
+        let (here, open) =
+            std::mem::take(&mut self.staged).into_iter().partition(|a| a.group + left < self.group);
+        self.staged = open;
+        let here: Vec<Arriving> = here;
+        for a in here {
+            let cells = Self::cells(&mut self.scratch, self.memory, &self.names, &a.tensor)?;
+            for (place, x) in a.cells {
+                cells.write(&a.tensor, place, 1, x)?;
+            }
+        }
+        Ok(())
     }
 
     fn store(&mut self, tensor: &str, at: &[Slice], value: Value, guard: bool) -> Result<()> {

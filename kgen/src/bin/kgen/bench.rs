@@ -1,7 +1,7 @@
 //! `kgen bench`: time, bytes and flops of an op, and its share of the measured memory roof.
 
 use crate::{Answer, Format, tell};
-use kgen::{Error, bench, device::Cpu, inputs, sweep};
+use kgen::{Error, bench, device::Cpu, gpu::Gpu, inputs, sweep};
 use kgen_ir::{
     extent::Dims,
     op::{Op, Storage},
@@ -17,7 +17,7 @@ const NOISY: u8 = 5;
 pub struct Args {
     #[arg(value_name = "OP.toml")]
     op: PathBuf,
-    /// Device: cpu
+    /// Device: cpu, or a GPU such as cuda:0
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     on: String,
     /// Value of a run-time symbol, or a sweep: m=1,16
@@ -31,7 +31,7 @@ pub struct Args {
     /// Worker threads; all cores unless said
     #[arg(long)]
     threads: Option<usize>,
-    /// A target that this CPU can run; the best one unless said
+    /// A target that the device can run; the best one unless said
     #[arg(long, value_name = "T")]
     target: Option<String>,
     /// How the op is cut into tiles
@@ -43,8 +43,11 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, format: Format, caching: kgen::compile::Caching) -> Answer {
+    if args.on.starts_with("cuda") {
+        return on_gpu(args, format, caching);
+    }
     if args.on != "cpu" {
-        return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
+        return Err(crate::no_device(&args.on, "`cpu` and `cuda:N`"));
     }
     let op = kgen::compile::read(&args.op)?;
     let mut cpu = Cpu::open(args.threads)?.with_target(args.target.as_deref())?;
@@ -72,13 +75,34 @@ pub fn run(args: &Args, format: Format, caching: kgen::compile::Caching) -> Answ
     Ok(code)
 }
 
+/// Times by the device's own events, over replays of a graph.
+fn on_gpu(args: &Args, format: Format, caching: kgen::compile::Caching) -> Answer {
+    let op = kgen::compile::read(&args.op)?;
+    let mut gpu = Gpu::open(&args.on, args.target.as_deref())?;
+    gpu.cache = kgen::compile::open_cache(caching)?;
+    if let Some(path) = &args.schedule {
+        gpu.schedule = kgen::compile::read_schedule(path, gpu.target)?;
+    }
+    let mut code = 0;
+    for values in sweep::cases(&sweep::parse_all(&args.set)?) {
+        let dims = inputs::dims(&op, &values, &BTreeMap::new())?;
+        let m = gpu.measure(&op, &dims, (args.reps, args.seed))?;
+        show(args, format, &op, &dims, 0, &m);
+        if m.error_ratio > 1.0 {
+            code = code.max(1);
+        }
+    }
+    Ok(code)
+}
+
 fn show(args: &Args, format: Format, op: &Op, dims: &Dims, threads: usize, m: &bench::Measured) {
+    let roof = if args.on == "cpu" { "read" } else { "copy" };
     let (gbps, gflops) = (m.rate() / 1e9, m.flops / m.median / 1e9);
     match format {
         Format::Text => {
             let sizes: Vec<_> = dims.scalars.iter().map(|(n, x)| format!("{n}={x}")).collect();
             tell(&format!(
-                "{} {}: {:.3} ms (best {:.3}), {gbps:.1} GB/s, {gflops:.1} GFLOP/s, {:.2} of the read roof \
+                "{} {}: {:.3} ms (best {:.3}), {gbps:.1} GB/s, {gflops:.1} GFLOP/s, {:.2} of the {roof} roof \
                  {:.1} GB/s, error/bound {:.3}",
                 op.name,
                 sizes.join(" "),
@@ -93,7 +117,7 @@ fn show(args: &Args, format: Format, op: &Op, dims: &Dims, threads: usize, m: &b
             &serde_json::json!({
                 "op": op.name, "device": args.on, "dims": dims.scalars, "dtype": dtype(op), "threads": threads,
                 "median_s": m.median, "min_s": m.min, "ci95": m.ci95, "reps": m.reps, "bytes": m.bytes,
-                "flops": m.flops, "gbps": gbps, "gflops": gflops, "roof_kind": "dram read",
+                "flops": m.flops, "gbps": gbps, "gflops": gflops, "roof_kind": format!("dram {roof}"),
                 "roof_value": m.roof / 1e9, "roof_share": m.share(), "other_cpu": m.other_cpu,
                 "error_ratio": m.error_ratio, "verified": m.error_ratio <= 1.0,
             })

@@ -2,6 +2,7 @@
 
 use crate::{Answer, tell};
 use kgen::compile;
+use kgen_codegen::ptx::limits::limits;
 use kgen_ir::{
     machine::{Op, Stmt},
     tile::{Space, Stmt as Tile},
@@ -67,6 +68,27 @@ pub fn run(args: &Args) -> Answer {
             kernel.scratch
         ));
     }
+    if let Some(l) = limits(target.name) {
+        tell(&format!("on {}: {l}", target.name));
+        for k in &compiled.artifact.manifest.kernels {
+            let Some(b) = k.block else { continue };
+            // Without the assembler nobody knows the registers: what may be had for each number of blocks.
+            let most = l.occupancy(1, b.threads, b.shared);
+            let budgets = [1, 2, 4, 8].into_iter().filter(|n| *n <= most.blocks);
+            let budgets: Vec<_> =
+                budgets.map(|n| format!("{n}: {}", l.registers_for(n, b.threads))).collect();
+            tell(&format!(
+                "kernel {}: blocks of {} threads with {} bytes of shared memory; at most {} of a multiprocessor \
+                 (short of {}); registers of a thread by blocks: {}",
+                k.name,
+                b.threads,
+                b.shared,
+                most.blocks,
+                most.want,
+                budgets.join(", ")
+            ));
+        }
+    }
     compiled.code.iter().for_each(|note| tell(&format!("code {note}")));
     compiled.notes.iter().for_each(|note| tell(&format!("product {note}")));
     Ok(0)
@@ -81,7 +103,11 @@ fn statements(body: &[Tile]) -> usize {
             Tile::Let { .. }
             | Tile::Scalar { .. }
             | Tile::Read { .. }
+            | Tile::Any { .. }
             | Tile::Store { .. }
+            | Tile::Stage(_)
+            | Tile::Commit
+            | Tile::Wait(_)
             | Tile::Prefetch { .. } => 1,
         })
         .sum()
@@ -99,7 +125,7 @@ fn count(body: &[Stmt], c: &mut Counts) {
         match stmt {
             Stmt::Inst(i) => {
                 c.all += 1;
-                c.products += usize::from(matches!(i.op, Op::Fma | Op::Dot(_)));
+                c.products += usize::from(matches!(i.op, Op::Fma | Op::Dot(_) | Op::Mma(_)));
             }
             Stmt::Loop(l) => {
                 c.loops += 1;

@@ -125,6 +125,11 @@ pub fn say(error: &kgen::Error) {
     }
 }
 
+/// A device that a command does not have.
+pub fn no_device(name: &str, has: &str) -> kgen::Error {
+    kgen::Error::Usage(format!("no device `{name}`; this build has {has}"))
+}
+
 /// One line of results. A reader that has gone away (`| head`) is no mistake.
 pub fn tell(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");

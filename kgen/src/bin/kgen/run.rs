@@ -1,9 +1,16 @@
 //! `kgen run`: one op on tensors of files, or of a seed.
 
 use crate::{Answer, Format, tell};
-use kgen::{Error, device::Cpu, foreign, inputs, sweep};
+use kgen::{
+    Error,
+    device::{Cpu, Simulated},
+    foreign,
+    gpu::Gpu,
+    inputs, sweep,
+};
 use kgen_ir::{op::Op, tensor::Tensor};
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use kgen_runtime::module::Module;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 
 /// Compile an op and run it once
 #[derive(clap::Args)]
@@ -14,7 +21,7 @@ pub struct Args {
     /// Run the code of a folder, as one runs a program: any, or only the one with this hash
     #[arg(long, value_name = "HASH", num_args = 0..=1)]
     trust: Option<Option<String>>,
-    /// Device: cpu
+    /// Device: cpu, a GPU such as cuda:0, or a simulated one such as sim:sm80
     #[arg(long, default_value = "cpu", value_name = "DEVICE")]
     on: String,
     /// Value of a run-time symbol: b=4, 'n=[1000,17]'
@@ -31,7 +38,7 @@ pub struct Args {
     weights: Vec<String>,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// A target that this CPU can run; the best one unless said
+    /// A target that the device can run; the best one unless said
     #[arg(long, value_name = "T")]
     target: Option<String>,
     /// Worker threads; all cores unless said
@@ -40,28 +47,19 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, format: Format, caching: kgen::compile::Caching) -> Answer {
-    if args.on != "cpu" {
-        return Err(Error::Usage(format!("no device `{}`; this build has `cpu`", args.on)));
-    }
-    let mut cpu = Cpu::open(args.threads)?.with_target(args.target.as_deref())?;
-    let (op, module) = if args.op.is_dir() {
-        let trust = args.trust.as_ref().map(|hash| hash.as_deref());
-        foreign::load(&args.op, trust)?
-    } else if args.trust.is_some() {
-        return Err(Error::Usage("--trust is for the folder of an artifact".into()));
-    } else {
-        let op = kgen::compile::read(&args.op)?;
-        cpu.cache = kgen::compile::open_cache(caching)?;
-        let module = cpu.load(&op)?;
-        (op, module)
-    };
+    let (op, device) = open(args, caching)?;
     let given = given(args, &op)?;
+    inputs::known(&op, &given)?;
     let settings = sweep::parse_all(&args.set)?;
     for values in sweep::cases(&settings) {
         let dims = inputs::dims(&op, &values, &given)?;
         let tensors = inputs::complete(&op, &dims, &given, args.seed)?;
         let start = Instant::now();
-        let outputs = cpu.run(&module, &dims, &tensors)?;
+        let outputs = match &device {
+            Opened::Cpu(cpu, module) => cpu.run(module, &dims, &tensors)?,
+            Opened::Gpu(gpu, loaded) => gpu.run_loaded(loaded, &dims, &tensors)?,
+            Opened::Simulated(sim) => sim.run(&op, &dims, &tensors)?,
+        };
         let seconds = start.elapsed().as_secs_f64();
         if let Some(path) = &args.outputs {
             kgen_runtime::files::safetensors::write(path, &outputs)
@@ -99,6 +97,52 @@ pub fn run(args: &Args, format: Format, caching: kgen::compile::Caching) -> Answ
         eprintln!("{:.3} ms, weights packed within", seconds * 1e3);
     }
     Ok(0)
+}
+
+/// A device with the code on it.
+enum Opened {
+    Cpu(Box<Cpu>, Arc<Module>),
+    Gpu(Box<Gpu>, (Arc<Module>, usize)),
+    Simulated(Box<Simulated>),
+}
+
+fn open(args: &Args, caching: kgen::compile::Caching) -> Result<(Op, Opened), Error> {
+    let trust = args.trust.as_ref().map(|hash| hash.as_deref());
+    let folder = args.op.is_dir();
+    if args.trust.is_some() && !folder {
+        return Err(Error::Usage("--trust is for the folder of an artifact".into()));
+    }
+    if args.on.starts_with("cuda") {
+        let mut gpu = Gpu::open(&args.on, args.target.as_deref())?;
+        gpu.cache = kgen::compile::open_cache(caching)?;
+        let (op, loaded) = if folder {
+            let (op, artifact) = foreign::read(&args.op, trust)?;
+            (op, gpu.load_artifact(&artifact)?)
+        } else {
+            let op = kgen::compile::read(&args.op)?;
+            let loaded = gpu.load(&op)?;
+            (op, loaded)
+        };
+        return Ok((op, Opened::Gpu(Box::new(gpu), loaded)));
+    }
+    if args.on.starts_with("sim:") && !folder {
+        let sim = Simulated::open(&args.on)?;
+        return Ok((kgen::compile::read(&args.op)?, Opened::Simulated(Box::new(sim))));
+    }
+    if args.on != "cpu" {
+        let has = "`cpu`, `cuda:N`, and `sim:TARGET` for op files";
+        return Err(crate::no_device(&args.on, has));
+    }
+    let mut cpu = Cpu::open(args.threads)?.with_target(args.target.as_deref())?;
+    let (op, module) = if folder {
+        foreign::load(&args.op, trust)?
+    } else {
+        let op = kgen::compile::read(&args.op)?;
+        cpu.cache = kgen::compile::open_cache(caching)?;
+        let module = cpu.load(&op)?;
+        (op, module)
+    };
+    Ok((op, Opened::Cpu(Box::new(cpu), module)))
 }
 
 fn digest(t: &Tensor) -> String {

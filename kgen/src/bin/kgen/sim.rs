@@ -3,8 +3,15 @@
 use crate::{Answer, Format, tell};
 use clap::ValueEnum;
 use kgen::Error;
-use kgen_ir::{diag::Unsupported, dtype::Dtype, tensor::Tensor};
-use kgen_runtime::files::safetensors;
+use kgen_ir::{artifact::Block, diag::Unsupported, dtype::Dtype, tensor::Tensor};
+
+use kgen_runtime::{
+    driver::{
+        Device, DriverError,
+        cuda::{Cuda, Image},
+    },
+    files::safetensors,
+};
 use kgen_sim::ptx::{self, Arg, Check, Entry, Launch, Memory, Module, Order, Report};
 use std::{collections::BTreeMap, path::PathBuf, time::Instant};
 
@@ -48,6 +55,9 @@ pub struct Args {
     order: Orders,
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Run it on a GPU instead, such as cuda:0, which checks nothing
+    #[arg(long, value_name = "DEVICE")]
+    on: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -92,6 +102,10 @@ pub fn run(args: &Args, format: Format) -> Answer {
     target(args, &module)?;
     let entry = entry(args, &module)?;
     let mut tensors = buffers(args)?;
+    if let Some(device) = &args.on {
+        let block = args.block.or(module.required_threads(entry)).unwrap_or([32, 1, 1]);
+        return on_gpu(args, device, (&text, entry_name(args, &module)), block, tensors, format);
+    }
     let mut memory = Memory::default();
     let mut places = BTreeMap::new();
     for (name, (tensor, written)) in &mut tensors {
@@ -132,6 +146,76 @@ pub fn run(args: &Args, format: Format) -> Answer {
     Ok(u8::from(!report.findings.is_empty()))
 }
 
+/// The same launch on a GPU.
+fn on_gpu(
+    args: &Args,
+    device: &str,
+    (text, entry): (&str, &str),
+    block: [u32; 3],
+    mut tensors: BTreeMap<String, (Tensor, bool)>,
+    format: Format,
+) -> Answer {
+    let number = device.strip_prefix("cuda:").and_then(|n| n.parse().ok());
+    let number = number.ok_or_else(|| crate::no_device(device, "`cuda:N` for PTX"))?;
+    let wrong = |e: DriverError| Error::Unavailable(e.to_string());
+    let mut gpu = Cuda::open(number).map_err(wrong)?;
+    let threads = block.iter().map(|n| *n as usize).product();
+    let shared = args.shared as usize;
+    let loaded = gpu.module(Image::Ptx(text)).map_err(wrong)?;
+    let kernel = gpu.kernel(loaded, entry, Block { threads, workers: 1, shared }).map_err(wrong)?;
+    let (mut indices, mut addresses) = (BTreeMap::new(), Vec::new());
+    for (name, (tensor, known)) in &tensors {
+        indices.insert(name.clone(), addresses.len());
+        // What starts unwritten is not written, for tools that look for that.
+        let address = match known {
+            true => gpu.put(name, &tensor.bytes, true),
+            false => gpu.reserve(name, tensor.bytes.len()),
+        };
+        addresses.push(address.map_err(wrong)?);
+    }
+    let mut words = Vec::new();
+    for text in &args.args {
+        words.push(match argument(text, &indices)? {
+            Arg::Buffer(index, offset) => addresses[index].wrapping_add(offset as u64),
+            Arg::Bytes(bytes) => {
+                let mut word = [0; 8];
+                word.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+                u64::from_le_bytes(word)
+            }
+        });
+    }
+    let seconds = gpu
+        .time(|gpu| gpu.launch_as(kernel, args.grid, block, args.shared, &words))
+        .map_err(wrong)?;
+    for ((tensor, _), address) in tensors.values_mut().zip(&addresses) {
+        gpu.get(*address, &mut tensor.bytes).map_err(wrong)?;
+    }
+    let damage = gpu.damage().map_err(wrong)?;
+    if let Some(path) = &args.outputs {
+        let outputs = tensors.into_iter().map(|(name, (t, _))| (name, t)).collect();
+        safetensors::write(path, &outputs).map_err(|e| Error::Input(e.to_string()))?;
+    }
+    let used = gpu.used(kernel).map_or((0, 0, 0), |u| (u.registers, u.local, u.blocks));
+    let (registers, local, blocks) = used;
+    match format {
+        Format::Text => tell(&format!(
+            "{:.3} ms, {registers} registers, {local} bytes of local memory, {blocks} blocks of a multiprocessor",
+            seconds * 1e3
+        )),
+        Format::Json => {
+            let line = serde_json::json!({
+                "device": device, "seconds": seconds, "registers": registers, "local": local, "blocks": blocks,
+                "damage": damage.as_ref().map(|(name, place)| serde_json::json!([name, place])),
+            });
+            tell(&line.to_string());
+        }
+    }
+    if let Some((name, place)) = &damage {
+        eprintln!("the kernel wrote outside of `{name}`, at byte {place}");
+    }
+    Ok(u8::from(damage.is_some()))
+}
+
 /// `sm80` runs texts for sm_80 and below.
 fn target(args: &Args, module: &Module) -> Result<(), Error> {
     let chip = |name: &str| {
@@ -150,6 +234,11 @@ fn target(args: &Args, module: &Module) -> Result<(), Error> {
         })),
         Some(_) | None => Ok(()),
     }
+}
+
+/// The name of what [`entry`] finds.
+fn entry_name<'a>(args: &'a Args, module: &'a Module) -> &'a str {
+    args.entry.as_deref().or(module.entries().next()).unwrap_or_default()
 }
 
 fn entry(args: &Args, module: &Module) -> Result<Entry, Error> {

@@ -4,16 +4,23 @@ use crate::{Answer, Format, say, tell};
 use kgen::{
     Error,
     device::{Cpu, Simulated},
+    gpu::Gpu,
     verify::{self, Engine},
 };
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 /// Compile ops and compare what they compute with the reference
 #[derive(clap::Args)]
 pub struct Args {
     #[arg(required = true, value_name = "OP.toml")]
     ops: Vec<PathBuf>,
-    /// Devices: cpu, or a simulated GPU such as sim:sm80
+    /// Devices: cpu, a GPU such as cuda:0, or a simulated one such as sim:sm80
     #[arg(long, default_value = "cpu", value_delimiter = ',', value_name = "DEVICE")]
     on: Vec<String>,
     /// Cases an op
@@ -21,7 +28,7 @@ pub struct Args {
     cases: usize,
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// A target that this CPU can run; the best one unless said
+    /// A target that the device can run; the best one unless said
     #[arg(long, value_name = "T")]
     target: Option<String>,
     /// How the ops are cut into tiles
@@ -36,7 +43,7 @@ pub struct Args {
     fenced: bool,
 }
 
-fn device(name: &str, args: &Args) -> Result<Box<dyn Engine>, Error> {
+fn device(name: &str, args: &Args) -> Result<Box<dyn Engine + Sync>, Error> {
     let schedule = |target| match &args.schedule {
         Some(path) => kgen::compile::read_schedule(path, target).map(Some),
         None => Ok(None),
@@ -46,9 +53,13 @@ fn device(name: &str, args: &Args) -> Result<Box<dyn Engine>, Error> {
         sim.schedule = schedule(sim.target)?.unwrap_or(sim.schedule);
         return Ok(Box::new(sim));
     }
+    if name.starts_with("cuda") {
+        let mut gpu = Gpu::open(name, args.target.as_deref())?;
+        gpu.schedule = schedule(gpu.target)?.unwrap_or(gpu.schedule);
+        return Ok(Box::new(gpu));
+    }
     if name != "cpu" {
-        let what = format!("no device `{name}`; this build has `cpu` and `sim:TARGET`");
-        return Err(Error::Usage(what));
+        return Err(crate::no_device(name, "`cpu`, `cuda:N` and `sim:TARGET`"));
     }
     let mut cpu = Cpu::open(None)?.with_target(args.target.as_deref())?;
     cpu.schedule = schedule(cpu.target)?.unwrap_or(cpu.schedule);
@@ -64,54 +75,36 @@ fn device(name: &str, args: &Args) -> Result<Box<dyn Engine>, Error> {
 pub fn run(args: &Args, format: Format) -> Answer {
     let devices = args.on.iter().map(|name| device(name, args)).collect::<Result<Vec<_>, _>>()?;
     let bar = crate::progress::bar("op files", args.ops.len() * devices.len());
-    let (mut mistakes, mut failed, mut passed, mut unsupported) = (0, false, false, false);
-    let asked = args.ops.iter().flat_map(|path| devices.iter().map(move |d| (path, &**d)));
-    for (path, device) in asked {
-        bar.inc(1);
-        let op = match kgen::compile::read(path) {
-            Ok(op) => op,
-            Err(e) => {
-                say(&e);
-                mistakes = mistakes.max(e.exit_code());
-                if format == Format::Json {
-                    let path = path.display().to_string();
-                    tell(
-                        &serde_json::json!({ "op": path, "reason": "mistakes in the file" })
-                            .to_string(),
-                    );
-                }
-                continue;
-            }
-        };
-        let s =
-            verify::verify(&op, device, &verify::Options { cases: args.cases, seed: args.seed });
-        let reason = s.unsupported.as_ref().map(ToString::to_string).unwrap_or_default();
-        failed |= !s.failed.is_empty();
-        passed |= s.passed > 0;
-        unsupported |= s.unsupported.is_some();
-        match format {
-            Format::Text => {
-                let end = if s.passed == 0 && s.unsupported.is_some() {
-                    format!("unsupported: {reason}")
-                } else {
-                    format!("{} of {} cases passed, worst error/bound {:.3}", s.passed, s.cases, s.worst_ratio)
-                };
-                tell(&format!("{} on {}: {end}", s.op, s.engine));
-                for f in &s.failed {
-                    tell(&format!("  {f}"));
-                }
-            }
-            Format::Json => tell(
-                &serde_json::json!({
-                    "op": s.op, "device": s.engine, "cases": s.cases, "passed": s.passed, "failed": s.failed.len(),
-                    "unsupported": s.cases - s.passed - s.failed.len(), "reason": reason,
-                    "worst_ratio": s.worst_ratio,
-                })
-                .to_string(),
-            ),
+    let mut ops = Vec::new();
+    let mut mistakes = 0;
+    for path in &args.ops {
+        let read = kgen::compile::read(path);
+        if let Err(e) = &read {
+            say(e);
+            mistakes = mistakes.max(e.exit_code());
         }
+        ops.push(read.ok());
     }
+    let files = args.ops.iter().zip(&ops);
+    let all: Vec<_> = files.flat_map(|file| devices.iter().map(move |d| (file, d))).collect();
+    let options = verify::Options { cases: args.cases, seed: args.seed };
+    let ask = |i: usize| {
+        let ((path, op), device) = all[i];
+        let summary = op.as_ref().map(|op| verify::verify(op, &**device, &options));
+        bar.inc(1);
+        told(path, summary.as_ref(), format);
+        summary
+    };
+    // Who computes on one core is asked about several ops at once.
+    let (several, alone): (Vec<usize>, Vec<usize>) =
+        (0..all.len()).partition(|i| all[*i].1.several());
+    let mut summaries = in_parallel(&several, &ask);
+    summaries.extend(alone.iter().map(|i| ask(*i)));
     bar.finish_and_clear();
+    let summaries: Vec<_> = summaries.into_iter().flatten().collect();
+    let failed = summaries.iter().any(|s| !s.failed.is_empty());
+    let passed = summaries.iter().any(|s| s.passed > 0);
+    let unsupported = summaries.iter().any(|s| s.unsupported.is_some());
     // The gravest first; what no target does is no mistake beside what was verified.
     Ok(match (mistakes, failed, passed, unsupported) {
         (1.., ..) => mistakes,
@@ -119,4 +112,55 @@ pub fn run(args: &Args, format: Format) -> Answer {
         (0, false, false, true) => 4,
         (0, false, true, _) | (0, false, false, false) => 0,
     })
+}
+
+/// Calls `ask` for each number, on all cores; each takes the next that nobody has taken.
+fn in_parallel<T: Send>(numbers: &[usize], ask: &(dyn Fn(usize) -> T + Sync)) -> Vec<T> {
+    let (next, out) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..kgen_runtime::device::cores().min(numbers.len()) {
+            scope.spawn(|| {
+                while let Some(i) = numbers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let answer = ask(*i);
+                    out.lock().unwrap_or_else(PoisonError::into_inner).push(answer);
+                }
+            });
+        }
+    });
+    out.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One line of results.
+fn told(path: &Path, summary: Option<&verify::Summary>, format: Format) {
+    let Some(s) = summary else {
+        if format == Format::Json {
+            let path = path.display().to_string();
+            let line = serde_json::json!({ "op": path, "reason": "mistakes in the file" });
+            tell(&line.to_string());
+        }
+        return;
+    };
+    let reason = s.unsupported.as_ref().map(ToString::to_string).unwrap_or_default();
+    match format {
+        Format::Text => {
+            let end = if s.passed == 0 && s.unsupported.is_some() {
+                format!("unsupported: {reason}")
+            } else {
+                format!(
+                    "{} of {} cases passed, worst error/bound {:.3}",
+                    s.passed, s.cases, s.worst_ratio
+                )
+            };
+            let failed: String = s.failed.iter().map(|f| format!("\n  {f}")).collect();
+            tell(&format!("{} on {}: {end}{failed}", s.op, s.engine));
+        }
+        Format::Json => tell(
+            &serde_json::json!({
+                "op": s.op, "device": s.engine, "cases": s.cases, "passed": s.passed, "failed": s.failed.len(),
+                "unsupported": s.cases - s.passed - s.failed.len(), "reason": reason,
+                "worst_ratio": s.worst_ratio,
+            })
+            .to_string(),
+        ),
+    }
 }

@@ -80,9 +80,10 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: bool) -> kgen_ir:
             Some(items) => items.clone() * heads,
             None => s.batch.clone() * rows.clone() * heads * parts.clone(),
         };
-        b.tasks("t", count, 1, |b| {
-            let t = b.var("t");
-            let (item, u) = match &listed {
+        let paged = |seg: &Seg<'_>| matches!(seg.walk, Walk::Pages(_));
+        let ahead = s.ahead > 0 && s.segments.iter().any(paged) && class.segments.len() == 1;
+        b.tasks_ahead("t", count, ahead, |b, next| {
+            let numbered = |b: &mut Builder, t: Extent| match &listed {
                 Some(items) => {
                     let u = b.scalar("h", t.clone() / items.clone());
                     let item = b.scalar("item", t % items.clone());
@@ -97,7 +98,13 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: bool) -> kgen_ir:
                     (Item { seq, i, m: rows.clone(), row: None, part, slot: None }, u)
                 }
             };
-            one(b, s, class, &item, &u, split);
+            let t = b.var("t");
+            let (item, u) = numbered(b, t);
+            let next = next.and_then(|t| {
+                let (item, u) = numbered(b, t);
+                begins(b, s, class, &item, &u, split)
+            });
+            one(b, s, class, &item, &u, split, next.as_ref());
         });
     }
     b.finish()
@@ -144,8 +151,39 @@ pub(super) fn slopes(b: &mut Builder, s: &Shape<'_>, heads: &Slice) -> Option<Va
     })
 }
 
+/// Where the task of an item begins, if that is in one range of keys.
+pub(super) fn begins<'a>(
+    b: &mut Builder,
+    s: &'a Shape<'_>,
+    class: &Class,
+    item: &Item,
+    u: &Extent,
+    split: bool,
+) -> Option<keys::Next<'a>> {
+    let at = u.clone() / s.blocks;
+    let block = pick(&class.heads, &at) * s.blocks + u.clone() % s.blocks;
+    let mut opened = keys::open(b, s, &class.segments, &item.seq);
+    own_heads(&mut opened, class, &at);
+    let pos = position(b, item, &opened);
+    let [open] = &opened[..] else { return None };
+    let [(lo, hi)] = &mask::ranges(open, &pos, &(block * s.group))[..] else { return None };
+    let (lo, hi) = (lo.clone(), hi.clone());
+    let lo = if split { cut(s, open, item, lo, hi).0 } else { lo };
+    // Tiles begin at multiples of their size.
+    let lo = b.scalar("lo_next", lo.max(0) / open.seg.keys * open.seg.keys);
+    Some(keys::Next { open: open.clone(), lo })
+}
+
 /// A task: `u` counts the heads of the class, a block of query heads each.
-fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, split: bool) {
+fn one(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    class: &Class,
+    item: &Item,
+    u: &Extent,
+    split: bool,
+    next: Option<&keys::Next<'_>>,
+) {
     let at = u.clone() / s.blocks;
     let block = pick(&class.heads, &at) * s.blocks + u.clone() % s.blocks;
     let heads = Slice::range(block * s.group, s.group);
@@ -163,7 +201,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, class: &Class, item: &Item, u: &Extent, s
         for (lo, hi) in mask::ranges(open, &pos, &heads.start) {
             let part = split.then_some(item);
             let bounds = bounds(b, s, open, (lo, hi), number, part);
-            state = range(b, open, bounds, number, state, |b, tile, state| {
+            state = range(b, s, (open, next), bounds, number, state, |b, tile, state| {
                 step(b, s, q, &bias, &pos, tile, state)
             });
             number += 1;
@@ -206,7 +244,13 @@ pub(super) fn position(b: &mut Builder, item: &Item, opened: &[Open<'_>]) -> Ext
 }
 
 /// The keys of the item's part.
-fn cut(s: &Shape<'_>, open: &Open<'_>, item: &Item, lo: Extent, hi: Extent) -> (Extent, Extent) {
+pub(super) fn cut(
+    s: &Shape<'_>,
+    open: &Open<'_>,
+    item: &Item,
+    lo: Extent,
+    hi: Extent,
+) -> (Extent, Extent) {
     let part = item.part.clone() - open.part.clone();
     (lo.max(part.clone() * s.split), hi.min((part + 1) * s.split))
 }
@@ -262,17 +306,21 @@ pub(super) fn bounds(
 /// Walks a range of keys of a segment, tile by tile.
 fn range(
     b: &mut Builder,
-    open: &Open<'_>,
+    s: &Shape<'_>,
+    (open, next): (&Open<'_>, Option<&keys::Next<'_>>),
     Bounds { lo, hi, head, main }: Bounds,
     number: usize,
     mut state: Vec<Value>,
     step: impl Fn(&mut Builder, &Tile<'_>, &[Value]) -> Vec<Value>,
 ) -> Vec<Value> {
     let size = open.seg.keys;
+    if s.lazy {
+        state[1] = apart(b, state[1], size);
+    }
     let mut walk = |b: &mut Builder, var: &str, from: Extent, to: Extent, lo: Option<&Extent>| {
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         state = b.for_each(var, (from, to, size), &inits, |b, state| {
-            let tile = Tile { open, j: &b.var(var), lo, hi: Some(&hi) };
+            let tile = Tile { open, j: &b.var(var), lo, hi: Some(&hi), next };
             step(b, &tile, state)
         });
     };
@@ -280,7 +328,20 @@ fn range(
         walk(b, &format!("k{number}"), from, to, Some(&lo));
     }
     walk(b, &format!("j{number}"), main, hi.clone(), None);
+    if s.lazy {
+        state[1] = b.reduce("den", Reduce::Sum, state[1], 1);
+    }
     state
+}
+
+/// A column as the sums of rows of `width` terms: it is the first, the others are 0.
+fn apart(b: &mut Builder, den: Value, width: usize) -> Value {
+    let shape = [b.shape(den)[0], width];
+    let none = b.fill(0.0, Dtype::F32, &shape);
+    let zero = b.fill(0.0, Dtype::I32, &[1, 1]);
+    let places = b.iota(&[1, width], 1, Extent::Lit(0));
+    let first = b.binary("first", Binary::Cmp(Compare::Eq), places, zero);
+    b.select("dens", first, den, none)
 }
 
 /// The query rows of `heads`, scaled.
@@ -313,7 +374,7 @@ pub(super) fn capped(b: &mut Builder, s: &Shape<'_>, score: Value) -> Value {
     b.binary("s3", Binary::Mul, squashed, back)
 }
 
-/// One tile of keys joins the state.
+/// One tile of keys joins the state: the sum of weights is a column, or in the lazy form one a key of the tile.
 pub(super) fn step(
     b: &mut Builder,
     s: &Shape<'_>,
@@ -324,7 +385,88 @@ pub(super) fn step(
     state: &[Value],
 ) -> Vec<Value> {
     let (max, den, o) = (state[0], state[1], state[2]);
-    let Tile { open, j, lo, hi } = at;
+    let mut tile = scores(b, s, q, bias, pos, at);
+    if s.lazy {
+        let up = exceeds(b, tile.score, max);
+        let names = ["max_next", "den_kept", "faded"];
+        let moved = b.choose_tiles(
+            up,
+            &names,
+            |b| {
+                let (max2, alpha) = moved(b, tile.score, max);
+                let kept = b.binary("kept", Binary::Mul, den, alpha);
+                vec![max2, kept, b.binary("fades", Binary::Mul, o, alpha)]
+            },
+            |_| vec![max, den, o],
+        );
+        let p = weights(b, tile.score, moved[0]);
+        let den2 = b.binary("den_next", Binary::Add, moved[1], p);
+        let v = tile.values(b, s, at);
+        let o2 = b.dot("o_next", p, v, false, Some(moved[2]));
+        return vec![moved[0], den2, o2];
+    }
+    let (max2, alpha) = moved(b, tile.score, max);
+    let p = weights(b, tile.score, max2);
+    let sum = b.reduce("sum", Reduce::Sum, p, 1);
+    let kept = b.binary("kept", Binary::Mul, den, alpha);
+    let den2 = b.binary("den_next", Binary::Add, kept, sum);
+    let v = tile.values(b, s, at);
+    let faded = b.binary("faded", Binary::Mul, o, alpha);
+    let o2 = b.dot("o_next", p, v, false, Some(faded));
+    vec![max2, den2, o2]
+}
+
+/// Scores of a tile of keys, and what its values need.
+pub(super) struct Scores {
+    pub score: Value,
+    /// Which keys count: by columns and by rows.
+    hidden: Vec<(Value, Value)>,
+    place: keys::Place,
+}
+
+impl Scores {
+    /// The values of the tile.
+    pub fn values(&mut self, b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Value {
+        let mut v = keys::v(b, s, at, &self.place);
+        for (_, held) in &self.hidden {
+            // A hidden value may be NaN: its weight 0 would not silence it.
+            let nothing = b.fill(0.0, Dtype::F32, &[at.open.seg.keys, s.v_dim]);
+            v = b.select("v", *held, v, nothing);
+        }
+        v
+    }
+}
+
+/// Whether a score is above its row's maximum. A NaN is not: its weight is NaN by any maximum.
+pub(super) fn exceeds(b: &mut Builder, score: Value, max: Value) -> Predicate {
+    let above = b.binary("above", Binary::Cmp(Compare::Gt), score, max);
+    let up = b.any("up", above);
+    Predicate { left: up, cmp: Compare::Gt, right: Extent::Lit(0) }
+}
+
+/// The maximum with a tile, and by what fades that was added under the old one.
+pub(super) fn moved(b: &mut Builder, score: Value, max: Value) -> (Value, Value) {
+    let tile_max = b.reduce("tile_max", Reduce::Max, score, 1);
+    let max2 = b.binary("max_next", Binary::Max, max, tile_max);
+    let moved = b.binary("moved", Binary::Sub, max, max2);
+    (max2, b.unary("alpha", Unary::Exp2, moved))
+}
+
+/// Weights of scores under a maximum.
+pub(super) fn weights(b: &mut Builder, score: Value, max: Value) -> Value {
+    let below = b.binary("below", Binary::Sub, score, max);
+    b.unary("p", Unary::Exp2, below)
+}
+
+pub(super) fn scores(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    q: Value,
+    bias: &Bias<'_>,
+    pos: &Extent,
+    at: &Tile<'_>,
+) -> Scores {
+    let Tile { open, j, lo, hi, next: _ } = at;
     let keys = open.seg.keys;
     // Which keys of the tile exist: whole tiles lose this by `peel`.
     let edge = |b: &mut Builder, cmp, edge: &Extent| {
@@ -360,22 +502,5 @@ pub(super) fn step(
         let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[s.group, keys]);
         score = b.select("s", *seen, score, lowest);
     }
-    let tile_max = b.reduce("tile_max", Reduce::Max, score, 1);
-    let max2 = b.binary("max_next", Binary::Max, max, tile_max);
-    let moved = b.binary("moved", Binary::Sub, max, max2);
-    let alpha = b.unary("alpha", Unary::Exp2, moved);
-    let below = b.binary("below", Binary::Sub, score, max2);
-    let p = b.unary("p", Unary::Exp2, below);
-    let sum = b.reduce("sum", Reduce::Sum, p, 1);
-    let kept = b.binary("kept", Binary::Mul, den, alpha);
-    let den2 = b.binary("den_next", Binary::Add, kept, sum);
-    let mut v = keys::v(b, s, at, &place);
-    for (_, held) in &hidden {
-        // A hidden value may be NaN: its weight 0 would not silence it.
-        let nothing = b.fill(0.0, Dtype::F32, &[keys, s.v_dim]);
-        v = b.select("v", *held, v, nothing);
-    }
-    let faded = b.binary("faded", Binary::Mul, o, alpha);
-    let o2 = b.dot("o_next", p, v, false, Some(faded));
-    vec![max2, den2, o2]
+    Scores { score, hidden, place }
 }

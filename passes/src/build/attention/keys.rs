@@ -199,6 +199,42 @@ pub(super) struct Tile<'a> {
     pub lo: Option<&'a Extent>,
     /// End of the range; `None`: the tile is whole.
     pub hi: Option<&'a Extent>,
+    pub next: Option<&'a Next<'a>>,
+}
+
+/// Where the worker's next task begins: what hints ask for behind the last tile of this one.
+pub(super) struct Next<'a> {
+    pub open: Open<'a>,
+    /// Its first key.
+    pub lo: Extent,
+}
+
+/// Where a hint goes: of this range, or behind its last key of the next task.
+pub(super) struct Goal {
+    pub copy: Extent,
+    pub base: Extent,
+    pub head: Extent,
+    pub key: Extent,
+}
+
+impl Next<'_> {
+    /// For the key `later` of a range that ends at `hi`.
+    pub fn goal(&self, b: &mut Builder, open: &Open<'_>, later: &Extent, hi: &Extent) -> Goal {
+        // 1 behind the end, else 0.
+        let past = later.clone() - hi.clone() + 1;
+        let over = b.scalar("over", past.min(1).max(0));
+        let one = |b: &mut Builder, name: &str, own: &Extent, other: &Extent| {
+            if own == other {
+                return own.clone();
+            }
+            b.scalar(name, own.clone() + (other.clone() - own.clone()) * over.clone())
+        };
+        let copy = one(b, "copy_then", &open.copy, &self.open.copy);
+        let base = one(b, "base_then", &open.base, &self.open.base);
+        let head = one(b, "head_then", &open.head, &self.open.head);
+        let key = one(b, "key_then", later, &self.lo);
+        Goal { copy, base, head, key }
+    }
 }
 
 /// Where the rows of a tile are: tensor and leading indices.
@@ -232,7 +268,7 @@ pub(super) fn reach(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Place {
             let place = vec![open.copy.clone(), (*j).clone() / page];
             let number = b.read(&name, &seg.name("block_table"), place);
             if let (Some(hi), None) = (hi, at.lo) {
-                hints(b, s, open, j, hi, page);
+                hints(b, s, at, hi, page);
             }
             both(vec![Slice::point(number), rows((*j).clone() % page), head()], false)
         }
@@ -263,28 +299,60 @@ pub(super) fn reach(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) -> Place {
 }
 
 /// Asks for a later tile: the pass for hints knows only tiles whose place follows from the loop.
-fn hints(b: &mut Builder, s: &Shape<'_>, open: &Open<'_>, j: &Extent, hi: &Extent, page: i64) {
+fn hints(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>, hi: &Extent, page: i64) {
+    let Tile { open, j, .. } = at;
     let seg = open.seg;
     if s.ahead == 0 {
         return;
     }
-    let next = (j.clone() + seg.keys * s.ahead).min(hi.clone() - 1i64) / seg.keys * seg.keys;
-    let next = b.scalar(&format!("next_{j}"), next);
-    let place = vec![open.copy.clone(), next.clone() / page];
+    let later = (*j).clone() + seg.keys * s.ahead;
+    let goal = match at.next {
+        Some(next) => next.goal(b, open, &later, hi),
+        None => {
+            let key = later.min(hi.clone() - 1i64) / seg.keys * seg.keys;
+            let key = b.scalar(&format!("next_{j}"), key);
+            let (copy, base) = (open.copy.clone(), open.base.clone());
+            Goal { copy, base, head: open.head.clone(), key }
+        }
+    };
+    let next = goal.key;
+    let place = vec![goal.copy, next.clone() / page];
     let number = b.read(&format!("page_next_{j}"), &seg.name("block_table"), place);
     for ((tensor, stored), width) in seg.stored().into_iter().zip([s.dim, s.v_dim]) {
         let at = vec![
             Slice::point(number.clone()),
             Slice::range(next.clone() % page, seg.keys),
-            Slice::point(open.head.clone()),
+            Slice::point(goal.head.clone()),
             Slice::range(0, width),
         ];
         b.prefetch(&stored.main(&tensor), at);
     }
 }
 
+/// Asks for `count` keys from `from` on, where they lie one after the other.
+pub(super) fn rows_ahead(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    open: &Open<'_>,
+    from: Extent,
+    count: usize,
+) {
+    let seg = open.seg;
+    if s.ahead == 0 || !matches!(seg.walk, Walk::Rows) {
+        return;
+    }
+    let lead = match seg.packed() {
+        true => vec![Slice::range(open.base.clone() + from, count)],
+        false => vec![Slice::point(open.copy.clone()), Slice::range(from, count)],
+    };
+    for ((tensor, stored), width) in seg.stored().into_iter().zip([s.dim, s.v_dim]) {
+        let row = [Slice::point(open.head.clone()), Slice::range(0, width)];
+        b.prefetch(&stored.main(&tensor), [&lead[..], &row].concat());
+    }
+}
+
 /// Where one token lies.
-fn slot(b: &mut Builder, open: &Open<'_>, t: &Extent, page_name: &str) -> Vec<Slice> {
+pub(super) fn slot(b: &mut Builder, open: &Open<'_>, t: &Extent, page_name: &str) -> Vec<Slice> {
     match open.seg.spec.layout {
         KvLayout::Dense => vec![Slice::point(open.copy.clone()), Slice::point(t.clone())],
         KvLayout::Paged(page) => {

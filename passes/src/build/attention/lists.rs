@@ -88,8 +88,10 @@ pub(super) fn owner(b: &mut Builder, s: &Shape<'_>, list: &str, item: &Extent) -
     let none = b.fill(0.0, Dtype::I32, &[1]);
     let wanted = b.iota(&[1], 0, item.clone());
     let range = (Extent::Lit(0), s.batch.clone(), AT_ONCE);
-    let found = b.for_each("ends", range, &[("before", none)], |b, before| {
-        let at = b.var("ends");
+    // A task may look for the owner of the next one, too.
+    let ends = b.declare("ends");
+    let found = b.for_each(&ends, range, &[("before", none)], |b, before| {
+        let at = b.var(&ends);
         let ends = vec![Slice::range(at.clone() + 1i64, AT_ONCE)];
         let ends = b.load("e", list, Dtype::I32, ends, true);
         let passed = b.binary("passed", Binary::Cmp(Compare::Le), ends, wanted);

@@ -69,9 +69,15 @@ pub(super) fn finish(
     (y, lse)
 }
 
-/// One task a (sequence, query row, head): the states of the parts, in order.
-pub(super) fn merge(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel {
-    let mut b = Builder::new("merge", params, &s.symbols);
+/// One task a (sequence, query row, head): the states of the parts, in order. Heads are rows of their own, or the first
+/// ones of blocks of so many `rows`.
+pub(super) fn merge(
+    name: &str,
+    s: &Shape<'_>,
+    params: Vec<Param>,
+    rows: Option<usize>,
+) -> kgen_ir::tile::Kernel {
+    let mut b = Builder::new(name, params, &s.symbols);
     let heads = s.a.q.heads;
     decode::columns(&mut b, s, 1, true);
     if s.m.is_none() {
@@ -121,7 +127,11 @@ pub(super) fn merge(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel 
         let state = b.for_each("part", (Extent::Lit(0), parts, 1), &inits, |b, state| {
             let part = b.var("part");
             let at = |last| {
-                let width = [Slice::range(h.clone(), 1), Slice::range(0, last)];
+                let row = match rows {
+                    Some(rows) => h.clone() / s.group * rows + h.clone() % s.group,
+                    None => h.clone(),
+                };
+                let width = [Slice::range(row, 1), Slice::range(0, last)];
                 [&item(part.clone()).states()[..], &width].concat()
             };
             let m1 = b.load("m1", "part.max", Dtype::F32, at(1), false);

@@ -13,12 +13,15 @@ mod heads;
 mod keys;
 mod lists;
 mod mask;
+mod matrix;
 mod merge;
+mod panel;
 mod prefill;
+mod ring;
 mod stored;
 
 use super::builder::Builder;
-use crate::Choice;
+use crate::{Choice, schedule::Softmax};
 use keys::{Seg, Walk};
 use kgen_ir::{
     diag::Unsupported,
@@ -63,6 +66,8 @@ pub(super) struct Shape<'a> {
     split: usize,
     /// Tiles ahead that hints ask for; 0: none.
     ahead: usize,
+    /// The running maximum moves, and what was added fades, only where a score exceeds it; else at every tile.
+    lazy: bool,
 }
 
 /// Kv heads that the same segments name.
@@ -91,6 +96,14 @@ impl Shape<'_> {
             parts.reduce(|a, b| a + b).unwrap_or(Extent::Lit(0))
         };
         self.classes.iter().map(one).reduce(|a, b| a.max(b)).unwrap_or(Extent::Lit(0))
+    }
+
+    /// First sizes of the states of parts.
+    fn state_lead(&self) -> Vec<Extent> {
+        match (&self.m, self.varies()) {
+            (Some(m), false) => vec![self.batch.clone(), m.clone(), self.parts()],
+            (_, _) => vec![self.slots()],
+        }
     }
 
     /// States of parts, at most.
@@ -152,7 +165,34 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     };
     program.buffers.extend(lists.clone());
 
+    if let Some((plan, when)) = matrix::Plan::new(&s, choice) {
+        // States of blocks of rows, of which some are heads.
+        let state = |name: &str, last: usize| {
+            let tail = [Extent::Lit(plan.state_rows(&s)), Extent::from(last)];
+            buffer(name, Dtype::F32, [&s.state_lead()[..], &tail].concat())
+        };
+        let states = |group: &str| {
+            let one = |(name, last)| state(&format!("{group}.{name}"), last);
+            [("max", 1), ("den", 1), ("o", s.v_dim)].map(one)
+        };
+        program.buffers.extend(states("block"));
+        let of = |group: &str| [&ins[..], &lists, &states(group)].concat();
+        program.kernels.push(matrix::decode(&s, params(&of("part")), &plan));
+        let attend = launch("attend_matrix", &of("block"));
+        let merged: Vec<_> = ins.iter().filter(|t| merge::reads(t)).cloned().collect();
+        let of = |group: &str| [&merged[..], &lists, &states(group), &outs].concat();
+        let rows = Some(matrix::ROWS);
+        program.kernels.push(merge::merge("merge_matrix", &s, params(&of("part")), rows));
+        let merge = launch("merge_matrix", &of("block"));
+        let launches = [&listed[..], &[attend, merge]].concat();
+        program.variants.push(Variant { name: "matrix".into(), when, launches });
+    }
     let all = [&ins[..], &outs].concat();
+    if let Some((plan, when)) = panel::Panel::new(&s, choice) {
+        program.kernels.push(panel::prefill(&s, params(&all), &plan));
+        let launches = vec![launch("attend_panel", &all)];
+        program.variants.push(Variant { name: "panel".into(), when, launches });
+    }
     let rows_shape = prefill::shape_of(a, &program.symbols, choice)?;
     if let Some((plan, when)) = prefill::Plan::new(&rows_shape, choice) {
         program.kernels.push(prefill::prefill(&rows_shape, params(&all), &plan));
@@ -173,10 +213,7 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     program.variants.push(Variant { name: "short".into(), when, launches });
 
     // States of the parts, between the launches.
-    let lead = match (&s.m, s.varies()) {
-        (Some(m), false) => vec![s.batch.clone(), m.clone(), s.parts()],
-        (_, _) => vec![s.slots()],
-    };
+    let lead = s.state_lead();
     let state = |name: &str, last: usize| {
         let tail = [Extent::Lit(a.q.heads), Extent::from(last)];
         buffer(name, Dtype::F32, [&lead[..], &tail].concat())
@@ -187,7 +224,7 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     let merged: Vec<_> = ins.iter().filter(|t| merge::reads(t)).cloned().collect();
     let second = [&merged[..], &lists, &states, &outs].concat();
     program.kernels.push(decode::decode(&s, params(&first), true));
-    program.kernels.push(merge::merge(&s, params(&second)));
+    program.kernels.push(merge::merge("merge", &s, params(&second), None));
     let merge_them = launch("merge", &second);
     if let Some(beside) = heads::beside(&s, choice) {
         // Where the keys of a token lie side by side and there are parts enough for all cores.
@@ -273,6 +310,7 @@ fn shape<'a>(a: &'a Attention, symbols: &[Symbol], choice: &Choice) -> Result<Sh
         classes,
         split: choice.schedule.split,
         ahead: choice.schedule.prefetch,
+        lazy: choice.schedule.softmax == Softmax::Lazy,
     })
 }
 

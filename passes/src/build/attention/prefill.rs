@@ -103,8 +103,8 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir
     b.scratch("rows", Dtype::F32, &[rows, s.dim.max(s.v_dim)]);
     b.scratch("qt", Dtype::F32, &[plan.panels * s.dim, width]);
     b.scratch("ot", Dtype::F32, &[plan.panels * s.v_dim, width]);
-    b.scratch("ks", Dtype::F32, &[keys, s.dim]);
-    b.scratch("vs", Dtype::F32, &[keys, s.v_dim]);
+    b.scratch("ks", Dtype::F32, &[keys, odd_vectors(s.dim, plan.lanes)]);
+    b.scratch("vs", Dtype::F32, &[keys, odd_vectors(s.v_dim, plan.lanes)]);
     b.scratch("ps", Dtype::F32, &[keys, width]);
     b.scratch("odd", Dtype::I32, &[1, pad]);
     b.scratch("flag", Dtype::I32, &[1, 1]);
@@ -141,6 +141,12 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir
         });
     }
     b.finish()
+}
+
+/// Elements of a row that a loop over rows reads column by column: of an odd number of vectors, since rows of a power
+/// of two would share few places of the first cache.
+fn odd_vectors(width: usize, lanes: usize) -> usize {
+    (width.div_ceil(lanes) | 1) * lanes
 }
 
 /// A block of query positions of a sequence.
@@ -300,7 +306,7 @@ fn walk(
         let j = b.var(&j);
         let left = (j.clone() - lo.clone()).min(hi.clone() - keys - j.clone());
         let whole = Predicate { left, cmp: Compare::Ge, right: Extent::Lit(0) };
-        let tile = |lo, hi| Tile { open, j: &j, lo, hi };
+        let tile = |lo, hi| Tile { open, j: &j, lo, hi, next: None };
         b.choose(
             whole,
             |b| copy(b, s, &tile(None, None)),
@@ -310,6 +316,9 @@ fn walk(
         let p = format!("panel{range}");
         b.for_each(&p, panels.clone(), &[], |b, _| {
             let p = b.var(&p);
+            // A share of the next tile, whose rows lie too far apart for a CPU to follow.
+            let share = keys.div_ceil(plan.panels);
+            keys::rows_ahead(b, s, open, j.clone() + keys + p.clone() * share, share);
             panel(b, s, plan, &Panel { p: &p, open, j: &j, range, odd: &odd });
             vec![]
         });
@@ -417,9 +426,9 @@ fn mixed(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>) {
                 false,
             );
             let place = tall(at.p, s.v_dim, width);
-            let o = b.load("o", "ot", Dtype::F32, place.clone(), false);
-            let faded = b.binary("faded", Binary::Mul, o, alpha);
-            b.store("ot", place.clone(), faded, false);
+            if let Some(alpha) = alpha {
+                fade(b, "ot", &place, alpha);
+            }
             let key = format!("key{}", at.range);
             b.for_each(&key, (Extent::Lit(0), Extent::from(at.open.seg.keys), 1), &[], |b, _| {
                 let key = b.var(&key);
@@ -456,14 +465,14 @@ fn seen(
     b.binary("seen", Binary::And, after, below)
 }
 
-/// Scores to weights; the maxima and denominators move on. Also gives by what the old output fades.
+/// Scores to weights; the maxima and denominators move on. Also gives by what the old output fades, unless it has.
 fn weights(
     b: &mut Builder,
     s: &Shape<'_>,
     plan: &Plan,
     at: &Panel<'_>,
     masked: Option<usize>,
-) -> (Value, Value) {
+) -> (Value, Option<Value>) {
     let width = plan.width;
     let q = b.load("q", "qt", Dtype::F32, tall(at.p, s.dim, width), false);
     let all = vec![Slice::range(0, at.open.seg.keys), Slice::range(0, s.dim)];
@@ -492,26 +501,60 @@ fn weights(
         score = b.select("s", seen, score, lowest);
     }
     let max = b.load("max", "max", Dtype::F32, flat(at.p, width), false);
-    let den = b.load("den", "den", Dtype::F32, flat(at.p, width), false);
     let tile_max = b.reduce("tile_max", Reduce::Max, score, 0);
     let max2 = b.binary("max_next", Binary::Max, max, tile_max);
+    if s.lazy {
+        let up = decode::exceeds(b, max2, max);
+        b.choose(
+            up,
+            |b| {
+                let moved = b.binary("moved", Binary::Sub, max, max2);
+                let alpha = b.unary("alpha", Unary::Exp2, moved);
+                fade(b, "den", &flat(at.p, width), alpha);
+                fade(b, "ot", &tall(at.p, s.v_dim, width), alpha);
+                b.store("max", flat(at.p, width), max2, false);
+            },
+            |_| {},
+        );
+        let max = b.load("max", "max", Dtype::F32, flat(at.p, width), false);
+        let p = decode::weights(b, score, max);
+        let sum = b.reduce("sum", Reduce::Sum, p, 0);
+        let den = b.load("den", "den", Dtype::F32, flat(at.p, width), false);
+        let den2 = b.binary("den_next", Binary::Add, den, sum);
+        b.store("den", flat(at.p, width), den2, false);
+        return (p, None);
+    }
+    let den = b.load("den", "den", Dtype::F32, flat(at.p, width), false);
     let moved = b.binary("moved", Binary::Sub, max, max2);
     let alpha = b.unary("alpha", Unary::Exp2, moved);
-    let below = b.binary("below", Binary::Sub, score, max2);
-    let p = b.unary("p", Unary::Exp2, below);
+    let p = decode::weights(b, score, max2);
     let sum = b.reduce("sum", Reduce::Sum, p, 0);
     let kept = b.binary("kept", Binary::Mul, den, alpha);
     let den2 = b.binary("den_next", Binary::Add, kept, sum);
     b.store("max", flat(at.p, width), max2, false);
     b.store("den", flat(at.p, width), den2, false);
-    (p, alpha)
+    (p, Some(alpha))
+}
+
+/// What was added to a tensor under an old maximum.
+fn fade(b: &mut Builder, tensor: &str, place: &[Slice], alpha: Value) {
+    let old = b.load("old", tensor, Dtype::F32, place.to_vec(), false);
+    let faded = b.binary("faded", Binary::Mul, old, alpha);
+    b.store(tensor, place.to_vec(), faded, false);
 }
 
 /// Weights times values join the output, which fades by `alpha`.
-fn add(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>, p: Value, alpha: Value) {
+fn add(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    plan: &Plan,
+    at: &Panel<'_>,
+    p: Value,
+    alpha: Option<Value>,
+) {
     let place = tall(at.p, s.v_dim, plan.width);
     let o = b.load("o", "ot", Dtype::F32, place.clone(), false);
-    let faded = b.binary("faded", Binary::Mul, o, alpha);
+    let faded = alpha.map_or(o, |alpha| b.binary("faded", Binary::Mul, o, alpha));
     let all = vec![Slice::range(0, at.open.seg.keys), Slice::range(0, s.v_dim)];
     let v = b.load("v", "vs", Dtype::F32, all, false);
     let v = b.transpose("vt", v);

@@ -141,6 +141,11 @@ impl Stored {
         Some(Stored { plain: None, parts, signed, zero: 0, width })
     }
 
+    /// The type of elements that are stored as such.
+    pub fn plain(&self) -> Option<Dtype> {
+        self.plain
+    }
+
     /// What a worker's copy of a row holds.
     pub fn copied(&self) -> Stored {
         Stored::floats(self.plain.unwrap_or(Dtype::F32), self.width)

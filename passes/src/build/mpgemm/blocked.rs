@@ -8,9 +8,12 @@
 //! ```
 //!
 //! A tile of the product fills the registers, its sums over a step stay in them; sums of floats lie in scratch between
-//! steps. Rows behind the last activation row are rounded zeros, so that no tile is partial.
+//! steps. Where steps are short, a panel holds many of them, and a tile's sums of floats stay in registers over all
+//! of these, beside those of the step. Rows behind the last activation row are rounded zeros, so that no tile is
+//! partial. Rows of an expert end where those of the next begin: the last tile then begins earlier, and its first rows
+//! are computed twice.
 
-use super::{Builder, Kind, Place, Product, Weight};
+use super::{Builder, Experts, Kind, Place, Product, Weight};
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
@@ -26,6 +29,9 @@ const TURN: usize = 32;
 /// Activation rows that share a panel, about: unpacking costs their sums little, their sums stay in the first cache.
 const SHARE: usize = 96;
 
+/// Bytes of a panel of many steps: a third of the first level of cache, since every tile of rows reads it.
+const PANEL: usize = 16 << 10;
+
 /// A tile of the product.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
@@ -33,17 +39,32 @@ pub(super) struct Block {
     pub rows: usize,
     /// Activation rows.
     pub tokens: usize,
+    /// Steps of a panel.
+    pub deep: usize,
 }
 
 impl Block {
     /// As many sums as leave registers for a row of weights and a few activations; `None` without packed weights.
     pub fn of(weights: &[Weight], target: &Target) -> Option<Block> {
         let most = if target.vectors >= 32 { 4 } else { 2 };
+        Block::with(weights, target, most, target.vectors.saturating_sub(most + 4))
+    }
+
+    /// For short steps: half as many sums, beside as many of floats.
+    pub fn short(weights: &[Weight], step: usize, target: &Target) -> Option<Block> {
+        let most = if target.vectors >= 32 { 4 } else { 2 };
+        let sums = target.vectors.saturating_sub(most + 4) / 2;
+        let block = Block::with(weights, target, most, sums)?;
+        let deep = (PANEL / (block.rows * step.max(1))).max(1);
+        (block.tokens > 1).then_some(Block { deep, ..block })
+    }
+
+    fn with(weights: &[Weight], target: &Target, most: usize, sums: usize) -> Option<Block> {
         let blocks = |w: &Weight| w.n.div_ceil(target.lanes);
         let fits = |v: &usize| weights.iter().all(|w| blocks(w).is_multiple_of(*v));
         let vectors = (1..=most).rev().find(fits)?;
-        let sums = target.vectors.saturating_sub(most + 4);
-        Some(Block { rows: vectors * target.lanes, tokens: (sums / vectors).clamp(1, 8) })
+        let (rows, tokens) = (vectors * target.lanes, (sums / vectors).clamp(1, 8));
+        Some(Block { rows, tokens, deep: 1 })
     }
 
     fn each_tile(
@@ -76,6 +97,8 @@ struct Inside<'a> {
     row: Extent,
     /// First activation row that shares the panel.
     first: Extent,
+    /// Where a tile begins at most, if rows of others follow.
+    last: Option<Extent>,
 }
 
 impl Product<'_> {
@@ -85,8 +108,28 @@ impl Product<'_> {
             for t in self.inside(unit, block, &Extent::Lit(0), &Extent::Lit(0)) {
                 t.scratch().into_iter().for_each(|t| b.scratch_tensor(t));
             }
-            let tiles = Extent::from(unit[0].n.div_ceil(block.rows));
-            b.tasks("t", tiles, self.choice.schedule.chunk, |b| {
+            let tiles = unit[0].n.div_ceil(block.rows);
+            if let Experts::Sorted(groups) = self.experts {
+                b.tasks("t", (tiles * groups).into(), 1, |b| {
+                    let (place, lo, hi) = self.expert(b, tiles, block.rows);
+                    let many = super::SHARED.max(block.tokens);
+                    let left = hi.clone() - lo.clone();
+                    let many = Predicate { left, cmp: Compare::Ge, right: many.into() };
+                    b.choose(
+                        many,
+                        |b| self.shared(b, unit, block, &place, (&lo, &hi)),
+                        |b| {
+                            let same = |w: &Weight| Weight { rows: block.rows, ..w.clone() };
+                            let unit: Vec<Weight> = unit.iter().map(same).collect();
+                            self.over_tokens(b, (lo.clone(), hi.clone()), &|b, i, tokens| {
+                                self.tile(b, &unit, &place, i, tokens);
+                            });
+                        },
+                    );
+                });
+                continue;
+            }
+            b.tasks("t", tiles.into(), 1, |b| {
                 let row = b.scalar("row", b.var("t") * block.rows);
                 let padded = self.m.clone().ceil_div(block.tokens) * block.tokens;
                 let padded = b.scalar("padded", padded);
@@ -115,6 +158,39 @@ impl Product<'_> {
         }
     }
 
+    /// The rows of an expert, no fewer than those of a tile.
+    fn shared(
+        &self,
+        b: &mut Builder,
+        unit: &[Weight],
+        block: Block,
+        place: &Place,
+        (lo, hi): (&Extent, &Extent),
+    ) {
+        let last = b.scalar("last", hi.clone() - block.tokens);
+        b.for_each("i", (lo.clone(), hi.clone(), block.share()), &[], |b, _| {
+            let first = b.var("i");
+            let share = (hi.clone() - first.clone()).min(block.share());
+            let share = b.scalar("share", share);
+            let list = unit.iter().filter_map(|w| match &w.kind {
+                Kind::Codes { packing, .. } => Some(self.first_row(w, packing, place)),
+                Kind::Floats(_) | Kind::Pairs(_) => None,
+            });
+            let mut all = Vec::new();
+            for (x, row) in self.inside(unit, block, &place.column, &first).into_iter().zip(list) {
+                all.push(Inside { row, last: Some(last.clone()), ..x });
+            }
+            all.iter().for_each(|x| x.rows(b, &share));
+            let ragged = !unit[0].n.is_multiple_of(block.rows);
+            block.each_tile(b, "y", &share, |b, tile| {
+                let sums: Vec<Value> = all.iter().map(|x| x.sum(b, tile)).collect();
+                let i = (first.clone() + tile.clone()).min(last.clone());
+                self.give(b, unit, place, &i, &sums, ragged);
+            });
+            vec![]
+        });
+    }
+
     fn inside<'a>(
         &'a self,
         unit: &'a [Weight],
@@ -130,6 +206,7 @@ impl Product<'_> {
                 block,
                 row: row.clone(),
                 first: first.clone(),
+                last: None,
             }),
             Kind::Floats(_) | Kind::Pairs(_) => None,
         };
@@ -142,9 +219,10 @@ impl Inside<'_> {
         format!("{}.{what}", self.weight.name)
     }
 
-    /// Are the codes bytes already?
-    fn bytes(&self) -> bool {
-        self.packing.elem.bits() == 8
+    /// Are the codes read where they are? Those that are bytes, unless many tiles read them between their scales,
+    /// where most vectors lie across two lines.
+    fn direct(&self) -> bool {
+        self.packing.elem.bits() == 8 && self.deep() == 1
     }
 
     /// What a worker keeps: the panel, a step's levels as floats, the sums.
@@ -158,15 +236,21 @@ impl Inside<'_> {
             store,
         };
         let floats = |what: &str, tokens| tensor(what, Dtype::F32, [tokens, rows], Store::Strided);
-        let mut list = vec![floats("sums", self.block.share()), floats("scale", 1)];
-        list.extend(self.packing.zeros.map(|_| floats("zeros", 1)));
-        list.extend(self.packing.min.map(|_| floats("min", 1)));
-        if !self.bytes() {
+        let deep = self.deep();
+        let mut list = vec![floats("sums", self.block.share()), floats("scale", deep)];
+        list.extend(self.packing.zeros.map(|_| floats("zeros", deep)));
+        list.extend(self.packing.min.map(|_| floats("min", deep)));
+        if !self.direct() {
             let of = Packing::bytes_of(self.packing.lanes, self.product.step);
             let store = Store::Packed { of, part: Part::Codes };
-            list.push(tensor("panel", Dtype::U8, [rows, self.product.step], store));
+            list.push(tensor("panel", Dtype::U8, [rows, deep * self.product.step], store));
         }
         list
+    }
+
+    /// Steps of a panel.
+    fn deep(&self) -> usize {
+        self.block.deep.min(self.product.steps).max(1)
     }
 
     fn sums(&self, tile: &Extent) -> Vec<Slice> {
@@ -185,11 +269,36 @@ impl Inside<'_> {
             let nothing = b.fill(0.0, Dtype::F32, &shape);
             b.store(&sums, self.sums(tile), nothing, false);
         });
-        b.for_each("u", (Extent::Lit(0), Extent::from(self.product.steps), 1), &[], |b, _| {
-            self.unpack(b);
+        let (steps, deep) = (Extent::from(self.product.steps), self.deep());
+        b.for_each("u", (Extent::Lit(0), steps.clone(), deep), &[], |b, _| {
+            let u = b.var("u");
+            let count = match deep {
+                1 => Extent::Lit(1),
+                _ => b.scalar("count", (steps - u.clone()).min(deep)),
+            };
+            if deep == 1 {
+                self.unpack(b, &u, &Extent::Lit(0));
+            } else {
+                b.for_each("v", (Extent::Lit(0), count.clone(), 1), &[], |b, _| {
+                    let v = b.var("v");
+                    self.unpack(b, &(u.clone() + v.clone()), &v);
+                    vec![]
+                });
+            }
             self.block.each_tile(b, "j", share, |b, tile| {
                 let old = b.load("old", &sums, Dtype::F32, self.sums(tile), false);
-                let sum = self.tile(b, tile, old);
+                let sum = match deep {
+                    1 => self.tile(b, tile, old, &u, &Extent::Lit(0)),
+                    _ => b.for_each(
+                        "s",
+                        (Extent::Lit(0), count.clone(), 1),
+                        &[("sum", old)],
+                        |b, acc| {
+                            let s = b.var("s");
+                            vec![self.tile(b, tile, acc[0], &(u.clone() + s.clone()), &s)]
+                        },
+                    )[0],
+                };
                 b.store(&sums, self.sums(tile), sum, false);
             });
             vec![]
@@ -200,18 +309,19 @@ impl Inside<'_> {
         b.load("sum", &self.name("sums"), Dtype::F32, self.sums(tile), false)
     }
 
-    /// The panel of step `u`, and its levels.
-    fn unpack(&self, b: &mut Builder) {
+    /// The panel of step `u`, where it is the `v`th of its panel, and its levels.
+    fn unpack(&self, b: &mut Builder, u: &Extent, v: &Extent) {
         let (step, weight) = (self.product.step, self.weight);
         let rows = Slice::range(self.row.clone(), self.block.rows);
-        if !self.bytes() {
-            let along = Slice::range(b.var("u") * step, step);
+        if !self.direct() {
+            let along = Slice::range(u.clone() * step, step);
             let codes = vec![rows.clone(), along];
             let w0 = b.load("w0", &weight.part(Part::Codes), self.packing.elem, codes, false);
             let w = b.convert("wb", w0, Dtype::U8);
-            b.store(&self.name("panel"), vec![self.all(), Slice::range(0, step)], w, false);
+            let along = Slice::range(v.clone() * step, step);
+            b.store(&self.name("panel"), vec![self.all(), along], w, false);
         }
-        let group = b.var("u") * step / self.packing.group;
+        let group = u.clone() * step / self.packing.group;
         let scale = Some(self.packing.scale.unwrap_or(Dtype::F32));
         let levels = [
             (Part::Scale, scale),
@@ -223,20 +333,23 @@ impl Inside<'_> {
             let at = vec![Slice::range(group.clone(), 1), rows.clone()];
             let x = b.load(part.name(), &weight.part(part), elem, at, false);
             let x = b.convert(&format!("{}_f", part.name()), x, Dtype::F32);
-            b.store(&self.name(part.name()), vec![Slice::range(0, 1), self.all()], x, false);
+            let at = vec![Slice::range(v.clone(), 1), self.all()];
+            b.store(&self.name(part.name()), at, x, false);
         }
     }
 
-    fn level(&self, b: &mut Builder, part: Part) -> Value {
-        let at = vec![Slice::range(0, 1), self.all()];
+    fn level(&self, b: &mut Builder, part: Part, v: &Extent) -> Value {
+        let at = vec![Slice::range(v.clone(), 1), self.all()];
         b.load(&format!("{}_u", part.name()), &self.name(part.name()), Dtype::F32, at, false)
     }
 
-    /// `old` and step `u` of a tile of activation rows.
-    fn tile(&self, b: &mut Builder, tile: &Extent, old: Value) -> Value {
-        let (product, packing) = (self.product, self.packing);
-        let rows = Slice::range(self.first.clone() + tile.clone(), self.block.tokens);
-        let place = vec![Slice::point(b.var("u")), rows.clone(), Slice::range(0, 1)];
+    /// `old` and step `u`, the `v`th of its panel, of a tile of activation rows.
+    fn tile(&self, b: &mut Builder, tile: &Extent, old: Value, u: &Extent, v: &Extent) -> Value {
+        let (product, packing, step) = (self.product, self.packing, self.product.step);
+        let first = self.first.clone() + tile.clone();
+        let first = self.last.iter().fold(first, |first, last| first.min(last.clone()));
+        let rows = Slice::range(first, self.block.tokens);
+        let place = vec![Slice::point(u.clone()), rows.clone(), Slice::range(0, 1)];
         let shape = [self.block.tokens, self.block.rows];
         let z = b.load("z", "az", Dtype::I32, place.clone(), false);
         let none = b.fill(0.0, Dtype::I32, &shape);
@@ -250,41 +363,48 @@ impl Inside<'_> {
             let zz = b.binary("zz", Binary::Mul, z, factor);
             b.binary("start", Binary::Add, zz, none)
         };
-        let turn = if product.step.is_multiple_of(TURN) { TURN } else { product.step };
-        let turns = (Extent::Lit(0), Extent::from(product.step), turn);
-        let dot = b.for_each("s", turns, &[("d", start)], |b, acc| {
-            let at = b.var("u") * product.step + b.var("s");
-            let along =
-                vec![Slice::point(b.var("u")), rows.clone(), Slice::range(b.var("s"), turn)];
+        let turn = if step.is_multiple_of(TURN) { TURN } else { step };
+        let product_of = |b: &mut Builder, e: &Extent, acc: Value| {
+            let along = vec![Slice::point(u.clone()), rows.clone(), Slice::range(e.clone(), turn)];
             let x = b.load("x", "aq", Dtype::I8, along, false);
-            let w = if self.bytes() {
+            let w = if self.direct() {
                 let rows = Slice::range(self.row.clone(), self.block.rows);
-                let at = vec![rows, Slice::range(at, turn)];
+                let at = vec![rows, Slice::range(u.clone() * step + e.clone(), turn)];
                 b.load("w", &self.weight.part(Part::Codes), packing.elem, at, false)
             } else {
-                let at = vec![self.all(), Slice::range(b.var("s"), turn)];
+                let at = vec![self.all(), Slice::range(v.clone() * step + e.clone(), turn)];
                 b.load("w", &self.name("panel"), Dtype::U8, at, false)
             };
             let w = b.convert("wu", w, Dtype::U8);
-            vec![b.dot("d", x, w, true, Some(acc[0]))]
-        })[0];
+            b.dot("d", x, w, true, Some(acc))
+        };
+        let dot = match self.deep() > 1 && turn == step {
+            true => product_of(b, &Extent::Lit(0), start),
+            false => {
+                let turns = (Extent::Lit(0), Extent::from(step), turn);
+                b.for_each("e", turns, &[("d", start)], |b, acc| {
+                    let e = b.var("e");
+                    vec![product_of(b, &e, acc[0])]
+                })[0]
+            }
+        };
         let mut f = b.convert("f", dot, Dtype::F32);
         let sx = b.load("sx", "as", Dtype::F32, place, false);
         let total = b.convert("total", z, Dtype::F32);
         if packing.zeros.is_some() {
             let less = b.unary("less", Unary::Neg, total);
-            let zeros = self.level(b, Part::Zeros);
+            let zeros = self.level(b, Part::Zeros, v);
             let off = b.binary("off", Binary::Mul, zeros, less);
             f = b.binary("centred", Binary::Add, f, off);
         }
-        let sw = self.level(b, Part::Scale);
+        let sw = self.level(b, Part::Scale, v);
         let factor = b.binary("factor", Binary::Mul, sw, sx);
         let more = b.binary("more", Binary::Mul, f, factor);
         let sum = b.binary("sum", Binary::Add, old, more);
         if packing.min.is_none() {
             return sum;
         }
-        let min = self.level(b, Part::Min);
+        let min = self.level(b, Part::Min, v);
         let ax = b.binary("ax", Binary::Mul, total, sx);
         let off = b.binary("off_min", Binary::Mul, min, ax);
         b.binary("sum_min", Binary::Add, sum, off)

@@ -24,6 +24,8 @@ pub(super) struct Tile<'a> {
     pub i: &'a Extent,
     pub tokens: usize,
     pub row: &'a Extent,
+    /// Matrix instructions multiply such floats.
+    pub half: Option<Dtype>,
 }
 
 impl Tile<'_> {
@@ -343,25 +345,38 @@ impl Tile<'_> {
     ) -> (Value, Value) {
         let from = place.clone() * step;
         let w0 = self.codes(b, &from, step);
-        let mut w = b.convert("wf", w0, Dtype::F32);
+        let float = self.half.unwrap_or(Dtype::F32);
+        let mut w = b.convert("wf", w0, float);
         if self.packing.zero != 0 {
-            let zero = b.fill(f64::from(self.packing.zero), Dtype::F32, &[1, 1]);
+            let zero = b.fill(f64::from(self.packing.zero), float, &[1, 1]);
             w = b.binary("wz", Binary::Sub, w, zero);
         }
         if let Some(elem) = self.packing.zeros {
             let at = vec![self.weight_rows(), Slice::range(b.var("g"), 1)];
             let own = b.load("own", &self.weight.part(Part::RowZeros), elem, at, false);
             let own = b.convert("own_f", own, Dtype::F32);
+            let own = if float == Dtype::F32 { own } else { b.convert("own_h", own, float) };
             w = b.binary("wo", Binary::Sub, w, own);
         }
         let at = vec![self.activation_rows(), Slice::range(from, step)];
         let ragged = !self.product.k.is_multiple_of(self.packing.group);
         let a = &self.product.a;
-        let x0 = b.load("x0", &a.name, a.elem, at, ragged);
-        let x = b.convert("x", x0, Dtype::F32);
-        let dot = b.dot("d", x, w, true, acc);
+        let (x, dot) = match self.half {
+            Some(half) => {
+                let x0 = b.load("x0", "ah", half, at, false);
+                (x0, b.dot("d", x0, w, true, acc))
+            }
+            None => {
+                let x0 = b.load("x0", &a.name, a.elem, at, ragged);
+                let x = b.convert("x", x0, Dtype::F32);
+                (x, b.dot("d", x, w, true, acc))
+            }
+        };
         let total = match self.packing.min {
-            Some(_) => b.reduce("total", Reduce::Sum, x, 1),
+            Some(_) => {
+                let x = if self.half.is_some() { b.convert("xf", x, Dtype::F32) } else { x };
+                b.reduce("total", Reduce::Sum, x, 1)
+            }
             None => dot,
         };
         (dot, total)

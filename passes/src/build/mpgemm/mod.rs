@@ -5,7 +5,9 @@
 //! | codes, `int_dot` or `auto` | activations to int8 once a row, 4-byte dots | `out += dot * (scale_w * scale_a)` |
 //! | codes, `dequant` | weights to f32, multiply-add | `out += (sum of a * (code - zero)) * scale` |
 //! | floats, `bf16`, or `auto` where all are bf16 | both to pairs of bf16, 2-element dots | - |
-//! | floats | multiply-add along k | - |
+//! | what matrix instructions of the target multiply | as the table in [`matrices`] says | - |
+//! | floats, few rows | multiply-add along k | - |
+//! | floats, many rows | multiply-add, lanes of weight rows, over turned panels | - |
 //!
 //! One row of activations is prepared by every worker for itself; more rows by a launch of their own. Groups of more
 //! than [`STEP`](kgen_ir::format::pack::STEP) codes are walked in steps, whose sums meet before the scale. Weights that
@@ -13,7 +15,9 @@
 
 mod blocked;
 mod groups;
+mod matrices;
 mod pairs;
+mod panels;
 mod quantise;
 mod rows;
 mod stored;
@@ -48,7 +52,7 @@ const FEW: usize = 2;
 /// Activation rows for which unpacking the codes first pays.
 const SHARED: usize = 12;
 
-/// Steps for which it pays: shorter ones lose more to their scales and to sums in scratch (a fifth, in groups of 32).
+/// Steps whose sums of floats may lie in scratch between them: shorter ones lose a fifth to that (in groups of 32).
 const LONG: usize = 64;
 
 /// Blocks of lanes of a tile whose groups are written out, step after step: more of them are too much code.
@@ -140,14 +144,16 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         (Some(groups), Dim::Ragged { .. }) => Experts::Sorted(groups),
         (Some(groups), Dim::Const(_) | Dim::Sym(_)) => Experts::Each(groups),
     };
-    let in_pairs = pairs::fit(g, choice);
+    let in_matrices = matrices::fit(g, choice);
+    let in_pairs = in_matrices.is_none() && pairs::fit(g, choice);
     let mut weights = Vec::new();
     let mut first = 0;
     for w in &g.w {
         let n = w.n as usize;
-        let kind = match in_pairs {
-            true => pairs::kind(g, w, &mut program, choice)?,
-            false => kind(g, w, groups, &mut program, choice)?,
+        let kind = match (in_matrices, in_pairs) {
+            (Some(elements), _) => matrices::kind(g, elements, w, &mut program, choice)?,
+            (None, true) => pairs::kind(g, w, &mut program, choice)?,
+            (None, false) => kind(g, w, groups, &mut program, choice)?,
         };
         // As many blocks of lanes as divide the rows evenly.
         let lanes = choice.target.lanes;
@@ -156,7 +162,8 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         let fixed = matches!(&kind, Kind::Codes { packing, .. } if packing.is_fixed());
         let wanted = if fixed { wanted.min(FIXED) } else { wanted };
         let per_task = (1..=wanted).rev().find(|r| blocks.is_multiple_of(*r)).unwrap_or(1);
-        weights.push(Weight { name: w.name.clone(), n, first, rows: per_task * lanes, kind });
+        let rows = if in_matrices.is_some() { matrices::rows(n, choice) } else { per_task * lanes };
+        weights.push(Weight { name: w.name.clone(), n, first, rows, kind });
         first += n;
     }
     let packings = || {
@@ -203,7 +210,8 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
             "`compute = \"int_dot\"`",
         ));
     }
-    let bytes = packings().count() == weights.len() && experts == Experts::None && step >= LONG;
+    let each = matches!(experts, Experts::Each(_));
+    let bytes = packings().count() == weights.len() && !each;
     let bytes = bytes && packings().all(|p| !p.is_fixed());
     let mut product = Product {
         op: g,
@@ -224,10 +232,19 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         failed: RefCell::new(None),
     };
     let before = product.before(&mut program)?;
-    if in_pairs {
+    if let Some(elements) = in_matrices {
+        product.in_matrices(elements, &before, &mut program);
+    } else if in_pairs {
         product.in_pairs(before, &mut program);
     } else if integer {
-        let block = bytes.then(|| Block::of(&product.weights, choice.target)).flatten();
+        let block = match bytes {
+            true if step >= LONG => Block::of(&product.weights, choice.target),
+            // Where nothing hides what memory takes, a panel of many steps has no place.
+            true if choice.target.row(&Op::Prefetch(1)).is_some() => {
+                Block::short(&product.weights, step, choice.target)
+            }
+            true | false => None,
+        };
         product.rounded(before, block, &mut program);
     } else {
         product.plain(before, &mut program);
@@ -241,53 +258,23 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     Ok(program)
 }
 
-/// How a weight is read; one of codes is packed first.
-fn kind(
+/// How the codes of a weight are packed in so many lanes, and from what.
+fn stored_weight(
     g: &MpGemm,
     w: &op::Weight,
     copies: Option<usize>,
-    program: &mut Program,
+    lanes: usize,
     choice: &Choice,
-) -> Result<Kind> {
-    let integer = match g.compute {
-        // What a prologue makes of int8 activations is not int8; nor is it what an order brings together.
-        Compute::Auto | Compute::IntDot | Compute::GroupInt => {
-            !(matches!(g.a, Storage::Codes(_)) && (g.prologue.is_some() || act_order(w)))
-        }
-        // Codes are multiplied as floats, which is more exact.
-        Compute::Dequant | Compute::Bf16 => false,
-        Compute::Lut(_) | Compute::Bitplane => {
-            return Err(
-                choice.unsupported("this way to compute", "`compute = \"int_dot\"` or \"dequant\"")
-            );
-        }
-    };
-    let lanes = choice.target.lanes;
-    let (form, packing) = match &w.storage {
-        Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) => match g.compute {
-            Compute::Auto | Compute::Dequant | Compute::Bf16 => return Ok(Kind::Floats(*d)),
-            Compute::IntDot | Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane => {
-                return Err(choice.unsupported(
-                    format!("integer products of {d} weights"),
-                    "`compute = \"dequant\"`, or weights of codes",
-                ));
-            }
-        },
+) -> Result<(Form, Packing)> {
+    Ok(match &w.storage {
         Storage::Plain(d) => {
             return Err(choice.unsupported(
                 format!("weights of {d} without scales"),
                 "`{ format = \"int8\", per = \"row\", scale = \"f32\" }`",
             ));
         }
-        // Tables of digits are of 64 bytes.
         Storage::Block(format) => {
-            let tables =
-                [Op::PermuteBytes, Op::Affine].iter().all(|op| choice.target.row(op).is_some());
-            let packing = match integer {
-                true => Packing::dense(format, lanes, tables && lanes == TABLE / 4)?,
-                false => Packing::for_format(format, lanes)?,
-            };
-            (Form::Blocks(w.name.clone()), packing)
+            (Form::Blocks(w.name.clone()), Packing::for_format(format, lanes)?)
         }
         Storage::Codes(codes) => {
             if let Code::Codebook(_) = codes.code {
@@ -315,7 +302,49 @@ fn kind(
             let packing = Packing::for_parts(&parts, lanes)?;
             (Form::Parts(sources, parts), packing)
         }
+    })
+}
+
+/// How a weight is read; one of codes is packed first.
+fn kind(
+    g: &MpGemm,
+    w: &op::Weight,
+    copies: Option<usize>,
+    program: &mut Program,
+    choice: &Choice,
+) -> Result<Kind> {
+    let integer = match g.compute {
+        // What a prologue makes of int8 activations is not int8; nor is it what an order brings together.
+        Compute::Auto | Compute::IntDot | Compute::GroupInt => {
+            !(matches!(g.a, Storage::Codes(_)) && (g.prologue.is_some() || act_order(w)))
+        }
+        // Codes are multiplied as floats, which is more exact.
+        Compute::Dequant | Compute::Bf16 => false,
+        Compute::Lut(_) | Compute::Bitplane => {
+            return Err(
+                choice.unsupported("this way to compute", "`compute = \"int_dot\"` or \"dequant\"")
+            );
+        }
     };
+    if let Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) = &w.storage {
+        return match g.compute {
+            Compute::Auto | Compute::Dequant | Compute::Bf16 => Ok(Kind::Floats(*d)),
+            Compute::IntDot | Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane => {
+                Err(choice.unsupported(
+                    format!("integer products of {d} weights"),
+                    "`compute = \"dequant\"`, or weights of codes",
+                ))
+            }
+        };
+    }
+    let lanes = choice.target.lanes;
+    let (form, mut packing) = stored_weight(g, w, copies, lanes, choice)?;
+    if let (Storage::Block(format), true) = (&w.storage, integer) {
+        // Tables of digits are of 64 bytes.
+        let tables = [Op::PermuteBytes, Op::Affine];
+        let tables = lanes == TABLE / 4 && tables.iter().all(|op| choice.target.row(op).is_some());
+        packing = Packing::dense(format, lanes, tables)?;
+    }
     if !packing.step().is_multiple_of(lanes) {
         return Err(
             choice.unsupported(format!("groups of {} codes", packing.group), "another format")
@@ -374,8 +403,9 @@ struct Place {
 }
 
 impl<'a> Product<'a> {
-    /// Weights that are read as floats: one launch.
+    /// Weights that are read as floats: one launch, or two for many rows.
     fn plain(&self, mut launches: Vec<Launch>, program: &mut Program) {
+        self.in_panels(&launches, program);
         let mut b = self.kernel("product", vec![self.a.clone()]);
         self.tasks(&mut b, false);
         let kernel = b.finish();
@@ -527,14 +557,7 @@ impl<'a> Product<'a> {
                     }
                 }),
                 Experts::Sorted(groups) => b.tasks("t", (tiles * groups).into(), chunk, |b| {
-                    let expert = b.scalar("expert", b.var("t") / tiles);
-                    let tile = b.scalar("tile", b.var("t") % tiles);
-                    let lo = b.read("first", "a.indptr", vec![expert.clone()]);
-                    let hi = b.read("end", "a.indptr", vec![expert.clone() + 1i64]);
-                    // Whatever the list says, rows that are not there are not touched.
-                    let lo = b.scalar("lo", lo.max(0).min(self.m.clone()));
-                    let hi = b.scalar("hi", hi.max(lo.clone()).min(self.m.clone()));
-                    let place = Place { expert, column: column(tile) };
+                    let (place, lo, hi) = self.expert(b, tiles, rows);
                     self.over_tokens(b, (lo, hi), &|b, i, tokens| {
                         self.tile(b, unit, &place, i, tokens);
                     });
@@ -552,6 +575,18 @@ impl<'a> Product<'a> {
                 }),
             }
         }
+    }
+
+    /// The expert and the tile of weight rows of task `t`, and the activation rows of the expert.
+    fn expert(&self, b: &mut Builder, tiles: usize, rows: usize) -> (Place, Extent, Extent) {
+        let expert = b.scalar("expert", b.var("t") / tiles);
+        let tile = b.scalar("tile", b.var("t") % tiles);
+        let lo = b.read("first", "a.indptr", vec![expert.clone()]);
+        let hi = b.read("end", "a.indptr", vec![expert.clone() + 1i64]);
+        // Whatever the list says, rows that are not there are not touched.
+        let lo = b.scalar("lo", lo.max(0).min(self.m.clone()));
+        let hi = b.scalar("hi", hi.max(lo.clone()).min(self.m.clone()));
+        (Place { expert, column: tile * rows }, lo, hi)
     }
 
     /// Activation rows from `lo` to `hi`: tiles of `tokens`, then single ones.
@@ -655,7 +690,15 @@ impl<'a> Product<'a> {
         match &w.kind {
             Kind::Codes { packing, integer } => {
                 let row = self.first_row(w, packing, place);
-                let tile = groups::Tile { product: self, weight: w, packing, i, tokens, row: &row };
+                let tile = groups::Tile {
+                    product: self,
+                    weight: w,
+                    packing,
+                    i,
+                    tokens,
+                    row: &row,
+                    half: None,
+                };
                 tile.sum(b, *integer)
             }
             Kind::Pairs(packing) => {

@@ -25,6 +25,8 @@ pub enum Kind {
     Trap,
     /// Asynchronous operations that the kernel left behind.
     LeftBehind,
+    /// More registers than there are.
+    Registers,
 }
 
 /// Each kind by name.
@@ -42,6 +44,7 @@ const NAMES: &[(Kind, &str)] = &[
     (Kind::ReadOnly,          "read-only"),
     (Kind::Trap,              "trap"),
     (Kind::LeftBehind,        "left-behind"),
+    (Kind::Registers,         "registers"),
 ];
 
 impl Kind {
@@ -126,6 +129,8 @@ impl Statistics {
 pub struct Report {
     pub findings: Vec<Finding>,
     pub statistics: Statistics,
+    /// Where terms are followed: the first line whose way or place the data decide.
+    pub depends: Option<u32>,
 }
 
 #[cfg(test)]

@@ -45,8 +45,17 @@ impl<'a> Decoder<'a> {
                 parts.done(0..=0)?;
                 Op::Trap
             }
-            "brkpt" | "nanosleep" | "pmevent" | "setmaxnreg" | "griddepcontrol" | "discard"
-            | "applypriority" => {
+            "setmaxnreg" => {
+                let registers = parts.operand(0)?.integer().and_then(|n| u32::try_from(n).ok());
+                // PTX ISA, "setmaxnreg": 24 to 256 in steps of 8.
+                let Some(n) = registers.filter(|n| (24..=256).contains(n) && n % 8 == 0) else {
+                    return Err(
+                        parts.error("setmaxnreg gives 24 to 256 registers, a multiple of 8")
+                    );
+                };
+                Op::Budget(n)
+            }
+            "brkpt" | "nanosleep" | "pmevent" | "griddepcontrol" | "discard" | "applypriority" => {
                 // They change when something happens, or what a cache keeps, not what is computed.
                 Op::Nop
             }

@@ -77,7 +77,7 @@ impl<'a> Decoder<'a> {
         let space = self.space(&mut parts);
         let hint = self.cache(&mut parts);
         parts.take_any(&["ca", "cg", "cs", "lu", "cv", "wb", "wt"]);
-        parts.take("nc");
+        let constant = parts.take("nc");
         parts.take("unified");
         let count = match parts.take_any(&["v2", "v4", "v8"]) {
             Some("v2") => 2,
@@ -116,6 +116,7 @@ impl<'a> Decoder<'a> {
             extend: (kind.signed() && !store).then_some(kind.bits()),
             mask: mask_of(width),
             order,
+            constant,
         });
         Ok(if store { Op::Store(access) } else { Op::Load(access) })
     }

@@ -8,6 +8,7 @@ mod flow;
 mod integer;
 mod memory;
 mod move_;
+mod needs;
 mod operand;
 mod warp;
 
@@ -327,6 +328,9 @@ impl<'a> Decoder<'a> {
         }
         self.reads.clear();
         self.writes.clear();
+        if let Some(why) = needs::lacking(text.name, self.module.target, self.module.version) {
+            return Err(Error::text(text.line, text.column, why));
+        }
         let mut parts = Parts { text, parts: text.name.split('.').collect() };
         let guard = match text.guard {
             Some((name, negated)) => Predicate { slot: self.predicate(&parts, name)?, negated },

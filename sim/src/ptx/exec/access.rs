@@ -1,16 +1,18 @@
 //! Loads and stores: every byte of every lane is looked at before it moves.
 
-use super::{Machine, Site, Warp, each, lanes};
+use super::{
+    Machine, Site, Warp, each, lanes,
+    terms::{KNOWN, mix, split},
+};
 use crate::ptx::{
     check::{
         banks,
-        race::{Clocks, Conflict, Epoch, Past},
+        race::{Conflict, Epoch, Past},
         report::Kind,
     },
     memory::{PENDING, WRITTEN},
     op::{Access, Address, AddressSpace, SINK, signed},
 };
-use std::collections::HashSet;
 
 /// Where an access lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,18 @@ pub enum Place {
     Global(usize, usize),
     Local(usize),
     Param(usize),
+}
+
+impl Place {
+    /// So many bytes further on.
+    pub fn on(self, bytes: usize) -> Place {
+        match self {
+            Place::Shared(at) => Place::Shared(at + bytes),
+            Place::Global(index, at) => Place::Global(index, at + bytes),
+            Place::Local(at) => Place::Local(at + bytes),
+            Place::Param(at) => Place::Param(at + bytes),
+        }
+    }
 }
 
 /// What an access is to the race detector.
@@ -247,6 +261,11 @@ impl<'a> Machine<'a> {
                 if self.shadow.is_some() {
                     self.look(site, at, size, how, Some(bytes));
                 }
+                if self.on_barrier(at, size) {
+                    self.tell(site, Kind::Barrier, place, || {
+                        "writes over an mbarrier that is in use".into()
+                    });
+                }
                 self.shared[at..at + size].copy_from_slice(bytes);
                 self.state[at..at + size].fill(WRITTEN);
             }
@@ -286,19 +305,20 @@ impl<'a> Machine<'a> {
     ) {
         let mut worst = None;
         let Some(shadow) = &mut self.shadow else { return };
+        let now = Epoch {
+            strong: how.strong,
+            asynchronous: how.asynchronous,
+            ..self.clocks.epoch(site.warp, site.lane)
+        };
         for (word, bytes) in words(at, size) {
-            let now = Epoch {
-                bytes,
-                strong: how.strong,
-                asynchronous: how.asynchronous,
-                ..self.clocks.epoch(site.warp, site.lane)
-            };
+            let now = Epoch { bytes, ..now };
             let conflict = match new {
                 None => shadow.read(word, now, &self.clocks),
                 Some(new) => {
                     let from = (4 * word).max(at);
                     let to = (4 * word + 4).min(at + size);
-                    let same = self.shared[from..to] == new[from - at..to - at]
+                    let same = !self.differs
+                        && self.shared[from..to] == new[from - at..to - at]
                         && self.state[from..to].iter().all(|s| *s == WRITTEN);
                     shadow.write(word, now, same, &self.clocks)
                 }
@@ -315,10 +335,7 @@ impl<'a> Machine<'a> {
         let doing = if writes { "writes" } else { "reads" };
         match conflict {
             Conflict::Race(other, past) => {
-                let did = match past {
-                    Past::Write => "wrote",
-                    Past::Read => "read",
-                };
+                let did = did(other, past);
                 self.tell(site, Kind::Race, place, || {
                     let lane = if other.lane < 32 {
                         format!("lane {}", other.lane)
@@ -358,12 +375,16 @@ impl<'a> Machine<'a> {
             return;
         }
         let mut worst = None;
+        let now = Epoch {
+            strong: how.strong,
+            asynchronous: how.asynchronous,
+            ..self.clocks.epoch(site.warp, site.lane)
+        };
         for (word, bytes) in words(at, size) {
-            let now =
-                Epoch { bytes, strong: how.strong, ..self.clocks.epoch(site.warp, site.lane) };
+            let now = Epoch { bytes, ..now };
             let same = new.is_some_and(|new| {
                 let (from, to) = ((4 * word).max(at), (4 * word + 4).min(at + size));
-                buffer.bytes[from..to] == new[from - at..to - at]
+                !self.differs && buffer.bytes[from..to] == new[from - at..to - at]
             });
             let past = (self.number, &self.acquired);
             let slot = self.global.word(index, word);
@@ -379,10 +400,7 @@ impl<'a> Machine<'a> {
         }
         let doing = if writes { "writes" } else { "reads" };
         self.tell(site, Kind::Race, place, || {
-            let did = match past {
-                Past::Write => "wrote",
-                Past::Read => "read",
-            };
+            let did = did(other, past);
             format!("{doing} a word that block {block} {did}, and nothing puts the two in order")
         });
     }
@@ -391,7 +409,7 @@ impl<'a> Machine<'a> {
         let (count, size) = (access.registers.len(), access.size as usize);
         let total = count * size;
         self.cost(warp, access.address, total as u32, pc, mask);
-        let how = Manner { strong: access.order.strong, asynchronous: false };
+        let how = Manner { strong: access.order.strong, asynchronous: access.constant };
         for lane in each(mask) {
             let site = self.site(warp, pc, lane);
             let (space, at) = self.target(warp, access.address, lane);
@@ -410,6 +428,12 @@ impl<'a> Machine<'a> {
                 let value = u64::from_le_bytes(value);
                 let value = access.extend.map_or(value, |bits| signed(value, bits) as u64);
                 warp.registers[*register as usize][lane] = value & access.mask;
+                if !self.names.is_empty() {
+                    let term = self.term_at(warp, lane, place.on(n * size), size);
+                    let extended = term != KNOWN && access.extend.is_some();
+                    warp.terms.registers[*register as usize][lane] =
+                        if extended { mix(self.names[pc as usize], term) } else { term };
+                }
             }
             if access.order.strong {
                 self.saw(warp, place, lane, access.order);
@@ -435,7 +459,16 @@ impl<'a> Machine<'a> {
             if access.order.strong {
                 self.showed(warp, place, mask, access.order, &mut told);
             }
+            if !self.names.is_empty() {
+                let terms = access.registers.iter().flat_map(|r| {
+                    let term = warp.terms.registers[*r as usize][lane];
+                    split(if size < 4 && term != KNOWN { mix(term, 19) } else { term }, size)
+                });
+                let terms: Vec<_> = terms.collect();
+                self.differs = self.set_terms(warp, lane, place, terms.into_iter());
+            }
             self.write(site, warp, place, how, &bytes[..total]);
+            self.differs = false;
         }
     }
 
@@ -470,99 +503,20 @@ impl<'a> Machine<'a> {
     }
 }
 
+fn did(other: Epoch, past: Past) -> &'static str {
+    match past {
+        Past::Write => "wrote",
+        Past::Read if other.asynchronous => "read as constant",
+        Past::Read => "read",
+    }
+}
+
 /// The words that bytes touch, and which bytes of each.
 pub fn words(at: usize, size: usize) -> impl Iterator<Item = (usize, u8)> {
     (at / 4..(at + size).div_ceil(4)).map(move |word| {
         let (from, to) = ((4 * word).max(at) - 4 * word, (4 * word + 4).min(at + size) - 4 * word);
         (word, ((1u16 << to) - (1 << from)) as u8)
     })
-}
-
-/// The last write and the last read of words of global memory, in pages that are made when they are met.
-#[derive(Default)]
-pub struct GlobalShadow {
-    /// By buffer and page.
-    pages: Vec<Vec<Vec<GlobalWord>>>,
-}
-
-const PAGE: usize = 1024;
-
-#[derive(Clone, Copy)]
-pub struct GlobalWord {
-    write: (u32, Epoch),
-    read: (u32, Epoch),
-    /// Blocks besides the last one read it.
-    shared: bool,
-}
-
-impl GlobalShadow {
-    pub fn word(&mut self, buffer: usize, word: usize) -> &mut GlobalWord {
-        let nobody =
-            Epoch { time: 0, agent: 0, lane: 0, bytes: 0, strong: false, asynchronous: false };
-        let empty = GlobalWord { write: (0, nobody), read: (0, nobody), shared: false };
-        let n = word / PAGE;
-        if self.pages.len() <= buffer {
-            self.pages.resize(buffer + 1, vec![]);
-        }
-        let pages = &mut self.pages[buffer];
-        if pages.len() <= n {
-            pages.resize(n + 1, vec![]);
-        }
-        let page = &mut pages[n];
-        if page.is_empty() {
-            page.resize(PAGE, empty);
-        }
-        &mut page[word % PAGE]
-    }
-}
-
-impl GlobalWord {
-    fn access(
-        &mut self,
-        now: Epoch,
-        writes: bool,
-        same: bool,
-        (block, acquired): (u32, &HashSet<u32>),
-        clocks: &Clocks,
-    ) -> Option<(u32, Epoch, Past)> {
-        let ordered = |of: (u32, Epoch)| {
-            of.1.time == 0
-                || of.1.bytes & now.bytes == 0
-                || of.1.strong && now.strong
-                || if of.0 == block {
-                    clocks.before(of.1, now.agent.into(), now.lane.into())
-                } else {
-                    acquired.contains(&of.0)
-                }
-        };
-        let mut conflict = None;
-        if !ordered(self.write) && !same {
-            conflict = Some((self.write.0, self.write.1, Past::Write));
-        }
-        if !writes {
-            let again = self.read.1.time != 0 && self.read.0 == block;
-            self.shared |= self.read.1.time != 0 && self.read.0 != block;
-            let bytes = if again { self.read.1.bytes } else { 0 };
-            let lane = if again && self.read.1.agent == now.agent && self.read.1.lane != now.lane {
-                32
-            } else {
-                now.lane
-            };
-            self.read = (block, Epoch { bytes: now.bytes | bytes, lane, ..now });
-            return conflict;
-        }
-        if !same && (!ordered(self.read) || self.shared && acquired.is_empty() && !now.strong) {
-            conflict = conflict.or(Some((self.read.0, self.read.1, Past::Read)));
-        }
-        self.shared = false;
-        self.read.1.time = 0;
-        let own = self.write.0 == block
-            && (self.write.1.time, self.write.1.agent, self.write.1.lane)
-                == (now.time, now.agent, now.lane);
-        let kept = if own { self.write.1.bytes } else { 0 };
-        self.write = (block, Epoch { bytes: now.bytes | kept, ..now });
-        conflict
-    }
 }
 
 #[cfg(test)]

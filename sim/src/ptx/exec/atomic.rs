@@ -3,7 +3,7 @@
 use super::{
     Machine, Warp,
     access::{Manner, Place},
-    each,
+    each, terms,
 };
 use crate::ptx::{
     check::race::{Knowledge, join, learn},
@@ -33,6 +33,19 @@ impl<'a> Machine<'a> {
                 let value = warp.registers[*value as usize][lane];
                 let new = combine(atomic.op, atomic.kind, old, value, other);
                 bytes[n * size..(n + 1) * size].copy_from_slice(&new.to_le_bytes()[..size]);
+                let part = place.on(n * size);
+                if !self.names.is_empty() {
+                    let term = |slot: u32| warp.terms.registers[slot as usize][lane];
+                    let was = self.term_at(warp, lane, part, size);
+                    let given = (term(atomic.values[n]), value);
+                    let now =
+                        terms::updated(atomic.op, (was, old), given, (term(atomic.other), other));
+                    let now: Vec<_> = terms::split(now, size).collect();
+                    self.set_terms(warp, lane, part, now.into_iter());
+                    if let Some(d) = atomic.results.get(n) {
+                        warp.terms.registers[*d as usize][lane] = was;
+                    }
+                }
                 if let Some(d) = atomic.results.get(n).filter(|d| **d != SINK) {
                     warp.registers[*d as usize][lane] = old;
                 }

@@ -17,6 +17,8 @@ pub struct Barrier {
     threads: u64,
     needed: Option<u64>,
     arrived: Vec<usize>,
+    /// Where the first of them arrived.
+    first: Option<Site>,
     waiting: Vec<Waiting>,
     known: Knowledge,
     votes: Vec<(u32, u32)>,
@@ -32,6 +34,11 @@ struct Waiting {
 }
 
 impl Barrier {
+    /// Threads that have arrived while others are still to come.
+    pub fn incomplete(&self) -> Option<(Site, u64)> {
+        self.first.filter(|_| !self.arrived.is_empty()).map(|site| (site, self.threads))
+    }
+
     pub fn waits(&self, warp: usize) -> bool {
         self.waiting.iter().any(|w| w.warp == warp)
     }
@@ -119,6 +126,9 @@ impl<'a> Machine<'a> {
         let barrier = &mut self.barriers[id];
         join(&mut barrier.known, &knowledge);
         barrier.needed = arrival.count;
+        if barrier.arrived.is_empty() {
+            barrier.first = Some(site);
+        }
         barrier.threads += 32;
         barrier.arrived.push(warp.index);
         let mut turn = Turn::Go;
@@ -219,6 +229,12 @@ impl<'a> Machine<'a> {
             let value = |slot: u32| warp.registers[slot as usize][lane];
             if let BarrierOp::Init { count } = op {
                 let count = value(*count) as i64;
+                // PTX ISA, "mbarrier.init": undefined where a valid mbarrier is.
+                if self.memory_barriers.contains_key(&at) {
+                    self.tell(site, Kind::Barrier, Place::Shared(at as usize), || {
+                        "initialises an mbarrier that is in use; `mbarrier.inval` ends it".into()
+                    });
+                }
                 let fresh = MemoryBarrier { expected: count, pending: count, ..Default::default() };
                 self.memory_barriers.insert(at, fresh);
                 self.state[at as usize..at as usize + 8].fill(WRITTEN);
@@ -290,6 +306,12 @@ impl<'a> Machine<'a> {
             warp.polled = None;
         }
         Turn::Go
+    }
+
+    /// Does an mbarrier lie in these bytes of shared memory?
+    pub(super) fn on_barrier(&self, at: usize, size: usize) -> bool {
+        let last = (at + size).saturating_sub(1) as u32;
+        self.memory_barriers.range(..=last).next_back().is_some_and(|(b, _)| *b as usize + 8 > at)
     }
 
     /// PTX ISA, "Contents of the mbarrier object": the count of bytes has 20 bits.

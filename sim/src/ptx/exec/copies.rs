@@ -28,6 +28,14 @@ pub enum Pending {
 }
 
 impl Pending {
+    /// Where a copy was issued.
+    pub fn copy(&self) -> Option<Site> {
+        match self {
+            Pending::Copy { site, .. } => Some(*site),
+            Pending::Arrive { .. } => None,
+        }
+    }
+
     fn lane(&self) -> usize {
         match self {
             Pending::Copy { lane, .. } | Pending::Arrive { lane, .. } => *lane,
@@ -39,6 +47,8 @@ pub struct BulkCopy {
     pub site: Site,
     pub done: bool,
     pub to_shared: bool,
+    /// At one of its ends.
+    pub uses_shared: bool,
     group: u32,
     to: Place,
     from: Place,
@@ -143,6 +153,8 @@ impl<'a> Machine<'a> {
                 {
                     let bytes = early.unwrap_or_else(|| self.fetch(site, from, read, size));
                     self.land(site, to, &bytes);
+                    let from = from.map(|(index, at)| Place::Global(index, at));
+                    self.move_terms(from, read, Place::Shared(to), size);
                 }
                 other @ (Pending::Copy { .. } | Pending::Arrive { .. }) => kept.push(other),
             }
@@ -289,11 +301,13 @@ impl<'a> Machine<'a> {
             }
             let known = self.clocks.release(warp.index, 1 << lane, warp.alive == 1 << lane);
             let to_shared = matches!(to, Place::Shared(_));
+            let uses_shared = to_shared || matches!(from, Place::Shared(_));
             let group = self.bulk_group[warp.index];
             self.bulk.push(BulkCopy {
                 site,
                 done: false,
                 to_shared,
+                uses_shared,
                 group,
                 to,
                 from,
@@ -321,6 +335,7 @@ impl<'a> Machine<'a> {
                 Place::Shared(at) => bytes.copy_from_slice(&self.shared[at..at + size]),
                 Place::Local(_) | Place::Param(_) => {}
             }
+            self.move_terms(Some(from), size, to, size);
             let engine = self.clocks.engine();
             let known = self.bulk[i].known.clone();
             self.clocks.acquire(engine, u32::MAX, true, &known);

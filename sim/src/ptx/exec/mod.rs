@@ -10,12 +10,15 @@ mod barriers;
 mod copies;
 pub mod lanes;
 mod schedule;
+mod terms;
+mod tile_terms;
 mod tiles;
 mod together;
 
 use super::{
     Module,
     check::{
+        global::GlobalShadow,
         race::{Clocks, Knowledge, Shadow},
         report::{Finding, Kind, Line, Report, Statistics},
     },
@@ -23,10 +26,10 @@ use super::{
     memory::Memory,
     op::{GroupMatrix, Instruction, Kernel, Lanes, Op, Predicate, SINK},
 };
-use access::GlobalShadow;
 use barriers::{Barrier, MemoryBarrier};
 use copies::{BulkCopy, Pending};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use terms::{Term, WarpTerms};
 
 pub struct Setup<'a> {
     pub module: &'a Module,
@@ -76,6 +79,8 @@ struct Warp<'a> {
     fenced: bool,
     /// What lanes saw by relaxed accesses, until a fence.
     seen: Vec<(u32, Knowledge)>,
+    /// Empty unless terms are followed.
+    terms: WarpTerms,
 }
 
 struct Product<'a> {
@@ -134,7 +139,16 @@ struct Machine<'a> {
     /// What a relaxed access saw, until a fence.
     seen: HashSet<u32>,
     alive: Vec<u32>,
+    /// What `setmaxnreg` gave each warp.
+    budget: Vec<u32>,
     ticks: u64,
+    // Where terms are followed: the operations, what commutes, the bytes of shared memory.
+    names: Vec<u64>,
+    commutes: Vec<bool>,
+    shared_terms: Vec<Term>,
+    /// Lanes whose write has the value that is there, but another term.
+    differs: bool,
+    data_decides: Option<u32>,
 }
 
 impl<'a> Machine<'a> {
@@ -149,7 +163,7 @@ impl<'a> Machine<'a> {
             }
         }
         let full = setup.launch.check == Check::Full;
-        Machine {
+        let mut machine = Machine {
             setup,
             kernel,
             memory,
@@ -178,8 +192,18 @@ impl<'a> Machine<'a> {
             acquired: HashSet::new(),
             seen: HashSet::new(),
             alive: vec![],
+            budget: vec![],
             ticks: 0,
+            names: vec![],
+            commutes: vec![],
+            shared_terms: vec![],
+            differs: false,
+            data_decides: None,
+        };
+        if setup.launch.follow {
+            machine.name_operations();
         }
+        machine
     }
 
     /// xorshift: any sequence will do, as long as a seed repeats it.
@@ -241,7 +265,8 @@ impl<'a> Machine<'a> {
             }
         }
         let statistics = Statistics { instructions: self.instructions, blocks: self.blocks, lines };
-        Report { findings: self.findings, statistics }
+        let depends = self.data_decides.and_then(|pc| self.kernel.code.get(pc as usize));
+        Report { findings: self.findings, statistics, depends: depends.map(|i| i.line) }
     }
 
     fn step(&mut self, warp: &mut Warp<'a>) -> Turn {
@@ -271,10 +296,14 @@ impl<'a> Machine<'a> {
         if let Some((_, since)) = &mut warp.polled {
             *since += 1;
         }
+        if !self.names.is_empty() {
+            self.follow(warp, instruction, pc, active, mask);
+        }
         if mask == 0 {
             return Turn::Go;
         }
         if let Op::Branch(target) = instruction.op {
+            let Some(frame) = warp.frames.last_mut() else { return Turn::Go };
             if mask == active {
                 frame.pc = target;
                 return Turn::Go;
@@ -389,6 +418,7 @@ impl<'a> Machine<'a> {
             Op::Bulk(bulk) => self.bulk_copy(warp, bulk, pc, mask),
             Op::BulkCommit => self.bulk_commit(warp, pc),
             Op::BulkWait { left, reads } => self.bulk_wait(warp, *left, *reads),
+            Op::Budget(registers) => self.budget(warp, *registers, pc, mask),
             Op::GroupFence => {
                 self.whole(warp, pc, mask, u32::MAX);
                 warp.unfenced = false;

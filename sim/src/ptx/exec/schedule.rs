@@ -1,6 +1,11 @@
 //! Blocks from their start to their end: warps take turns until all have left.
 
-use super::{Frame, Machine, Site, Turn, Warp, barriers::Barrier};
+use super::{
+    Frame, Machine, Site, Turn, Warp,
+    barriers::Barrier,
+    copies::Pending,
+    terms::{KNOWN, WarpTerms},
+};
 use crate::ptx::{
     check::{
         race::{Clocks, Shadow},
@@ -33,6 +38,10 @@ impl<'a> Machine<'a> {
         self.shared.resize(size, 0xff);
         self.state.clear();
         self.state.resize(size, EMPTY);
+        self.shared_terms.clear();
+        if !self.names.is_empty() {
+            self.shared_terms.resize(size, KNOWN);
+        }
         if self.full {
             match &mut self.shadow {
                 Some(shadow) => shadow.reset(),
@@ -48,6 +57,7 @@ impl<'a> Machine<'a> {
         self.bulk_group = vec![0; count];
         self.acquired.clear();
         self.seen.clear();
+        self.budget = vec![0; count];
         let mut warps: Vec<Warp<'a>> = (0..count).map(|w| self.warp(w, threads)).collect();
         self.alive = warps.iter().map(|w| w.alive).collect();
         self.blocks += 1;
@@ -117,6 +127,11 @@ impl<'a> Machine<'a> {
             polled: None,
             fenced: false,
             seen: vec![],
+            terms: if self.names.is_empty() {
+                WarpTerms::default()
+            } else {
+                WarpTerms::new(kernel.registers, kernel.predicates, kernel.local as usize * 32)
+            },
         }
     }
 
@@ -183,23 +198,47 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Copies and products that nobody waited for.
+    /// `setmaxnreg`: all warps together have the registers of a multiprocessor.
+    pub(super) fn budget(&mut self, warp: &Warp<'a>, registers: u32, pc: u32, mask: u32) {
+        self.whole(warp, pc, mask, u32::MAX);
+        self.budget[warp.index] = registers;
+        let all = self.budget.iter().map(|n| 32 * n).sum::<u32>();
+        if all > 65_536 {
+            let site = self.site(warp, pc, 0);
+            self.find(site, Kind::Registers, ("", 0, 0), || {
+                format!(
+                    "the warps of this block ask for {all} registers, a multiprocessor has 65536"
+                )
+            });
+        }
+    }
+
+    /// What nobody waited for: copies, products, and threads that came to a barrier which never filled.
     fn leave(&mut self, warps: &[Warp<'a>]) {
+        let mut left = vec![];
         for warp in warps {
-            if let Some(product) = warp.products.first() {
-                let site = Site { pc: product.pc, warp: warp.index, lane: 0 };
+            let product = warp.products.first();
+            left.extend(product.map(|p| (Site { pc: p.pc, warp: warp.index, lane: 0 }, "product")));
+            let copy = self.copies[warp.index].iter().find_map(Pending::copy);
+            left.extend(copy.map(|site| (site, "copy")));
+        }
+        // What a bulk copy reads of shared memory is another block's by then.
+        let bulk = self.bulk.iter().find(|c| !c.done && c.uses_shared);
+        left.extend(bulk.map(|c| (c.site, "copy")));
+        for (site, what) in left {
+            self.find(site, Kind::LeftBehind, ("", 0, 0), || {
+                format!("the block ends before this {what} was waited for")
+            });
+        }
+        for id in 0..self.barriers.len() {
+            if let Some((site, threads)) = self.barriers[id].incomplete() {
                 self.find(site, Kind::LeftBehind, ("", 0, 0), || {
-                    "the kernel ends before this product was waited for".into()
+                    format!(
+                        "the block ends with {threads} threads at barrier {id}, which never filled"
+                    )
                 });
             }
         }
-        if let Some(copy) = self.bulk.iter().find(|c| !c.done && c.to_shared) {
-            let site = copy.site;
-            self.find(site, Kind::LeftBehind, ("", 0, 0), || {
-                "the block ends before this copy was waited for".into()
-            });
-        }
-        // Those that write global memory end by themselves; the others of `cp.async` write what nobody sees.
         self.finish_bulk(|copy| !copy.to_shared);
     }
 }

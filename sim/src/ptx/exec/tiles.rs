@@ -30,17 +30,22 @@ impl<'a> Machine<'a> {
         self.whole(warp, pc, mask, u32::MAX);
         let lanes = mask & (u32::MAX >> (32 - 8 * count as u32));
         self.cost(warp, address, PIECE as u32, pc, lanes);
-        let mut rows = vec![[0u8; PIECE]; 8 * count];
+        let mut rows = [[0u8; PIECE]; 32];
+        let mut places = [None; 32];
         for lane in each(lanes) {
             let site = self.site(warp, pc, lane);
             let (space, at) = self.target(warp, address, lane);
             if let Some(place) = self.place(site, space, at, PIECE) {
+                places[lane] = Some(place);
                 self.read(site, warp, place, Manner::default(), &mut rows[lane]);
             }
         }
-        let values = matrix::ldmatrix(count, transposed, &rows);
-        for (register, value) in registers.iter().zip(values) {
-            put(warp, *register, &value.map(u64::from), mask);
+        let values = matrix::ldmatrix(count, transposed, &rows[..8 * count]);
+        for (register, value) in registers.iter().zip(&values) {
+            put_words(warp, *register, value, mask);
+        }
+        if !self.names.is_empty() {
+            self.matrix_terms(warp, (count, transposed), &places, registers);
         }
     }
 
@@ -60,21 +65,43 @@ impl<'a> Machine<'a> {
         self.cost(warp, address, PIECE as u32, pc, lanes);
         let values: Vec<[u32; 32]> = registers.iter().map(|r| words(warp, *r)).collect();
         let rows = matrix::stmatrix(count, transposed, &values);
+        let terms = match self.names.is_empty() {
+            true => vec![],
+            false => Self::row_terms(warp, count, transposed, registers),
+        };
         for lane in each(lanes) {
             let site = self.site(warp, pc, lane);
             let (space, at) = self.target(warp, address, lane);
             if let Some(place) = self.place(site, space, at, PIECE) {
+                if let Some(terms) = terms.get(lane) {
+                    self.differs = self.set_terms(warp, lane, place, terms.iter().copied());
+                }
                 self.write(site, warp, place, Manner::default(), &rows[lane]);
+                self.differs = false;
             }
         }
     }
 
     pub(super) fn mma(&mut self, warp: &mut Warp<'a>, product: &WarpMatrix, pc: u32, mask: u32) {
         self.whole(warp, pc, mask, u32::MAX);
-        let get = |slots: &[Slot]| -> Vec<[u32; 32]> {
-            if !product.wide {
-                return slots.iter().map(|s| words(warp, *s)).collect();
+        if !product.wide {
+            let mut all = [[0u32; 32]; MOST];
+            let (a, rest) = all.split_at_mut(product.a.len());
+            let (b, c) = rest.split_at_mut(product.b.len());
+            let c = &mut c[..product.c.len()];
+            for (slots, to) in [(&product.a, &mut *a), (&product.b, &mut *b), (&product.c, &mut *c)]
+            {
+                for (slot, to) in slots.iter().zip(to) {
+                    narrow(&warp.registers[*slot as usize], to);
+                }
             }
+            let d = product.mma.run(a, b, c);
+            for (slot, value) in product.d.iter().zip(&d) {
+                put_words(warp, *slot, value, mask);
+            }
+            return;
+        }
+        let get = |slots: &[Slot]| -> Vec<[u32; 32]> {
             let halves = |s: &Slot| {
                 let r = &warp.registers[*s as usize];
                 [r.map(|x| x as u32), r.map(|x| (x >> 32) as u32)]
@@ -82,16 +109,9 @@ impl<'a> Machine<'a> {
             slots.iter().flat_map(halves).collect()
         };
         let d = product.mma.run(&get(&product.a), &get(&product.b), &get(&product.c));
-        if product.wide {
-            for (slot, pair) in product.d.iter().zip(d.chunks(2)) {
-                let join =
-                    |l: usize| pair.iter().rev().fold(0, |x, half| x << 32 | u64::from(half[l]));
-                put(warp, *slot, &std::array::from_fn(join), mask);
-            }
-            return;
-        }
-        for (slot, value) in product.d.iter().zip(&d) {
-            put(warp, *slot, &value.map(u64::from), mask);
+        for (slot, pair) in product.d.iter().zip(d.chunks(2)) {
+            let join = |l: usize| pair.iter().rev().fold(0, |x, half| x << 32 | u64::from(half[l]));
+            put(warp, *slot, &std::array::from_fn(join), mask);
         }
     }
 
@@ -211,6 +231,9 @@ impl<'a> Machine<'a> {
         } else {
             LeftOperand::Registers(&registers)
         };
+        if !self.names.is_empty() {
+            self.product_terms(warp, product);
+        }
         let right = SharedOperand { pieces: &b, trans: of.trans[1] };
         let values = of.mma.run(left, right, &d, product.keep, of.negate);
         for (slot, value) in of.d.iter().zip(values) {
@@ -222,6 +245,21 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// Registers of a, b and c of the largest form: PTX ISA, shapes of `mma`.
+const MOST: usize = 4 + 4 + 8;
+
 fn words(warp: &Warp<'_>, slot: Slot) -> [u32; 32] {
-    warp.registers[slot as usize].map(|x| x as u32)
+    let mut out = [0; 32];
+    narrow(&warp.registers[slot as usize], &mut out);
+    out
+}
+
+fn narrow(from: &Lanes, to: &mut [u32; 32]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from as u32);
+}
+
+fn put_words(warp: &mut Warp<'_>, slot: Slot, value: &[u32; 32], mask: u32) {
+    let mut wide: Lanes = [0; 32];
+    wide.iter_mut().zip(value).for_each(|(to, from)| *to = u64::from(*from));
+    put(warp, slot, &wide, mask);
 }

@@ -113,7 +113,7 @@ impl<'a> Machine<'a> {
 /// The lane that a shuffle takes from, and is it inside the segment?
 ///
 /// PTX ISA, `shfl.sync`: the clamp is in bits 0..5 of `c`, the mask of segments in bits 8..13.
-fn source(mode: Shuffle, lane: u32, b: u32, c: u32) -> (u32, bool) {
+pub fn source(mode: Shuffle, lane: u32, b: u32, c: u32) -> (u32, bool) {
     let (value, clamp, segment) = (b & 31, c & 31, c >> 8 & 31);
     let max = lane & segment | clamp & !segment;
     let min = lane & segment;

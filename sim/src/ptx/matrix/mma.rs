@@ -166,6 +166,11 @@ impl Mma {
         [Matrix::D, Matrix::A, Matrix::B, Matrix::C].map(|of| self.shape.registers(of))
     }
 
+    /// Elements in a register of a lane.
+    pub fn elements(&self, of: Matrix) -> usize {
+        self.shape.per(of)
+    }
+
     /// Where element `i` of a lane's fragment lies; elements are numbered from the low bits of the first register.
     pub fn place(&self, of: Matrix, lane: usize, i: usize) -> Place {
         self.shape.place(of, lane, i)
@@ -196,38 +201,45 @@ impl Mma {
             doubles(&left, &right, &mut sum);
             scatter_pairs(&mut d, table_d, &sum);
         } else {
-            let products = s.products();
-            let mut left = vec![0.0; products * s.m * s.k];
-            let mut right = vec![0.0; products * s.k * N];
-            let mut sum = vec![0.0; products * s.m * N];
-            unpack(s.a, a, table_a, &mut left);
-            unpack(s.b, b, table_b, &mut right);
-            match s.c {
-                Accumulator::F16 => unpack(Element::F16, c, table_c, &mut sum),
-                Accumulator::F32 | Accumulator::F64 => {
-                    gather(c, table_c, |word, _| f64::from(f32::from_bits(word)), &mut sum)
-                }
-                // Added at the end, where the sum may wrap.
-                Accumulator::S32 => {}
+            self.rounded(a, b, c, &mut d);
+        }
+        d
+    }
+
+    /// Floats and integers: exact products, one rounding of their sum.
+    fn rounded(&self, a: &[[u32; 32]], b: &[[u32; 32]], c: &[[u32; 32]], d: &mut [[u32; 32]]) {
+        let s = &self.shape;
+        let [table_a, table_b, table_c, table_d] = &self.tables;
+        // As large as the largest form asks; on the stack, for there are thousands of them.
+        let (mut left, mut right, mut sum) = ([0.0; 16 * 64], [0.0; 64 * N], [0.0; 4 * 8 * N]);
+        let products = s.products();
+        let left = &mut left[..products * s.m * s.k];
+        let right = &mut right[..products * s.k * N];
+        let sum = &mut sum[..products * s.m * N];
+        unpack(s.a, a, table_a, left);
+        unpack(s.b, b, table_b, right);
+        match s.c {
+            Accumulator::F16 => unpack(Element::F16, c, table_c, sum),
+            Accumulator::F32 | Accumulator::F64 => {
+                gather(c, table_c, |word, _| f64::from(f32::from_bits(word)), sum)
             }
-            let all = left.chunks_exact(s.m * s.k).zip(right.chunks_exact(s.k * N));
-            for ((left, right), sum) in all.zip(sum.chunks_exact_mut(s.m * N)) {
-                floats(left, right, sum);
-            }
-            match s.d {
-                Accumulator::F16 => scatter(&mut d, table_d, |at| halved(sum[at])),
-                Accumulator::F32 | Accumulator::F64 => {
-                    scatter(&mut d, table_d, |at| single(sum[at]))
-                }
-                Accumulator::S32 => {
-                    scatter(&mut d, table_d, |at| sum[at] as i32 as u32);
-                    for (d, &c) in d.as_flattened_mut().iter_mut().zip(c.as_flattened()) {
-                        *d = summed(c, *d, self.saturate);
-                    }
+            // Added at the end, where the sum may wrap.
+            Accumulator::S32 => {}
+        }
+        let all = left.chunks_exact(s.m * s.k).zip(right.chunks_exact(s.k * N));
+        for ((left, right), sum) in all.zip(sum.chunks_exact_mut(s.m * N)) {
+            floats(left, right, sum);
+        }
+        match s.d {
+            Accumulator::F16 => scatter(d, table_d, |at| halved(sum[at])),
+            Accumulator::F32 | Accumulator::F64 => scatter(d, table_d, |at| single(sum[at])),
+            Accumulator::S32 => {
+                scatter(d, table_d, |at| sum[at] as i32 as u32);
+                for (d, &c) in d.as_flattened_mut().iter_mut().zip(c.as_flattened()) {
+                    *d = summed(c, *d, self.saturate);
                 }
             }
         }
-        d
     }
 }
 
@@ -271,14 +283,18 @@ impl Shape {
         self.products() * elements * self.bits(of) / 32 / LANES
     }
 
+    /// Elements in a register; single bits are 32 here, as the specification numbers them.
+    fn per(&self, of: Matrix) -> usize {
+        let single_bits = matches!(of, Matrix::A | Matrix::B) && self.a == Element::B1;
+        if single_bits { 32 } else { (32 / self.bits(of)).max(1) }
+    }
+
     fn place(&self, of: Matrix, lane: usize, i: usize) -> Place {
         if self.volta() {
             return self.volta_place(of, lane, i);
         }
         let (group, thread) = (lane >> 2, lane % 4);
-        // Single bits are 32 in a register here, as the specification numbers them.
-        let single_bits = matches!(of, Matrix::A | Matrix::B) && self.a == Element::B1;
-        let per = if single_bits { 32 } else { (32 / self.bits(of)).max(1) };
+        let per = self.per(of);
         let (register, x) = (i / per, i % per);
         let (row, col) = match of {
             Matrix::A if self.m == 8 => (group, thread * per + x + 4 * per * register),
@@ -343,13 +359,26 @@ impl Shape {
     }
 }
 
-/// Elements of registers into a matrix.
-fn gather<T>(from: &[[u32; LANES]], table: &[u16], read: impl Fn(u32, usize) -> T, to: &mut [T]) {
-    let per = table.len() / (from.len() * LANES).max(1);
-    let words = from.as_flattened().iter();
-    for (&word, places) in words.zip(table.chunks_exact(per.max(1))) {
-        for (x, &place) in places.iter().enumerate() {
-            to[usize::from(place)] = read(word, x);
+/// Elements of registers into a matrix: the values of a register in one go, then each to its place.
+#[inline(always)]
+fn gather<T: Copy + Default>(
+    from: &[[u32; LANES]],
+    table: &[u16],
+    read: impl Fn(u32, usize) -> T,
+    to: &mut [T],
+) {
+    let per = (table.len() / (from.len() * LANES).max(1)).max(1);
+    for (words, places) in from.iter().zip(table.chunks_exact(per * LANES)) {
+        for x in 0..per {
+            let mut values = [T::default(); LANES];
+            for (value, word) in values.iter_mut().zip(words) {
+                *value = read(*word, x);
+            }
+            for (value, place) in values.iter().zip(places.iter().skip(x).step_by(per)) {
+                if let Some(to) = to.get_mut(usize::from(*place)) {
+                    *to = *value;
+                }
+            }
         }
     }
 }

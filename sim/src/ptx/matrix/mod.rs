@@ -163,16 +163,17 @@ enum Logic {
     And,
 }
 
-/// An f16 as f32. Arithmetic on subnormal numbers of f32 would be slow, so none is done.
-#[inline]
+/// An f16 as f32. Arithmetic on subnormal numbers of f32 would be slow, so none is done; choices instead of branches let
+/// the loops over registers be vectors.
+#[inline(always)]
 fn half(code: u16) -> f32 {
     let magnitude = u32::from(code & 0x7fff);
-    let value = match magnitude {
-        ..0x400 => magnitude as f32 * f32::from_bits((127 - 24) << 23),
-        0x400..0x7c00 => f32::from_bits((magnitude << 13) + ((127 - 15) << 23)),
-        _ => f32::from_bits((magnitude << 13) | 0x7f80_0000),
-    };
-    f32::from_bits(value.to_bits() | u32::from(code & 0x8000) << 16)
+    let small = (magnitude as i32 as f32 * f32::from_bits((127 - 24) << 23)).to_bits();
+    let normal = (magnitude << 13) + ((127 - 15) << 23);
+    let endless = (magnitude << 13) | 0x7f80_0000;
+    let bits = if magnitude < 0x400 { small } else { normal };
+    let bits = if magnitude < 0x7c00 { bits } else { endless };
+    f32::from_bits(bits | u32::from(code & 0x8000) << 16)
 }
 
 /// All codes of e4m3.

@@ -6,13 +6,13 @@
 /// The registers of each lane: one for each of `count` matrices, whose rows come in order.
 pub fn ldmatrix(count: usize, trans: bool, rows: &[[u8; 16]]) -> Vec<[u32; 32]> {
     let mut registers = vec![[0; 32]; count];
-    for (register, matrix) in registers.iter_mut().zip(rows.chunks(8)) {
+    for (register, matrix) in registers.iter_mut().zip(rows.as_chunks::<8>().0) {
         for (lane, word) in register.iter_mut().enumerate() {
-            for half in 0..2 {
+            let [low, high] = [0, 1].map(|half| {
                 let (row, col) = place(lane, half, trans);
-                let bytes = matrix.get(row).map_or([0; 2], |r| [r[2 * col], r[2 * col + 1]]);
-                *word |= u32::from(u16::from_le_bytes(bytes)) << (16 * half);
-            }
+                u16::from_le_bytes([matrix[row][2 * col], matrix[row][2 * col + 1]])
+            });
+            *word = u32::from(low) | u32::from(high) << 16;
         }
     }
     registers
@@ -34,6 +34,7 @@ pub fn stmatrix(count: usize, trans: bool, registers: &[[u32; 32]]) -> Vec<[u8; 
 }
 
 /// Row and column of a lane's element.
+#[inline(always)]
 fn place(lane: usize, half: usize, trans: bool) -> (usize, usize) {
     let (across, along) = (lane / 4, 2 * (lane % 4) + half);
     if trans { (along, across) } else { (across, along) }

@@ -535,6 +535,14 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::SplatF16
         | Op::Store(_)
         | Op::Gather
+        | Op::Async(_)
+        | Op::Squares { .. }
+        | Op::GatherPart(_)
+        | Op::Scatter(_)
+        | Op::Pair(_)
+        | Op::Join(_)
+        | Op::Part
+        | Op::Mma(_)
         | Op::Prefetch(_)
         | Op::Iota
         | Op::Spread
@@ -542,7 +550,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::FloatUnary(_)
         | Op::Fma
         | Op::Word(_)
-        | Op::Half(HalfOp::Eq | HalfOp::Low | HalfOp::High)
+        | Op::Half(HalfOp::Eq | HalfOp::Low | HalfOp::High | HalfOp::Float(_))
         | Op::FloatCmp(_)
         | Op::WordCmp(_)
         | Op::Mask(_)
@@ -553,6 +561,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::HSum
         | Op::HMax
         | Op::WordHSum
+        | Op::Ballot
         | Op::PermuteBytes
         | Op::PackBf16
         | Op::Dot(_) => true,

@@ -1,0 +1,281 @@
+"""ONNX Runtime or OpenVINO as a rival that waits for its turns: `worker.py ort` or `worker.py openvino`.
+
+Words come on standard input, a line each; every line is answered by one:
+
+    name                                                      name onnxruntime 1.23
+    case mm bits=4 group=32 m=1 n=11008 k=4096 threads=4      ready
+    case attention kv=f16 m=1 n=8192 threads=4                ready
+    turn                                                      seconds 3.1e-4
+    error                                                     error 4.2e-3
+
+A case that the rival does not have is answered by `no REASON`. Weights and keys are random, in as many copies as fill
+400 MB where one row or query reads them; a turn uses each once and tells the seconds of one. The error is the root of
+the mean square of sampled outputs against f64 over the rival's own weights.
+"""
+
+import sys
+import time
+
+import numpy as np
+
+ROTATED = 400e6
+HEADS, KV, DIM = 32, 8, 128
+SAMPLED = 64
+RNG = np.random.default_rng(1)
+
+
+class No(Exception):
+    """Why the rival does not have the case."""
+
+
+def relative(want, got):
+    want, got = np.asarray(want, np.float64), np.asarray(got, np.float64)
+    return float(np.sqrt(((want - got) ** 2).sum() / (want**2).sum()))
+
+
+def codes_of(packed, bits):
+    """Unsigned codes [n, k] of bytes [n, k * bits / 8], lowest bits first."""
+    fields = [(packed >> at) & ((1 << bits) - 1) for at in range(0, 8, bits)]
+    return np.stack(fields, -1).reshape(packed.shape[0], -1)
+
+
+def decoded(packed, scale, bits, group):
+    """The first rows of symmetric weights as f64."""
+    codes = codes_of(packed[:SAMPLED], bits).astype(np.float64)
+    return (codes - (1 << (bits - 1))) * np.repeat(scale[:SAMPLED].astype(np.float64), group, axis=1)
+
+
+def attended(q, k, v):
+    """Softmax attention of one query over keys [n, d] in f64."""
+    scores = k.astype(np.float64) @ q.astype(np.float64) / np.sqrt(len(q))
+    powers = np.exp(scores - scores.max())
+    return powers / powers.sum() @ v.astype(np.float64)
+
+
+def floats(*shape, dtype):
+    """Random numbers: a block of them, repeated, as long as the shape needs."""
+    block = RNG.standard_normal(1 << 20).astype(dtype)
+    return np.resize(block, shape)
+
+
+def copies(size, m):
+    """How many fill the rotation; of small ones no more than a graph of them is quickly built."""
+    return min(max(2, int(ROTATED // size) + 1), 64) if m <= 8 else 2
+
+
+class Ort:
+    def __init__(self):
+        import onnxruntime
+
+        self.ort = onnxruntime
+        self.name = "onnxruntime " + onnxruntime.__version__
+
+    def session(self, nodes, inputs, outputs, constants, threads):
+        from onnx import helper
+
+        graph = helper.make_graph(nodes, "rival", inputs, outputs, constants)
+        sets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=sets)
+        model.ir_version = 10
+        options = self.ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Spins within a run, as it does by default, but not while another has the turn.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        return self.ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+    def product(self, m, n, k, bits, group, threads):
+        from onnx import TensorProto, helper, numpy_helper
+
+        size = n * (k * bits // 8 + 4 * k // group)
+        count = copies(size, m)
+        scale = (RNG.random((n, k // group)) * 0.01 + 0.005).astype(np.float32)
+        nodes, constants, outputs, packed = [], [], [], None
+        for i in range(count):
+            packed = RNG.integers(0, 256, (n, k * bits // 8), dtype=np.uint8)
+            blocks = packed.reshape(n, k // group, group * bits // 8)
+            constants += [numpy_helper.from_array(blocks, f"B{i}"), numpy_helper.from_array(scale.reshape(-1), f"S{i}")]
+            shape = dict(K=k, N=n, bits=bits, block_size=group, accuracy_level=4)
+            nodes.append(
+                helper.make_node("MatMulNBits", ["X", f"B{i}", f"S{i}"], [f"Y{i}"], domain="com.microsoft", **shape)
+            )
+            outputs.append(helper.make_tensor_value_info(f"Y{i}", TensorProto.FLOAT, [m, n]))
+        given = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [m, k])]
+        try:
+            session = self.session(nodes, given, outputs, constants, threads)
+        except Exception as e:
+            raise No(str(e).splitlines()[0][:120])
+        x = RNG.standard_normal((m, k)).astype(np.float32)
+        out = []
+
+        def turn():
+            out[:] = session.run(None, {"X": x})
+
+        weight = decoded(packed, scale, bits, group)
+        return count, turn, lambda: relative(x.astype(np.float64) @ weight.T, out[-1][:, :SAMPLED])
+
+    def attention(self, m, n, kv, threads):
+        from onnx import TensorProto, helper
+
+        if kv not in ("f16", "f32"):
+            raise No(f"no keys in {kv}")
+        dtype, kind = (np.float16, TensorProto.FLOAT16) if kv == "f16" else (np.float32, TensorProto.FLOAT)
+        size = 2 * KV * n * DIM * dtype().itemsize
+        count = copies(size, m) if m == 1 else 1
+        info = lambda name, shape, kind=kind: helper.make_tensor_value_info(name, kind, shape)
+        node = helper.make_node(
+            "GroupQueryAttention",
+            ["q", "k", "v", "old_k", "old_v", "last", "total"],
+            ["out", "new_k", "new_v"],
+            domain="com.microsoft",
+            num_heads=HEADS,
+            kv_num_heads=KV,
+        )
+        cache = [1, KV, n, DIM]
+        given = [info("q", [1, m, HEADS * DIM]), info("k", [1, m, KV * DIM]), info("v", [1, m, KV * DIM])]
+        given += [info("old_k", cache), info("old_v", cache)]
+        given += [info("last", [1], TensorProto.INT32), info("total", [], TensorProto.INT32)]
+        outputs = [info("out", [1, m, HEADS * DIM]), info("new_k", cache), info("new_v", cache)]
+        session = self.session([node], given, outputs, [], threads)
+        q = floats(1, m, HEADS * DIM, dtype=dtype)
+        new = [floats(1, m, KV * DIM, dtype=dtype) for _ in range(2)]
+        values = [q, *new, np.full(1, n - 1, np.int32), np.array(n, np.int32)]
+        bindings, kept = [], []
+        for _ in range(count):
+            old = [self.ort.OrtValue.ortvalue_from_numpy(floats(*cache, dtype=dtype)) for _ in range(2)]
+            out = self.ort.OrtValue.ortvalue_from_numpy(np.zeros((1, m, HEADS * DIM), dtype))
+            ours = [self.ort.OrtValue.ortvalue_from_numpy(a) for a in values]
+            binding = session.io_binding()
+            for name, value in zip(["q", "k", "v", "last", "total", "old_k", "old_v"], ours + old):
+                binding.bind_ortvalue_input(name, value)
+            # The cache is updated where it lies, as a decode loop has it.
+            for name, value in zip(["out", "new_k", "new_v"], [out] + old):
+                binding.bind_ortvalue_output(name, value)
+            bindings.append(binding)
+            kept.append((old, out, ours))
+
+        def turn():
+            for binding in bindings:
+                session.run_with_iobinding(binding)
+
+        def error():
+            (k, v), out, _ = kept[-1]
+            head, group = 5, 5 // (HEADS // KV)
+            at = slice(head * DIM, (head + 1) * DIM)
+            want = attended(q[0, -1, at], k.numpy()[0, group], v.numpy()[0, group])
+            return relative(want, out.numpy()[0, -1, at])
+
+        return count, turn, error
+
+
+class OpenVino:
+    def __init__(self):
+        import openvino
+
+        self.ov, self.core = openvino, openvino.Core()
+        self.name = "openvino " + openvino.__version__.split("-")[0]
+
+    def compiled(self, model, threads, group, precision="f32"):
+        config = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        if group is not None:
+            config["DYNAMIC_QUANTIZATION_GROUP_SIZE"] = group
+        return self.core.compile_model(model, "CPU", config)
+
+    def product(self, m, n, k, bits, group, threads):
+        from openvino import Type
+        from openvino import opset13 as op
+
+        if bits not in (4, 8):
+            raise No(f"no {bits}-bit weights")
+        size = n * (k * bits // 8 + 2 * k // group)
+        count = copies(size, m)
+        scale = (RNG.random((n, k // group)) * 0.01 + 0.005).astype(np.float16)
+        x = op.parameter([m, k], Type.f32)
+        kind = Type.u4 if bits == 4 else Type.u8
+        results, kept = [], []
+        for _ in range(count):
+            packed = RNG.integers(0, 256, (n, k * bits // 8), dtype=np.uint8)
+            kept.append(packed)
+            codes = self.ov.op.Constant(self.ov.Tensor(packed.reshape(-1), [n, k // group, group], kind))
+            middle = op.constant(np.full((1, 1, 1), 1 << (bits - 1), np.uint8))
+            w = op.subtract(op.convert(codes, Type.f16), op.convert(middle, Type.f16))
+            w = op.multiply(w, op.constant(scale.reshape(n, k // group, 1)))
+            w = op.convert(op.reshape(w, op.constant(np.array([n, k], np.int64)), False), Type.f32)
+            results.append(op.result(op.matmul(x, w, False, True)))
+        try:
+            request = self.compiled(self.ov.Model(results, [x], "rival"), threads, group).create_infer_request()
+        except Exception as e:
+            raise No(str(e).splitlines()[0][:120])
+        given = RNG.standard_normal((m, k)).astype(np.float32)
+        request.set_input_tensor(0, self.ov.Tensor(given))
+        weight = decoded(kept[-1], scale, bits, group)
+
+        def error():
+            # `kept` holds what constants only point to.
+            got = request.get_output_tensor(len(kept) - 1).data[:, :SAMPLED]
+            return relative(given.astype(np.float64) @ weight.T, got)
+
+        return count, request.infer, error
+
+    def attention(self, m, n, kv, threads):
+        from openvino import Type
+        from openvino import opset13 as op
+
+        if kv != "f32":
+            raise No("keys are f32 there")
+        if m == 1:
+            raise No("no grouped decode over a cache outside of a whole model")
+        # Every query head has keys of its own: what the operator takes.
+        inputs = [op.parameter([1, HEADS, rows, DIM], Type.f32) for rows in (m, n, n)]
+        out = op.result(op.scaled_dot_product_attention(*inputs, causal=True))
+        request = self.compiled(self.ov.Model([out], inputs, "rival"), threads, None).create_infer_request()
+        q, k, v = (floats(1, HEADS, rows, DIM, dtype=np.float32) for rows in (m, n, n))
+        for i, a in enumerate((q, k, v)):
+            request.set_input_tensor(i, self.ov.Tensor(a))
+        error = lambda: relative(attended(q[0, 5, -1], k[0, 5], v[0, 5]), request.get_output_tensor(0).data[0, 5, -1])
+        return 1, request.infer, error
+
+
+def main():
+    rival = {"ort": Ort, "openvino": OpenVino}[sys.argv[1]]()
+    case = None
+    for line in sys.stdin:
+        words = line.split()
+        try:
+            if words[:1] == ["name"]:
+                answer = "name " + rival.name
+            elif words[:1] == ["case"]:
+                case = None
+                given = dict(w.split("=") for w in words[2:])
+                size = lambda name: int(given[name])
+                if words[1] == "mm":
+                    if "bits" not in given:
+                        raise No("no such weights")
+                    case = rival.product(*map(size, ["m", "n", "k", "bits", "group", "threads"]))
+                else:
+                    case = rival.attention(size("m"), size("n"), given["kv"], size("threads"))
+                answer = "ready"
+            elif case is None:
+                answer = "no case"
+            elif words == ["turn"]:
+                count, turn, _ = case
+                start = time.perf_counter()
+                turn()
+                answer = f"seconds {(time.perf_counter() - start) / count:e}"
+            elif words == ["error"]:
+                answer = f"error {case[2]():e}"
+            else:
+                answer = "no such word"
+        except No as reason:
+            answer = f"no {reason}"
+        print(answer, flush=True)
+
+
+main()

@@ -1,0 +1,252 @@
+//! Matrix instructions: the lanes of a vector multiply two small matrices that lie in their registers.
+//!
+//! ```text
+//! d = mma.m16n8k16.f32.f16 a, b, c : f4        d = a b + c, a of 16 x 16, b of 16 x 8
+//! ```
+//!
+//! What an instruction means follows from three layouts: which element each lane holds in which part of which word
+//! of its register. Products are exact; sums are made in f64 and rounded once, while hardware adds in an order and
+//! with a width of its own: results of floats are right to about the rounding of the sum of magnitudes. Sums of
+//! integers wrap, so that they are exact in any order.
+
+use crate::{dtype::Dtype, layout::Layout};
+use std::sync::LazyLock;
+
+/// A matrix instruction. Axes of the layouts are `m k`, `k n`, `m n`, with `q` where it does several products at once;
+/// `reg` counts words, `half` and `byte` the elements in one.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Mma {
+    /// As in the text form, behind `mma.`.
+    pub name: &'static str,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    /// Elements of the operands and of the sum.
+    pub a: Dtype,
+    pub b: Dtype,
+    pub c: Dtype,
+    /// Where the elements of a, b, c lie; those of the result lie as those of c.
+    pub layouts: [&'static str; 3],
+    /// Words a lane of a, b, c.
+    pub words: [u8; 3],
+}
+
+const C8: &str = "lane = n1 n2 m0 m1 m2, reg = n0";
+const C16: &str = "lane = n1 n2 m0 m1 m2, reg = n0 m3";
+const A8_HALF: &str = "lane = k1 k2 m0 m1 m2, reg = m3, half = k0";
+const B8_HALF: &str = "lane = k1 k2 n0 n1 n2, half = k0";
+const A16_HALF: &str = "lane = k1 k2 m0 m1 m2, reg = m3 k3, half = k0";
+const B16_HALF: &str = "lane = k1 k2 n0 n1 n2, reg = k3, half = k0";
+const A16_BYTE: &str = "lane = k2 k3 m0 m1 m2, byte = k0 k1";
+const B16_BYTE: &str = "lane = k2 k3 n0 n1 n2, byte = k0 k1";
+const A32_BYTE: &str = "lane = k2 k3 m0 m1 m2, reg = m3 k4, byte = k0 k1";
+const B32_BYTE: &str = "lane = k2 k3 n0 n1 n2, reg = k4, byte = k0 k1";
+const QUADS_A: &str = "lane = m0 m1 q0 q1 m2, reg = k1, half = k0";
+const QUADS_B: &str = "lane = n0 n1 q0 q1 n2, reg = k1, half = k0";
+const QUADS_C: &str = "lane = m0 n1 q0 q1 m2, reg = n0 m1 n2";
+
+macro_rules! mma {
+    ($ident:ident, $name:literal, $m:literal x $n:literal x $k:literal, $a:ident $b:ident $c:ident, $la:ident $lb:ident $lc:ident, $words:expr) => {
+        pub static $ident: Mma = Mma {
+            name: $name,
+            m: $m,
+            n: $n,
+            k: $k,
+            a: Dtype::$a,
+            b: Dtype::$b,
+            c: Dtype::$c,
+            layouts: [$la, $lb, $lc],
+            words: $words,
+        };
+    };
+}
+
+mma!(M16N8K16_F16, "m16n8k16.f32.f16", 16 x 8 x 16, F16 F16 F32, A16_HALF B16_HALF C16, [4, 2, 4]);
+mma!(M16N8K16_BF16, "m16n8k16.f32.bf16", 16 x 8 x 16, BF16 BF16 F32, A16_HALF B16_HALF C16, [4, 2, 4]);
+mma!(M16N8K8_F16, "m16n8k8.f32.f16", 16 x 8 x 8, F16 F16 F32, A8_HALF B8_HALF C16, [2, 1, 4]);
+mma!(M16N8K32_S8, "m16n8k32.s32.s8", 16 x 8 x 32, I8 I8 I32, A32_BYTE B32_BYTE C16, [4, 2, 4]);
+mma!(M16N8K32_S8U8, "m16n8k32.s32.s8u8", 16 x 8 x 32, I8 U8 I32, A32_BYTE B32_BYTE C16, [4, 2, 4]);
+mma!(M8N8K16_S8, "m8n8k16.s32.s8", 8 x 8 x 16, I8 I8 I32, A16_BYTE B16_BYTE C8, [1, 1, 2]);
+mma!(M8N8K16_S8U8, "m8n8k16.s32.s8u8", 8 x 8 x 16, I8 U8 I32, A16_BYTE B16_BYTE C8, [1, 1, 2]);
+// Four products of quad pairs.
+mma!(M8N8K4_F16, "m8n8k4.f32.f16", 8 x 8 x 4, F16 F16 F32, QUADS_A QUADS_B QUADS_C, [2, 2, 8]);
+
+/// All of them.
+pub static ALL: [&Mma; 8] = [
+    &M16N8K16_F16,
+    &M16N8K16_BF16,
+    &M16N8K8_F16,
+    &M16N8K32_S8,
+    &M16N8K32_S8U8,
+    &M8N8K16_S8,
+    &M8N8K16_S8U8,
+    &M8N8K4_F16,
+];
+
+/// Lanes of a vector that multiplies matrices.
+pub const LANES: usize = 32;
+
+/// Of each word, lane and element in the word: its number in the matrix, row by row, product after product.
+type Table = Vec<usize>;
+
+static TABLES: LazyLock<Vec<[Table; 3]>> = LazyLock::new(|| {
+    ALL.iter()
+        .map(|mma| {
+            let sides = [(mma.m, mma.k), (mma.k, mma.n), (mma.m, mma.n)];
+            let axes = [["m", "k"], ["k", "n"], ["m", "n"]];
+            std::array::from_fn(|i| {
+                table(mma.layouts[i], usize::from(mma.words[i]), sides[i], axes[i])
+            })
+        })
+        .collect()
+});
+
+fn table(text: &str, words: usize, (rows, columns): (usize, usize), axes: [&str; 2]) -> Table {
+    let Ok(layout) = Layout::parse(text) else { return Vec::new() };
+    let part = ["half", "byte"].into_iter().find(|p| layout.input_bits(p) > 0);
+    let per = part.map_or(1, |p| 1usize << layout.input_bits(p));
+    let mut out = Vec::new();
+    for word in 0..words {
+        for lane in 0..LANES {
+            for x in 0..per {
+                let mut at = vec![("lane", lane as u64)];
+                if layout.input_bits("reg") > 0 {
+                    at.push(("reg", word as u64));
+                }
+                at.extend(part.map(|p| (p, x as u64)));
+                let place = layout.apply(&at).unwrap_or_default();
+                let of = |axis: &str| {
+                    place.iter().find(|(name, _)| name == axis).map_or(0, |(_, v)| *v as usize)
+                };
+                out.push((of("q") * rows + of(axes[0])) * columns + of(axes[1]));
+            }
+        }
+    }
+    out
+}
+
+/// Element `x` of a word.
+fn element(word: u32, x: usize, dtype: Dtype) -> f64 {
+    let bits = dtype.bits() as usize;
+    let part = word >> (bits * x % 32);
+    match dtype {
+        Dtype::F16 => half::f16::from_bits(part as u16).to_f64(),
+        Dtype::BF16 => half::bf16::from_bits(part as u16).to_f64(),
+        Dtype::I8 => f64::from(part as i8),
+        Dtype::U8 => f64::from(part as u8),
+        Dtype::I32 => f64::from(part as i32),
+        Dtype::F32
+        | Dtype::E4M3
+        | Dtype::E5M2
+        | Dtype::I16
+        | Dtype::U16
+        | Dtype::U32
+        | Dtype::I64
+        | Dtype::Bool
+        | Dtype::Code(_) => f64::from(f32::from_bits(part)),
+    }
+}
+
+impl Mma {
+    /// By the name in the text form.
+    pub fn find(name: &str) -> Option<&'static Mma> {
+        ALL.into_iter().find(|m| m.name == name)
+    }
+
+    /// Products that it does at once.
+    pub fn products(&self) -> usize {
+        LANES * usize::from(self.words[2]) / (self.m * self.n)
+    }
+
+    /// `a b + c` of registers as words, lane after lane in each; `None` of registers of other sizes.
+    pub fn run(&self, a: &[u32], b: &[u32], c: &[u32]) -> Option<Vec<u32>> {
+        let at = ALL.iter().position(|m| m.name == self.name)?;
+        let [of_a, of_b, of_c] = TABLES.get(at)?;
+        let matrix = |words: &[u32], table: &Table, dtype: Dtype, size: usize| {
+            let per = table.len() / words.len().max(1);
+            let mut out = vec![0.0; self.products() * size];
+            for (i, place) in table.iter().enumerate() {
+                *out.get_mut(*place)? = element(*words.get(i / per)?, i % per, dtype);
+            }
+            Some(out)
+        };
+        let (m, n, k) = (self.m, self.n, self.k);
+        let left = matrix(a, of_a, self.a, m * k)?;
+        let right = matrix(b, of_b, self.b, k * n)?;
+        let start = matrix(c, of_c, self.c, m * n)?;
+        let mut out = Vec::with_capacity(c.len());
+        for place in of_c {
+            let (q, row, column) = (place / (m * n), place / n % m, place % n);
+            let terms =
+                (0..k).map(|i| left[(q * m + row) * k + i] * right[(q * k + i) * n + column]);
+            // Sums of bytes are exact in f64, and wrap with the start.
+            out.push(if self.c == Dtype::I32 {
+                (start[*place] as i64 + terms.sum::<f64>() as i64) as u32
+            } else {
+                (terms.fold(start[*place], |sum, t| sum + t) as f32).to_bits()
+            });
+        }
+        Some(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Registers of a matrix whose elements `f` gives.
+    fn registers(mma: &Mma, of: usize, f: impl Fn(usize, usize) -> f64) -> Vec<u32> {
+        let at = ALL.iter().position(|m| m.name == mma.name).unwrap();
+        let table = &TABLES[at][of];
+        let dtype = [mma.a, mma.b, mma.c][of];
+        let (rows, columns) = [(mma.m, mma.k), (mma.k, mma.n), (mma.m, mma.n)][of];
+        let words = LANES * usize::from(mma.words[of]);
+        let per = table.len() / words;
+        let mut out = vec![0u32; words];
+        for (i, place) in table.iter().enumerate() {
+            let x = f(place / columns % rows, place % columns);
+            let bits = if dtype == Dtype::F16 {
+                u32::from(half::f16::from_f64(x).to_bits())
+            } else if dtype == Dtype::BF16 {
+                u32::from(half::bf16::from_f64(x).to_bits())
+            } else if dtype == Dtype::F32 {
+                (x as f32).to_bits()
+            } else if dtype == Dtype::I32 {
+                x as i32 as u32
+            } else {
+                u32::from(x as i32 as u8)
+            };
+            out[i / per] |= bits << (dtype.bits() as usize * (i % per) % 32);
+        }
+        out
+    }
+
+    #[test]
+    fn each_multiplies_matrices() {
+        for mma in ALL {
+            let a = |i: usize, k: usize| ((3 * i + 5 * k) % 7) as f64 - 3.0;
+            let b = |k: usize, j: usize| ((2 * k + 3 * j) % 5) as f64;
+            let c = |i: usize, j: usize| (i * 100 + j) as f64;
+            let product =
+                |i: usize, j: usize| c(i, j) + (0..mma.k).map(|k| a(i, k) * b(k, j)).sum::<f64>();
+            let [x, y] = [registers(mma, 0, a), registers(mma, 1, b)];
+            let got = mma.run(&x, &y, &registers(mma, 2, c)).unwrap();
+            assert_eq!(got, registers(mma, 2, product), "{}", mma.name);
+            assert_eq!(mma.run(&x[1..], &y, &[]), None);
+            assert_eq!(Mma::find(mma.name), Some(mma));
+        }
+        assert_eq!(Mma::find("m1n1k1"), None);
+    }
+
+    #[test]
+    fn integers_wrap() {
+        let mma = &M8N8K16_S8;
+        let got = mma.run(
+            &registers(mma, 0, |_, _| 127.0),
+            &registers(mma, 1, |_, _| 127.0),
+            &registers(mma, 2, |_, _| f64::from(i32::MAX)),
+        );
+        let wrapped = i32::MAX.wrapping_add(16 * 127 * 127) as u32;
+        assert_eq!(got, Some(vec![wrapped; 64]));
+    }
+}

@@ -1,0 +1,377 @@
+//! The kernel for targets with matrix instructions: the query heads of a group are the rows of a matrix.
+//!
+//! ```text
+//! s = dot(q, k^T) : f32[16, 32]         16 rows, of which a group of 4 heads fills 4; 32 keys
+//! p = exp2(s - max) : f32[16, 32]
+//! o = dot(convert(p), v, faded)         converted where it stands: sums are the rows of the next product
+//! ```
+//!
+//! Every launch leaves states of parts, whose rows are counted in blocks of 16, and `merge` reads those that are heads.
+//!
+//! Elements of a product are f16 or bf16. A weight `p` in f32 is a sum of two or three of them, each the rounding of what
+//! the others leave: as exact as f32, at as many products. f16 has few exponents: there weights reach from 2^15 down.
+
+use super::{
+    decode::{Item, capped, items, own_heads, position},
+    ring::{Range, Ring},
+    *,
+};
+use kgen_ir::{
+    machine::{AsyncOp, Op},
+    op::Precision,
+};
+
+/// Rows of a matrix.
+pub(super) const ROWS: usize = 16;
+
+/// Keys that a product takes at once, and elements.
+const STEP: usize = 16;
+
+/// Bytes of a worker's scratch for queries and keys: with the rest it stays below what a block of threads has.
+const ROOM: usize = 44 << 10;
+
+/// Columns of values whose sums fill half of the registers.
+const COLUMNS: usize = 256;
+
+/// Rows of a sequence from which on they are rows of a matrix, too.
+const MANY: i64 = 16;
+
+/// How weights above all others are smaller than 1: of f16, whose exponents end soon.
+const SHIFT: f64 = 15.0;
+
+/// How a task is cut.
+pub(super) struct Plan {
+    pub elem: Dtype,
+    pub ring: Ring,
+    /// Blocks of columns of the values.
+    pub blocks: usize,
+    /// Elements that a weight is the sum of.
+    terms: usize,
+}
+
+impl Plan {
+    /// Also where it serves. `None`: it does not serve this op, or the target has no such matrices.
+    pub fn new(s: &Shape<'_>, choice: &Choice) -> Option<(Plan, Vec<Predicate>)> {
+        let plan = Plan::within(s, choice, 0)?;
+        let few = Predicate { left: longest(&s.a.q.len), cmp: Compare::Lt, right: MANY.into() };
+        let when = [vec![few], plan.when(s)].concat();
+        Some((plan, when))
+    }
+
+    /// The same, `taken` bytes of scratch being for something else.
+    pub fn within(s: &Shape<'_>, choice: &Choice, taken: usize) -> Option<Plan> {
+        let elem = s.a.q.dtype;
+        let stored = |seg: &Seg<'_>| {
+            let plain = seg.stored().iter().all(|(_, x)| x.plain() == Some(elem));
+            let ranges = match seg.spec.mask {
+                Mask::None
+                | Mask::Causal
+                | Mask::Window(_)
+                | Mask::KeepFirst { .. }
+                | Mask::Prefix(_)
+                | Mask::Block(_) => true,
+                Mask::Tree | Mask::Expr(_) => false,
+            };
+            plain && ranges && !seg.spec.weight
+        };
+        let target = choice.target;
+        let copies = target.row(&Op::Async(AsyncOp::Copy(16))).is_some();
+        let wide = s.dim.is_multiple_of(8) && s.v_dim.is_multiple_of(8);
+        let fits = s.split > 0 && s.group <= ROWS && !s.a.alibi && s.segments.iter().all(stored);
+        if !copies || !matrices(target, elem) || !wide || !fits {
+            return None;
+        }
+        let blocks = s.v_dim.div_ceil(COLUMNS);
+        let count = s.v_dim / blocks;
+        if !s.v_dim.is_multiple_of(8 * blocks) {
+            return None;
+        }
+        let width = s.dim.next_multiple_of(STEP);
+        let own = s.segments.iter().any(|seg| seg.v.is_some());
+        let queries = ROWS * width * elem.bytes().unwrap_or(2);
+        let most = choice.schedule.keys.next_power_of_two().max(STEP);
+        let sizes = [(most, 2), (most / 2, 2), (STEP, 2), (STEP, 1)].into_iter();
+        let rings = sizes.filter(|(keys, _)| *keys >= STEP).map(|(keys, stages)| Ring {
+            keys,
+            stages,
+            width,
+            columns: (0, count),
+        });
+        let segments = s.segments.len();
+        let ring =
+            rings.into_iter().find(|r| taken + queries + segments * r.bytes(own, elem) <= ROOM)?;
+        let terms = match (s.a.compute, elem) {
+            (Precision::F32, Dtype::F16) => 2,
+            (Precision::F32, _) => 3,
+            (Precision::Bf16 | Precision::Int8 | Precision::Int8x2, _) => 1,
+        };
+        Some(Plan { elem, ring, blocks, terms })
+    }
+
+    /// Rows begin where copies may, and no row of a tile is farther than an offset reaches.
+    pub fn when(&self, s: &Shape<'_>) -> Vec<Predicate> {
+        let mut when = vec![];
+        let stride = |name: &str, d: usize| Extent::Sym(format!("{name}.stride{d}"));
+        let mut rows = |name: &str, dims: usize, row: usize| {
+            for d in 0..dims {
+                let left = stride(name, d) % 8i64;
+                when.push(Predicate { left, cmp: Compare::Eq, right: Extent::Lit(0) });
+            }
+            let right = Extent::Lit((1 << 30) / self.ring.keys.max(ROWS) as i64);
+            when.push(Predicate { left: stride(name, row), cmp: Compare::Lt, right });
+        };
+        let packed = usize::from(s.m.is_none());
+        rows("q", 3 - packed, 2 - packed);
+        for seg in &s.segments {
+            let packed = usize::from(seg.packed());
+            for (name, _) in seg.stored() {
+                rows(&name, 3 - packed, 1 - packed);
+            }
+        }
+        when
+    }
+
+    /// Rows of the states of all heads.
+    pub fn state_rows(&self, s: &Shape<'_>) -> i64 {
+        s.a.kv.heads * (s.blocks * ROWS) as i64
+    }
+}
+
+/// Whether the target multiplies matrices of these elements.
+fn matrices(target: &kgen_ir::target::Target, elem: Dtype) -> bool {
+    let squares = target.row(&Op::Squares { count: 4, turned: true }).is_some();
+    let of = |op: &Op| matches!(op, Op::Mma(m) if m.m == ROWS && m.a == elem);
+    squares && target.rows.iter().any(|row| of(&row.op))
+}
+
+/// The kernel over parts of keys that leave their states.
+pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir::tile::Kernel {
+    let mut b = Builder::new("attend_matrix", params, &s.symbols);
+    if s.varies() {
+        lists::scratch(&mut b);
+    }
+    b.scratch("qs", plan.elem, &[ROWS, plan.ring.width]);
+    s.segments.iter().for_each(|seg| plan.ring.scratch(&mut b, seg));
+    let listed = items(&mut b, s, true);
+    let parts = s.parts();
+    let rows = s.m.clone().unwrap_or(Extent::Lit(1));
+    for class in &s.classes {
+        for block in 0..plan.blocks {
+            let heads = class.heads.len() * s.blocks;
+            let count = match &listed {
+                Some(items) => items.clone() * heads,
+                None => s.batch.clone() * rows.clone() * heads * parts.clone(),
+            };
+            b.tasks("t", count, 1, |b| {
+                let t = b.var("t");
+                let (item, u) = match &listed {
+                    Some(items) => {
+                        let u = b.scalar("h", t.clone() / items.clone());
+                        let item = b.scalar("item", t % items.clone());
+                        (Item::listed(b, s, true, &item), u)
+                    }
+                    None => {
+                        let i = b.scalar("i", t.clone() % rows.clone());
+                        let part = b.scalar("part", t.clone() / rows.clone() % parts.clone());
+                        let u = b.scalar("h", t.clone() / (rows.clone() * parts.clone()) % heads);
+                        let seq = b.scalar("seq", t / (rows.clone() * parts.clone() * heads));
+                        (Item { seq, i, m: rows.clone(), row: None, part, slot: None }, u)
+                    }
+                };
+                one(b, s, plan, class, (&item, &u), block);
+            });
+        }
+    }
+    b.finish()
+}
+
+/// A task: `u` counts the heads of the class, a block of query heads each.
+fn one(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    plan: &Plan,
+    class: &Class,
+    (item, u): (&Item, &Extent),
+    block: usize,
+) {
+    let at = u.clone() / s.blocks;
+    let heads = pick(&class.heads, &at) * s.blocks + u.clone() % s.blocks;
+    let heads = b.scalar("heads", heads);
+    let mut opened = keys::open(b, s, &class.segments, &item.seq);
+    own_heads(&mut opened, class, &at);
+    let first = Slice::range(heads.clone() * s.group, ROWS);
+    let to = vec![Slice::range(0, ROWS), Slice::range(0, plan.ring.width)];
+    let from = [item.rows(), vec![first, Slice::range(0, s.dim)]].concat();
+    b.stage(("qs", to), ("q", from), (Extent::Lit(0), Extent::from(s.group)));
+    b.commit();
+    b.wait(0);
+    let count = plan.ring.columns.1;
+    let max = b.fill(LOWEST, Dtype::F32, &[ROWS, 1]);
+    let den = b.fill(0.0, Dtype::F32, &[ROWS, 1]);
+    let o = b.fill(0.0, Dtype::F32, &[ROWS, count]);
+    let mut state = vec![max, den, o];
+    let pos = position(b, item, &opened);
+    let mut number = 0;
+    for open in &opened {
+        for (lo, hi) in mask::ranges(open, &pos, &Extent::Lit(0)) {
+            let (lo, hi) = decode::cut(s, open, item, lo, hi);
+            let lo = b.scalar(&format!("lo{number}"), lo);
+            let hi = b.scalar(&format!("hi{number}"), hi.max(lo.clone()));
+            // Look-ups find whole pieces.
+            let start = if open.seg.spec.layout == KvLayout::Dense {
+                lo.clone()
+            } else {
+                let keys = plan.ring.keys;
+                // A range without keys has no tile, wherever it begins.
+                let some = (hi.clone() - lo.clone()).min(1);
+                b.scalar(&format!("start{number}"), lo.clone() - lo.clone() % keys * some)
+            };
+            let range = Range { open, start: &start, lo: &lo, hi: &hi };
+            let ring = Ring { columns: (block * count, count), ..plan.ring };
+            let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
+            let var = format!("j{number}");
+            let before = (start != lo).then_some(Seen::All(&lo, Compare::Ge));
+            let edges: Vec<_> = [Seen::All(&hi, Compare::Lt)].into_iter().chain(before).collect();
+            state = ring.walk(b, s, &range, &var, &inits, |b, j, slot, state| {
+                step(b, s, plan, (open.seg, &ring), (j, slot), state, &edges)
+            });
+            number += 1;
+        }
+    }
+    let row = |last: Slice| {
+        [item.states(), vec![Slice::range(heads.clone() * ROWS, ROWS), last]].concat()
+    };
+    if block == 0 {
+        b.store("part.max", row(Slice::range(0, 1)), state[0], false);
+        b.store("part.den", row(Slice::range(0, 1)), state[1], false);
+    }
+    b.store("part.o", row(Slice::range(block * count, count)), state[2], false);
+}
+
+/// Which keys of a tile are seen: those that compare so with an edge of all rows, or of each row, `i32[16, 1]`.
+pub(super) enum Seen<'a> {
+    All(&'a Extent, Compare),
+    Each(Value, Compare),
+}
+
+/// One tile of keys, from row `slot` of the ring on, joins the state.
+pub(super) fn step(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    plan: &Plan,
+    (seg, ring): (&Seg<'_>, &Ring),
+    (j, slot): (&Extent, &Extent),
+    state: &[Value],
+    edges: &[Seen<'_>],
+) -> Vec<Value> {
+    let (max, den, o) = (state[0], state[1], state[2]);
+    let keys = ring.keys;
+    let whole = |rows| vec![rows, Slice::range(0, ring.width)];
+    let q = b.load("q", "qs", plan.elem, whole(Slice::range(0, ROWS)), false);
+    let rows = Slice::range(slot.clone(), keys);
+    let k = b.load("k", &seg.name("k_ring"), plan.elem, whole(rows.clone()), false);
+    let score = b.dot("s0", q, k, true, None);
+    // Scores in units of log 2, unless a cap stands between.
+    let scale = s.a.scale.unwrap_or(1.0 / (s.dim as f64).sqrt());
+    let log2e = if s.a.softcap.is_some() { 1.0 } else { std::f64::consts::LOG2_E };
+    let c = b.fill(scale * log2e, Dtype::F32, &[1, 1]);
+    let score = b.binary("s1", Binary::Mul, score, c);
+    let mut score = capped(b, s, score);
+    let mut apart = None;
+    for edge in edges {
+        let seen = match edge {
+            Seen::All(edge, cmp) => {
+                let zero = b.fill(0.0, Dtype::I32, &[1, 1]);
+                let places = b.iota(&[1, keys], 1, j.clone() - (*edge).clone());
+                b.binary("seen", Binary::Cmp(*cmp), places, zero)
+            }
+            Seen::Each(rows, cmp) => {
+                let places = b.iota(&[1, keys], 1, j.clone());
+                let seen = b.binary("seen", Binary::Cmp(*cmp), places, *rows);
+                apart = Some(match apart {
+                    Some(apart) => b.binary("both", Binary::And, apart, seen),
+                    None => seen,
+                });
+                seen
+            }
+        };
+        let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[ROWS, keys]);
+        score = b.select("s", seen, score, lowest);
+    }
+    let mut tile_max = b.reduce("tile_max", Reduce::Max, score, 1);
+    if plan.elem == Dtype::F16 {
+        let less = b.fill(-SHIFT, Dtype::F32, &[1, 1]);
+        tile_max = b.binary("tile_top", Binary::Add, tile_max, less);
+    }
+    let max2 = b.binary("max_next", Binary::Max, max, tile_max);
+    let moved = b.binary("moved", Binary::Sub, max, max2);
+    let alpha = b.unary("alpha", Unary::Exp2, moved);
+    let below = b.binary("below", Binary::Sub, score, max2);
+    let p = b.unary("p", Unary::Exp2, below);
+    let sum = b.reduce("sum", Reduce::Sum, p, 1);
+    let kept = b.binary("kept", Binary::Mul, den, alpha);
+    let den2 = b.binary("den_next", Binary::Add, kept, sum);
+    let mut sums = b.binary("faded", Binary::Mul, o, alpha);
+    // Values that are a part of the keys are in their ring.
+    let (name, column) = if seg.v.is_some() { ("v_ring", 0) } else { ("k_ring", ring.columns.0) };
+    let at = vec![rows, Slice::range(column, ring.columns.1)];
+    let ring_name = seg.name(name);
+    let load = |b: &mut Builder| b.load("v", &ring_name, plan.elem, at.clone(), false);
+    let v = match apart {
+        Some(seen) => {
+            let (v, odd) = numbers(b, plan, load, seen);
+            sums = b.binary("marked", Binary::Add, sums, odd);
+            v
+        }
+        None => load(b),
+    };
+    let mut rest = p;
+    for term in 0..plan.terms {
+        let part = b.convert("part_of_p", rest, plan.elem);
+        sums = b.dot("o_next", part, v, false, Some(sums));
+        if term + 1 < plan.terms {
+            let back = b.convert("taken", part, Dtype::F32);
+            rest = b.binary("rest", Binary::Sub, rest, back);
+        }
+    }
+    vec![max2, den2, sums]
+}
+
+/// A weight of 0 does not silence a value that is no number, and rows see different keys: such values become 0, and what
+/// is added to the rows that see one is NaN.
+fn numbers(
+    b: &mut Builder,
+    plan: &Plan,
+    load: impl Fn(&mut Builder) -> Value,
+    seen: Value,
+) -> (Value, Value) {
+    let wide = |b: &mut Builder| {
+        let v = load(b);
+        b.convert("wide", v, Dtype::F32)
+    };
+    // Each read of its own, so that none is kept.
+    let odd = |b: &mut Builder| {
+        let (v, zero) = (wide(b), b.fill(0.0, Dtype::F32, &[1, 1]));
+        let none = b.binary("none", Binary::Mul, v, zero);
+        b.binary("odd", Binary::Cmp(Compare::Ne), none, zero)
+    };
+    let (unsound, value) = (odd(b), wide(b));
+    let shape = b.shape(value);
+    let zero = b.fill(0.0, Dtype::F32, &shape);
+    let clean = b.select("clean", unsound, zero, value);
+    let clean = b.convert("clean_v", clean, plan.elem);
+    let unsound = odd(b);
+    let ones = b.fill(1.0, Dtype::F32, &shape);
+    let marks = b.select("marks", unsound, ones, zero);
+    let marks = b.convert("marks_v", marks, plan.elem);
+    let scores = b.shape(seen);
+    let (yes, no) = (b.fill(1.0, Dtype::F32, &scores), b.fill(0.0, Dtype::F32, &scores));
+    let rows = b.select("rows", seen, yes, no);
+    let rows = b.convert("rows_p", rows, plan.elem);
+    let count = b.dot("count", rows, marks, false, None);
+    let one = b.fill(1.0, Dtype::F32, &[1, 1]);
+    let some = b.binary("some", Binary::Cmp(Compare::Ge), count, one);
+    let size = b.shape(count);
+    let (nan, nothing) = (b.fill(f64::NAN, Dtype::F32, &size), b.fill(0.0, Dtype::F32, &size));
+    (clean, b.select("mark", some, nan, nothing))
+}

@@ -1,0 +1,178 @@
+//! Rings of tiles in scratch: while one tile of keys is used, later ones are on their way.
+//!
+//! ```text
+//! stage(kv.k_ring[0:32, 0:128], kv.k[seq, lo:32, h, 0:128]) rows 0..hi - lo
+//! commit
+//! wait 0
+//! for j in lo..hi step 32 ... {
+//!   let slot = (j - lo) / 32 % 2
+//!   stage(kv.k_ring[(1 - slot) * 32:32, 0:128], kv.k[seq, j + 32:32, h, 0:128]) rows 0..hi - j - 32
+//!   commit
+//!   k = load(kv.k_ring[slot * 32:32, 0:128]) : f16[32, 128]
+//!   ...
+//!   wait 0
+//! }
+//! ```
+//!
+//! Where keys are looked up, a tile comes in pieces: as many rows as one look-up finds side by side.
+
+use super::{keys::Open, *};
+
+/// How tiles of a segment come and stay.
+#[derive(Clone, Copy)]
+pub(super) struct Ring {
+    /// Keys of a tile, and how many tiles there is room for.
+    pub keys: usize,
+    pub stages: usize,
+    /// Elements of a row of keys, with those that fill it up.
+    pub width: usize,
+    /// Of the values: the first, and how many; nothing of values that are a part of the keys.
+    pub columns: (usize, usize),
+}
+
+/// A range of keys, from the first key of its first tile.
+pub(super) struct Range<'a> {
+    pub open: &'a Open<'a>,
+    pub start: &'a Extent,
+    pub lo: &'a Extent,
+    pub hi: &'a Extent,
+}
+
+/// Pieces of a tile that are written one by one; more are a loop.
+const UNROLLED: usize = 4;
+
+impl Ring {
+    /// Bytes of all slots.
+    pub fn bytes(&self, own_values: bool, elem: Dtype) -> usize {
+        let values = if own_values { self.columns.1 } else { 0 };
+        self.stages * self.keys * (self.width + values) * elem.bytes().unwrap_or(4)
+    }
+
+    pub fn scratch(&self, b: &mut Builder, seg: &Seg<'_>) {
+        let rows = self.stages * self.keys;
+        b.scratch(&seg.name("k_ring"), seg.k.elem(), &[rows, self.width]);
+        if let Some(v) = &seg.v {
+            b.scratch(&seg.name("v_ring"), v.elem(), &[rows, self.columns.1]);
+        }
+    }
+
+    /// Rows that one look-up finds: a power of two.
+    fn piece(&self, seg: &Seg<'_>) -> usize {
+        let divides = |n: i64| if n == 0 { i64::MAX } else { n & n.wrapping_neg() };
+        let most = match seg.spec.layout {
+            KvLayout::Dense => return self.keys,
+            KvLayout::Paged(page) => divides(page),
+            KvLayout::Ring { keep_first, recent } => divides(keep_first).min(divides(recent)),
+        };
+        usize::try_from(most).unwrap_or(self.keys).min(self.keys)
+    }
+
+    /// The tile that begins at `first` is on its way to `slot`.
+    fn tile(&self, b: &mut Builder, s: &Shape<'_>, r: &Range<'_>, first: &Extent, slot: &Extent) {
+        let piece = self.piece(r.open.seg);
+        let count = self.keys / piece;
+        if count <= UNROLLED {
+            for i in 0..count {
+                self.part(b, s, r, (piece, first, slot), &Extent::from(i));
+            }
+            return;
+        }
+        let i = b.var("piece");
+        b.for_each("piece", (Extent::Lit(0), Extent::from(count), 1), &[], |b, _| {
+            self.part(b, s, r, (piece, first, slot), &i);
+            vec![]
+        });
+    }
+
+    /// Piece `i` of a tile.
+    fn part(
+        &self,
+        b: &mut Builder,
+        s: &Shape<'_>,
+        Range { open, start, lo, hi }: &Range<'_>,
+        (piece, first, slot): (usize, &Extent, &Extent),
+        i: &Extent,
+    ) {
+        let seg = open.seg;
+        let first = b.scalar("first", first.clone() + i.clone() * piece);
+        let rows = Slice::range(slot.clone() * self.keys + i.clone() * piece, piece);
+        let head = Slice::point(open.head.clone());
+        let lead = if seg.spec.layout == KvLayout::Dense {
+            let own = |x: Extent| Slice::range(x, piece);
+            if seg.packed() {
+                vec![own(open.base.clone() + first.clone()), head]
+            } else {
+                vec![Slice::point(open.copy.clone()), own(first.clone()), head]
+            }
+        } else {
+            // A piece behind the end is looked up where the last key is.
+            let known = b.scalar("known", first.clone().min((*hi).clone() - 1i64));
+            let mut lead = keys::slot(b, open, &known, "page");
+            if let Some(last) = lead.last_mut() {
+                last.len = Some(piece);
+            }
+            [lead, vec![head]].concat()
+        };
+        // Tiles that begin with the range have no row before it.
+        let before = if start == lo { Extent::Lit(0) } else { (*lo).clone() - first.clone() };
+        let held = (before, (*hi).clone() - first);
+        let from =
+            |column: usize, count: usize| [&lead[..], &[Slice::range(column, count)]].concat();
+        let to = |width: usize| vec![rows.clone(), Slice::range(0, width)];
+        let (ring, name) = (seg.name("k_ring"), seg.k_name());
+        b.stage((&ring, to(self.width)), (&name, from(0, s.dim)), held.clone());
+        if seg.v.is_some() {
+            let (ring, name) = (seg.name("v_ring"), seg.v_name());
+            let (column, count) = self.columns;
+            b.stage((&ring, to(count)), (&name, from(column, count)), held);
+        }
+    }
+
+    /// `body` for every tile of a range, with the first key and the first row of the ring's slot.
+    pub fn walk(
+        &self,
+        b: &mut Builder,
+        s: &Shape<'_>,
+        r: &Range<'_>,
+        var: &str,
+        state: &[(&str, Value)],
+        body: impl FnOnce(&mut Builder, &Extent, &Extent, &[Value]) -> Vec<Value>,
+    ) -> Vec<Value> {
+        let (keys, ahead) = (self.keys, self.stages - 1);
+        let some = Predicate { left: r.hi.clone(), cmp: Compare::Gt, right: r.lo.clone() };
+        if ahead > 0 {
+            b.choose(
+                some,
+                |b| {
+                    for turn in 0..ahead {
+                        let first = r.start.clone() + turn * keys;
+                        self.tile(b, s, r, &first, &Extent::from(turn));
+                        b.commit();
+                    }
+                    b.wait(ahead - 1);
+                },
+                |_| {},
+            );
+        }
+        let j = b.var(var);
+        let state = b.for_each(var, (r.start.clone(), r.hi.clone(), keys), state, |b, state| {
+            let turn = b.scalar("turn", (j.clone() - r.start.clone()) / keys);
+            let slot = b.scalar("slot", turn.clone() % self.stages);
+            let next = b.scalar("next", (turn + ahead) % self.stages);
+            self.tile(b, s, r, &(j.clone() + ahead * keys), &next);
+            b.commit();
+            if ahead == 0 {
+                b.wait(0);
+            }
+            let state = body(b, &j, &(slot * keys), state);
+            if ahead > 0 {
+                b.wait(ahead - 1);
+            }
+            state
+        });
+        if ahead > 1 {
+            b.wait(0);
+        }
+        state
+    }
+}

@@ -1,0 +1,312 @@
+//! Products by matrix instructions: activations as whole tiles, weights packed as lanes hold them.
+//!
+//! | weights | activations | instructions |
+//! | --- | --- | --- |
+//! | floats of the type of the activations, or `bf16` | `ah`, 16-bit floats | of those |
+//! | codes, activations f16 | `ah` | of f16: `code - zero` is exact, scales of groups in f32 |
+//! | codes | `aq`, rounded to int8, with scales | of bytes |
+//!
+//! ```text
+//! ah = a in f16 or bf16, zeros behind the last row and element      [rows, k], once
+//! for each tile of weight rows and of activation rows:  sum = ah . w^T  over all of k, in registers
+//! ```
+//!
+//! As many activation rows to a tile as there are, at most [`MOST`]: more are tiles of their own. A row of a tile
+//! costs nothing where it is zeros, since the weights are what has to come from memory.
+
+use super::{Builder, Kind, Place, Product, Result, Weight, groups, launch, stored_weight, tensor};
+use crate::{Choice, tile::fragments::Instruction};
+use kgen_ir::{
+    dtype::Dtype,
+    extent::Extent,
+    format::pack::{Order, Packing},
+    machine::Op,
+    op::{self, Code, Codes, Compute, Group, MpGemm, Storage},
+    tile::{
+        Arg, Compare, Form, Launch, Param, Part, Predicate, Prepare, Program, Role, Slice, Value,
+        Variant,
+    },
+};
+
+/// Neighbours along k that the lanes of an instruction take together.
+const RUNS: usize = 32;
+
+/// Blocks of [`RUNS`] that a turn multiplies at most.
+const TURN: usize = 4;
+
+/// Activation rows of a tile, and of the largest.
+const TILES: [usize; 3] = [16, 32, 64];
+const MOST: usize = 64;
+
+/// Weight rows of a tile at most.
+const ROWS: usize = 32;
+
+/// Elements that a task of the launch before moves at once.
+const CHUNK: usize = 256;
+
+/// What the instructions multiply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Elements {
+    /// Both operands are such floats.
+    Floats(Dtype),
+    /// Codes as f16.
+    Codes,
+    /// Both are bytes.
+    Bytes,
+}
+
+impl Elements {
+    /// Of the activations.
+    fn dtype(self) -> Dtype {
+        match self {
+            Elements::Floats(dtype) => dtype,
+            Elements::Codes => Dtype::F16,
+            Elements::Bytes => Dtype::I8,
+        }
+    }
+
+    fn order(self) -> Order {
+        match self {
+            Elements::Floats(_) | Elements::Codes => Order::Halves,
+            Elements::Bytes => Order::Bytes,
+        }
+    }
+
+    pub(super) fn bytes(self) -> bool {
+        self == Elements::Bytes
+    }
+}
+
+/// The elements of the products, where the target has an instruction and the op allows it.
+pub(super) fn fit(g: &MpGemm, choice: &Choice) -> Option<Elements> {
+    if g.grouped.is_some() {
+        return None;
+    }
+    let has = |a: Dtype, b: Dtype| {
+        let fits = |op: &Op| matches!(op, Op::Mma(m) if m.a == a && m.b == b);
+        choice.target.rows.iter().any(|row| fits(&row.op))
+    };
+    let all = |f: &dyn Fn(&Storage) -> bool| g.w.iter().all(|w| f(&w.storage));
+    let float = |s: &Storage| matches!(s, Storage::Plain(Dtype::F32 | Dtype::F16 | Dtype::BF16));
+    let packed = |elements: Elements| {
+        let one = |w: &op::Weight| {
+            stored_weight(g, w, None, block(choice), choice).ok()?.1.ordered(elements.order())
+        };
+        g.w.iter().map(one).collect::<Option<Vec<Packing>>>()
+    };
+    let auto = matches!(g.compute, Compute::Auto | Compute::Dequant);
+    let as_given = g.prologue.is_none();
+    match (&g.a, g.compute) {
+        (_, Compute::Bf16) if all(&float) => {
+            has(Dtype::BF16, Dtype::BF16).then_some(Elements::Floats(Dtype::BF16))
+        }
+        // Nothing is rounded.
+        (Storage::Plain(d @ (Dtype::F16 | Dtype::BF16)), _)
+            if auto && as_given && all(&|s| *s == Storage::Plain(*d)) =>
+        {
+            has(*d, *d).then_some(Elements::Floats(*d))
+        }
+        (Storage::Plain(Dtype::F16), _) if auto && as_given && !all(&float) => {
+            let list = packed(Elements::Codes).filter(|_| has(Dtype::F16, Dtype::F16))?;
+            // Differences that f16 holds.
+            let exact = |p: &Packing| matches!(p.zeros, None | Some(Dtype::U8));
+            list.iter().all(exact).then_some(Elements::Codes)
+        }
+        (_, Compute::Auto | Compute::IntDot | Compute::GroupInt) => {
+            // Scales of the activations change where steps do.
+            let given = match &g.a {
+                Storage::Codes(Codes { code: Code::Int, group: Group::K(size), .. }) => {
+                    1 << size.trailing_zeros().min(16)
+                }
+                Storage::Plain(_) | Storage::Codes(_) | Storage::Block(_) => usize::MAX,
+            };
+            let floats = matches!(g.a, Storage::Codes(_)) && g.prologue.is_some();
+            let list = packed(Elements::Bytes).filter(|_| has(Dtype::I8, Dtype::U8))?;
+            let step = list.iter().map(Packing::step).min().unwrap_or(1).min(given);
+            let whole = list.iter().all(|p| step.is_multiple_of(p.word().max(RUNS)));
+            (whole && !floats).then_some(Elements::Bytes)
+        }
+        (_, Compute::Dequant | Compute::Bf16 | Compute::Lut(_) | Compute::Bitplane) => None,
+    }
+}
+
+pub(super) fn kind(
+    g: &MpGemm,
+    elements: Elements,
+    w: &op::Weight,
+    program: &mut Program,
+    choice: &Choice,
+) -> Result<Kind> {
+    let no = |why: String| choice.unsupported(why, "`compute = \"dequant\"`");
+    let (form, packing) = match elements {
+        Elements::Floats(elem) => {
+            let packing =
+                Packing::halves_of(elem, block(choice), RUNS).map_err(|e| no(e.to_string()))?;
+            (Form::Blocks(w.name.clone()), packing)
+        }
+        Elements::Codes | Elements::Bytes => {
+            let (form, packing) = stored_weight(g, w, None, block(choice), choice)?;
+            let ordered = packing.ordered(elements.order());
+            (form, ordered.ok_or_else(|| no(format!("codes packed as `{packing}`")))?)
+        }
+    };
+    program.prepares.push(Prepare {
+        name: format!("{}.packed", w.name),
+        form,
+        packing: packing.clone(),
+    });
+    Ok(match elements {
+        Elements::Floats(_) => Kind::Pairs(packing),
+        Elements::Codes => Kind::Codes { packing, integer: false },
+        Elements::Bytes => Kind::Codes { packing, integer: true },
+    })
+}
+
+/// Weight rows of a block: as many as an instruction takes.
+fn block(choice: &Choice) -> usize {
+    let mut rows = choice.target.rows.iter();
+    let first =
+        rows.find_map(|r| if let Op::Mma(m) = r.op { Some(Instruction::of(m).n) } else { None });
+    first.unwrap_or(8)
+}
+
+/// Weight rows of a tile: whole blocks, all tiles alike.
+pub(super) fn rows(n: usize, choice: &Choice) -> usize {
+    let block = block(choice);
+    let blocks = n.div_ceil(block).max(1);
+    let per_tile = (1..=ROWS / block).rev().find(|r| blocks.is_multiple_of(*r)).unwrap_or(1);
+    block * per_tile
+}
+
+impl Product<'_> {
+    pub(super) fn in_matrices(&self, elements: Elements, before: &[Launch], program: &mut Program) {
+        let whole = |tile: usize| self.m.clone().ceil_div(tile) * tile;
+        let most = whole(MOST);
+        let work =
+            |name: &str, elem, shape: Vec<Extent>| tensor(name, Role::Workspace, elem, shape);
+        let group = |w: &Weight| match &w.kind {
+            Kind::Codes { packing, .. } | Kind::Pairs(packing) => packing.group,
+            Kind::Floats(_) => 1,
+        };
+        let wide = self.weights.iter().map(|w| self.k.next_multiple_of(group(w))).max();
+        let wide = wide.unwrap_or(self.k);
+        let (sources, made) = if elements.bytes() {
+            let made = |name: &str, elem, width: usize| {
+                work(name, elem, vec![self.steps.into(), most.clone(), width.into()])
+            };
+            let made = vec![
+                made("aq", Dtype::I8, self.step),
+                made("as", Dtype::F32, 1),
+                made("az", Dtype::I32, 1),
+            ];
+            (self.sources(), made)
+        } else {
+            let ah = work("ah", elements.dtype(), vec![most.clone(), wide.into()]);
+            (vec![self.a.clone()], vec![ah])
+        };
+        program.buffers.extend(made.iter().cloned());
+        let names: Vec<Arg> =
+            sources.iter().chain(&made).map(|t| Arg::Tensor(t.name.clone())).collect();
+        let params = sources.into_iter().chain(made.clone()).map(Param::Tensor);
+        let params = params.chain([Param::Scalar("rows".into())]).collect();
+        let name = if elements.bytes() { "quantise" } else { "halve" };
+        let mut b = Builder::new(name, params, &self.symbols);
+        b.tasks("i", Extent::Sym("rows".into()), 1, |b| match elements {
+            Elements::Bytes => self.quantise(b, &b.var("i"), true),
+            Elements::Floats(_) | Elements::Codes => self.halve_row(b, elements.dtype(), wide),
+        });
+        program.kernels.push(b.finish());
+        for tokens in TILES {
+            let mut b = self.kernel(&format!("product_{tokens}"), made.clone());
+            let tiled = Product { tokens, ..self.clone() };
+            tiled.tiles_of_matrices(&mut b, elements);
+            if let Some(error) = tiled.failed.take() {
+                self.failed.replace(Some(error));
+            }
+            let kernel = b.finish();
+            let args = names.iter().cloned().chain([Arg::Scalar(whole(tokens))]).collect();
+            let first = Launch { kernel: name.into(), args };
+            let right = Extent::from(tokens);
+            let few = Predicate { left: self.m.clone(), cmp: Compare::Le, right };
+            let when = if tokens == MOST { vec![] } else { vec![few] };
+            let launches = [before, &[first, launch(&kernel)]].concat();
+            program.variants.push(Variant { name: format!("rows_{tokens}"), when, launches });
+            program.kernels.push(kernel);
+        }
+    }
+
+    /// Row `i` of the activations.
+    fn halve_row(&self, b: &mut Builder, elem: Dtype, wide: usize) {
+        let chunk = CHUNK.min(wide).max(1);
+        let (row, all) = (b.var("i"), (Extent::Lit(0), Extent::from(wide), chunk));
+        b.for_each("u", all, &[], |b, _| {
+            let at = vec![Slice::range(row.clone(), 1), Slice::range(b.var("u"), chunk)];
+            let x0 = b.load("x0", &self.a.name, self.a.elem, at.clone(), true);
+            let y = if self.a.elem == elem {
+                x0
+            } else {
+                let x = b.convert("x", x0, Dtype::F32);
+                b.convert("y", x, elem)
+            };
+            b.store("ah", at, y, !wide.is_multiple_of(chunk));
+            vec![]
+        });
+    }
+
+    fn tiles_of_matrices(&self, b: &mut Builder, elements: Elements) {
+        for unit in self.units() {
+            let rows = unit[0].rows;
+            let tiles = unit[0].n.div_ceil(rows);
+            let all = self.m.clone().ceil_div(self.tokens) * tiles;
+            b.tasks("t", all, 1, |b| {
+                // Neighbours share weights.
+                let high = self.m.clone().ceil_div(self.tokens);
+                let column = b.scalar("column", b.var("t") / high.clone() * rows);
+                let first = b.scalar("first", b.var("t") % high * self.tokens);
+                let mut sum = |w: &Weight| match &w.kind {
+                    Kind::Codes { packing, integer } => {
+                        let half = (elements == Elements::Codes).then_some(Dtype::F16);
+                        let (tokens, row) = (self.tokens, &column);
+                        let tile = groups::Tile {
+                            product: self,
+                            weight: w,
+                            packing,
+                            i: &first,
+                            tokens,
+                            row,
+                            half,
+                        };
+                        tile.sum(b, *integer)
+                    }
+                    Kind::Floats(_) | Kind::Pairs(_) => {
+                        self.matrix_sum(b, w, elements.dtype(), (&first, &column))
+                    }
+                };
+                let sums: Vec<Value> = unit.iter().map(&mut sum).collect();
+                let place = Place { expert: Extent::Lit(0), column: column.clone() };
+                self.give(b, unit, &place, &first, &sums, true);
+            });
+        }
+    }
+
+    fn matrix_sum(
+        &self,
+        b: &mut Builder,
+        w: &Weight,
+        elem: Dtype,
+        (first, row): (&Extent, &Extent),
+    ) -> Value {
+        let blocks = self.k.div_ceil(RUNS);
+        let turn = (1..=TURN).rev().find(|t| blocks.is_multiple_of(*t)).unwrap_or(1);
+        let none = b.fill(0.0, Dtype::F32, &[self.tokens, w.rows]);
+        let turns = (Extent::Lit(0), Extent::from(blocks / turn), 1);
+        b.for_each("u", turns, &[("d", none)], |b, acc| {
+            let along = Slice::range(b.var("u") * (turn * RUNS), turn * RUNS);
+            let at = vec![Slice::range(first.clone(), self.tokens), along.clone()];
+            let x = b.load("x", "ah", elem, at, false);
+            let at = vec![Slice::range(row.clone(), w.rows), along];
+            let w = b.load("w", &w.part(Part::Codes), elem, at, false);
+            vec![b.dot("d", x, w, true, Some(acc[0]))]
+        })[0]
+    }
+}

@@ -1,0 +1,194 @@
+//! Which tiles lie in registers as matrix instructions hold them, and what those instructions are.
+//!
+//! ```text
+//! s = dot(q, k^T) : f32[16, 16]        lanes n1 n2 m0 m1 m2        by the instruction whose sum lies so
+//! m = reduce_max(s, 1) : f32[16, 1]    lanes _ _ m0 m1 m2          in the lanes of its rows
+//! p = exp2(s - m) : f32[16, 16]        lanes n1 n2 m0 m1 m2        as what it is computed from
+//! ```
+//!
+//! A product that a row of the target computes lies as the row says. What is computed element by element from a
+//! fragment lies as that, operands that are broadcast without the dimension which they lack; what a loop or a branch
+//! hands on stays as it is. All other tiles have lanes along their last dimension.
+
+use kgen_ir::{
+    layout::Layout,
+    machine::{Op, mma::Mma},
+    target::Target,
+    tile::{Expr, Kernel, LaneBits, Stmt, Value},
+};
+use std::collections::BTreeMap;
+
+/// A matrix instruction as a product sees it: one of several products at once is one of a larger matrix.
+#[derive(Clone, Debug)]
+pub struct Instruction {
+    pub mma: &'static Mma,
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    /// Of a, b and the sums; `_` where lanes have the same.
+    pub layouts: [String; 3],
+}
+
+impl Instruction {
+    /// Product q of four takes rows `8 (q % 2)` on and columns `8 (q / 2)` on.
+    pub fn of(mma: &'static Mma) -> Instruction {
+        let places = [("m3", "_"), ("_", "n3"), ("m3", "n3")];
+        let several = mma.products() > 1;
+        let layouts = std::array::from_fn(|i| {
+            let (low, high) = places[i];
+            mma.layouts[i].replace("q0", low).replace("q1", high)
+        });
+        let times = if several { 2 } else { 1 };
+        Instruction { mma, m: times * mma.m, n: times * mma.n, k: mma.k, layouts }
+    }
+
+    /// The lanes of its sums.
+    pub fn sums(&self) -> Option<LaneBits> {
+        LaneBits::of(&Layout::parse(&self.layouts[2]).ok()?, ["m", "n"])
+    }
+}
+
+/// The instruction of the target that computes a product, if one does: the first whose elements and sizes fit.
+pub fn instruction(
+    kernel: &Kernel,
+    (a, b): (Value, Value),
+    transpose: bool,
+    target: &Target,
+) -> Option<Instruction> {
+    let ty = |v: Value| &kernel.values[v].ty;
+    let ([m, k], [x, y]) = (&ty(a).shape[..], &ty(b).shape[..]) else { return None };
+    let n = if transpose { x } else { y };
+    let elements = |i: &&'static Mma| ty(a).elem == i.a && ty(b).elem == i.b;
+    target
+        .rows
+        .iter()
+        .filter_map(|row| if let Op::Mma(i) = row.op { Some(i) } else { None })
+        .filter(elements)
+        .map(Instruction::of)
+        .find(|i| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k))
+}
+
+/// Tiles that lie as fragments.
+pub fn fragments(kernel: &Kernel, target: &Target) -> BTreeMap<Value, LaneBits> {
+    let mut f = Fragments { kernel, target, of: BTreeMap::new(), changed: false };
+    if target.rows.iter().any(|row| matches!(row.op, Op::Mma(_))) {
+        loop {
+            f.changed = false;
+            f.block(&kernel.body);
+            if !f.changed {
+                break;
+            }
+        }
+    }
+    f.of
+}
+
+struct Fragments<'a> {
+    kernel: &'a Kernel,
+    target: &'a Target,
+    of: BTreeMap<Value, LaneBits>,
+    changed: bool,
+}
+
+impl Fragments<'_> {
+    fn shape(&self, v: Value) -> &[usize] {
+        &self.kernel.values[v].ty.shape
+    }
+
+    fn set(&mut self, v: Value, bits: LaneBits) {
+        let own = bits.within(self.shape(v));
+        if !self.of.contains_key(&v) && own.fits(self.shape(v)) && !own.is_splat() {
+            self.of.insert(v, own);
+            self.changed = true;
+        }
+    }
+
+    /// All lie as the first that lies somehow.
+    fn same(&mut self, list: &[Value]) {
+        if let Some(bits) = list.iter().find_map(|v| self.of.get(v).copied()) {
+            list.iter().for_each(|v| self.set(*v, bits));
+        }
+    }
+
+    fn block(&mut self, body: &[Stmt]) {
+        for stmt in body {
+            match stmt {
+                Stmt::Let { value, expr } => self.expr(*value, expr),
+                Stmt::For(f) => {
+                    for c in &f.carried {
+                        self.same(&[c.init, c.param, c.yielded, c.result]);
+                    }
+                    self.block(&f.body);
+                }
+                Stmt::Tasks { body, .. } => self.block(body),
+                Stmt::If(i) => {
+                    for (result, a, b) in &i.yields {
+                        self.same(&[*result, *a, *b]);
+                    }
+                    self.block(&i.then);
+                    self.block(&i.otherwise);
+                }
+                Stmt::Scalar { .. }
+                | Stmt::Read { .. }
+                | Stmt::Any { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
+                | Stmt::Store { .. }
+                | Stmt::Stage(_)
+                | Stmt::Commit
+                | Stmt::Wait(_)
+                | Stmt::Prefetch { .. } => {}
+            }
+        }
+    }
+
+    fn expr(&mut self, value: Value, expr: &Expr) {
+        match expr {
+            Expr::Dot { a, b, transpose, acc } => {
+                let by = instruction(self.kernel, (*a, *b), *transpose, self.target);
+                if let Some(bits) = by.and_then(|by| by.sums()) {
+                    self.set(value, bits);
+                    acc.iter().for_each(|acc| self.set(*acc, bits));
+                }
+            }
+            Expr::Reduce(_, a, dim) => match (self.of.get(a), self.of.get(&value)) {
+                (Some(bits), _) => {
+                    let rest = bits.without(*dim);
+                    self.set(value, rest);
+                }
+                // Lanes that hold the same result share its elements.
+                (None, Some(bits)) => {
+                    let mut next = 0;
+                    let bits = bits.0.map(|bit| {
+                        bit.or_else(|| {
+                            next += 1;
+                            Some((*dim as u8, next - 1))
+                        })
+                    });
+                    self.set(*a, LaneBits(bits));
+                }
+                (None, None) => {}
+            },
+            Expr::Unary(..)
+            | Expr::Binary(..)
+            | Expr::Select(..)
+            | Expr::Bits(_)
+            | Expr::Convert(_) => {
+                let from = super::operands(expr);
+                let alike = |v: &&Value| self.shape(**v) == self.shape(value);
+                let own = self.of.get(&value);
+                let bits = own.or_else(|| from.iter().filter(alike).find_map(|v| self.of.get(v)));
+                if let Some(bits) = bits.copied() {
+                    self.set(value, bits);
+                    from.iter().for_each(|v| self.set(*v, bits));
+                }
+            }
+            Expr::Fill(_)
+            | Expr::Iota { .. }
+            | Expr::Load { .. }
+            | Expr::Permute(..)
+            | Expr::Transpose(_) => {}
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Attention in matrix instructions: the tile program for every shape means what the reference says, exactly and in
+//! the simulator.
+
+use kgen::inputs;
+use kgen_ir::{
+    dtype::Dtype,
+    extent::Dims,
+    op::{Op, read},
+    target::Target,
+    tensor::Tensor,
+    tile::{
+        Program,
+        interp::{Mode, interp},
+        verify::verify,
+    },
+};
+use kgen_passes::{Choice, Schedule};
+use std::collections::BTreeMap;
+
+fn target(name: &str) -> &'static Target {
+    kgen_codegen::target(name).unwrap_or_else(|| panic!("no {name}"))
+}
+
+/// Head dim, query heads, kv heads, what else q, kv and the segment say.
+type Case = (i64, i64, i64, &'static str, &'static str, &'static str);
+
+#[rustfmt::skip] // one case a line
+const CASES: &[Case] = &[
+    (64, 4, 1, "", "", "len = \"n\"\nmask = \"causal\""),
+    (8, 3, 3, "", "", "len = \"n\"\nmask = \"causal\""),
+    (40, 15, 3, "", "", "len = \"n\"\nmask = { window = 9 }"),
+    (80, 32, 2, "", "", "len = \"n\"\nmask = { keep_first = 3, recent = 7 }"),
+    (16, 2, 1, "", "", "len = \"n[b]\"\nlayout = { paged = 1 }\nmask = \"causal\""),
+    (16, 2, 1, "", "", "len = \"n[b]\"\nlayout = { paged = 3 }\nmask = { window = 11 }"),
+    (24, 6, 2, "", "", "len = \"n[b]\"\nlayout = { paged = 16 }"),
+    (32, 2, 2, "", "", "len = \"n[b]\"\nlayout = { paged = 64 }\nmask = { window = 40 }"),
+    (32, 2, 1, "", "", "len = \"n[b]\"\nlayout = { ring = { keep_first = 4, recent = 32 } }"),
+    (32, 2, 1, "", "", "len = \"n[b]\"\nlayout = { ring = { keep_first = 0, recent = 7 } }"),
+    (24, 4, 1, "", "v = \"k[..16]\"", "len = \"n\""),
+    (16, 4, 2, "", "", "len = \"n[b]\""),
+];
+
+fn op(case: &Case, elem: &str, extra: &str) -> Op {
+    let (dim, heads, kv, q, v, segment) = case;
+    let kv = if v.is_empty() {
+        format!("dtype = \"{elem}\", heads = {kv}")
+    } else {
+        format!("k = \"{elem}\", {v}, heads = {kv}")
+    };
+    let text = format!(
+        "op = \"attention\"\nname = \"a\"\nq = {{ dtype = \"{elem}\", heads = {heads}, dim = {dim}, batch = \"b\", len = \"m\" {q} }}\n\
+         kv = {{ {kv} }}\nout = \"f32\"\n{extra}\n[[segment]]\n{segment}\n"
+    );
+    read::read("test.toml", &text).unwrap_or_else(|e| panic!("{e}\n{text}"))
+}
+
+fn dims(case: &Case, m: i64, n: i64) -> Dims {
+    let mut dims = Dims { cores: 3, ..Dims::default() };
+    dims.scalars = [("b", 2), ("m", m), ("n", n)].map(|(s, x)| (s.to_string(), x)).into();
+    let paged = case.5.split_once("paged = ").and_then(|(_, n)| n.split(' ').next()?.parse().ok());
+    let page: i64 = paged.unwrap_or(1);
+    let most = (n.max(n / 2 + m) + page - 1) / page;
+    dims.scalars.insert("kv.pages".into(), 2 * most + 1);
+    dims.scalars.insert("kv.max_pages".into(), most);
+    dims.ragged = [("n".to_string(), vec![n, n / 2 + m])].into();
+    dims
+}
+
+/// Pages of both sequences in turn, backwards.
+fn tables(case: &Case, dims: &Dims) -> BTreeMap<String, Tensor> {
+    let most = dims.scalars["kv.max_pages"] as usize;
+    let page = |i: usize| (2 * (most - 1 - i % most) + i / most) as f64;
+    let list: Vec<f64> = (0..2 * most).map(page).collect();
+    let lens: Vec<f64> = dims.ragged["n"].iter().map(|n| *n as f64).collect();
+    let tensor = |shape: &[usize], list: &[f64]| Tensor::from_f64(Dtype::I32, shape, list);
+    let mut out = BTreeMap::new();
+    if case.5.contains("paged") {
+        out.insert("kv.block_table".into(), tensor(&[2, most], &list));
+        out.insert("kv.len".into(), tensor(&[2], &lens));
+    }
+    if case.5.contains("ring") {
+        out.insert("kv.pos".into(), tensor(&[2], &lens));
+    }
+    out
+}
+
+fn program(op: &Op, target: &'static Target) -> Program {
+    let schedule = Schedule { split: 64, ..Schedule::default_for(target) };
+    let choice = Choice { target, schedule };
+    let program = kgen_passes::build(op, &choice).unwrap_or_else(|e| panic!("{e}"));
+    let program = kgen_passes::optimise(&program, &choice).unwrap_or_else(|e| panic!("{e}"));
+    let stage = program.kernels[0].stage;
+    verify(&program, stage).unwrap_or_else(|e| panic!("{e:?}\n{program}"));
+    program
+}
+
+/// One variant alone, exactly, beside the reference.
+fn means_what_it_should(case: &Case, variant: &str, sizes: &[(i64, i64)]) {
+    for &(m, n) in sizes {
+        let op = op(case, "f16", "");
+        let program = program(&op, target("sm80"));
+        let mut only = program.clone();
+        only.variants.retain(|v| v.name == variant);
+        assert!(!only.variants.is_empty(), "{case:?}");
+        only.variants[0].when.clear();
+        let dims = dims(case, m, n);
+        let inputs = inputs::complete(&op, &dims, &tables(case, &dims), 3);
+        let inputs = inputs.unwrap_or_else(|e| panic!("{case:?} {dims:?}: {e}"));
+        let expected = kgen_kernels_ref::run(&op, &dims, &inputs).expect("known");
+        let got = interp(&only, &dims, &inputs, Mode::Exact);
+        let got = got.unwrap_or_else(|e| panic!("{case:?} {m} {n}: {e}\n{only}"));
+        for (name, expected) in &expected {
+            for (i, (x, y)) in expected.values.iter().zip(&got[name]).enumerate() {
+                let near = (x - y).abs() <= 1e-9 || x == y;
+                assert!(near, "{case:?} {m} {n}: {name}[{i}] is {y}, expected {x}");
+            }
+        }
+    }
+}
+
+#[test]
+fn heads_of_a_group_are_rows() {
+    for case in CASES {
+        means_what_it_should(case, "matrix", &[(1, 1), (1, 70), (3, 100)]);
+    }
+}
+
+#[test]
+fn query_rows_are_rows() {
+    for case in CASES {
+        means_what_it_should(case, "panel", &[(16, 16), (17, 50), (3, 100), (40, 40)]);
+    }
+}
