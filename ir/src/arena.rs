@@ -1,6 +1,6 @@
-//! Arenas and typed ids: a value is a `u32` that only its own arena can resolve.
+//! Arenas and typed ids: a value is a `u32` that only its own arena can resolve; maps of ids and ops.
 
-use std::{fmt, hash, marker::PhantomData, ops};
+use std::{collections::HashMap, fmt, hash, marker::PhantomData, ops};
 
 /// An index into an `Arena<T>`.
 pub struct Id<T>(u32, PhantomData<fn() -> T>);
@@ -92,5 +92,49 @@ impl<T> ops::Index<Id<T>> for Arena<T> {
 impl<T> ops::IndexMut<Id<T>> for Arena<T> {
     fn index_mut(&mut self, id: Id<T>) -> &mut T {
         &mut self.items[id.index()]
+    }
+}
+
+/// A map of what the compiler itself numbers.
+pub type Map<K, V> = HashMap<K, V, hash::BuildHasherDefault<Mixer>>;
+
+/// A hash of a few small numbers, which nobody from outside chooses.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mixer(u64);
+
+impl hash::Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for b in bytes {
+            self.write_u64((*b).into());
+        }
+    }
+
+    fn write_u8(&mut self, x: u8) {
+        self.write_u64(x.into());
+    }
+
+    fn write_u32(&mut self, x: u32) {
+        self.write_u64(x.into());
+    }
+
+    fn write_u64(&mut self, x: u64) {
+        // The odd constant of Fibonacci hashing.
+        self.0 = (self.0.rotate_left(5) ^ x).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn write_usize(&mut self, x: usize) {
+        self.write_u64(x as u64);
+    }
+
+    fn write_i64(&mut self, x: i64) {
+        self.write_u64(x as u64);
+    }
+
+    fn write_isize(&mut self, x: isize) {
+        self.write_u64(x as u64);
     }
 }

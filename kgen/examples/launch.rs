@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let features = texts(&manifest["features"]).join(", ");
     // SAFETY: the driver's library, and below its functions as its API declares them, on memory of the sizes allocated.
     let cuda = unsafe { Library::new("libcuda.so.1") }
-        .map_err(|e| format!("no driver (needs {features}): {e}"))?;
+        .map_err(|e| format!("no libcuda.so.1 (needs {features}): {e}"))?;
     type P = *mut std::ffi::c_void;
     macro_rules! call {
         ($name:literal ($($ty:ty),*) $($arg:expr),*) => {{

@@ -175,7 +175,7 @@ pub fn worst(
 }
 
 /// Multiply and add are two; keys that a mask hides are not multiplied.
-pub fn flops(kind: &Kind, dims: &Dims) -> f64 {
+fn flops(kind: &Kind, dims: &Dims) -> f64 {
     let size = |n: &str| dims.scalars.get(n).copied().unwrap_or(1) as f64;
     match kind {
         Kind::Attention(a) => {

@@ -207,29 +207,12 @@ impl Simulated {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<BTreeMap<String, Tensor>, Error> {
-        let made = compile::compile(op, self.target, &self.schedule)?;
-        self.run_compiled(&made.artifact, dims, inputs)
-    }
-
-    /// The same of an artifact that is there.
-    pub fn run_compiled(
-        &self,
-        artifact: &Artifact,
-        dims: &Dims,
-        inputs: &BTreeMap<String, Tensor>,
-    ) -> Result<BTreeMap<String, Tensor>, Error> {
-        let module = Module::for_device(artifact);
-        let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
-        let run = |device: &mut Sim| {
-            let mut session = session(&module, dims, inputs, WORKERS, (Guard::Canaries, None))?;
-            session.run_on(device).map_err(|e| Error::Unavailable(e.to_string()))?;
-            session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
-        };
+        let artifact = &compile::compile(op, self.target, &self.schedule)?.artifact;
         let mut late = Sim::default();
-        let outputs = run(&mut late)?;
+        let outputs = Simulated::run_on(&mut late, artifact, dims, inputs)?;
         if late.instructions < SHORT {
-            let seed = late.instructions;
-            let again = run(&mut Sim::new(Order::Random, seed))?;
+            let mut random = Sim::new(Order::Random, late.instructions);
+            let again = Simulated::run_on(&mut random, artifact, dims, inputs)?;
             if let Some((name, _)) = outputs.iter().find(|(name, t)| again.get(*name) != Some(t)) {
                 return Err(Error::Unavailable(format!(
                     "`{name}` depends on the order of the warps"
@@ -237,6 +220,20 @@ impl Simulated {
             }
         }
         Ok(outputs)
+    }
+
+    /// One run of an artifact on a simulator that the caller set up.
+    pub fn run_on(
+        device: &mut Sim,
+        artifact: &Artifact,
+        dims: &Dims,
+        inputs: &BTreeMap<String, Tensor>,
+    ) -> Result<BTreeMap<String, Tensor>, Error> {
+        let module = Module::for_device(artifact);
+        let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
+        let mut session = session(&module, dims, inputs, WORKERS, (Guard::Canaries, None))?;
+        session.run_on(device).map_err(|e| Error::Unavailable(e.to_string()))?;
+        session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
     }
 }
 

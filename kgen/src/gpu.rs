@@ -47,6 +47,9 @@ const ROTATED: usize = 512 << 20;
 /// Copies of the tensors at least and at most: with fewer, one could lie in the cache; of more, a graph gets long.
 const COPIES: (usize, usize) = (3, 256);
 
+/// Bytes of scratch in the device's memory for all workers: with more, there are fewer workers.
+const SCRATCH: usize = 256 << 20;
+
 /// Bytes copied to find the roof.
 const COPIED: usize = 256 << 20;
 
@@ -114,7 +117,7 @@ impl Gpu {
         let module = Module::for_device(artifact).map_err(|e| Error::Unavailable(e.to_string()))?;
         let mut gpu = self.lock();
         gpu.accepts(&artifact.manifest.features).map_err(unavailable)?;
-        let (mut workers, count) = (1, gpu.about().multiprocessors);
+        let (mut workers, mut scratch, count) = (1, 0, gpu.about().multiprocessors);
         for k in &artifact.manifest.kernels {
             let (Some(block), Some(text)) = (k.block, artifact.files.get(&k.file)) else {
                 continue;
@@ -125,8 +128,9 @@ impl Gpu {
                 .map_err(|e| Error::Unavailable(format!("kernel `{}`: {e}", k.name)))?;
             let blocks = gpu.used(number).map_or(1, |used| used.blocks.max(1));
             workers = workers.max(count * blocks * block.workers);
+            scratch = scratch.max(k.scratch);
         }
-        Ok((module, workers))
+        Ok((module, filling(workers, count, scratch)))
     }
 
     /// Compiles, runs once, and gives the outputs.
@@ -182,6 +186,12 @@ impl Gpu {
     }
 }
 
+/// Workers that fill the device and whose scratch keeps to its share, but one a multiprocessor at least.
+fn filling(workers: usize, multiprocessors: usize, scratch: usize) -> usize {
+    let most = SCRATCH.checked_div(scratch).unwrap_or(usize::MAX);
+    workers.min(most).max(multiprocessors).max(1)
+}
+
 /// Seconds of a run in each round, and bytes a second that a copy moved beside it.
 fn rounds(
     gpu: &mut Cuda,
@@ -189,10 +199,15 @@ fn rounds(
     bytes: usize,
     reps: usize,
 ) -> Result<(Vec<f64>, Vec<f64>), Error> {
-    let copies = ROTATED.div_ceil(bytes.max(1)).clamp(COPIES.0, COPIES.1);
     let mut placed = Vec::new();
-    for _ in 0..copies {
+    let mut copies = 1;
+    while placed.len() < copies {
         placed.push(session.place_on(gpu).map_err(|e| Error::Unavailable(e.to_string()))?);
+        if placed.len() == 1 {
+            // Half of the memory is for them, with their workspaces.
+            let most = gpu.about().memory / 2 / gpu.allocated().max(1);
+            copies = ROTATED.div_ceil(bytes.max(1)).clamp(COPIES.0, COPIES.1).min(most.max(1));
+        }
     }
     let zeros = vec![0; COPIED];
     let from = gpu.put("roof", &zeros, true).map_err(unavailable)?;
@@ -262,6 +277,14 @@ mod tests {
         let told = target_for(&about((6, 1), (12, 0))).unwrap_err().to_string();
         let why = "no target fits a GPU; the least is sm70: the code is for sm_70, a GPU is sm_61";
         assert_eq!(told, why);
+    }
+
+    #[test]
+    fn workers_fill_the_device_as_far_as_scratch_reaches() {
+        assert_eq!(filling(8448, 132, 0), 8448);
+        assert_eq!(filling(8448, 132, 64 << 10), 4096);
+        assert_eq!(filling(8448, 132, 16 << 20), 132);
+        assert_eq!(filling(0, 0, 0), 1);
     }
 
     #[test]

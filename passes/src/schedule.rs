@@ -11,7 +11,7 @@
 //! block = 96       # keys of a prefill tile
 //! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so; 0: never
 //! ahead = 4        # KiB of packed weights ahead; 0: none
-//! softmax = "lazy" # "exact": the maximum moves with every tile; "lazy": where a score exceeds it
+//! softmax = "lazy" # "exact": the maximum of decode moves with every tile; "lazy": where a score exceeds it
 //! ```
 
 use kgen_ir::{
@@ -86,6 +86,8 @@ const TRIED: &[(&str, &[usize])] = &[
     ("chunk",    &[1, 2, 4, 8, 16]),
     ("ahead",    &[0, 4]),
     ("heads",    &[0, 1]),
+    ("queries",  &[0, 96, 192, 384, 768]),
+    ("block",    &[32, 48, 64, 96, 128, 192]),
 ];
 
 /// Lanes of vectors that outrun the prefetchers of the CPU.
@@ -130,19 +132,47 @@ impl Schedule {
     /// Only keys that matter for the kind of op vary; tiles are whole vectors of the target.
     pub fn legal(op: &Op, target: &Target) -> Vec<Schedule> {
         let base = Schedule::default_for(target);
-        let matters: &[&str] = match op.kind {
-            Kind::Attention(_) => &["keys", "split", "prefetch", "heads"],
-            Kind::MpGemm(_) => &["rows", "tokens", "chunk", "ahead"],
-            Kind::Rows(_) => &[],
+        // Kernels of few rows and of many have keys of their own: each of one group meets the default of the other.
+        let groups: &[&[&str]] = match op.kind {
+            Kind::Attention(_) => &[&["keys", "split", "prefetch", "heads"], &["queries", "block"]],
+            Kind::MpGemm(_) => &[&["rows", "tokens", "chunk", "ahead"]],
+            Kind::Rows(_) => &[&[]],
         };
-        let mut all = vec![(0.0, base)];
-        for (key, values) in TRIED.iter().filter(|(key, _)| matters.contains(key)) {
+        let mut all: Vec<(f64, Schedule)> = Vec::new();
+        for keys in groups {
+            for (far, schedule) in Schedule::product(keys, &base, target) {
+                if !all.iter().any(|(_, s)| *s == schedule) {
+                    all.push((far, schedule));
+                }
+            }
+        }
+        if matches!(op.kind, Kind::Attention(_)) {
+            let forms = |(far, schedule): &(f64, Schedule)| {
+                Softmax::ALL.map(|softmax| {
+                    let more = if softmax == schedule.softmax { 0.0 } else { 1.0 };
+                    (far + more, Schedule { softmax, ..schedule.clone() })
+                })
+            };
+            all = all.iter().flat_map(forms).collect();
+        }
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        all.into_iter().map(|(_, schedule)| schedule).collect()
+    }
+
+    /// All values of some keys together, and how far from `base` they are.
+    fn product(keys: &[&str], base: &Schedule, target: &Target) -> Vec<(f64, Schedule)> {
+        let mut all = vec![(0.0, base.clone())];
+        for (key, values) in TRIED.iter().filter(|(key, _)| keys.contains(key)) {
             let Some((_, range, get)) = KEYS.iter().find(|(k, _, _)| k == key) else { continue };
             let mut next = Vec::new();
             for (far, schedule) in &all {
                 for value in *values {
-                    let vectors = !matches!(*key, "keys" | "rows")
-                        || value.is_multiple_of(target.lanes) && value / target.lanes <= VECTORS;
+                    let whole = value.is_multiple_of(target.lanes);
+                    let vectors = match *key {
+                        "keys" | "rows" => whole && value / target.lanes <= VECTORS,
+                        "block" => whole,
+                        _ => true,
+                    };
                     if !vectors || !range.contains(value) {
                         continue;
                     }
@@ -156,17 +186,7 @@ impl Schedule {
             }
             all = next;
         }
-        if matches!(op.kind, Kind::Attention(_)) {
-            let forms = |(far, schedule): &(f64, Schedule)| {
-                Softmax::ALL.map(|softmax| {
-                    let more = if softmax == schedule.softmax { 0.0 } else { 1.0 };
-                    (far + more, Schedule { softmax, ..schedule.clone() })
-                })
-            };
-            all = all.iter().flat_map(forms).collect();
-        }
-        all.sort_by(|a, b| a.0.total_cmp(&b.0));
-        all.into_iter().map(|(_, schedule)| schedule).collect()
+        all
     }
 
     /// Reads a schedule; keys that are not there keep the value of `base`.

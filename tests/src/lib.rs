@@ -8,4 +8,6 @@ pub mod machine_run;
 pub mod models;
 pub mod mutate;
 pub mod planted;
+pub mod ptx_mutants;
 pub mod reference_kernels;
+pub mod triton;

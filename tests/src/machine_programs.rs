@@ -94,6 +94,8 @@ pub fn of_matrices(op: &Op) -> bool {
             | Op::Join(_)
             | Op::Part
             | Op::Mma(_)
+            | Op::Async(_)
+            | Op::Squares { .. }
             | Op::Load(Width::W64 | Width::W128)
             | Op::Store(Width::W64 | Width::W128)
     )

@@ -26,6 +26,7 @@ use kgen_runtime::{
     files::{gguf, safetensors},
     pool::Pool,
 };
+use kgen_sim::ptx;
 use kgen_tests::{models::Contents, mutate::Mutator, reference_kernels::ReferenceKernels};
 use std::{
     collections::BTreeMap,
@@ -36,6 +37,10 @@ use std::{
     sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
+
+#[path = "../../sim/tests/tile/mod.rs"]
+#[allow(dead_code, reason = "its text alone is damaged here")]
+mod attention;
 
 /// What a reader makes of a file: nothing to say, or what is wrong with the answer.
 type Check = fn(&[u8], &Path) -> Result<(), String>;
@@ -64,6 +69,7 @@ readers! {
     extent: texts(&["ceildiv(n, 1024) * 8 - min(n, lo + 1024) % 3", "max_of(n) / cores + sum(n) * len(n)", "0 - 1"]), read_extent;
     settings: texts(&["m=1,16,256", "n=[1000,17]", "n=[1,2],[3,4]", "b = 4"]), read_settings;
     mask: texts(&["k <= q && (q - k < 4096 || k < 4)", "block(q, 64) == block(k, 64)", "min(q, k) % 3 != -1"]), read_mask;
+    ptx: compiled().texts.clone(), read_ptx;
     rows_text: texts(&["x * rsqrt(mean(x * x) + 1e-5) * w", "sigmoid(g) * g * u", "max(x, 0) + sum(exp(x - max(x)))"]), read_row;
 }
 
@@ -131,6 +137,8 @@ struct Compiled {
     programs: Vec<Vec<u8>>,
     kernels: Vec<Vec<u8>>,
     manifests: Vec<Vec<u8>>,
+    /// PTX.
+    texts: Vec<Vec<u8>>,
 }
 
 const AXPY: &str = "program axpy(x: f32[n], y: f32[n]) -> (o: f32[n]) symbols n {
@@ -157,6 +165,7 @@ fn compiled() -> &'static Compiled {
             programs: vec![AXPY.as_bytes().to_vec()],
             kernels: vec![],
             manifests: vec![],
+            texts: vec![attention::text().into_bytes()],
         };
         for seed in op_seeds() {
             let op = op::read::read("seed", std::str::from_utf8(&seed).unwrap()).unwrap();
@@ -169,9 +178,11 @@ fn compiled() -> &'static Compiled {
                 out.programs.push(c.program.to_string().into_bytes());
                 out.kernels.extend(c.kernels.iter().map(|k| k.to_string().into_bytes()));
                 out.manifests.push(c.artifact.manifest.print().into_bytes());
+                let ptx = c.artifact.files.into_iter().filter(|(name, _)| name.ends_with(".ptx"));
+                out.texts.extend(ptx.map(|(_, text)| text.into_bytes()));
             }
         }
-        for list in [&mut out.programs, &mut out.kernels, &mut out.manifests] {
+        for list in [&mut out.programs, &mut out.kernels, &mut out.manifests, &mut out.texts] {
             list.retain(|x| x.len() < 20_000);
             assert!(!list.is_empty());
         }
@@ -205,6 +216,43 @@ fn zeros(elem: kgen_ir::dtype::Dtype, shape: &[Extent], dims: &Dims) -> Option<T
     let shape = shape?;
     let count = shape.iter().try_fold(elem.bytes()?, |a, n| a.checked_mul(*n))?;
     (count < 1 << 14).then(|| Tensor::zeros(elem, &shape))
+}
+
+/// An error has a place in the text; what reads runs to an end, with findings or without.
+fn read_ptx(bytes: &[u8], _: &Path) -> Result<(), String> {
+    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(()) };
+    let module = match ptx::Module::parse(text) {
+        Ok(module) => module,
+        Err(
+            ptx::Error::Text { line, column, message }
+            | ptx::Error::Unsupported { line, column, message },
+        ) => {
+            let there = (1..=text.lines().count() as u32 + 1).contains(&line) && column > 0;
+            return if there && !message.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{line}:{column}: {message}"))
+            };
+        }
+        Err(ptx::Error::Launch(why)) => return Err(why),
+    };
+    let Some(entry) = module.entries().next().and_then(|name| module.entry(name)) else {
+        return Ok(());
+    };
+    let mut memory = ptx::Memory::default();
+    let buffer = memory.add("x", vec![1; 4096], true);
+    let argument = |(_, size): (&str, u32)| match size {
+        8 => ptx::Arg::Buffer(buffer, 0),
+        _ => ptx::Arg::Bytes(vec![0; size as usize]),
+    };
+    let args: Vec<_> = module.params(entry).into_iter().map(argument).collect();
+    let block = module.required_threads(entry).unwrap_or([64, 1, 1]);
+    for follow in [false, true] {
+        let launch = ptx::Launch { block, limit: 3000, follow, ..ptx::Launch::default() };
+        // What is wrong with it is for others to say.
+        let _ = ptx::run(&module, entry, &launch, &args, &mut memory);
+    }
+    Ok(())
 }
 
 fn read_op(bytes: &[u8], _: &Path) -> Result<(), String> {

@@ -18,6 +18,10 @@ const OPS: &[(&str, &str)] = &[
         "op = \"mpgemm\"\nname = \"small\"\nm = \"m\"\nn = 4\nk = 32\na = \"f32\"\nw = \"q4_0\"\nout = \"f32\"\n\
          compute = \"int_dot\"\n",
     ),
+    (
+        "halves",
+        "op = \"mpgemm\"\nname = \"small\"\nm = 16\nn = 8\nk = 32\na = \"f16\"\nw = \"f16\"\nout = \"f16\"\n",
+    ),
 ];
 
 const LEVELS: &[&str] = &["op", "built", "tile", "machine", "clif", "ptx"];

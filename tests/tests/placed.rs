@@ -123,5 +123,5 @@ fn what_does_not_fit_is_told() {
     assert_eq!(told, "no kernel 99");
     let unbound = p.module.plan(&p.dims).unwrap_or_else(|e| panic!("{e}"));
     let told = unbound.place_on(&mut device, &|_| Held::Copied { known: true }).err();
-    assert_eq!(told.map(|e| e.to_string()).as_deref(), Some("`q` is not bound"));
+    assert_eq!(told.map(|e| e.to_string()).as_deref(), Some("`kv.block_table` is not bound"));
 }

@@ -1,6 +1,8 @@
 //! What PTX and its simulator promise, without a GPU.
 
 use crate::must_show::{How, Point, Ran, Verdict, one_test, succeeded};
+use serde_json::Value;
+use std::collections::BTreeMap;
 
 #[rustfmt::skip] // commands are long
 pub const POINTS: &[Point] = &[
@@ -20,9 +22,16 @@ pub const POINTS: &[Point] = &[
         },
     },
     Point {
-        name: "mutants of Triton's kernels",
+        name: "every op file on four simulated chips, the sanitiser on, full sizes included",
         how: How::Slow {
-            command: "env KGEN_FULL=1 cargo test --release -q -p kgen-tests --test triton mutants -- --nocapture",
+            command: "cargo run --release -q -p kgen-compiler --bin kgen -- verify ops --on sim:sm70,sim:sm75,sim:sm80,sim:sm90 --cases 6 --format json",
+            judge: verified,
+        },
+    },
+    Point {
+        name: "1,500 mistakes in PTX of ours and of Triton's: each is seen, or proved to change nothing",
+        how: How::Slow {
+            command: "env KGEN_FULL=1 cargo test --release -q -p kgen-tests --test ptx_mutants -- --nocapture",
             judge: table,
         },
     },
@@ -95,6 +104,35 @@ fn passed(ran: &Ran) -> Verdict {
     count.filter(|n| *n != "0").map(|n| format!("{n} tests passed")).ok_or("no test ran".into())
 }
 
+/// Of each chip: files that passed, those that it does not do and why.
+fn verified(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    let mut chips: BTreeMap<String, (u64, u64, f64, Vec<String>)> = BTreeMap::new();
+    for line in ran.out.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok()) {
+        let text = |key: &str| line[key].as_str().unwrap_or_default().to_string();
+        let number = |key: &str| line[key].as_u64().unwrap_or_default();
+        let row = chips.entry(text("device")).or_default();
+        if number("failed") > 0 {
+            return Err(format!("{} fails on {}", text("op"), text("device")));
+        }
+        if number("passed") == 0 {
+            row.3.push(text("op"));
+        } else {
+            row.0 += 1;
+            row.1 += number("passed");
+            row.2 = row.2.max(line["worst_ratio"].as_f64().unwrap_or(f64::INFINITY));
+        }
+    }
+    if chips.len() < 4 || chips.values().any(|row| row.0 == 0) {
+        return Err(format!("{} devices answered", chips.len()));
+    }
+    let told = chips.iter().map(|(chip, (files, cases, worst, not))| {
+        let not = if not.is_empty() { "none".into() } else { not.join(", ") };
+        format!("\n           {chip}: {files} files, {cases} cases, worst error/bound {worst:.2}; not: {not}")
+    });
+    Ok(told.collect())
+}
+
 /// The rows that the test printed, as they stand.
 fn table(ran: &Ran) -> Verdict {
     one_test(ran)?;
@@ -115,6 +153,23 @@ mod tests {
         let told = table(&ran("9 kernels\n| a | b |\n| c | d |\ntest result: ok. 1 passed;"));
         assert_eq!(told.unwrap().lines().filter(|l| l.contains("| ")).count(), 2);
         assert!(table(&ran("| a |")).is_err());
+        let row = |chip: u32, op: &str, passed: u32, failed: u32| {
+            format!(
+                r#"{{"device":"sim:sm{chip}","op":"{op}","passed":{passed},"failed":{failed},"worst_ratio":0.5}}"#
+            )
+        };
+        let all: Vec<String> = [70, 75, 80, 90]
+            .iter()
+            .flat_map(|c| [row(*c, "a", 6, 0), row(*c, "b", 0, 0)])
+            .collect();
+        let told = verified(&ran(&all.join("\n"))).unwrap();
+        assert!(
+            told.contains("sim:sm90: 1 files, 6 cases, worst error/bound 0.50; not: b"),
+            "{told}"
+        );
+        assert!(verified(&ran(&all[..4].join("\n"))).is_err());
+        let failed = [all, vec![row(80, "c", 5, 1)]].concat();
+        assert_eq!(verified(&ran(&failed.join("\n"))).unwrap_err(), "c fails on sim:sm80");
         let sum = "3 kernels by ptxas 12.9: 0 with faults";
         assert_eq!(validated(&ran(&format!("| a |\n{sum}\n"))).unwrap(), sum);
         assert!(validated(&ran("nothing")).is_err());

@@ -69,6 +69,7 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
     let mut e = Emitter {
         kernel,
         target,
+        rows: target.rows.iter().rev().map(|row| (&row.op, row)).collect(),
         names: vec![None; kernel.regs.len()],
         counts: [0; 5],
         order: Order::of(kernel),
@@ -146,12 +147,31 @@ struct Own {
     block: String,
 }
 
+impl Own {
+    /// What a template calls it.
+    fn by_key(&self, key: &str) -> Option<&str> {
+        Some(match key {
+            "lane" => &self.lane,
+            "lane64" => &self.lane64,
+            "first" => &self.first,
+            "worker" => &self.worker,
+            _ => return None,
+        })
+    }
+}
+
+/// Keys of addresses by lane, and bytes of an element.
+const LANE_ADDRESSES: [(&str, usize); 5] =
+    [("<m1>", 1), ("<m2>", 2), ("<m4>", 4), ("<m8>", 8), ("<m16>", 16)];
+
 /// PTX registers of what one lane finds in a table: lane to read, whether the second register.
 type Found = (Option<String>, Option<String>);
 
 struct Emitter<'a> {
     kernel: &'a Kernel,
     target: &'a Target,
+    /// The target's, by what they do: there are hundreds of rows, and thousands of instructions.
+    rows: HashMap<&'static Op, &'static Row>,
     /// PTX registers of each register, one a word, once it is defined.
     names: Vec<Option<Vec<String>>>,
     /// Registers of each kind so far.
@@ -580,7 +600,7 @@ impl Emitter<'_> {
     }
 
     fn row(&mut self, inst: &Inst, imm: Option<i64>) -> Emitted<()> {
-        let row = self.target.row(&inst.op).ok_or_else(|| {
+        let row = self.rows.get(&inst.op).copied().ok_or_else(|| {
             self.refuse(
                 format!("`{}`", inst.op),
                 "expand it into ops of the target, or choose another schedule".into(),
@@ -607,10 +627,10 @@ impl Emitter<'_> {
                     == Some(&Slot::Scratch);
             keys.push(("S", if shared { "shared" } else { "global" }.into()));
             let offset = if mem.offset == 0 { String::new() } else { format!("{:+}", mem.offset) };
-            let sizes = [("m1", 1), ("m2", 2), ("m4", 4), ("m8", 8), ("m16", 16)];
-            for (key, size) in sizes {
-                if row.text.contains(&format!("<{key}>")) {
+            for (key, size) in LANE_ADDRESSES {
+                if row.text.contains(key) {
                     let address = self.lane_address(mem.base, &base, size);
+                    let key = key.trim_matches(['<', '>']);
                     keys.push((key, format!("[{address}{offset}]")));
                 }
             }
@@ -629,15 +649,6 @@ impl Emitter<'_> {
         let (ty, zero) =
             if class == Some(Class::Float) { ("f32", "0f00000000") } else { ("b32", "0") };
         keys.extend([("T", ty.into()), ("zero", zero.into())]);
-        let own = &self.own;
-        for (key, name) in [
-            ("lane", &own.lane),
-            ("lane64", &own.lane64),
-            ("first", &own.first),
-            ("worker", &own.worker),
-        ] {
-            keys.push((key, name.clone()));
-        }
         if let Some(def) = inst.def {
             keys.push(("d", self.define(def)?));
         }
@@ -722,13 +733,11 @@ impl Emitter<'_> {
             while let Some((before, after)) = rest.split_once('<') {
                 let (key, after) = after.split_once('>')?;
                 out += before;
-                let known = keys.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone());
-                let known = known.or_else(|| {
-                    temporaries.iter().find(|(k, _)| *k == key).map(|(_, v)| v.clone())
-                });
-                out += &match known {
-                    Some(name) => name,
-                    None => {
+                let given = keys.iter().chain(&temporaries).find(|(k, _)| *k == key);
+                match (given, self.own.by_key(key)) {
+                    (Some((_, name)), _) => out += name,
+                    (None, Some(name)) => out += name,
+                    (None, None) => {
                         let kind = match key.as_bytes() {
                             [b't', b'0'..=b'9'] => Kind::Word,
                             [b'f', b'0'..=b'9'] => Kind::Float,
@@ -738,10 +747,10 @@ impl Emitter<'_> {
                             _ => return None,
                         };
                         let name = self.fresh(kind);
-                        temporaries.push((key, name.clone()));
-                        name
+                        out += &name;
+                        temporaries.push((key, name));
                     }
-                };
+                }
                 rest = after;
             }
             out += rest;

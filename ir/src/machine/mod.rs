@@ -47,6 +47,18 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// The same with other statements.
+    pub fn with(&self, body: Vec<Stmt>) -> Kernel {
+        Kernel {
+            name: self.name.clone(),
+            lanes: self.lanes,
+            slots: self.slots.clone(),
+            scratch: self.scratch,
+            regs: self.regs.clone(),
+            body,
+        }
+    }
+
     /// Instructions in its text, those of loops counted once.
     pub fn instructions(&self) -> usize {
         fn count(body: &[Stmt]) -> usize {
@@ -133,14 +145,14 @@ pub struct Inst {
 }
 
 /// Byte address `base + offset`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mem {
     pub base: Reg,
     pub offset: i32,
 }
 
 /// Only `Int` operands may be immediate.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operand {
     Reg(Reg),
     Imm(i64),

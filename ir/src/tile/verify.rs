@@ -169,6 +169,11 @@ impl Check<'_> {
         if self.stage >= Stage::LaidOut && ty.space == Some(Space::Register) && ty.lanes.is_none() {
             self.wrong(format!("`{name}` has no lanes"));
         }
+        if let Some(LaneDim::Bits(bits)) = ty.lanes
+            && !bits.fits(&ty.shape)
+        {
+            self.wrong(format!("`{name}` holds no whole fragments of lanes {bits}"));
+        }
         if !self.defined.insert(v) {
             self.wrong(format!("`{name}` is defined twice"));
         }

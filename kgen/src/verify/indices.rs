@@ -224,8 +224,8 @@ pub fn draw(rows: &Rows, dims: &Dims, random: &mut Random) -> Result<Drawn, Stri
         let Some(target) = &o.at else { continue };
         let mut taken = BTreeSet::new();
         // Tables are dealt already: only the row's own values can change.
-        let own = |name: &&str| rows.input(name).is_some_and(|t| t.kind == RowKind::Column);
-        let changes = limits.below.keys().any(|name| own(&name));
+        let own = |name: &str| rows.input(name).is_some_and(|t| t.kind == RowKind::Column);
+        let changes = limits.below.keys().any(|name| own(name));
         for row in 0..count {
             let mut tries = 0;
             loop {

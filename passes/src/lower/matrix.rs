@@ -647,7 +647,18 @@ impl Lower<'_> {
             Width::W128 | Width::W64 | Width::W32 | Width::U16 | Width::U8 => width,
         };
         let mem = self.address(r, at)?;
-        let (bytes, mask) = (self.lane_bytes(r, bits), self.lane_mask(r, at, bits));
+        let (bytes, mut mask) = (self.lane_bytes(r, bits), self.lane_mask(r, at, bits));
+        // Of lanes that hold the same element, one writes it: as NaN they may hold different ones.
+        let same = (0..kgen_ir::tile::lanes::BITS).filter(|i| bits.0[*i].is_none());
+        let same = same.fold(0, |all, bit| all | 1 << bit);
+        if same != 0 {
+            let lane = self.inst(Class::Word, Op::Iota, &[], None);
+            let others = self.word_const(same);
+            let own = self.v(Class::Word, Op::Word(WordOp::And), &[lane, others]);
+            let none = self.word_const(0);
+            let first = self.v(Class::Mask, Op::WordCmp(Compare::Eq), &[own, none]);
+            mask = self.v(Class::Mask, Op::Mask(kgen_ir::machine::MaskOp::And), &[mask, first]);
+        }
         let uses = [Operand::Reg(value), Operand::Reg(bytes), Operand::Reg(mask)];
         self.effect(Op::Scatter(width), &uses, mem);
         Ok(())

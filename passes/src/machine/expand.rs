@@ -9,11 +9,11 @@
 //! ```
 
 use kgen_ir::{
+    arena::Map,
     diag::Unsupported,
     machine::{parse::parse, print::MNEMONICS, *},
     target::Target,
 };
-use std::collections::HashMap;
 
 /// Both halves of a register share all but the last three lines.
 macro_rules! f16_halves {
@@ -338,7 +338,8 @@ static TREES: &[(Op, Op)] = &[
 pub fn expand(kernel: &Kernel, target: &Target) -> Result<Kernel, Unsupported> {
     let mut out = kernel.clone();
     let body = std::mem::take(&mut out.body);
-    let mut e = Expander { kernel: out, target };
+    let (native, parsed) = (Map::default(), Map::default());
+    let mut e = Expander { kernel: out, target, native, parsed };
     e.kernel.body = e.block(body, 0)?;
     Ok(e.kernel)
 }
@@ -349,6 +350,10 @@ const MAX_DEPTH: usize = 4;
 struct Expander<'a> {
     kernel: Kernel,
     target: &'a Target,
+    /// Which ops need no sequence, as far as they were met.
+    native: Map<Op, bool>,
+    /// Sequences that were read, by their text.
+    parsed: Map<String, Kernel>,
 }
 
 impl Expander<'_> {
@@ -376,9 +381,16 @@ impl Expander<'_> {
     }
 
     /// Rows, and the few ops with parameters of their own that every emitter writes itself.
-    fn native(&self, op: &Op) -> bool {
-        matches!(op, Op::Arg | Op::Prefetch(_) | Op::Shuffle(_) | Op::Join(_) | Op::Part)
-            || self.target.row(op).is_some()
+    fn native(&mut self, op: &Op) -> bool {
+        if matches!(op, Op::Arg | Op::Prefetch(_) | Op::Shuffle(_) | Op::Join(_) | Op::Part) {
+            return true;
+        }
+        if let Some(known) = self.native.get(op) {
+            return *known;
+        }
+        let native = self.target.row(op).is_some();
+        self.native.insert(op.clone(), native);
+        native
     }
 
     fn sequence(&mut self, inst: &Inst, depth: usize) -> Result<Vec<Stmt>, Unsupported> {
@@ -422,8 +434,15 @@ impl Expander<'_> {
             Class::Int | Class::Mask => return None,
         };
         let text = format!("machine sequence lanes {lanes} {{ a = {zero} 0 : {input}\n{text}\n}}");
-        let sequence = parse(&text).ok()?;
-        let mut names: HashMap<Reg, Reg> = HashMap::new();
+        let sequence = match self.parsed.get(&text) {
+            Some(known) => known.clone(),
+            None => {
+                let parsed = parse(&text).ok()?;
+                self.parsed.insert(text, parsed.clone());
+                parsed
+            }
+        };
+        let mut names: Map<Reg, Reg> = Map::default();
         for (reg, data) in sequence.regs.iter() {
             let to = match data.name.as_str() {
                 "a" => a,

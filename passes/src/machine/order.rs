@@ -23,7 +23,7 @@ const SPARE: usize = 2;
 pub fn order(kernel: &Kernel, target: &Target) -> Result<Kernel, Unsupported> {
     let o = Orderer { kernel, target };
     let body = o.block(&kernel.body, &Live::new(kernel));
-    Ok(Kernel { body, ..kernel.clone() })
+    Ok(kernel.with(body))
 }
 
 /// A set of registers.
@@ -86,7 +86,9 @@ impl Orderer<'_> {
                     l.carried.iter().for_each(|c| inside.add(c.yielded));
                     l.body.iter().for_each(|s| uses(s, &mut inside));
                     let body = self.block(&l.body, &inside);
-                    out.push(Stmt::Loop(Box::new(Loop { body, ..(**l).clone() })));
+                    let Loop { var, lo, hi, step, ref carried, .. } = **l;
+                    let carried = carried.clone();
+                    out.push(Stmt::Loop(Box::new(Loop { var, lo, hi, step, carried, body })));
                 }
                 Stmt::If(i) => {
                     let mut inside = live.clone();
@@ -96,7 +98,9 @@ impl Orderer<'_> {
                     });
                     let then = self.block(&i.then, &inside);
                     let otherwise = self.block(&i.otherwise, &inside);
-                    out.push(Stmt::If(Box::new(If { then, otherwise, ..(**i).clone() })));
+                    let If { cmp, a, b, ref yields, .. } = **i;
+                    let yields = yields.clone();
+                    out.push(Stmt::If(Box::new(If { cmp, a, b, then, otherwise, yields })));
                 }
             }
             uses(&list[end], &mut live);

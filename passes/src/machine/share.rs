@@ -9,8 +9,7 @@
 //! Loads stay where they are; of two of the same address with no store between them one is left. Vector constants are memory operands on most CPUs: they are shared within a block
 //! and never hoisted, since a register held through a loop costs more.
 
-use kgen_ir::{diag::Unsupported, machine::*, target::Target};
-use std::collections::HashMap;
+use kgen_ir::{arena::Map, diag::Unsupported, machine::*, target::Target};
 
 /// Shares, hoists, removes.
 pub fn share(kernel: &Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
@@ -19,21 +18,32 @@ pub fn share(kernel: &Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
         same: (0..kernel.regs.len()).map(Reg::new).collect(),
         level: vec![0; kernel.regs.len()],
         scopes: Vec::new(),
+        values: Map::default(),
+        loads: Map::default(),
     };
     s.scopes.push(Scope::default());
     let body = s.block(&kernel.body);
     let mut used = vec![0; kernel.regs.len()];
     count(&body, &mut used);
-    Ok(Kernel { body: live(body, &mut used), ..kernel.clone() })
+    Ok(kernel.with(live(body, &mut used)))
+}
+
+/// An instruction, but for its result.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    op: Op,
+    uses: Vec<Operand>,
+    mem: Option<Mem>,
+    class: Class,
 }
 
 #[derive(Default)]
 struct Scope {
     is_loop: bool,
-    /// What has been computed in this block.
-    values: HashMap<String, Reg>,
+    /// What has been computed in this block, and what had it before.
+    values: Vec<(Key, Option<(usize, Reg)>)>,
     /// What has been loaded in this block since the last store.
-    loads: HashMap<String, Reg>,
+    loads: Vec<Key>,
     /// What moves before the loop whose body this is.
     before: Vec<Stmt>,
 }
@@ -45,6 +55,9 @@ struct Sharer<'a> {
     /// Number of the scope that defines it.
     level: Vec<usize>,
     scopes: Vec<Scope>,
+    /// What has been computed in the open blocks: number of the block, register.
+    values: Map<Key, (usize, Reg)>,
+    loads: Map<Key, (usize, Reg)>,
 }
 
 /// No effect, no memory, the same result each time.
@@ -118,9 +131,7 @@ impl Sharer<'_> {
         for c in &mut carried {
             c.yielded = self.find(c.yielded);
         }
-        if let Some(scope) = self.scopes.pop() {
-            out.extend(scope.before);
-        }
+        out.extend(self.close());
         for c in &carried {
             self.define(c.result);
         }
@@ -136,13 +147,13 @@ impl Sharer<'_> {
         for y in &mut yields {
             y.1 = self.find(y.1);
         }
-        self.scopes.pop();
+        self.close();
         self.scopes.push(Scope::default());
         let otherwise = self.block(&i.otherwise);
         for y in &mut yields {
             y.2 = self.find(y.2);
         }
-        self.scopes.pop();
+        self.close();
         for y in &yields {
             self.define(y.0);
         }
@@ -150,9 +161,29 @@ impl Sharer<'_> {
         out.push(Stmt::If(Box::new(If { cmp: i.cmp, a, b, then, otherwise, yields })));
     }
 
+    /// Ends a block, and gives what moved before it.
+    fn close(&mut self) -> Vec<Stmt> {
+        self.forget_loads();
+        let Some(scope) = self.scopes.pop() else { return Vec::new() };
+        for (key, before) in scope.values.into_iter().rev() {
+            match before {
+                Some(before) => self.values.insert(key, before),
+                None => self.values.remove(&key),
+            };
+        }
+        scope.before
+    }
+
     fn forget_loads(&mut self) {
         let top = self.top();
-        self.scopes[top].loads.clear();
+        for key in std::mem::take(&mut self.scopes[top].loads) {
+            self.loads.remove(&key);
+        }
+    }
+
+    fn key(&self, inst: &Inst, def: Reg) -> Key {
+        let (op, uses) = (inst.op.clone(), inst.uses.clone());
+        Key { op, uses, mem: inst.mem, class: self.k.regs[def].class }
     }
 
     /// Does the block have what `inst` loads? What writes makes it forget.
@@ -165,16 +196,17 @@ impl Sharer<'_> {
             }
             return false;
         };
-        let class = self.k.regs[def].class;
-        let key = format!("{:?} {:?} {:?} {class:?}", inst.op, inst.mem, inst.uses);
+        let key = self.key(inst, def);
         let top = self.top();
-        match self.scopes[top].loads.get(&key) {
-            Some(known) => {
+        match self.loads.get(&key) {
+            Some((at, known)) if *at == top => {
                 self.same[def.index()] = *known;
                 true
             }
-            None => {
-                self.scopes[top].loads.insert(key, def);
+            Some(_) | None => {
+                // What a block around has loaded is not to be had here, nor behind this block.
+                self.loads.insert(key.clone(), (top, def));
+                self.scopes[top].loads.push(key);
                 false
             }
         }
@@ -196,10 +228,10 @@ impl Sharer<'_> {
             out.push(Stmt::Inst(inst));
             return;
         };
-        let key = format!("{:?} {:?} {:?}", inst.op, inst.uses, self.k.regs[def].class);
+        let key = self.key(&inst, def);
         let from = if constant(&inst.op) { self.top() } else { 0 };
-        let known = self.scopes[from..].iter().find_map(|s| s.values.get(&key)).copied();
-        if let Some(known) = known {
+        let known = self.values.get(&key).copied();
+        if let Some((_, known)) = known.filter(|(at, _)| *at >= from) {
             self.same[def.index()] = known;
             return;
         }
@@ -214,7 +246,8 @@ impl Sharer<'_> {
             to -= 1;
         }
         self.level[def.index()] = to;
-        self.scopes[to].values.insert(key, def);
+        self.values.insert(key.clone(), (to, def));
+        self.scopes[to].values.push((key, known));
         match self.scopes.get_mut(to + 1) {
             Some(moved) => moved.before.push(Stmt::Inst(inst)),
             None => out.push(Stmt::Inst(inst)),

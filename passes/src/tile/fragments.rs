@@ -135,9 +135,6 @@ impl Fragments<'_> {
                 | Stmt::Commit
                 | Stmt::Wait(_)
                 | Stmt::Store { .. }
-                | Stmt::Stage(_)
-                | Stmt::Commit
-                | Stmt::Wait(_)
                 | Stmt::Prefetch { .. } => {}
             }
         }

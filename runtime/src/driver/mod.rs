@@ -54,6 +54,9 @@ pub trait Device {
     /// `known`.
     fn put(&mut self, name: &str, bytes: &[u8], known: bool) -> Result<u64, DriverError>;
 
+    /// Kernels only read what [`Device::put`] gave this address: whoever checks them may hold them to it.
+    fn constant(&mut self, _address: u64) {}
+
     /// Whether code with these features, as a manifest lists them, runs here; an error says what is in the way.
     fn accepts(&self, features: &[String]) -> Result<(), DriverError>;
 

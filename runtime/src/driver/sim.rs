@@ -3,23 +3,35 @@
 //! ```text
 //! let mut device = Sim::default();
 //! session.run_on(&mut device)?;
-//! println!("{} instructions", device.instructions);
+//! println!("{} lines with accesses", device.lines.len());
 //! ```
 
 use super::{Device, DeviceKernel, DriverError};
 use kgen_ir::artifact::Block;
-use kgen_sim::ptx::{Arg, Entry, Launch, Memory, Module, Order, run};
+use kgen_sim::ptx::{Arg, Entry, Launch, Line, Memory, Module, Order, run};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A GPU of any chip: the text says which.
 #[derive(Default)]
 pub struct Sim {
     memory: Memory,
-    kernels: Vec<(Module, Entry, Block)>,
+    /// What accesses cost, line by line of each launch.
+    pub lines: Vec<Line>,
+    kernels: Vec<(Module, Entry, Block, String)>,
     /// When asynchronous work is done and which warp goes next, by the seed.
     pub order: Order,
     pub seed: u64,
     /// Executed by warps in all launches.
     pub instructions: u64,
+    /// Follow what outputs are as functions of the inputs, but for those that say where things are.
+    pub follow: bool,
+    pub places: Vec<String>,
+    /// Did data decide where a kernel went?
+    pub decided: bool,
+    /// A launch that executes more in a block has no end.
+    pub limit: Option<u64>,
+    /// Of each entry, the lines that some lane executed.
+    pub reached: BTreeMap<String, BTreeSet<u32>>,
 }
 
 /// Findings told of one launch.
@@ -29,6 +41,12 @@ impl Sim {
     /// One that goes about it in another order.
     pub fn new(order: Order, seed: u64) -> Sim {
         Sim { order, seed, ..Sim::default() }
+    }
+
+    /// What the bytes of the last buffer of that name are as a function of the data.
+    pub fn terms(&self, name: &str) -> Vec<u64> {
+        let found = (0..self.memory.len()).rev().find(|i| self.memory.name(*i) == name);
+        found.map_or(vec![], |i| self.memory.terms(i))
     }
 
     /// The buffer of an address, and bytes behind its start.
@@ -44,10 +62,19 @@ impl Sim {
 impl Device for Sim {
     fn put(&mut self, name: &str, bytes: &[u8], known: bool) -> Result<u64, DriverError> {
         let index = self.memory.add(name, bytes.to_vec(), known);
+        if self.places.iter().any(|p| p == name) {
+            self.memory.decides(index);
+        }
         Ok(self.memory.address(index))
     }
 
     /// The text says which chip it is for, and any is simulated.
+    fn constant(&mut self, address: u64) {
+        if let Some((index, _)) = self.find(address) {
+            self.memory.constant(index);
+        }
+    }
+
     fn accepts(&self, _: &[String]) -> Result<(), DriverError> {
         Ok(())
     }
@@ -72,12 +99,12 @@ impl Device for Sim {
         let module = Module::parse(kernel.text).map_err(|e| DriverError::Compile(e.to_string()))?;
         let entry = module.entry(kernel.entry);
         let entry = entry.ok_or_else(|| DriverError::Entry(kernel.entry.into()))?;
-        self.kernels.push((module, entry, kernel.block));
+        self.kernels.push((module, entry, kernel.block, kernel.entry.into()));
         Ok(self.kernels.len() - 1)
     }
 
     fn launch(&mut self, kernel: usize, grid: usize, args: &[u64]) -> Result<(), DriverError> {
-        let Some((module, entry, block)) = self.kernels.get(kernel) else {
+        let Some((module, entry, block, name)) = self.kernels.get(kernel) else {
             return Err(DriverError::Wrong(format!("no kernel {kernel}")));
         };
         let size = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -88,12 +115,18 @@ impl Device for Sim {
             shared: size(block.shared).saturating_sub(module.shared(*entry)),
             order: self.order,
             seed: self.seed,
+            follow: self.follow,
+            limit: self.limit.unwrap_or(Launch::default().limit),
             ..Launch::default()
         };
         let args: Vec<Arg> = args.iter().map(|a| Arg::Bytes(a.to_le_bytes().to_vec())).collect();
         let report = run(module, *entry, &launch, &args, &mut self.memory)
             .map_err(|e| DriverError::Wrong(e.to_string()))?;
         self.instructions += report.statistics.instructions;
+        self.decided |= report.depends.is_some();
+        let reached = self.reached.entry(name.clone()).or_default();
+        reached.extend(&report.statistics.reached);
+        self.lines.extend(report.statistics.lines.into_values());
         if report.findings.is_empty() {
             return Ok(());
         }
@@ -206,6 +239,12 @@ bound = ""
         session.run_on(&mut Sim::default()).unwrap();
         let out = session.outputs().unwrap();
         assert_eq!((0..5).map(|i| out["o"].get(i)).collect::<Vec<_>>(), [0.0, 1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn inputs_stay_as_they_are() {
+        let told = refused(MANIFEST, &TEXT.replace("[%q6], %f0", "[%q5], %f0"));
+        assert!(told.contains("read-only: writes constant memory"), "{told}");
     }
 
     #[test]

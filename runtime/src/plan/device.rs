@@ -174,7 +174,11 @@ impl Plan {
                     let place = std::ptr::with_exposed_provenance::<u8>(start);
                     // SAFETY: `bind` checked that the memory has so many bytes, and its contract keeps it valid.
                     let bytes = unsafe { std::slice::from_raw_parts(place, len) };
-                    device.put(name, bytes, known).map_err(|e| failed(name, e))?
+                    let address = device.put(name, bytes, known).map_err(|e| failed(name, e))?;
+                    if m.params[i].role != Role::Out {
+                        device.constant(address);
+                    }
+                    address
                 }
             };
             there.params.insert(i, (address, len));
@@ -182,6 +186,7 @@ impl Plan {
         for &i in &variant.prepares {
             let Some(p) = &self.prepared[i] else { continue };
             let address = device.put(&p.name, p.bytes(), true).map_err(|e| failed(&p.name, e))?;
+            device.constant(address);
             there.prepared.insert(i, address);
         }
         Ok(there)

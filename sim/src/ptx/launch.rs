@@ -4,7 +4,6 @@ use super::{
     Entry, Error, Memory, Module,
     check::report::Report,
     exec::{self, Setup},
-    memory::Buffer,
     op::Kernel,
 };
 
@@ -88,8 +87,9 @@ pub fn run(
     for (name, bytes, constant) in &module.variables {
         let known = memory.find(name).unwrap_or_else(|| {
             let index = memory.add(name, bytes.clone(), true);
-            if let Some(Buffer { constant: is, .. }) = memory.buffer_mut(index) {
-                *is = *constant;
+            if let Some(buffer) = memory.buffer_mut(index) {
+                // Its bytes are the text's.
+                (buffer.constant, buffer.known) = (*constant, true);
             }
             index
         });

@@ -46,6 +46,10 @@ impl Memory {
         self.buffers.len() - 1
     }
 
+    pub fn name(&self, index: usize) -> &str {
+        self.buffers.get(index).map_or("", |b| &b.name)
+    }
+
     /// The bytes of a buffer; none has no bytes.
     pub fn bytes(&self, index: usize) -> &[u8] {
         self.buffers.get(index).map_or(&[], |b| &b.bytes)
@@ -69,6 +73,13 @@ impl Memory {
         }
     }
 
+    /// Says that kernels only read a buffer: a write to it is a finding, and reads need no order.
+    pub fn constant(&mut self, index: usize) {
+        if let Some(buffer) = self.buffers.get_mut(index) {
+            buffer.constant = true;
+        }
+    }
+
     /// What the bytes of a buffer are as a function of the data: equal for equal functions.
     pub fn terms(&self, index: usize) -> Vec<u64> {
         let Some(buffer) = self.buffers.get(index) else { return vec![] };
@@ -82,7 +93,7 @@ impl Memory {
             if !buffer.terms.is_empty() {
                 continue;
             }
-            let data = buffer.state.is_empty() && !buffer.known && !buffer.constant;
+            let data = buffer.state.is_empty() && !buffer.known;
             let term = |i: u64| (n as u64 + 1) << 48 | 1 << 47 | i;
             let count = buffer.bytes.len() as u64;
             buffer.terms = (0..count).map(|i| if data { term(i) } else { 0 }).collect();

@@ -39,6 +39,10 @@ fn words_of(line: &str) -> (Vec<String>, Vec<i64>) {
     }
     // Said before the address by one, behind it by the other.
     words.sort_by_key(|w: &String| w == "bcst");
+    // Nobody can tell the two apart.
+    if let ["xchg", ..] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        words.sort();
+    }
     numbers.retain(|x| *x != 1 && *x != 0); // a scale or an offset that need not be said
     numbers.sort_unstable();
     (words, numbers)

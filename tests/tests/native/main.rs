@@ -9,7 +9,7 @@ mod refused;
 
 use half::f16;
 use kgen_codegen::cpu::{
-    native::{Emitted, emit_checked},
+    native::{Emitted, emit},
     targets::NATIVE,
 };
 use kgen_ir::{
@@ -47,7 +47,7 @@ fn lower(kernel: &Kernel, target: &Target) -> Kernel {
 }
 
 fn emitted(kernel: &Kernel, target: &Target) -> Emitted {
-    emit_checked(kernel, target).unwrap_or_else(|e| panic!("{e}\n{kernel}"))
+    emit(kernel, target).unwrap_or_else(|e| panic!("{e}\n{kernel}"))
 }
 
 /// Runs the code of a kernel on copies of the regions, one slot each.

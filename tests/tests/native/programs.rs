@@ -198,7 +198,7 @@ fn register_blocks_neither_move_nor_spill() {
                 assert_eq!((e.stats.inner_moves, e.stats.inner_stack), (0, 0), "{place}");
                 assert_eq!(e.text.matches(name).count(), rows * columns, "{place}");
                 let live = rows * columns + columns + 1;
-                let parked = (live + passing).saturating_sub(target.vectors - 2).min(passing);
+                let parked = (live + passing).saturating_sub(target.vectors).min(passing);
                 assert!(e.stats.parked >= parked, "{} parked; {place}", e.stats.parked);
                 if targets().any(|t| t.name == target.name) {
                     let v = 4 * target.lanes;

@@ -263,7 +263,7 @@ mod tests {
                        \t/*0490*/                   CALL.REL.NOINC `(.L_x_1) ;\n";
         let found = opcodes(listing);
         let names: Vec<&str> = found.keys().map(String::as_str).collect();
-        assert_eq!(names, ["CALL __internal_0_$__cuda_sm20_div_s64", "HMMA", "IMMA.U4"]);
+        assert_eq!(names, ["CALL __internal_0_$__cuda_sm20_div_s64", "HMMA", "IMMA.S4"]);
         let mut told = Told { looked: true, opcodes: found, ..Told::default() };
         let f16 =
             "    mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%f0}, {%r0}, {%r1}, {%f0};";

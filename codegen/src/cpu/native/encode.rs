@@ -8,16 +8,14 @@
 //! ```
 
 use super::{
+    alloc::{Allocation, Edit, Reg},
     instr::{File, Instr},
     isa::{self, Isa, SAVED},
-    mir::{Arg, Kind, MASK, Mir, VECTOR},
+    mir::{Arg, Bank, Kind, MASK, Mir, VECTOR},
     operand::{Plain, gpr, immediate, memory, register},
 };
 use iced_x86::{Code, Encoder, Instruction, OpKind, Register};
 use kgen_ir::tile::Compare;
-use regalloc2::{
-    Allocation, AllocationKind, Block, Edit, Function, Inst, InstOrEdit, Output, RegClass,
-};
 
 /// Code, and what stands where.
 pub struct Encoded {
@@ -62,46 +60,47 @@ struct Out<'a> {
     jumps: Vec<(usize, usize, usize)>,
     /// Piece, place of the displacement, constant.
     constants: Vec<(usize, usize, usize)>,
-    frame: Option<Frame>,
+    /// Bytes of the frame, if there is one, and where each slot is in it.
+    frame: Option<usize>,
+    slots: Vec<usize>,
     saved: Vec<usize>,
-}
-
-#[derive(Clone, Copy)]
-struct Frame {
-    bytes: usize,
-    /// Where parked values begin.
-    parks: usize,
-}
-
-/// Number of an allocated register.
-fn number(a: Allocation) -> Result<usize, String> {
-    a.as_reg().map(|p| p.hw_enc()).ok_or_else(|| format!("{a} is no register"))
 }
 
 pub fn encode(
     mir: &Mir,
     isa: &'static Isa,
-    output: &Output,
+    allocation: &Allocation,
     encoder: &mut Encoder,
 ) -> Result<Encoded, String> {
-    let used = |n: &usize| {
-        let reg = |a: &Allocation| {
-            a.as_reg().is_some_and(|p| p.class() == RegClass::Int && p.hw_enc() == *n)
-        };
-        output.allocs.iter().any(reg)
-            || output.edits.iter().any(|(_, Edit::Move { from, to })| reg(from) || reg(to))
-    };
-    let slots = 8 * output.num_spillslots;
-    let parks = slots.next_multiple_of(LINE);
-    let frame = (output.num_spillslots + mir.parks > 0)
-        .then_some(Frame { bytes: parks + LINE * mir.parks, parks });
+    let mut used = [false; 16];
+    let edited = allocation.edits.iter().filter_map(|(_, e)| match *e {
+        Edit::Move { to, .. } | Edit::Load { to, .. } | Edit::Remake { to, .. } => Some(to),
+        Edit::Swap(..) | Edit::Store { .. } => None,
+    });
+    for r in allocation.regs.iter().copied().chain(edited) {
+        if r.bank() == Bank::General {
+            used[r.number()] = true;
+        }
+    }
+    // Vectors first, each at a boundary of its own.
+    let mut slots = vec![0; allocation.slots.len()];
+    let mut bytes = 0;
+    for vectors in [true, false] {
+        for (slot, bank) in slots.iter_mut().zip(&allocation.slots) {
+            if (*bank == VECTOR) == vectors {
+                *slot = bytes;
+                bytes += if vectors { isa.bytes() } else { 8 };
+            }
+        }
+    }
+    let frame = (bytes > 0).then_some(bytes.next_multiple_of(LINE));
     let mut o = Out {
         isa,
         mir,
         encoder,
         out: Encoded {
             code: Vec::new(),
-            pieces: Vec::with_capacity(mir.insts.len() + output.edits.len() + 16),
+            pieces: Vec::with_capacity(mir.insts.len() + allocation.edits.len() + 16),
             instructions: 0,
             inner_moves: 0,
             inner_stack: 0,
@@ -111,11 +110,12 @@ pub fn encode(
         jumps: Vec::new(),
         constants: Vec::new(),
         frame,
-        saved: SAVED.into_iter().filter(used).collect(),
+        slots,
+        saved: SAVED.into_iter().map(usize::from).filter(|n| used[*n]).collect(),
     };
     o.encoder.set_buffer(Vec::with_capacity(8 * mir.insts.len() + 256));
     o.prologue()?;
-    o.body(output)?;
+    o.body(allocation)?;
     o.out.code = o.encoder.take_buffer();
     o.out.instructions = o.out.pieces.iter().filter(|p| !matches!(p.what, What::Nop)).count();
     o.patch()?;
@@ -162,6 +162,10 @@ impl Out<'_> {
                     i.set_op_kind(n, OpKind::Immediate32to64);
                     i.set_immediate32to64(*x);
                 }
+                Plain::Bits32(x) => {
+                    i.set_op_kind(n, OpKind::Immediate32);
+                    i.set_immediate32(*x);
+                }
                 Plain::Mem(base, offset) => memory(&mut i, n, *base, None, *offset),
             }
         }
@@ -170,7 +174,7 @@ impl Out<'_> {
 
     fn prologue(&mut self) -> Result<(), String> {
         use Plain::{Imm8, Imm32, Reg};
-        let (rbp, rsp) = (gpr(isa::RBP), gpr(isa::RSP));
+        let (rbp, rsp) = (gpr(isa::RBP.into()), gpr(isa::RSP.into()));
         if self.frame.is_some() {
             self.plain(Code::Push_r64, &[Reg(rbp)])?;
             self.plain(Code::Mov_r64_rm64, &[Reg(rbp), Reg(rsp)])?;
@@ -178,8 +182,8 @@ impl Out<'_> {
         for n in self.saved.clone() {
             self.plain(Code::Push_r64, &[Reg(gpr(n))])?;
         }
-        if let Some(frame) = self.frame {
-            self.plain(Code::Sub_rm64_imm32, &[Reg(rsp), Imm32(frame.bytes as i64)])?;
+        if let Some(bytes) = self.frame {
+            self.plain(Code::Sub_rm64_imm32, &[Reg(rsp), Imm32(bytes as i64)])?;
             self.plain(Code::And_rm64_imm8, &[Reg(rsp), Imm8(-(LINE as i64))])?;
         }
         Ok(())
@@ -187,7 +191,7 @@ impl Out<'_> {
 
     fn epilogue(&mut self) -> Result<(), String> {
         use Plain::{Mem, Reg};
-        let (rbp, rsp) = (gpr(isa::RBP), gpr(isa::RSP));
+        let (rbp, rsp) = (gpr(isa::RBP.into()), gpr(isa::RSP.into()));
         self.plain(Code::VEX_Vzeroupper, &[])?;
         if self.frame.is_some() {
             let saved = -8 * self.saved.len() as i64;
@@ -202,18 +206,25 @@ impl Out<'_> {
         self.plain(Code::Retnq, &[])
     }
 
-    fn body(&mut self, output: &Output) -> Result<(), String> {
-        // Blocks that only go on, with nothing moved on the way, are left out.
-        let count = self.mir.blocks.len();
-        let mut empty: Vec<bool> = (0..count).map(|b| self.mir.only_jumps(b)).collect();
-        for (b, empty) in empty.iter_mut().enumerate().filter(|(_, e)| **e) {
-            let moves = |e: InstOrEdit| matches!(e, InstOrEdit::Edit(Edit::Move { from, to }) if from != to);
-            *empty = !output.block_insts_and_edits(self.mir, Block::new(b)).any(moves);
+    fn body(&mut self, allocation: &Allocation) -> Result<(), String> {
+        let mir = self.mir;
+        // Where the edits of each block begin.
+        let mut rest = allocation.edits.as_slice();
+        let mut edits = Vec::with_capacity(mir.blocks.len());
+        for block in &mir.blocks {
+            let count = rest.iter().take_while(|e| (e.0 as usize) < block.end).count();
+            let (here, others) = rest.split_at(count);
+            edits.push(here);
+            rest = others;
         }
+        // Blocks that only go on, with nothing moved on the way, are left out.
+        let count = mir.blocks.len();
+        let empty: Vec<bool> =
+            (0..count).map(|b| mir.only_jumps(b) && edits[b].is_empty()).collect();
         let target = |mut b: usize| {
             while empty.get(b) == Some(&true) {
-                match self.mir.block_succs(Block::new(b)).first() {
-                    Some(next) => b = next.index(),
+                match mir.blocks[b].succs[0] {
+                    Some(next) => b = next,
                     None => break,
                 }
             }
@@ -224,33 +235,20 @@ impl Out<'_> {
             if empty[b] {
                 continue;
             }
-            let block = &self.mir.blocks[b];
-            let inner = block.within.is_some_and(|l| self.mir.loops[l].innermost);
+            let block = &mir.blocks[b];
+            let inner = block.within.is_some_and(|l| mir.loops[l].innermost);
             if inner && block.head {
                 self.align();
             }
             self.blocks[b] = Some(self.at());
             let next = (b + 1..count).find(|n| !empty[*n]);
-            for item in output.block_insts_and_edits(self.mir, Block::new(b)) {
-                match item {
-                    InstOrEdit::Edit(Edit::Move { from, to }) => {
-                        if from == to {
-                            continue;
-                        }
-                        if from.is_reg() && to.is_reg() {
-                            self.out.inner_moves += usize::from(inner);
-                        } else {
-                            self.out.inner_stack += usize::from(inner);
-                            self.out.spills += 1;
-                        }
-                        self.shift(*from, *to)?;
-                    }
-                    InstOrEdit::Inst(inst) => {
-                        let succs = self.mir.block_succs(Block::new(b));
-                        let go = |n: usize| succs.get(n).map(|s| targets[s.index()]);
-                        self.inst(inst, output.inst_allocs(inst), [go(0), go(1)], next, inner)?;
-                    }
+            let go = block.succs.map(|s| s.map(|s| targets[s]));
+            let mut edits = edits[b].iter().peekable();
+            for i in block.first..block.end {
+                while let Some((_, edit)) = edits.next_if(|(at, _)| *at as usize == i) {
+                    self.edit(*edit, inner)?;
                 }
+                self.inst(i, &allocation.regs[mir.places(i)], go, next)?;
             }
         }
         Ok(())
@@ -279,19 +277,18 @@ impl Out<'_> {
 
     fn inst(
         &mut self,
-        inst: Inst,
-        allocs: &[Allocation],
+        inst: usize,
+        regs: &[Reg],
         go: [Option<usize>; 2],
         next: Option<usize>,
-        inner: bool,
     ) -> Result<(), String> {
-        match self.mir.insts[inst.index()].kind {
+        match self.mir.insts[inst].kind {
             Kind::Entry => Ok(()),
-            Kind::Instr { instr, mask } => self.machine(instr, self.mir.args(inst), allocs, mask),
-            Kind::Gather(offset) => self.gather(allocs, offset),
+            Kind::Instr { instr, mask } => self.machine(instr, self.mir.args(inst), regs, mask),
+            Kind::Gather(offset) => self.gather(regs, offset),
             Kind::Zero => {
-                let n = number(allocs[0])?;
-                if allocs[0].as_reg().is_some_and(|p| p.class() == RegClass::Int) {
+                let n = regs[0].number();
+                if regs[0].bank() == Bank::General {
                     let r = Plain::Reg(register(File::R32, n));
                     self.plain(Code::Xor_r32_rm32, &[r, r])
                 } else if n < 16 {
@@ -301,14 +298,6 @@ impl Out<'_> {
                     let z = Plain::Reg(register(File::Zmm, n));
                     self.plain(Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32, &[z, z, z])
                 }
-            }
-            Kind::Park(slot) => {
-                self.out.inner_stack += usize::from(inner);
-                self.stack(allocs[0], self.park_offset(slot), true)
-            }
-            Kind::Unpark(slot) => {
-                self.out.inner_stack += usize::from(inner);
-                self.stack(allocs[0], self.park_offset(slot), false)
             }
             Kind::Jump => {
                 if let Some(to) = go[0].filter(|to| Some(*to) != next) {
@@ -336,10 +325,11 @@ impl Out<'_> {
         &mut self,
         instr: &'static Instr,
         args: &[Arg],
-        allocs: &[Allocation],
+        regs: &[Reg],
         mask: Option<(u8, bool)>,
     ) -> Result<(), String> {
-        let reg = |n: u8| allocs.get(usize::from(n)).copied().map_or(Err(String::new()), number);
+        let none = || "an operand without a register".to_owned();
+        let reg = |n: u8| regs.get(usize::from(n)).map(|r| r.number()).ok_or_else(none);
         let mut i = Instruction::default();
         i.set_code(instr.code);
         let mut constant = None;
@@ -385,9 +375,12 @@ impl Out<'_> {
     }
 
     /// All lanes: the mask is made of ones first, and is zero afterwards.
-    fn gather(&mut self, allocs: &[Allocation], offset: i32) -> Result<(), String> {
-        let reg = |n: usize| allocs.get(n).copied().map_or(Err(String::new()), number);
-        let (base, index, mask, def) = (reg(0)?, reg(1)?, reg(2)?, reg(3)?);
+    fn gather(&mut self, regs: &[Reg], offset: i32) -> Result<(), String> {
+        let [base, index, mask, def] = regs else {
+            return Err("a gather of four registers".into());
+        };
+        let (base, index) = (base.number(), index.number());
+        let (mask, def) = (mask.number(), def.number());
         let (ones, code, file, masks) = if self.isa.k {
             (Code::VEX_Kxnorw_kr_kr_kr, Code::EVEX_Vpgatherdd_zmm_k1_vm32z, File::Zmm, File::K)
         } else {
@@ -410,34 +403,60 @@ impl Out<'_> {
         self.put(i)
     }
 
-    fn park_offset(&self, slot: usize) -> usize {
-        self.frame.map_or(0, |f| f.parks) + LINE * slot
-    }
-
-    fn shift(&mut self, from: Allocation, to: Allocation) -> Result<(), String> {
-        let slot = |a: Allocation| 8 * a.index();
-        match (from.kind(), to.kind()) {
-            (AllocationKind::Stack, AllocationKind::Reg) => self.stack(to, slot(from), false),
-            (AllocationKind::Reg, AllocationKind::Stack) => self.stack(from, slot(to), true),
-            (AllocationKind::Reg, AllocationKind::Reg) => {
-                let class = from.as_reg().map_or(RegClass::Int, |p| p.class());
-                let (from, to) = (number(from)?, number(to)?);
-                let (code, file) = match class {
-                    RegClass::Int => (Code::Mov_r64_rm64, File::R64),
+    fn edit(&mut self, edit: Edit, inner: bool) -> Result<(), String> {
+        match edit {
+            Edit::Move { .. } | Edit::Swap(..) => self.out.inner_moves += usize::from(inner),
+            Edit::Store { .. } | Edit::Load { .. } => {
+                self.out.inner_stack += usize::from(inner);
+                self.out.spills += 1;
+            }
+            Edit::Remake { .. } => {}
+        }
+        match edit {
+            Edit::Move { from, to } => {
+                let (code, file) = match from.bank() {
+                    Bank::General => (Code::Mov_r64_rm64, File::R64),
                     VECTOR if !self.isa.k => (Code::VEX_Vmovaps_ymm_ymmm256, File::Ymm),
                     VECTOR => (Code::EVEX_Vmovaps_zmm_k1z_zmmm512, File::Zmm),
                     MASK => (Code::VEX_Kmovw_kr_km16, File::K),
                 };
-                self.plain(code, &[to, from].map(|n| Plain::Reg(register(file, n))))
+                self.plain(code, &[to, from].map(|r| Plain::Reg(register(file, r.number()))))
             }
-            (a, b) => Err(format!("a move from {a:?} to {b:?}")),
+            Edit::Swap(a, b) => self.swap(a, b),
+            Edit::Store { from, slot } => self.stack(from, slot, true),
+            Edit::Load { slot, to } => self.stack(to, slot, false),
+            Edit::Remake { inst, to } => {
+                let zero = self.mir.insts[inst as usize].kind == Kind::Zero;
+                if zero && to.bank() == Bank::General {
+                    // The short form would change the flags.
+                    let r = Plain::Reg(register(File::R32, to.number()));
+                    return self.plain(Code::Mov_r32_imm32, &[r, Plain::Bits32(0)]);
+                }
+                self.inst(inst as usize, &[to], [None; 2], None)
+            }
         }
     }
 
-    fn stack(&mut self, reg: Allocation, offset: usize, store: bool) -> Result<(), String> {
-        let class = reg.as_reg().map_or(RegClass::Int, |p| p.class());
-        let (load_code, store_code, file) = match class {
-            RegClass::Int => (Code::Mov_r64_rm64, Code::Mov_rm64_r64, File::R64),
+    /// Without a third register, and without the flags.
+    fn swap(&mut self, a: Reg, b: Reg) -> Result<(), String> {
+        let (code, file) = match a.bank() {
+            Bank::General => {
+                let regs = [a, b].map(|r| Plain::Reg(register(File::R64, r.number())));
+                return self.plain(Code::Xchg_rm64_r64, &regs);
+            }
+            VECTOR if !self.isa.k => (Code::VEX_Vpxor_ymm_ymm_ymmm256, File::Ymm),
+            VECTOR => (Code::EVEX_Vpxord_zmm_k1z_zmm_zmmm512b32, File::Zmm),
+            MASK => (Code::VEX_Kxorw_kr_kr_kr, File::K),
+        };
+        for [to, x, y] in [[a, a, b], [b, a, b], [a, a, b]] {
+            self.plain(code, &[to, x, y].map(|r| Plain::Reg(register(file, r.number()))))?;
+        }
+        Ok(())
+    }
+
+    fn stack(&mut self, reg: Reg, slot: u32, store: bool) -> Result<(), String> {
+        let (load_code, store_code, file) = match reg.bank() {
+            Bank::General => (Code::Mov_r64_rm64, Code::Mov_rm64_r64, File::R64),
             VECTOR if !self.isa.k => {
                 (Code::VEX_Vmovaps_ymm_ymmm256, Code::VEX_Vmovaps_ymmm256_ymm, File::Ymm)
             }
@@ -446,8 +465,8 @@ impl Out<'_> {
             }
             MASK => (Code::VEX_Kmovw_kr_km16, Code::VEX_Kmovw_m16_kr, File::K),
         };
-        let reg = Plain::Reg(register(file, number(reg)?));
-        let mem = Plain::Mem(gpr(isa::RSP), offset as i64);
+        let reg = Plain::Reg(register(file, reg.number()));
+        let mem = Plain::Mem(gpr(isa::RSP.into()), self.slots[slot as usize] as i64);
         if store { self.plain(store_code, &[mem, reg]) } else { self.plain(load_code, &[reg, mem]) }
     }
 

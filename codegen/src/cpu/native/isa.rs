@@ -6,7 +6,6 @@ use super::{
 };
 use iced_x86::Code;
 use kgen_ir::{machine::Row, target::Target};
-use regalloc2::{MachineEnv, PReg, PRegSet, RegClass};
 use std::sync::LazyLock;
 
 /// A row set.
@@ -107,40 +106,13 @@ pub fn of(target: &Target) -> Option<&'static Isa> {
 }
 
 /// General registers by number.
-pub const RSP: usize = 4;
-pub const RBP: usize = 5;
+pub const RSP: u8 = 4;
+pub const RBP: u8 = 5;
 /// The caller's arguments.
-pub const RDI: usize = 7;
-pub const RSI: usize = 6;
+pub const RDI: u8 = 7;
+pub const RSI: u8 = 6;
 /// Where a division stands.
-pub const RAX: usize = 0;
-pub const RDX: usize = 2;
+pub const RAX: u8 = 0;
+pub const RDX: u8 = 2;
 /// Registers that a function gives back as it found them, but for rsp and rbp.
-pub const SAVED: [usize; 5] = [3, 12, 13, 14, 15];
-
-fn set(class: RegClass, list: impl IntoIterator<Item = usize>) -> PRegSet {
-    let mut out = PRegSet::empty();
-    for n in list {
-        out.add(PReg::new(n, class));
-    }
-    out
-}
-
-/// Registers the allocator may use: all but the stack's two, and k0, which as a write mask means none.
-pub fn environment(vectors: usize) -> MachineEnv {
-    let plain = (0..16).filter(|n| !SAVED.contains(n) && *n != RSP && *n != RBP);
-    MachineEnv {
-        preferred_regs_by_class: [
-            set(RegClass::Int, plain),
-            set(RegClass::Float, 0..16),
-            set(RegClass::Vector, 1..8),
-        ],
-        non_preferred_regs_by_class: [
-            set(RegClass::Int, SAVED),
-            set(RegClass::Float, 16..vectors),
-            set(RegClass::Vector, []),
-        ],
-        scratch_by_class: [None; 3],
-        fixed_stack_slots: Vec::new(),
-    }
-}
+pub const SAVED: [u8; 5] = [3, 12, 13, 14, 15];

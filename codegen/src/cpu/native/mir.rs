@@ -12,16 +12,83 @@
 
 use super::instr::{Instr, Role};
 use kgen_ir::tile::Compare;
-use regalloc2::{
-    Block, Function, Inst, InstRange, Operand, OperandKind, PReg, PRegSet, RegClass, VReg,
-};
 
-/// General registers.
-pub const GPR: RegClass = RegClass::Int;
-/// xmm, ymm, zmm.
-pub const VECTOR: RegClass = RegClass::Float;
-/// k registers.
-pub const MASK: RegClass = RegClass::Vector;
+/// Register files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bank {
+    General,
+    /// xmm, ymm, zmm.
+    Vector,
+    /// k registers.
+    Mask,
+}
+
+pub const GPR: Bank = Bank::General;
+pub const VECTOR: Bank = Bank::Vector;
+pub const MASK: Bank = Bank::Mask;
+
+/// A virtual register. It is defined once, or is a parameter of one block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct VReg(u32);
+
+impl VReg {
+    /// Stands for none yet.
+    pub const INVALID: VReg = VReg(u32::MAX);
+
+    pub fn new(index: usize, bank: Bank) -> VReg {
+        VReg((index as u32) << 2 | bank as u32)
+    }
+
+    pub fn index(self) -> usize {
+        (self.0 >> 2) as usize
+    }
+
+    pub fn bank(self) -> Bank {
+        match self.0 & 3 {
+            0 => Bank::General,
+            1 => Bank::Vector,
+            _ => Bank::Mask,
+        }
+    }
+}
+
+impl std::fmt::Debug for VReg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "v{}", self.index())
+    }
+}
+
+/// What an instruction reads or makes. Numbers of registers count within their bank.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Operand {
+    pub value: VReg,
+    pub how: How,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    Use,
+    /// In this register.
+    UseIn(u8),
+    /// Made when all uses have been read.
+    Def,
+    DefIn(u8),
+    /// In the register of that operand of the instruction.
+    DefAt(u8),
+    /// Made while uses are still read.
+    DefEarly,
+    /// Lost at once, and in nobody else's register.
+    Temp,
+}
+
+impl How {
+    pub fn reads(self) -> bool {
+        match self {
+            How::Use | How::UseIn(_) => true,
+            How::Def | How::DefIn(_) | How::DefAt(_) | How::DefEarly | How::Temp => false,
+        }
+    }
+}
 
 /// A place in the code that blocks jump to, before it is known which block that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +102,9 @@ pub struct Mir {
     pub blocks: Vec<BlockData>,
     pub loops: Vec<LoopData>,
     pub pool: Pool,
-    /// Parked values: 64 bytes each on the stack.
-    pub parks: usize,
-    vregs: usize,
-    labels: Vec<Option<Block>>,
+    pub vregs: usize,
+    labels: Vec<Option<usize>>,
     open: Vec<usize>,
-    /// Bytes of a vector register.
-    vector: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +128,6 @@ pub enum Kind {
     Entry,
     /// A register of zeros. Changes the flags.
     Zero,
-    /// Puts a value on the stack, and takes it back.
-    Park(usize),
-    Unpark(usize),
     Jump,
     Branch(Compare),
     Return,
@@ -93,12 +153,15 @@ pub enum Given {
 
 #[derive(Debug, Default)]
 pub struct BlockData {
-    first: usize,
-    end: usize,
-    params: Vec<VReg>,
-    to: Vec<(Label, Vec<VReg>)>,
-    succs: Vec<Block>,
-    preds: Vec<Block>,
+    /// Instructions, from the first to behind the last.
+    pub first: usize,
+    pub end: usize,
+    pub params: Vec<VReg>,
+    /// What the jump at the end gives to the parameters of the next block.
+    pub values: Vec<VReg>,
+    to: [Option<Label>; 2],
+    pub succs: [Option<usize>; 2],
+    pub preds: Vec<usize>,
     /// The innermost loop around it.
     pub within: Option<usize>,
     /// It is the head of this loop.
@@ -130,11 +193,7 @@ impl Pool {
 }
 
 impl Mir {
-    pub fn new(vector: usize) -> Mir {
-        Mir { vector, ..Mir::default() }
-    }
-
-    pub fn vreg(&mut self, class: RegClass) -> VReg {
+    pub fn vreg(&mut self, class: Bank) -> VReg {
         self.vregs += 1;
         VReg::new(self.vregs - 1, class)
     }
@@ -155,27 +214,16 @@ impl Mir {
         });
     }
 
-    pub fn entry(&mut self, defs: &[(VReg, PReg)]) {
-        let defs: Vec<Operand> = defs.iter().map(|(v, p)| Operand::reg_fixed_def(*v, *p)).collect();
+    pub fn entry(&mut self, defs: &[(VReg, u8)]) {
+        let defs: Vec<Operand> =
+            defs.iter().map(|(value, r)| Operand { value: *value, how: How::DefIn(*r) }).collect();
         self.push(Kind::Entry, &defs, &[]);
     }
 
-    pub fn zero(&mut self, class: RegClass) -> VReg {
-        let def = self.vreg(class);
-        self.push(Kind::Zero, &[Operand::reg_def(def)], &[]);
-        def
-    }
-
-    pub fn park(&mut self, value: VReg) -> usize {
-        self.parks += 1;
-        self.push(Kind::Park(self.parks - 1), &[Operand::reg_use(value)], &[]);
-        self.parks - 1
-    }
-
-    pub fn unpark(&mut self, slot: usize, class: RegClass) -> VReg {
-        let def = self.vreg(class);
-        self.push(Kind::Unpark(slot), &[Operand::reg_def(def)], &[]);
-        def
+    pub fn zero(&mut self, class: Bank) -> VReg {
+        let value = self.vreg(class);
+        self.push(Kind::Zero, &[Operand { value, how: How::Def }], &[]);
+        value
     }
 
     /// An instruction whose sources are `sources`, in the order of its operands; `def` takes the place of the first
@@ -206,15 +254,17 @@ impl Mir {
                 self.args.push(Arg::Reg(match form.role {
                     Role::Tied => {
                         let Given::Reg(from) = sources.next()? else { return None };
-                        let n = add(Operand::reg_use(from));
-                        late = Some(Operand::reg_reuse_def(d, n.into()));
+                        let n = add(Operand { value: from, how: How::Use });
+                        late = Some(Operand { value: d, how: How::DefAt(n) });
                         n
                     }
-                    Role::Def | Role::Use | Role::Address => add(Operand::reg_def(d)),
+                    Role::Def | Role::Use | Role::Address => {
+                        add(Operand { value: d, how: How::Def })
+                    }
                 }));
                 continue;
             }
-            let mut reads = |v: VReg| add(Operand::reg_use(v));
+            let mut reads = |value: VReg| add(Operand { value, how: How::Use });
             self.args.push(match sources.next()? {
                 Given::Reg(v) => Arg::Reg(reads(v)),
                 Given::Imm(x) => Arg::Imm(x),
@@ -231,7 +281,7 @@ impl Mir {
             return None;
         }
         let mask = mask.map(|(m, zero)| {
-            operands.push(Operand::reg_use(m));
+            operands.push(Operand { value: m, how: How::Use });
             ((operands.len() - first - 1) as u8, zero)
         });
         operands.extend(late);
@@ -240,13 +290,14 @@ impl Mir {
     }
 
     /// The words at the places that `index` tells, with a mask of this class on the way.
-    pub fn gather(&mut self, base: VReg, offset: i32, index: VReg, mask: RegClass) -> VReg {
+    pub fn gather(&mut self, base: VReg, offset: i32, index: VReg, mask: Bank) -> VReg {
         let (mask, def) = (self.vreg(mask), self.vreg(VECTOR));
+        let operand = |value, how| Operand { value, how };
         let operands = [
-            Operand::reg_use(base),
-            Operand::reg_use(index),
-            Operand::reg_temp(mask),
-            Operand::reg_def_at_start(def),
+            operand(base, How::Use),
+            operand(index, How::Use),
+            operand(mask, How::Temp),
+            operand(def, How::DefEarly),
         ];
         self.push(Kind::Gather(offset), &operands, &[]);
         def
@@ -264,7 +315,7 @@ impl Mir {
 
     /// Starts the block of the label. The one before must have ended.
     pub fn block(&mut self, label: Label, params: Vec<VReg>) {
-        self.labels[label.0] = Some(Block::new(self.blocks.len()));
+        self.labels[label.0] = Some(self.blocks.len());
         self.blocks.push(BlockData {
             first: self.insts.len(),
             params,
@@ -296,195 +347,51 @@ impl Mir {
         }
     }
 
-    fn end(&mut self, kind: Kind, to: Vec<(Label, Vec<VReg>)>) {
+    fn end(&mut self, kind: Kind, to: [Option<Label>; 2], values: Vec<VReg>) {
         self.push(kind, &[], &[]);
         let end = self.insts.len();
         if let Some(block) = self.blocks.last_mut() {
-            block.end = end;
-            block.to = to;
+            (block.end, block.to, block.values) = (end, to, values);
         }
     }
 
     pub fn jump(&mut self, label: Label, values: Vec<VReg>) {
-        self.end(Kind::Jump, vec![(label, values)]);
+        self.end(Kind::Jump, [Some(label), None], values);
     }
 
     pub fn branch(&mut self, condition: Compare, yes: Label, no: Label) {
-        self.end(Kind::Branch(condition), vec![(yes, Vec::new()), (no, Vec::new())]);
+        self.end(Kind::Branch(condition), [Some(yes), Some(no)], Vec::new());
     }
 
     pub fn ret(&mut self) {
-        self.end(Kind::Return, Vec::new());
+        self.end(Kind::Return, [None; 2], Vec::new());
     }
 
     /// Connects the blocks, when all are there.
     pub fn connect(&mut self) {
         for i in 0..self.blocks.len() {
-            let to: Vec<Block> =
-                self.blocks[i].to.iter().filter_map(|(l, _)| self.labels[l.0]).collect();
-            for b in &to {
-                self.blocks[b.index()].preds.push(Block::new(i));
+            let to = self.blocks[i].to.map(|l| l.and_then(|l| self.labels[l.0]));
+            for b in to.into_iter().flatten() {
+                self.blocks[b].preds.push(i);
             }
             self.blocks[i].succs = to;
         }
     }
 
-    pub fn args(&self, inst: Inst) -> &[Arg] {
-        let (from, to) = self.insts[inst.index()].args;
+    pub fn args(&self, inst: usize) -> &[Arg] {
+        let (from, to) = self.insts[inst].args;
         &self.args[from as usize..to as usize]
+    }
+
+    /// Places of its operands among all.
+    pub fn places(&self, inst: usize) -> std::ops::Range<usize> {
+        let (from, to) = self.insts[inst].operands;
+        from as usize..to as usize
     }
 
     /// Whether it does nothing but go on to the next.
     pub fn only_jumps(&self, block: usize) -> bool {
         let b = &self.blocks[block];
         b.end - b.first == 1 && self.insts[b.first].kind == Kind::Jump
-    }
-
-    /// Most registers of each class that hold values at once: in the whole, and in each loop.
-    pub fn max_live(&self) -> Live {
-        const UNBORN: u32 = u32::MAX;
-        // A value lives from its definition to its last use; one from outside a loop lives through all of it.
-        #[derive(Clone, Copy)]
-        struct Life {
-            born: u32,
-            dies: u32,
-            home: Option<usize>,
-            class: u8,
-        }
-        let unborn = Life { born: UNBORN, dies: 0, home: None, class: 0 };
-        let mut lives = vec![unborn; self.vregs];
-        let end_of = |l: usize| self.blocks[self.loops[l].blocks.1].end as u32;
-        fn class(v: VReg) -> u8 {
-            v.class() as u8
-        }
-        for block in &self.blocks {
-            let home = block.within;
-            for p in &block.params {
-                let born = block.first as u32;
-                lives[p.vreg()] = Life { born, dies: born, home, class: class(*p) };
-            }
-            let read = |life: &mut Life, at: u32| {
-                // Out to the loop where it was made.
-                let (mut at, mut l) = (at, home);
-                while l != life.home {
-                    let Some(inner) = l else { break };
-                    at = end_of(inner);
-                    l = self.loops[inner].parent;
-                }
-                life.dies = life.dies.max(at);
-            };
-            for i in block.first..block.end {
-                for o in self.inst_operands(Inst::new(i)) {
-                    let (v, at) = (o.vreg(), i as u32);
-                    if o.kind() == OperandKind::Def {
-                        lives[v.vreg()] = Life { born: at, dies: at, home, class: class(v) };
-                    } else {
-                        read(&mut lives[v.vreg()], at);
-                    }
-                }
-            }
-            for v in block.to.iter().flat_map(|(_, values)| values) {
-                read(&mut lives[v.vreg()], block.end as u32 - 1);
-            }
-        }
-        let mut change = vec![[0i32; 3]; self.insts.len() + 2];
-        for life in lives.iter().filter(|l| l.born != UNBORN) {
-            let class = usize::from(life.class);
-            change[life.born as usize][class] += 1;
-            change[life.dies.max(life.born + 1) as usize][class] -= 1;
-        }
-        let mut out = Live { whole: [0; 3], loops: vec![[0; 3]; self.loops.len()] };
-        let mut live = [0; 3];
-        for block in &self.blocks {
-            let mut most = [0; 3];
-            for c in &change[block.first..block.end] {
-                for class in 0..3 {
-                    live[class] += c[class];
-                    most[class] = live[class].max(most[class]);
-                }
-            }
-            let raise = |to: &mut [usize; 3]| {
-                for (to, most) in to.iter_mut().zip(most) {
-                    *to = (*to).max(most as usize);
-                }
-            };
-            raise(&mut out.whole);
-            let mut l = block.within;
-            while let Some(inner) = l {
-                raise(&mut out.loops[inner]);
-                l = self.loops[inner].parent;
-            }
-        }
-        out
-    }
-}
-
-/// Registers that hold values at once, by class.
-#[derive(Debug)]
-pub struct Live {
-    pub whole: [usize; 3],
-    pub loops: Vec<[usize; 3]>,
-}
-
-impl Function for Mir {
-    fn num_insts(&self) -> usize {
-        self.insts.len()
-    }
-
-    fn num_blocks(&self) -> usize {
-        self.blocks.len()
-    }
-
-    fn entry_block(&self) -> Block {
-        Block::new(0)
-    }
-
-    fn block_insns(&self, block: Block) -> InstRange {
-        let b = &self.blocks[block.index()];
-        InstRange::new(Inst::new(b.first), Inst::new(b.end))
-    }
-
-    fn block_succs(&self, block: Block) -> &[Block] {
-        &self.blocks[block.index()].succs
-    }
-
-    fn block_preds(&self, block: Block) -> &[Block] {
-        &self.blocks[block.index()].preds
-    }
-
-    fn block_params(&self, block: Block) -> &[VReg] {
-        &self.blocks[block.index()].params
-    }
-
-    fn is_ret(&self, inst: Inst) -> bool {
-        self.insts[inst.index()].kind == Kind::Return
-    }
-
-    fn is_branch(&self, inst: Inst) -> bool {
-        matches!(self.insts[inst.index()].kind, Kind::Jump | Kind::Branch(_))
-    }
-
-    fn branch_blockparams(&self, block: Block, _: Inst, succ: usize) -> &[VReg] {
-        self.blocks[block.index()].to.get(succ).map_or(&[], |(_, values)| values)
-    }
-
-    fn inst_operands(&self, inst: Inst) -> &[Operand] {
-        let (from, to) = self.insts[inst.index()].operands;
-        &self.operands[from as usize..to as usize]
-    }
-
-    fn inst_clobbers(&self, _: Inst) -> PRegSet {
-        PRegSet::empty()
-    }
-
-    fn num_vregs(&self) -> usize {
-        self.vregs
-    }
-
-    fn spillslot_size(&self, class: RegClass) -> usize {
-        match class {
-            RegClass::Int | RegClass::Vector => 1,
-            RegClass::Float => self.vector / 8,
-        }
     }
 }

@@ -1,19 +1,19 @@
 //! Machine code of x86-64 with AVX2 or AVX-512: kernel in, bytes and their listing out.
 //!
 //! ```text
-//! machine::Kernel --scan, select, pressure--> mir --regalloc2--> registers --encode--> bytes --listing--> text
+//! machine::Kernel --scan, select--> mir --alloc--> registers --encode--> bytes --listing--> text
 //! ```
 //!
 //! A kernel is `extern "sysv64" fn(args: *const u64, worker: u64)`, its entry is its first byte, and it may stand
 //! anywhere in memory.
 
+mod alloc;
 mod encode;
 mod instr;
 mod isa;
 mod listing;
 mod mir;
 mod operand;
-mod pressure;
 pub(super) mod rows;
 pub(super) mod rows512;
 mod scan;
@@ -25,8 +25,6 @@ pub use listing::FORMAT;
 use iced_x86::{Encoder, FastFormatter};
 use isa::Isa;
 use kgen_ir::{diag::Unsupported, machine::Kernel, target::Target};
-use mir::Mir;
-use regalloc2::{Ctx, MachineEnv, Output, RegallocOptions};
 use select::{Refused, VERIFY};
 use std::{
     cell::RefCell,
@@ -53,7 +51,7 @@ pub struct Stats {
     /// Its moves between registers, and everybody's to and from the stack, in innermost loops.
     pub inner_moves: usize,
     pub inner_stack: usize,
-    /// Values kept on the stack while loops that do not read them run.
+    /// Values put on the stack while loops that do not read them run.
     pub parked: usize,
     pub times: Times,
 }
@@ -86,38 +84,21 @@ pub struct Times {
 
 /// What a thread keeps from one kernel to the next.
 struct Tools {
-    allocator: Ctx,
     encoder: Encoder,
     formatter: FastFormatter,
 }
 
 thread_local! {
     static TOOLS: RefCell<Tools> = RefCell::new(Tools {
-        allocator: Ctx::default(),
         encoder: Encoder::new(64),
         formatter: FastFormatter::new(),
     });
 }
 
 /// The kernel as code of a native target; an op without a row is refused with its name.
+///
+/// Builds with debug assertions check the allocation of registers, which takes many times as long.
 pub fn emit(kernel: &Kernel, target: &Target) -> Result<Emitted, Unsupported> {
-    emit_with(kernel, target, |_, _, _| Ok(()))
-}
-
-/// As [`emit`], with the allocation of registers checked, which takes many times as long.
-#[cfg(feature = "checker")]
-pub fn emit_checked(kernel: &Kernel, target: &Target) -> Result<Emitted, Unsupported> {
-    emit_with(kernel, target, |mir, environment, output| {
-        let mut checker = regalloc2::checker::Checker::new(mir, environment);
-        checker.prepare(output);
-        checker.run().map_err(|e| Refused(format!("these registers ({e:?})"), VERIFY))
-    })
-}
-
-/// Looks at an allocation.
-type Check = fn(&Mir, &MachineEnv, &Output) -> Result<(), Refused>;
-
-fn emit_with(kernel: &Kernel, target: &Target, check: Check) -> Result<Emitted, Unsupported> {
     let refuse = |what: String, instead: &str| Unsupported {
         what,
         target: target.name.into(),
@@ -138,7 +119,7 @@ fn emit_with(kernel: &Kernel, target: &Target, check: Check) -> Result<Emitted, 
         ));
     }
     TOOLS
-        .with_borrow_mut(|tools| build(kernel, target, isa, tools, check))
+        .with_borrow_mut(|tools| build(kernel, target, isa, tools))
         .map_err(|Refused(what, instead)| refuse(what, instead))
 }
 
@@ -147,39 +128,32 @@ fn build(
     target: &Target,
     isa: &'static Isa,
     tools: &mut Tools,
-    check: Check,
 ) -> Result<Emitted, Refused> {
     let begun = Instant::now();
     let templates = isa.templates.as_ref().map_err(|e| Refused(e.clone(), "correct the row"))?;
     let scan = scan::scan(kernel, isa, templates);
-    let mut mir = select::select(kernel, isa, templates, &scan, &Vec::new(), false)?;
-    let mut live = mir.max_live();
-    let parks = pressure::parks(kernel, isa, &scan, &live);
-    let split = pressure::crowded(&live);
-    if split || !parks.is_empty() {
-        mir = select::select(kernel, isa, templates, &scan, &parks, split)?;
-        live = mir.max_live();
-    }
+    let mir = select::select(kernel, isa, templates, &scan)?;
     let selected = Instant::now();
-    let environment = isa::environment(isa.vectors);
-    let options = RegallocOptions::default();
-    let output = regalloc2::run_with_ctx(&mir, &environment, &options, &mut tools.allocator)
-        .map_err(|e| Refused(format!("these registers ({e})"), VERIFY))?;
+    let registers = alloc::Registers::of(isa);
+    let allocation = alloc::allocate(&mir, registers);
     let allocated = Instant::now();
-    check(&mir, &environment, output)?;
+    if cfg!(debug_assertions) {
+        alloc::check(&mir, registers, &allocation)
+            .map_err(|e| Refused(format!("these registers ({e})"), VERIFY))?;
+    }
     let checked = Instant::now();
-    let encoded = encode::encode(&mir, isa, output, &mut tools.encoder)
+    let encoded = encode::encode(&mir, isa, &allocation, &mut tools.encoder)
         .map_err(|e| Refused(format!("its code ({e})"), VERIFY))?;
     let done = Instant::now();
     let text = listing::listing(&kernel.name, target, &encoded, &mut tools.formatter);
     let stats = Stats {
         instructions: encoded.instructions,
         bytes: encoded.code.len(),
-        max_live_vectors: live.whole[mir::VECTOR as usize],
+        max_live_vectors: allocation.max_live_vectors,
         spills: encoded.spills,
         inner_moves: encoded.inner_moves,
         inner_stack: encoded.inner_stack,
-        parked: mir.parks,
+        parked: allocation.parked,
         times: Times {
             select: selected - begun,
             allocate: allocated - selected,

@@ -9,6 +9,7 @@ pub enum Plain {
     Reg(Register),
     Imm8(i64),
     Imm32(i64),
+    Bits32(u32),
     Mem(Register, i64),
 }
 

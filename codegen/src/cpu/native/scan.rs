@@ -7,19 +7,6 @@ use kgen_ir::machine::*;
 /// Facts by register.
 pub struct Scan {
     facts: Vec<Facts>,
-    /// In the order of the text.
-    pub loops: Vec<Span>,
-}
-
-/// A loop.
-#[derive(Clone, Debug, Default)]
-pub struct Span {
-    /// First and last statement.
-    pub from: u32,
-    pub to: u32,
-    pub parent: Option<usize>,
-    /// Registers from outside that are used inside.
-    pub reads: Vec<Reg>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,12 +15,10 @@ struct Facts {
     /// Where it is used last, and in which loop that is.
     last: u32,
     last_loop: u32,
-    /// The statement and the loop in which it is made.
-    made: u32,
+    /// The loop in which it is made.
     home: u32,
-    /// It is another name of this register, or has other names.
+    /// It is another name of this register.
     same: Option<Reg>,
-    aliased: bool,
     folded: Option<Load>,
     /// Each user makes its own.
     remade: Option<Load>,
@@ -68,7 +53,7 @@ struct Walk<'a> {
 }
 
 pub fn scan(kernel: &Kernel, isa: &Isa, templates: &Templates) -> Scan {
-    let scan = Scan { facts: vec![Facts::default(); kernel.regs.len()], loops: Vec::new() };
+    let scan = Scan { facts: vec![Facts::default(); kernel.regs.len()] };
     let pending = vec![None; kernel.regs.len()];
     let open = vec![0];
     let mut w = Walk { kernel, isa, templates, at: 0, loops: 0, open, scan, pending, writes: 0 };
@@ -90,47 +75,6 @@ impl Scan {
     pub fn dies(&self, reg: Reg, at: u32) -> bool {
         let f = self.facts(self.root(reg));
         f.last == at && f.last_loop == f.home
-    }
-
-    /// Whether the register holds its value while the loop runs, though nothing inside reads it.
-    pub fn lives_through(&self, reg: Reg, l: usize) -> bool {
-        let f = self.facts(reg);
-        let Some(span) = self.loops.get(l) else { return false };
-        let reads = |span: &Span| span.reads.binary_search(&reg).is_ok();
-        if f.uses == 0 || f.made >= span.from || reads(span) {
-            return false;
-        }
-        // Read later, or in the next turn of a loop around.
-        let mut around = span.parent;
-        let mut again = false;
-        while let Some(outer) = around.and_then(|o| Some((o, self.loops.get(o)?))) {
-            if outer.0 as u32 + 1 == f.home {
-                break;
-            }
-            again |= reads(outer.1);
-            around = outer.1.parent;
-        }
-        f.last > span.to || again
-    }
-
-    /// Whether a loop is the other or inside it.
-    pub fn within(&self, inner: usize, outer: usize) -> bool {
-        let mut l = Some(inner);
-        while let Some(n) = l.filter(|n| *n != outer) {
-            l = self.loops.get(n).and_then(|s| s.parent);
-        }
-        l.is_some()
-    }
-
-    /// Whether no loop is inside it.
-    pub fn innermost(&self, l: usize) -> bool {
-        self.loops.iter().all(|other| other.parent != Some(l))
-    }
-
-    /// Whether it can be kept on the stack: it has one name and is in a register of its own.
-    pub fn parkable(&self, reg: Reg) -> bool {
-        let f = self.facts(reg);
-        f.same.is_none() && !f.aliased && f.folded.or(f.remade).is_none() && !self.only_address(reg)
     }
 
     pub fn folded(&self, reg: Reg) -> Option<Load> {
@@ -155,9 +99,9 @@ impl Walk<'_> {
     }
 
     fn define(&mut self, reg: Reg) {
-        let (made, home) = (self.at, self.open.last().copied().unwrap_or(0));
+        let home = self.open.last().copied().unwrap_or(0);
         if let Some(f) = self.fact(reg) {
-            (f.made, f.home) = (made, home);
+            f.home = home;
         }
     }
 
@@ -172,12 +116,6 @@ impl Walk<'_> {
         let near = address && f.home == here;
         f.address |= near;
         f.elsewhere |= !near;
-        let home = self.scan.facts(root).home;
-        for l in self.open.iter().rev().take_while(|l| **l != home) {
-            if let Some(l) = (*l as usize).checked_sub(1).and_then(|l| self.scan.loops.get_mut(l)) {
-                l.reads.push(root);
-            }
-        }
     }
 
     fn operand(&mut self, operand: Operand) {
@@ -205,9 +143,6 @@ impl Walk<'_> {
                             if let Some(f) = self.fact(def) {
                                 f.same = Some(root);
                             }
-                            if let Some(f) = self.fact(root) {
-                                f.aliased = true;
-                            }
                         }
                     }
                 }
@@ -216,10 +151,6 @@ impl Walk<'_> {
                     l.carried.iter().for_each(|c| self.read(c.init, false));
                     self.loops += 1;
                     self.open.push(self.loops);
-                    let parent =
-                        self.open.iter().rev().nth(1).and_then(|p| (*p as usize).checked_sub(1));
-                    let number = self.scan.loops.len();
-                    self.scan.loops.push(Span { from: self.at, parent, ..Span::default() });
                     // The bound and the step are read at the end of each turn.
                     self.define(l.var);
                     l.carried.iter().for_each(|c| self.define(c.param));
@@ -228,11 +159,6 @@ impl Walk<'_> {
                     [l.hi, l.step, Operand::Reg(l.var)].into_iter().for_each(|o| self.operand(o));
                     l.carried.iter().for_each(|c| self.read(c.yielded, false));
                     self.open.pop();
-                    if let Some(span) = self.scan.loops.get_mut(number) {
-                        span.to = self.at;
-                        span.reads.sort_unstable();
-                        span.reads.dedup();
-                    }
                     l.carried.iter().for_each(|c| self.define(c.result));
                 }
                 Stmt::If(i) => {

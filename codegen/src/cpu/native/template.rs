@@ -6,10 +6,9 @@
 //! ```
 
 use super::instr::{self, File, Instr, Role};
-use kgen_ir::machine::{Op, Row};
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
+use kgen_ir::{
+    arena::Map,
+    machine::{Op, Row},
 };
 
 /// The instructions of a row.
@@ -62,36 +61,7 @@ pub enum Source {
 }
 
 /// The templates of a target's rows by op.
-pub type Templates = HashMap<&'static Op, Template, BuildHasherDefault<Mixer>>;
-
-/// A hash of a few small numbers, which nobody from outside chooses.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Mixer(u64);
-
-impl Hasher for Mixer {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for b in bytes {
-            self.write_u64((*b).into());
-        }
-    }
-
-    fn write_u8(&mut self, x: u8) {
-        self.write_u64(x.into());
-    }
-
-    fn write_u64(&mut self, x: u64) {
-        // The odd constant of Fibonacci hashing.
-        self.0 = (self.0.rotate_left(5) ^ x).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn write_isize(&mut self, x: isize) {
-        self.write_u64(x as u64);
-    }
-}
+pub type Templates = Map<&'static Op, Template>;
 
 /// Reads the rows; the error names the row.
 pub fn read(rows: &'static [Row], bytes: usize) -> Result<Templates, String> {

@@ -18,6 +18,7 @@ use std::{
 /// Compile ops and compare what they compute with the reference
 #[derive(clap::Args)]
 pub struct Args {
+    /// Op files, or folders of them
     #[arg(required = true, value_name = "OP.toml")]
     ops: Vec<PathBuf>,
     /// Devices: cpu, a GPU such as cuda:0, or a simulated one such as sim:sm80
@@ -74,10 +75,11 @@ fn device(name: &str, args: &Args) -> Result<Box<dyn Engine + Sync>, Error> {
 
 pub fn run(args: &Args, format: Format) -> Answer {
     let devices = args.on.iter().map(|name| device(name, args)).collect::<Result<Vec<_>, _>>()?;
-    let bar = crate::progress::bar("op files", args.ops.len() * devices.len());
+    let paths = files(&args.ops)?;
+    let bar = crate::progress::bar("op files", paths.len() * devices.len());
     let mut ops = Vec::new();
     let mut mistakes = 0;
-    for path in &args.ops {
+    for path in &paths {
         let read = kgen::compile::read(path);
         if let Err(e) = &read {
             say(e);
@@ -85,7 +87,7 @@ pub fn run(args: &Args, format: Format) -> Answer {
         }
         ops.push(read.ok());
     }
-    let files = args.ops.iter().zip(&ops);
+    let files = paths.iter().zip(&ops);
     let all: Vec<_> = files.flat_map(|file| devices.iter().map(move |d| (file, d))).collect();
     let options = verify::Options { cases: args.cases, seed: args.seed };
     let ask = |i: usize| {
@@ -96,8 +98,10 @@ pub fn run(args: &Args, format: Format) -> Answer {
         summary
     };
     // Who computes on one core is asked about several ops at once.
-    let (several, alone): (Vec<usize>, Vec<usize>) =
+    let (mut several, alone): (Vec<usize>, Vec<usize>) =
         (0..all.len()).partition(|i| all[*i].1.several());
+    // Device by device: the largest file is not in memory as often as there are devices.
+    several.sort_by_key(|i| i % devices.len());
     let mut summaries = in_parallel(&several, &ask);
     summaries.extend(alone.iter().map(|i| ask(*i)));
     bar.finish_and_clear();
@@ -112,6 +116,26 @@ pub fn run(args: &Args, format: Format) -> Answer {
         (0, false, false, true) => 4,
         (0, false, true, _) | (0, false, false, false) => 0,
     })
+}
+
+/// In place of a folder, its op files in order.
+fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut out = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            out.push(path.clone());
+            continue;
+        }
+        let failed = |source| Error::File { path: path.display().to_string(), source };
+        let mut inside = Vec::new();
+        for file in std::fs::read_dir(path).map_err(failed)? {
+            inside.push(file.map_err(failed)?.path());
+        }
+        inside.retain(|f| f.extension().is_some_and(|e| e == "toml"));
+        inside.sort();
+        out.extend(inside);
+    }
+    Ok(out)
 }
 
 /// Calls `ask` for each number, on all cores; each takes the next that nobody has taken.

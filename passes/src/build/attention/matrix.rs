@@ -27,11 +27,18 @@ pub(super) const ROWS: usize = 16;
 /// Keys that a product takes at once, and elements.
 const STEP: usize = 16;
 
+/// Chunks after which flips repeat.
+const PERIOD: usize = 8;
+
 /// Bytes of a worker's scratch for queries and keys: with the rest it stays below what a block of threads has.
 const ROOM: usize = 44 << 10;
 
-/// Columns of values whose sums fill half of the registers.
+/// Columns of values whose sums fill half of the registers, and a quarter, which long rows of keys leave.
 const COLUMNS: usize = 256;
+const FEWER: usize = 128;
+
+/// Blocks of columns at most: each computes the scores again.
+const BLOCKS: usize = 4;
 
 /// Rows of a sequence from which on they are rows of a matrix, too.
 const MANY: i64 = 16;
@@ -52,14 +59,15 @@ pub(super) struct Plan {
 impl Plan {
     /// Also where it serves. `None`: it does not serve this op, or the target has no such matrices.
     pub fn new(s: &Shape<'_>, choice: &Choice) -> Option<(Plan, Vec<Predicate>)> {
-        let plan = Plan::within(s, choice, 0)?;
+        let most = if s.dim > COLUMNS { FEWER } else { COLUMNS };
+        let plan = Plan::within(s, choice, 0, most)?;
         let few = Predicate { left: longest(&s.a.q.len), cmp: Compare::Lt, right: MANY.into() };
         let when = [vec![few], plan.when(s)].concat();
         Some((plan, when))
     }
 
-    /// The same, `taken` bytes of scratch being for something else.
-    pub fn within(s: &Shape<'_>, choice: &Choice, taken: usize) -> Option<Plan> {
+    /// The same, `taken` bytes of scratch being for something else, with about so many columns in a block at most.
+    pub fn within(s: &Shape<'_>, choice: &Choice, taken: usize, most: usize) -> Option<Plan> {
         let elem = s.a.q.dtype;
         let stored = |seg: &Seg<'_>| {
             let plain = seg.stored().iter().all(|(_, x)| x.plain() == Some(elem));
@@ -77,15 +85,17 @@ impl Plan {
         let target = choice.target;
         let copies = target.row(&Op::Async(AsyncOp::Copy(16))).is_some();
         let wide = s.dim.is_multiple_of(8) && s.v_dim.is_multiple_of(8);
-        let fits = s.split > 0 && s.group <= ROWS && !s.a.alibi && s.segments.iter().all(stored);
+        let fits = s.split > 0 && s.segments.iter().all(stored);
         if !copies || !matrices(target, elem) || !wide || !fits {
             return None;
         }
-        let blocks = s.v_dim.div_ceil(COLUMNS);
+        // Values that are a part of the keys are found where flips of their chunks begin.
+        let part = s.segments.iter().any(|seg| seg.v.is_none());
+        let unit = if part { 8 * PERIOD } else { 8 };
+        let even = |blocks: &usize| s.v_dim.is_multiple_of(unit * blocks);
+        let blocks = (s.v_dim.div_ceil(most)..=BLOCKS).find(|n| *n == 1 || even(n));
+        let blocks = blocks.or((s.v_dim <= COLUMNS).then_some(1))?;
         let count = s.v_dim / blocks;
-        if !s.v_dim.is_multiple_of(8 * blocks) {
-            return None;
-        }
         let width = s.dim.next_multiple_of(STEP);
         let own = s.segments.iter().any(|seg| seg.v.is_some());
         let queries = ROWS * width * elem.bytes().unwrap_or(2);
@@ -133,8 +143,13 @@ impl Plan {
 
     /// Rows of the states of all heads.
     pub fn state_rows(&self, s: &Shape<'_>) -> i64 {
-        s.a.kv.heads * (s.blocks * ROWS) as i64
+        s.a.kv.heads * (blocks(s) * ROWS) as i64
     }
+}
+
+/// Matrices whose rows are the query heads of a kv head.
+pub(super) fn blocks(s: &Shape<'_>) -> usize {
+    s.whole().div_ceil(ROWS)
 }
 
 /// Whether the target multiplies matrices of these elements.
@@ -151,13 +166,16 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir:
         lists::scratch(&mut b);
     }
     b.scratch("qs", plan.elem, &[ROWS, plan.ring.width]);
+    if s.a.alibi {
+        b.scratch("slope.rows", Dtype::F32, &[ROWS, 1]);
+    }
     s.segments.iter().for_each(|seg| plan.ring.scratch(&mut b, seg));
     let listed = items(&mut b, s, true);
     let parts = s.parts();
     let rows = s.m.clone().unwrap_or(Extent::Lit(1));
     for class in &s.classes {
         for block in 0..plan.blocks {
-            let heads = class.heads.len() * s.blocks;
+            let heads = class.heads.len() * blocks(s);
             let count = match &listed {
                 Some(items) => items.clone() * heads,
                 None => s.batch.clone() * rows.clone() * heads * parts.clone(),
@@ -194,23 +212,31 @@ fn one(
     (item, u): (&Item, &Extent),
     block: usize,
 ) {
-    let at = u.clone() / s.blocks;
-    let heads = pick(&class.heads, &at) * s.blocks + u.clone() % s.blocks;
-    let heads = b.scalar("heads", heads);
+    let (whole, many) = (s.whole(), blocks(s));
+    let at = u.clone() / many;
+    let own = b.scalar("own", pick(&class.heads, &at));
+    let before = b.scalar("before", u.clone() % many * ROWS);
     let mut opened = keys::open(b, s, &class.segments, &item.seq);
     own_heads(&mut opened, class, &at);
-    let first = Slice::range(heads.clone() * s.group, ROWS);
+    let first = b.scalar("head", own.clone() * whole + before.clone());
+    let first = Slice::range(first, ROWS);
     let to = vec![Slice::range(0, ROWS), Slice::range(0, plan.ring.width)];
-    let from = [item.rows(), vec![first, Slice::range(0, s.dim)]].concat();
-    b.stage(("qs", to), ("q", from), (Extent::Lit(0), Extent::from(s.group)));
+    let from = [item.rows(), vec![first.clone(), Slice::range(0, s.dim)]].concat();
+    b.stage(("qs", to), ("q", from), (Extent::Lit(0), Extent::from(whole) - before.clone()));
     b.commit();
     b.wait(0);
+    if s.a.alibi {
+        // Heads behind the last one may be nobody's.
+        let list = b.load("alibi", "alibi", Dtype::F32, vec![first], true);
+        b.store("slope.rows", vec![Slice::range(0, ROWS), Slice::point(0)], list, false);
+    }
     let count = plan.ring.columns.1;
     let max = b.fill(LOWEST, Dtype::F32, &[ROWS, 1]);
     let den = b.fill(0.0, Dtype::F32, &[ROWS, 1]);
     let o = b.fill(0.0, Dtype::F32, &[ROWS, count]);
     let mut state = vec![max, den, o];
     let pos = position(b, item, &opened);
+    let slope = slopes(b, s);
     let mut number = 0;
     for open in &opened {
         for (lo, hi) in mask::ranges(open, &pos, &Extent::Lit(0)) {
@@ -233,14 +259,15 @@ fn one(
             let before = (start != lo).then_some(Seen::All(&lo, Compare::Ge));
             let edges: Vec<_> = [Seen::All(&hi, Compare::Lt)].into_iter().chain(before).collect();
             state = ring.walk(b, s, &range, &var, &inits, |b, j, slot, state| {
-                step(b, s, plan, (open.seg, &ring), (j, slot), state, &edges)
+                let away = open.first.clone() + j.clone() - pos.clone();
+                let bias = slope.map(|slope| (slope, Away::All(away)));
+                step(b, s, plan, (open.seg, &ring), (j, slot), state, (&edges, bias))
             });
             number += 1;
         }
     }
-    let row = |last: Slice| {
-        [item.states(), vec![Slice::range(heads.clone() * ROWS, ROWS), last]].concat()
-    };
+    let rows = Slice::range(own * (many * ROWS) + before, ROWS);
+    let row = |last: Slice| [item.states(), vec![rows.clone(), last]].concat();
     if block == 0 {
         b.store("part.max", row(Slice::range(0, 1)), state[0], false);
         b.store("part.den", row(Slice::range(0, 1)), state[1], false);
@@ -254,6 +281,22 @@ pub(super) enum Seen<'a> {
     Each(Value, Compare),
 }
 
+/// How far the first key of a tile is from the query positions: of all rows, or, `i32[16, 1]`, the position of each.
+pub(super) enum Away {
+    All(Extent),
+    Each(Extent, Value),
+}
+
+/// Slopes of ALiBi by row, in units of log 2.
+pub(super) fn slopes(b: &mut Builder, s: &Shape<'_>) -> Option<Value> {
+    s.a.alibi.then(|| {
+        let at = vec![Slice::range(0, ROWS), Slice::range(0, 1)];
+        let slope = b.load("slope0", "slope.rows", Dtype::F32, at, false);
+        let log2e = b.fill(std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
+        b.binary("slope", Binary::Mul, slope, log2e)
+    })
+}
+
 /// One tile of keys, from row `slot` of the ring on, joins the state.
 pub(super) fn step(
     b: &mut Builder,
@@ -262,7 +305,7 @@ pub(super) fn step(
     (seg, ring): (&Seg<'_>, &Ring),
     (j, slot): (&Extent, &Extent),
     state: &[Value],
-    edges: &[Seen<'_>],
+    (edges, bias): (&[Seen<'_>], Option<(Value, Away)>),
 ) -> Vec<Value> {
     let (max, den, o) = (state[0], state[1], state[2]);
     let keys = ring.keys;
@@ -277,6 +320,18 @@ pub(super) fn step(
     let c = b.fill(scale * log2e, Dtype::F32, &[1, 1]);
     let score = b.binary("s1", Binary::Mul, score, c);
     let mut score = capped(b, s, score);
+    if let Some((slope, away)) = bias {
+        let away = match away {
+            Away::All(first) => b.iota(&[1, keys], 1, first),
+            Away::Each(first, rows) => {
+                let places = b.iota(&[1, keys], 1, first);
+                b.binary("far", Binary::Sub, places, rows)
+            }
+        };
+        let away = b.convert("away", away, Dtype::F32);
+        let more = b.binary("more", Binary::Mul, slope, away);
+        score = b.binary("s4", Binary::Add, score, more);
+    }
     let mut apart = None;
     for edge in edges {
         let seen = match edge {

@@ -69,8 +69,8 @@ pub(super) fn finish(
     (y, lse)
 }
 
-/// One task a (sequence, query row, head): the states of the parts, in order. Heads are rows of their own, or the first
-/// ones of blocks of so many `rows`.
+/// One task a (sequence, query row, head): the states of the parts, in order. Heads are rows of their own, or those
+/// of a kv head the first ones of so many `rows`.
 pub(super) fn merge(
     name: &str,
     s: &Shape<'_>,
@@ -128,7 +128,7 @@ pub(super) fn merge(
             let part = b.var("part");
             let at = |last| {
                 let row = match rows {
-                    Some(rows) => h.clone() / s.group * rows + h.clone() % s.group,
+                    Some(rows) => h.clone() / s.whole() * rows + h.clone() % s.whole(),
                     None => h.clone(),
                 };
                 let width = [Slice::range(row, 1), Slice::range(0, last)];

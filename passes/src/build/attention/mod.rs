@@ -98,6 +98,11 @@ impl Shape<'_> {
         self.classes.iter().map(one).reduce(|a, b| a.max(b)).unwrap_or(Extent::Lit(0))
     }
 
+    /// Query heads of a kv head.
+    fn whole(&self) -> usize {
+        usize::try_from(self.a.q.heads / self.a.kv.heads.max(1)).unwrap_or(1)
+    }
+
     /// First sizes of the states of parts.
     fn state_lead(&self) -> Vec<Extent> {
         match (&self.m, self.varies()) {
@@ -181,7 +186,7 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
         let attend = launch("attend_matrix", &of("block"));
         let merged: Vec<_> = ins.iter().filter(|t| merge::reads(t)).cloned().collect();
         let of = |group: &str| [&merged[..], &lists, &states(group), &outs].concat();
-        let rows = Some(matrix::ROWS);
+        let rows = Some(matrix::blocks(&s) * matrix::ROWS);
         program.kernels.push(merge::merge("merge_matrix", &s, params(&of("part")), rows));
         let merge = launch("merge_matrix", &of("block"));
         let launches = [&listed[..], &[attend, merge]].concat();

@@ -10,10 +10,13 @@
 use super::{
     decode::{Item, own_heads, position},
     keys::Open,
-    matrix::{Plan, ROWS, Seen, step},
+    matrix::{Away, Plan, ROWS, Seen, slopes, step},
     ring::{Range, Ring},
     *,
 };
+
+/// Columns of values whose sums leave registers for the ranges of rows.
+const COLUMNS: usize = 224;
 
 /// How a task is cut.
 pub(super) struct Panel {
@@ -30,12 +33,9 @@ impl Panel {
         if s.a.deterministic && s.m.is_none() {
             return None;
         }
-        let heads = 1usize << s.group.trailing_zeros();
+        let heads = (1usize << s.whole().trailing_zeros()).min(ROWS);
         let positions = ROWS / heads;
-        let plan = Plan::within(s, choice, ROWS * (s.v_dim + 8) * 4)?;
-        if plan.blocks > 1 {
-            return None;
-        }
+        let plan = Plan::within(s, choice, ROWS * (s.v_dim.min(COLUMNS) + 8) * 4, COLUMNS)?;
         let m = longest(&s.a.q.len);
         let least = Extent::from(positions.max(2));
         if m.as_lit().zip(least.as_lit()).is_some_and(|(m, least)| m < least) {
@@ -50,6 +50,8 @@ impl Panel {
 /// A block of query positions of a sequence.
 struct Task<'a> {
     class: &'a Class,
+    /// Block of columns.
+    column: usize,
     /// Counts the heads of the class, so many query heads each.
     u: &'a Extent,
     seq: &'a Extent,
@@ -74,16 +76,20 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, panel: &Panel) -> kgen_
     let mut b = Builder::new("attend_panel", params, &s.symbols);
     let (plan, many) = (&panel.plan, panel.positions);
     b.scratch("qs", plan.elem, &[ROWS, plan.ring.width]);
-    b.scratch("rows", Dtype::F32, &[ROWS, s.v_dim]);
-    for (name, on) in [("sink", s.a.sink_logit), ("lse", s.a.lse)] {
+    b.scratch("rows", Dtype::F32, &[ROWS, plan.ring.columns.1]);
+    if s.a.alibi {
+        b.scratch("pos.rows", Dtype::I32, &[ROWS, 1]);
+    }
+    for (name, on) in [("sink", s.a.sink_logit), ("lse", s.a.lse), ("slope", s.a.alibi)] {
         if on {
             b.scratch(&format!("{name}.rows"), Dtype::F32, &[ROWS, 1]);
         }
     }
     s.segments.iter().for_each(|seg| plan.ring.scratch(&mut b, seg));
     let mut bounds = 0;
-    for class in &s.classes {
-        let heads = class.heads.len() * s.blocks * (s.group / panel.heads);
+    let each = |class| (0..plan.blocks).map(move |block| (class, block));
+    for (class, column) in s.classes.iter().flat_map(each) {
+        let heads = class.heads.len() * (s.whole() / panel.heads);
         let blocks = longest(&s.a.q.len).ceil_div(many);
         b.tasks("t", s.batch.clone() * heads * blocks.clone(), 1, |b| {
             let t = b.var("t");
@@ -96,7 +102,8 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, panel: &Panel) -> kgen_
             let here = (m.clone() - first.clone()).max(0).min(many);
             let here = b.scalar("here", here);
             let some = Predicate { left: here.clone(), cmp: Compare::Gt, right: Extent::Lit(0) };
-            let task = Task { class, u: &u, seq: &seq, row: row.as_ref(), m: &m, first, here };
+            let (row, first) = (row.as_ref(), first);
+            let task = Task { class, column, u: &u, seq: &seq, row, m: &m, first, here };
             b.choose(some, |b| one(b, s, panel, &task, &mut bounds), |_| {});
         });
     }
@@ -106,11 +113,10 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, panel: &Panel) -> kgen_
 fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &mut usize) {
     let (plan, wide) = (&panel.plan, panel.heads);
     let (first, here) = (&task.first, &task.here);
-    let parts = s.group / wide;
-    let own = task.u.clone() / parts;
-    let at = own.clone() / s.blocks;
-    let block = pick(&task.class.heads, &at) * s.blocks + own % s.blocks;
-    let head = b.scalar("head", block * s.group + task.u.clone() % parts * wide);
+    let parts = s.whole() / wide;
+    let at = task.u.clone() / parts;
+    let own = pick(&task.class.heads, &at) * s.whole();
+    let head = b.scalar("head", own + task.u.clone() % parts * wide);
     let heads = Slice::range(head, wide);
     let mut opened = keys::open(b, s, &task.class.segments, task.seq);
     own_heads(&mut opened, task.class, &at);
@@ -136,15 +142,23 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
                 b.store(&format!("{name}{range}"), to, end, false);
             }
         }
-        if s.a.sink_logit {
-            let list = b.load("sink", "sink_logit", Dtype::F32, vec![heads.clone()], false);
-            b.store("sink.rows", vec![rows, Slice::point(0)], list, false);
+        let lists = [(s.a.sink_logit, "sink_logit", "sink"), (s.a.alibi, "alibi", "slope")];
+        for (_, tensor, to) in lists.into_iter().filter(|l| l.0) {
+            let list = b.load(to, tensor, Dtype::F32, vec![heads.clone()], false);
+            let at = vec![rows.clone(), Slice::point(0)];
+            b.store(&format!("{to}.rows"), at, list, false);
+        }
+        if s.a.alibi {
+            let pos = b.iota(&[wide, 1], 1, pos);
+            b.store("pos.rows", vec![rows, Slice::range(0, 1)], pos, false);
         }
         vec![]
     });
     let max = b.fill(LOWEST, Dtype::F32, &[ROWS, 1]);
     let den = b.fill(0.0, Dtype::F32, &[ROWS, 1]);
-    let o = b.fill(0.0, Dtype::F32, &[ROWS, s.v_dim]);
+    let count = plan.ring.columns.1;
+    let ring = Ring { columns: (task.column * count, count), ..plan.ring };
+    let o = b.fill(0.0, Dtype::F32, &[ROWS, count]);
     let mut state = vec![max, den, o];
     let end = first.clone() + here.clone() - 1;
     let early = position(b, &task.item(first.clone()), &opened);
@@ -154,14 +168,15 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
         let ends = mask::ranges(open, &early, &heads.start).into_iter();
         let ends = ends.zip(mask::ranges(open, &late, &heads.start));
         for (early, late) in ends {
-            state = walk(b, s, plan, open, (early, late), range, state);
+            state = walk(b, s, (plan, &ring), open, (early, late), range, state);
             range += 1;
         }
     }
     let column = || vec![Slice::range(0, ROWS), Slice::range(0, 1)];
     let sink = s.a.sink_logit.then(|| b.load("sink", "sink.rows", Dtype::F32, column(), false));
     let (y, lse) = merge::finish(b, s, &state, sink);
-    b.store("rows", vec![Slice::range(0, ROWS), Slice::range(0, s.v_dim)], y, false);
+    b.store("rows", vec![Slice::range(0, ROWS), Slice::range(0, count)], y, false);
+    let lse = lse.filter(|_| task.column == 0);
     if let Some(lse) = lse {
         b.store("lse.rows", column(), lse, false);
     }
@@ -169,12 +184,13 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
         let r = b.var("turn");
         let rows = Slice::range(r.clone() * wide, wide);
         let item = task.item(first.clone() + r);
-        let at = vec![rows.clone(), Slice::range(0, s.v_dim)];
+        let at = vec![rows.clone(), Slice::range(0, count)];
         let o = b.load("o", "rows", Dtype::F32, at, false);
         let out = b.convert("out", o, s.a.out);
-        let to = [item.rows(), vec![heads.clone(), Slice::range(0, s.v_dim)]].concat();
+        let to =
+            [item.rows(), vec![heads.clone(), Slice::range(task.column * count, count)]].concat();
         b.store("o", to, out, false);
-        if s.a.lse {
+        if lse.is_some() {
             let list = b.load("lse", "lse.rows", Dtype::F32, vec![rows, Slice::point(0)], false);
             b.store("lse", [item.rows(), vec![heads.clone()]].concat(), list, false);
         }
@@ -215,14 +231,13 @@ fn queries(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, heads
 fn walk(
     b: &mut Builder,
     s: &Shape<'_>,
-    plan: &Plan,
+    (plan, ring): (&Plan, &Ring),
     open: &Open<'_>,
     (early, late): ((Extent, Extent), (Extent, Extent)),
     range: usize,
     mut state: Vec<Value>,
 ) -> Vec<Value> {
     let keys = plan.ring.keys;
-    let ring = Ring { columns: (0, s.v_dim), ..plan.ring };
     let moving = early.0 != late.0;
     let name = |what: &str| format!("{what}{range}");
     let from = b.scalar(&name("from"), early.0);
@@ -249,6 +264,10 @@ fn walk(
     let tail = tiles(b, "tail", (early.1 - start.clone()) / keys);
     let tail = b.scalar(&name("last"), tail.max(middle.clone()));
     let column = || vec![Slice::range(0, ROWS), Slice::range(0, 1)];
+    let slope = slopes(b, s).map(|slope| {
+        let rows = b.load("pos_row", "pos.rows", Dtype::I32, column(), false);
+        (slope, rows)
+    });
     let [lo, hi] = ["lo", "hi"]
         .map(|end| b.load(&name(&format!("{end}_row")), &name(end), Dtype::I32, column(), false));
     let edges = [Seen::Each(hi, Compare::Lt), Seen::Each(lo, Compare::Ge)];
@@ -262,7 +281,9 @@ fn walk(
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         let var = format!("j{range}_{kind}");
         state = ring.walk(b, s, &part, &var, &inits, |b, j, slot, state| {
-            step(b, s, plan, (open.seg, &ring), (j, slot), state, edges)
+            let first = open.first.clone() + j.clone();
+            let bias = slope.map(|(slope, rows)| (slope, Away::Each(first, rows)));
+            step(b, s, plan, (open.seg, ring), (j, slot), state, (edges, bias))
         });
     }
     state

@@ -38,6 +38,8 @@ pub(super) fn shape_of<'a>(
     choice: &Choice,
 ) -> Result<Shape<'a>> {
     let mut choice = choice.clone();
+    // Lanes are rows: a maximum needs no step across lanes, and the product fades what it adds to. A branch costs more.
+    choice.schedule.softmax = Softmax::Exact;
     choice.schedule.keys = choice.schedule.block;
     shape(a, symbols, &choice)
 }
@@ -426,9 +428,9 @@ fn mixed(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>) {
                 false,
             );
             let place = tall(at.p, s.v_dim, width);
-            if let Some(alpha) = alpha {
-                fade(b, "ot", &place, alpha);
-            }
+            let o = b.load("o", "ot", Dtype::F32, place.clone(), false);
+            let faded = b.binary("faded", Binary::Mul, o, alpha);
+            b.store("ot", place.clone(), faded, false);
             let key = format!("key{}", at.range);
             b.for_each(&key, (Extent::Lit(0), Extent::from(at.open.seg.keys), 1), &[], |b, _| {
                 let key = b.var(&key);
@@ -465,14 +467,14 @@ fn seen(
     b.binary("seen", Binary::And, after, below)
 }
 
-/// Scores to weights; the maxima and denominators move on. Also gives by what the old output fades, unless it has.
+/// Scores to weights; the maxima and denominators move on. Also gives by what the old output fades.
 fn weights(
     b: &mut Builder,
     s: &Shape<'_>,
     plan: &Plan,
     at: &Panel<'_>,
     masked: Option<usize>,
-) -> (Value, Option<Value>) {
+) -> (Value, Value) {
     let width = plan.width;
     let q = b.load("q", "qt", Dtype::F32, tall(at.p, s.dim, width), false);
     let all = vec![Slice::range(0, at.open.seg.keys), Slice::range(0, s.dim)];
@@ -503,27 +505,6 @@ fn weights(
     let max = b.load("max", "max", Dtype::F32, flat(at.p, width), false);
     let tile_max = b.reduce("tile_max", Reduce::Max, score, 0);
     let max2 = b.binary("max_next", Binary::Max, max, tile_max);
-    if s.lazy {
-        let up = decode::exceeds(b, max2, max);
-        b.choose(
-            up,
-            |b| {
-                let moved = b.binary("moved", Binary::Sub, max, max2);
-                let alpha = b.unary("alpha", Unary::Exp2, moved);
-                fade(b, "den", &flat(at.p, width), alpha);
-                fade(b, "ot", &tall(at.p, s.v_dim, width), alpha);
-                b.store("max", flat(at.p, width), max2, false);
-            },
-            |_| {},
-        );
-        let max = b.load("max", "max", Dtype::F32, flat(at.p, width), false);
-        let p = decode::weights(b, score, max);
-        let sum = b.reduce("sum", Reduce::Sum, p, 0);
-        let den = b.load("den", "den", Dtype::F32, flat(at.p, width), false);
-        let den2 = b.binary("den_next", Binary::Add, den, sum);
-        b.store("den", flat(at.p, width), den2, false);
-        return (p, None);
-    }
     let den = b.load("den", "den", Dtype::F32, flat(at.p, width), false);
     let moved = b.binary("moved", Binary::Sub, max, max2);
     let alpha = b.unary("alpha", Unary::Exp2, moved);
@@ -533,28 +514,14 @@ fn weights(
     let den2 = b.binary("den_next", Binary::Add, kept, sum);
     b.store("max", flat(at.p, width), max2, false);
     b.store("den", flat(at.p, width), den2, false);
-    (p, Some(alpha))
-}
-
-/// What was added to a tensor under an old maximum.
-fn fade(b: &mut Builder, tensor: &str, place: &[Slice], alpha: Value) {
-    let old = b.load("old", tensor, Dtype::F32, place.to_vec(), false);
-    let faded = b.binary("faded", Binary::Mul, old, alpha);
-    b.store(tensor, place.to_vec(), faded, false);
+    (p, alpha)
 }
 
 /// Weights times values join the output, which fades by `alpha`.
-fn add(
-    b: &mut Builder,
-    s: &Shape<'_>,
-    plan: &Plan,
-    at: &Panel<'_>,
-    p: Value,
-    alpha: Option<Value>,
-) {
+fn add(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>, p: Value, alpha: Value) {
     let place = tall(at.p, s.v_dim, plan.width);
     let o = b.load("o", "ot", Dtype::F32, place.clone(), false);
-    let faded = alpha.map_or(o, |alpha| b.binary("faded", Binary::Mul, o, alpha));
+    let faded = b.binary("faded", Binary::Mul, o, alpha);
     let all = vec![Slice::range(0, at.open.seg.keys), Slice::range(0, s.v_dim)];
     let v = b.load("v", "vs", Dtype::F32, all, false);
     let v = b.transpose("vt", v);

@@ -17,6 +17,7 @@ use kgen_ir::{
 };
 
 /// Activation rows times rows of a packed weight.
+#[derive(Clone)]
 pub(super) struct Tile<'a> {
     pub product: &'a Product<'a>,
     pub weight: &'a Weight,
@@ -24,21 +25,32 @@ pub(super) struct Tile<'a> {
     pub i: &'a Extent,
     pub tokens: usize,
     pub row: &'a Extent,
+    /// Groups of k, from the first to behind the last.
+    pub groups: (Extent, Extent),
+    /// Of a turn, which divides their number.
+    pub together: usize,
+    /// The group at hand.
+    pub group: Extent,
     /// Matrix instructions multiply such floats.
     pub half: Option<Dtype>,
 }
 
 impl Tile<'_> {
     pub fn sum(&self, b: &mut Builder, integer: bool) -> Value {
-        let groups = Extent::from(self.product.k.div_ceil(self.packing.group));
+        let (first, end) = self.groups.clone();
         let fixed = self.packing.is_fixed();
         let start = b.fill(0.0, Dtype::F32, &[self.tokens, self.weight.rows]);
-        b.for_each("g", (Extent::Lit(0), groups, 1), &[("acc", start)], |b, acc| {
-            vec![match integer {
-                true if fixed => self.fixed_group(b, acc[0]),
-                true => self.integer_group(b, acc[0]),
-                false => self.float_group(b, acc[0]),
-            }]
+        b.for_each("g", (first, end, self.together), &[("acc", start)], |b, acc| {
+            let mut sum = acc[0];
+            for i in 0..self.together {
+                let one = Tile { group: b.var("g") + i, ..self.clone() };
+                sum = match integer {
+                    true if fixed => one.fixed_group(b, sum),
+                    true => one.integer_group(b, sum),
+                    false => one.float_group(b, sum),
+                };
+            }
+            vec![sum]
         })[0]
     }
 
@@ -57,7 +69,7 @@ impl Tile<'_> {
 
     /// A row of one value per weight row.
     fn level(&self, b: &mut Builder, part: Part, elem: Dtype) -> Value {
-        let at = vec![Slice::range(b.var("g"), 1), self.weight_rows()];
+        let at = vec![Slice::range(self.group.clone(), 1), self.weight_rows()];
         let x = b.load(part.name(), &self.weight.part(part), elem, at, false);
         b.convert(&format!("{}_f", part.name()), x, Dtype::F32)
     }
@@ -75,8 +87,8 @@ impl Tile<'_> {
     fn place(&self, b: &Builder, integer: bool, s: Option<&str>) -> Extent {
         let steps = self.packing.group / self.step(integer);
         match s {
-            None => b.var("g"),
-            Some(s) => b.var("g") * steps + b.var(s),
+            None => self.group.clone(),
+            Some(s) => self.group.clone() * steps + b.var(s),
         }
     }
 
@@ -299,7 +311,7 @@ impl Tile<'_> {
         };
         let f = b.convert("f", dot, Dtype::F32);
         let total = b.convert("total", sums[1], Dtype::F32);
-        let first = b.var("g") * steps;
+        let first = self.group.clone() * steps;
         (f, total, self.activation_scale(b, &first))
     }
 
@@ -352,7 +364,7 @@ impl Tile<'_> {
             w = b.binary("wz", Binary::Sub, w, zero);
         }
         if let Some(elem) = self.packing.zeros {
-            let at = vec![self.weight_rows(), Slice::range(b.var("g"), 1)];
+            let at = vec![self.weight_rows(), Slice::range(self.group.clone(), 1)];
             let own = b.load("own", &self.weight.part(Part::RowZeros), elem, at, false);
             let own = b.convert("own_f", own, Dtype::F32);
             let own = if float == Dtype::F32 { own } else { b.convert("own_h", own, float) };

@@ -11,7 +11,9 @@
 //! for each tile of weight rows and of activation rows:  sum = ah . w^T  over all of k, in registers
 //! ```
 //!
-//! As many activation rows to a tile as there are, at most [`MOST`]: more are tiles of their own. A row of a tile
+//! Where that makes few tasks, each takes a part of k, and a launch behind joins the parts.
+//!
+//! As many activation rows to a tile as there are, at most 64: more are tiles of their own. A row of a tile
 //! costs nothing where it is zeros, since the weights are what has to come from memory.
 
 use super::{Builder, Kind, Place, Product, Result, Weight, groups, launch, stored_weight, tensor};
@@ -23,8 +25,8 @@ use kgen_ir::{
     machine::Op,
     op::{self, Code, Codes, Compute, Group, MpGemm, Storage},
     tile::{
-        Arg, Compare, Form, Launch, Param, Part, Predicate, Prepare, Program, Role, Slice, Value,
-        Variant,
+        Arg, Binary, Compare, Form, Launch, Param, Part, Predicate, Prepare, Program, Role, Slice,
+        Tensor, Value, Variant,
     },
 };
 
@@ -34,12 +36,21 @@ const RUNS: usize = 32;
 /// Blocks of [`RUNS`] that a turn multiplies at most.
 const TURN: usize = 4;
 
-/// Activation rows of a tile, and of the largest.
+/// Activation rows of a tile: as many as there are. The largest of instructions of four products fills the registers.
 const TILES: [usize; 3] = [16, 32, 64];
-const MOST: usize = 64;
+const TILES_OF_QUADS: [usize; 2] = [16, 32];
 
 /// Weight rows of a tile at most.
 const ROWS: usize = 32;
+
+/// Tasks that few rows are cut into, about: several for each scheduler of the largest chips.
+const TASKS: usize = 2048;
+
+/// Elements of k that a part has at least.
+const PART: usize = 256;
+
+/// Columns that a task joins.
+const JOINED: usize = 128;
 
 /// Elements that a task of the launch before moves at once.
 const CHUNK: usize = 256;
@@ -181,7 +192,9 @@ pub(super) fn rows(n: usize, choice: &Choice) -> usize {
 impl Product<'_> {
     pub(super) fn in_matrices(&self, elements: Elements, before: &[Launch], program: &mut Program) {
         let whole = |tile: usize| self.m.clone().ceil_div(tile) * tile;
-        let most = whole(MOST);
+        let tiles = if block(self.choice) > 8 { &TILES_OF_QUADS[..] } else { &TILES[..] };
+        let largest = tiles.last().copied().unwrap_or(1);
+        let most = whole(largest);
         let work =
             |name: &str, elem, shape: Vec<Extent>| tensor(name, Role::Workspace, elem, shape);
         let group = |w: &Weight| match &w.kind {
@@ -216,22 +229,103 @@ impl Product<'_> {
             Elements::Floats(_) | Elements::Codes => self.halve_row(b, elements.dtype(), wide),
         });
         program.kernels.push(b.finish());
-        for tokens in TILES {
-            let mut b = self.kernel(&format!("product_{tokens}"), made.clone());
+        for tokens in tiles.iter().copied() {
             let tiled = Product { tokens, ..self.clone() };
-            tiled.tiles_of_matrices(&mut b, elements);
+            let split = if tokens == TILES[0] { self.split() } else { 1 };
+            let parts: Vec<Tensor> = if split > 1 {
+                self.weights.iter().map(|w| self.parts(w, split)).collect()
+            } else {
+                vec![]
+            };
+            program.buffers.extend(parts.iter().cloned());
+            let params = [made.clone(), parts.clone()].concat();
+            let mut b = self.kernel(&format!("product_{tokens}"), params);
+            tiled.tiles_of_matrices(&mut b, elements, split);
+            let mut kernels = vec![b.finish()];
+            if split > 1 {
+                let mut b = self.kernel("join", parts);
+                tiled.joined(&mut b, split);
+                kernels.push(b.finish());
+            }
             if let Some(error) = tiled.failed.take() {
                 self.failed.replace(Some(error));
             }
-            let kernel = b.finish();
             let args = names.iter().cloned().chain([Arg::Scalar(whole(tokens))]).collect();
             let first = Launch { kernel: name.into(), args };
             let right = Extent::from(tokens);
             let few = Predicate { left: self.m.clone(), cmp: Compare::Le, right };
-            let when = if tokens == MOST { vec![] } else { vec![few] };
-            let launches = [before, &[first, launch(&kernel)]].concat();
+            let when = if tokens == largest { vec![] } else { vec![few] };
+            let after: Vec<Launch> = kernels.iter().map(launch).collect();
+            let launches = [before, &[first], &after].concat();
             program.variants.push(Variant { name: format!("rows_{tokens}"), when, launches });
-            program.kernels.push(kernel);
+            program.kernels.extend(kernels);
+        }
+    }
+
+    /// Turns or groups that a walk along k has.
+    fn turns(&self, w: &Weight) -> usize {
+        match &w.kind {
+            Kind::Codes { packing, .. } => self.k.div_ceil(packing.group),
+            Kind::Floats(_) | Kind::Pairs(_) => self.k.div_ceil(RUNS) / self.turn(),
+        }
+    }
+
+    /// Groups of a turn: as many as keep loads under way, of few rows.
+    fn together(&self, w: &Weight) -> usize {
+        match &w.kind {
+            Kind::Codes { packing, .. } if self.tokens <= TILES[1] => {
+                (TURN * RUNS / packing.group).max(1)
+            }
+            Kind::Codes { .. } | Kind::Floats(_) | Kind::Pairs(_) => 1,
+        }
+    }
+
+    /// Blocks of a turn.
+    fn turn(&self) -> usize {
+        let blocks = self.k.div_ceil(RUNS);
+        (1..=TURN).rev().find(|t| blocks.is_multiple_of(*t)).unwrap_or(1)
+    }
+
+    /// Parts of k, so that few activation rows make enough tasks.
+    fn split(&self) -> usize {
+        let tiles: usize = self.weights.iter().map(|w| w.n.div_ceil(w.rows)).sum();
+        let turns = self.weights.iter().map(|w| self.turns(w)).min().unwrap_or(1);
+        (TASKS / tiles.max(1)).min(turns).min(self.k / PART).max(1)
+    }
+
+    /// Sums of the parts of k.
+    fn parts(&self, w: &Weight, split: usize) -> Tensor {
+        let shape = vec![split.into(), self.m.clone(), w.n.into()];
+        tensor(&format!("{}.parts", w.name), Role::Workspace, Dtype::F32, shape)
+    }
+
+    /// The sum of all parts, and what becomes of it.
+    fn joined(&self, b: &mut Builder, split: usize) {
+        for unit in self.units() {
+            let tiles = unit[0].n.div_ceil(JOINED);
+            let ragged = !unit[0].n.is_multiple_of(JOINED);
+            b.tasks("t", self.m.clone() * tiles, 1, |b| {
+                let row = b.scalar("row", b.var("t") / tiles);
+                let column = b.scalar("column", b.var("t") % tiles * JOINED);
+                let mut sums = Vec::new();
+                for w in unit {
+                    let none = b.fill(0.0, Dtype::F32, &[1, JOINED]);
+                    let all = (Extent::Lit(0), Extent::from(split), 1);
+                    let sum = b.for_each("s", all, &[("sum", none)], |b, acc| {
+                        let at = vec![
+                            Slice::point(b.var("s")),
+                            Slice::range(row.clone(), 1),
+                            Slice::range(column.clone(), JOINED),
+                        ];
+                        let name = format!("{}.parts", w.name);
+                        let x = b.load("x", &name, Dtype::F32, at, ragged);
+                        vec![b.binary("more", Binary::Add, acc[0], x)]
+                    });
+                    sums.push(sum[0]);
+                }
+                let place = Place { expert: Extent::Lit(0), column };
+                self.give(b, unit, &place, &row, &sums, ragged);
+            });
         }
     }
 
@@ -253,20 +347,32 @@ impl Product<'_> {
         });
     }
 
-    fn tiles_of_matrices(&self, b: &mut Builder, elements: Elements) {
+    fn tiles_of_matrices(&self, b: &mut Builder, elements: Elements, split: usize) {
         for unit in self.units() {
             let rows = unit[0].rows;
             let tiles = unit[0].n.div_ceil(rows);
-            let all = self.m.clone().ceil_div(self.tokens) * tiles;
+            let all = self.m.clone().ceil_div(self.tokens) * tiles * split;
             b.tasks("t", all, 1, |b| {
                 // Neighbours share weights.
                 let high = self.m.clone().ceil_div(self.tokens);
-                let column = b.scalar("column", b.var("t") / high.clone() * rows);
-                let first = b.scalar("first", b.var("t") % high * self.tokens);
+                let tile = b.scalar("tile", b.var("t") / split);
+                let part = b.scalar("part", b.var("t") % split);
+                let column = b.scalar("column", tile.clone() / high.clone() * rows);
+                let first = b.scalar("first", tile % high * self.tokens);
+                let range = |w: &Weight| {
+                    let turns = self.turns(w);
+                    let each = turns.div_ceil(split);
+                    let lo = part.clone() * each;
+                    let hi = if split > 1 { (lo.clone() + each).min(turns) } else { turns.into() };
+                    let alike = |t: &usize| turns.is_multiple_of(each) && each.is_multiple_of(*t);
+                    let together = (1..=self.together(w)).rev().find(alike).unwrap_or(1);
+                    ((lo, hi), together)
+                };
                 let mut sum = |w: &Weight| match &w.kind {
                     Kind::Codes { packing, integer } => {
                         let half = (elements == Elements::Codes).then_some(Dtype::F16);
                         let (tokens, row) = (self.tokens, &column);
+                        let (groups, together) = range(w);
                         let tile = groups::Tile {
                             product: self,
                             weight: w,
@@ -274,15 +380,29 @@ impl Product<'_> {
                             i: &first,
                             tokens,
                             row,
+                            groups,
+                            together,
+                            group: Extent::Lit(0),
                             half,
                         };
                         tile.sum(b, *integer)
                     }
                     Kind::Floats(_) | Kind::Pairs(_) => {
-                        self.matrix_sum(b, w, elements.dtype(), (&first, &column))
+                        self.matrix_sum(b, w, elements.dtype(), (&first, &column), range(w).0)
                     }
                 };
                 let sums: Vec<Value> = unit.iter().map(&mut sum).collect();
+                if split > 1 {
+                    for (w, sum) in unit.iter().zip(sums) {
+                        let at = vec![
+                            Slice::point(part.clone()),
+                            Slice::range(first.clone(), self.tokens),
+                            Slice::range(column.clone(), rows),
+                        ];
+                        b.store(&format!("{}.parts", w.name), at, sum, true);
+                    }
+                    return;
+                }
                 let place = Place { expert: Extent::Lit(0), column: column.clone() };
                 self.give(b, unit, &place, &first, &sums, true);
             });
@@ -295,12 +415,11 @@ impl Product<'_> {
         w: &Weight,
         elem: Dtype,
         (first, row): (&Extent, &Extent),
+        (lo, hi): (Extent, Extent),
     ) -> Value {
-        let blocks = self.k.div_ceil(RUNS);
-        let turn = (1..=TURN).rev().find(|t| blocks.is_multiple_of(*t)).unwrap_or(1);
+        let turn = self.turn();
         let none = b.fill(0.0, Dtype::F32, &[self.tokens, w.rows]);
-        let turns = (Extent::Lit(0), Extent::from(blocks / turn), 1);
-        b.for_each("u", turns, &[("d", none)], |b, acc| {
+        b.for_each("u", (lo, hi, 1), &[("d", none)], |b, acc| {
             let along = Slice::range(b.var("u") * (turn * RUNS), turn * RUNS);
             let at = vec![Slice::range(first.clone(), self.tokens), along.clone()];
             let x = b.load("x", "ah", elem, at, false);

@@ -237,10 +237,12 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     } else if in_pairs {
         product.in_pairs(before, &mut program);
     } else if integer {
-        let block = match bytes {
+        // Where nothing hides what memory takes, panels of experts and of many steps have no place; the latter want
+        // registers for two kinds of sums.
+        let hints = choice.target.row(&Op::Prefetch(1)).is_some();
+        let block = match bytes && (hints || experts == Experts::None) {
             true if step >= LONG => Block::of(&product.weights, choice.target),
-            // Where nothing hides what memory takes, a panel of many steps has no place.
-            true if choice.target.row(&Op::Prefetch(1)).is_some() => {
+            true if hints && choice.target.vectors >= 32 => {
                 Block::short(&product.weights, step, choice.target)
             }
             true | false => None,
@@ -697,6 +699,9 @@ impl<'a> Product<'a> {
                     i,
                     tokens,
                     row: &row,
+                    groups: (Extent::Lit(0), self.k.div_ceil(packing.group).into()),
+                    together: 1,
+                    group: Extent::Lit(0),
                     half: None,
                 };
                 tile.sum(b, *integer)

@@ -34,22 +34,10 @@ pub(super) fn hinted(
     body: &[Stmt],
     schedule: &Schedule,
 ) -> Option<(String, Vec<Stmt>)> {
-    let loops = body.iter().enumerate().filter_map(|(place, stmt)| match stmt {
-        Stmt::For(f) => {
-            let list = aheads(kernel, f, schedule);
-            (!list.is_empty()).then_some((place, f, list))
-        }
-        Stmt::Let { .. }
-        | Stmt::Scalar { .. }
-        | Stmt::Read { .. }
-        | Stmt::Any { .. }
-        | Stmt::Store { .. }
-        | Stmt::Tasks { .. }
-        | Stmt::If(_)
-        | Stmt::Stage(_)
-        | Stmt::Commit
-        | Stmt::Wait(_)
-        | Stmt::Prefetch { .. } => None,
+    let loops = body.iter().enumerate().filter_map(|(place, stmt)| {
+        let Stmt::For(f) = stmt else { return None };
+        let list = aheads(kernel, f, schedule);
+        (!list.is_empty()).then_some((place, f, list))
     });
     let loops: Vec<_> = loops.collect();
     let [(place, f, list)] = &loops[..] else { return None };
@@ -70,25 +58,11 @@ pub(super) fn hinted(
     };
     let mut out = block(kernel, before, schedule);
     for stmt in &slice {
-        match stmt {
-            Stmt::Scalar { name, value } => {
-                out.push(Stmt::Scalar { name: later(name), value: next(value) });
-            }
-            Stmt::Read { name, tensor, at } => out.push(Stmt::Read {
-                name: later(name),
-                tensor: tensor.clone(),
-                at: at.iter().map(&next).collect(),
-            }),
-            Stmt::Let { .. }
-            | Stmt::Any { .. }
-            | Stmt::Store { .. }
-            | Stmt::For(_)
-            | Stmt::Tasks { .. }
-            | Stmt::If(_)
-            | Stmt::Stage(_)
-            | Stmt::Commit
-            | Stmt::Wait(_)
-            | Stmt::Prefetch { .. } => {}
+        if let Stmt::Scalar { name, value } = stmt {
+            out.push(Stmt::Scalar { name: later(name), value: next(value) });
+        } else if let Stmt::Read { name, tensor, at } = stmt {
+            let (tensor, at) = (tensor.clone(), at.iter().map(&next).collect());
+            out.push(Stmt::Read { name: later(name), tensor, at });
         }
     }
     let mut inner = head(f, list, &next(&f.lo), &names, (var, &task));
@@ -103,17 +77,24 @@ fn later(name: &str) -> String {
 }
 
 fn name(stmt: &Stmt) -> Option<&str> {
-    match stmt {
-        Stmt::Scalar { name, .. } | Stmt::Read { name, .. } | Stmt::Any { name, .. } => Some(name),
-        Stmt::Let { .. }
-        | Stmt::Store { .. }
-        | Stmt::For(_)
-        | Stmt::Tasks { .. }
-        | Stmt::If(_)
-        | Stmt::Stage(_)
-        | Stmt::Commit
-        | Stmt::Wait(_)
-        | Stmt::Prefetch { .. } => None,
+    if let Stmt::Scalar { name, .. } | Stmt::Read { name, .. } | Stmt::Any { name, .. } = stmt {
+        Some(name)
+    } else {
+        None
+    }
+}
+
+/// The names that the value of a number is made of; `None`: it is read from what this kernel writes, or from tiles.
+fn made_of<'a>(stmt: &'a Stmt, body: &[Stmt]) -> Option<Vec<&'a str>> {
+    let mut out = Vec::new();
+    if let Stmt::Scalar { value, .. } = stmt {
+        value.symbols(&mut out);
+        Some(out)
+    } else if let Stmt::Read { at, tensor, .. } = stmt {
+        at.iter().for_each(|e| e.symbols(&mut out));
+        (!stores_to(body, tensor)).then_some(out)
+    } else {
+        None
     }
 }
 
@@ -128,73 +109,28 @@ fn slice<'a>(
 ) -> Option<Vec<&'a Stmt>> {
     // What the task gives, from its first statement on.
     let mut of_task = BTreeSet::from([var]);
-    let mut symbols = Vec::new();
     let mut dependent = Vec::new();
     for stmt in before {
-        symbols.clear();
-        let known = match stmt {
-            Stmt::Scalar { value, .. } => {
-                value.symbols(&mut symbols);
-                true
-            }
-            Stmt::Read { at, tensor, .. } => {
-                at.iter().for_each(|e| e.symbols(&mut symbols));
-                !stores_to(body, tensor)
-            }
-            Stmt::Any { .. } => false,
-            Stmt::Let { .. }
-            | Stmt::Store { .. }
-            | Stmt::For(_)
-            | Stmt::Tasks { .. }
-            | Stmt::If(_)
-            | Stmt::Stage(_)
-            | Stmt::Commit
-            | Stmt::Wait(_)
-            | Stmt::Prefetch { .. } => continue,
-        };
-        if !known || symbols.iter().any(|s| of_task.contains(s)) {
-            of_task.insert(name(stmt)?);
-            dependent.push((stmt, known));
+        let Some(name) = name(stmt) else { continue };
+        let from = made_of(stmt, body);
+        if from.as_ref().is_none_or(|from| from.iter().any(|s| of_task.contains(s))) {
+            of_task.insert(name);
+            dependent.push((stmt, name, from));
         }
     }
     let mut wanted: BTreeSet<&str> = list.iter().flat_map(Ahead::names).collect();
-    symbols.clear();
+    let mut symbols = Vec::new();
     f.lo.symbols(&mut symbols);
-    wanted.extend(&symbols);
+    wanted.extend(symbols);
     if !wanted.iter().any(|n| of_task.contains(n)) {
         return None;
     }
     let mut out = Vec::new();
-    for (stmt, known) in dependent.into_iter().rev() {
-        if !wanted.contains(name(stmt)?) {
-            continue;
+    for (stmt, name, from) in dependent.into_iter().rev() {
+        if wanted.contains(name) {
+            wanted.extend(from?);
+            out.push(stmt);
         }
-        if !known {
-            return None;
-        }
-        match stmt {
-            Stmt::Scalar { value, .. } => {
-                let mut more = Vec::new();
-                value.symbols(&mut more);
-                wanted.extend(more);
-            }
-            Stmt::Read { at, .. } => {
-                let mut more = Vec::new();
-                at.iter().for_each(|e| e.symbols(&mut more));
-                wanted.extend(more);
-            }
-            Stmt::Let { .. }
-            | Stmt::Any { .. }
-            | Stmt::Store { .. }
-            | Stmt::For(_)
-            | Stmt::Tasks { .. }
-            | Stmt::If(_)
-            | Stmt::Stage(_)
-            | Stmt::Commit
-            | Stmt::Wait(_)
-            | Stmt::Prefetch { .. } => {}
-        }
-        out.push(stmt);
     }
     out.reverse();
     Some(out)

@@ -383,6 +383,11 @@ impl Cuda {
         Ok(first)
     }
 
+    /// Bytes of all that [`Device::put`] gave.
+    pub fn allocated(&self) -> usize {
+        self.memory.iter().map(|a| a.bytes + 2 * GUARD).sum()
+    }
+
     /// Gives back all memory that [`Device::put`] gave.
     pub fn forget(&mut self) -> Result<(), DriverError> {
         self.wait()?;

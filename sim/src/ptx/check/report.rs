@@ -1,6 +1,6 @@
 //! What a run found and counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A rule that a kernel broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,6 +109,8 @@ pub struct Statistics {
     pub blocks: u64,
     /// Lines that access shared or global memory.
     pub lines: BTreeMap<u32, Line>,
+    /// Lines of instructions that some lane executed.
+    pub reached: BTreeSet<u32>,
 }
 
 impl Statistics {

@@ -117,6 +117,7 @@ struct Machine<'a> {
     costs: Vec<Line>,
     instructions: u64,
     blocks: u64,
+    reached: Vec<bool>,
     random: u64,
     global: GlobalShadow,
     /// Who released at an address: blocks, and what a warp of the last of them knew.
@@ -173,6 +174,7 @@ impl<'a> Machine<'a> {
             costs: vec![Line::default(); if full { kernel.code.len() } else { 0 }],
             instructions: 0,
             blocks: 0,
+            reached: vec![false; kernel.code.len()],
             random: setup.launch.seed ^ 0x9e37_79b9_7f4a_7c15,
             global: GlobalShadow::default(),
             released: HashMap::new(),
@@ -264,7 +266,10 @@ impl<'a> Machine<'a> {
                 line.ideal_sectors += cost.ideal_sectors;
             }
         }
-        let statistics = Statistics { instructions: self.instructions, blocks: self.blocks, lines };
+        let reached = self.kernel.code.iter().zip(&self.reached).filter(|(_, r)| **r);
+        let reached = reached.map(|(i, _)| i.line).collect();
+        let statistics =
+            Statistics { instructions: self.instructions, blocks: self.blocks, lines, reached };
         let depends = self.data_decides.and_then(|pc| self.kernel.code.get(pc as usize));
         Report { findings: self.findings, statistics, depends: depends.map(|i| i.line) }
     }
@@ -302,6 +307,7 @@ impl<'a> Machine<'a> {
         if mask == 0 {
             return Turn::Go;
         }
+        self.reached[pc as usize] = true;
         if let Op::Branch(target) = instruction.op {
             let Some(frame) = warp.frames.last_mut() else { return Turn::Go };
             if mask == active {

@@ -8,7 +8,7 @@ use super::{
 use crate::ptx::{
     check::report::Kind,
     matrix::{self, LeftOperand, SharedOperand},
-    op::{Address, AddressSpace, GroupMatrix, Lanes, SINK, Slot, WarpMatrix},
+    op::{Address, AddressSpace, GroupMatrix, Lanes, Slot, WarpMatrix},
 };
 
 /// What a lane of `ldmatrix` reads, and the grain of descriptors.
@@ -235,12 +235,9 @@ impl<'a> Machine<'a> {
             self.product_terms(warp, product);
         }
         let right = SharedOperand { pieces: &b, trans: of.trans[1] };
-        let values = of.mma.run(left, right, &d, product.keep, of.negate);
-        for (slot, value) in of.d.iter().zip(values) {
-            let own: Lanes = std::array::from_fn(|l| value[first + l].into());
-            if *slot != SINK {
-                put(warp, *slot, &own, u32::MAX);
-            }
+        let values = of.mma.run_warp(warp.index % 4, left, right, &d, product.keep, of.negate);
+        for (slot, value) in of.d.iter().zip(&values) {
+            put_words(warp, *slot, value, u32::MAX);
         }
     }
 }

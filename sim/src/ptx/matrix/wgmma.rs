@@ -20,6 +20,8 @@ use super::{
 
 const M: usize = 64;
 const LANES: usize = 128;
+/// Rows of a warp.
+const ROWS: usize = 16;
 /// All depths are 32 bytes.
 const DEPTH: usize = 32;
 
@@ -150,25 +152,45 @@ impl Wgmma {
         keep: bool,
         negate: [bool; 2],
     ) -> Vec<[u32; 128]> {
-        let k = DEPTH / 4 * self.elements_in_a_word();
         let mut out = vec![[0; LANES]; self.registers()[0]];
-        let mut a = self.left(a, k);
+        for warp in 0..LANES / 32 {
+            let rows = self.run_warp(warp, a, b, d, keep, negate);
+            for (to, from) in out.iter_mut().zip(rows) {
+                to[32 * warp..32 * warp + 32].copy_from_slice(&from);
+            }
+        }
+        out
+    }
+
+    /// What one of the four warps makes: its 16 rows.
+    pub fn run_warp(
+        &self,
+        warp: usize,
+        a: LeftOperand,
+        b: SharedOperand,
+        d: &[[u32; 128]],
+        keep: bool,
+        negate: [bool; 2],
+    ) -> Vec<[u32; 32]> {
+        let k = DEPTH / 4 * self.elements_in_a_word();
+        let mut out = vec![[0; 32]; self.registers()[0]];
+        let mut a = self.left(a, k, warp);
         if negate[0] != negate[1] {
             a.iter_mut().for_each(|x| *x = -*x);
         }
         let b = right(self.b, self.n, b);
         let words = |x: &[f64]| x.iter().map(|&x| x as i64 as u32).collect::<Vec<_>>();
         let bits_of_a = if self.a == Element::B1 { words(&a) } else { vec![] };
-        // Eight columns of the result at a time: b[k][8], sum[64][8].
+        // Eight columns of the result at a time: b[k][8], sum[16][8].
         for (block, b) in b.chunks_exact(k * 8).enumerate() {
             let half = self.d == Accumulator::F16;
-            let tile = Tile { block, of: self };
+            let tile = Tile { block, warp, of: self };
             if self.a == Element::B1 {
                 let mut sum = tile.gather(d, keep, |word, _| word);
                 bits(Logic::And, &bits_of_a, &words(b), &mut sum);
                 tile.scatter(&mut out, |_, at| sum[at]);
             } else if self.d == Accumulator::S32 {
-                let mut sum = vec![0.0; M * 8];
+                let mut sum = [0.0; ROWS * 8];
                 floats(&a, b, &mut sum);
                 let held = tile.gather(d, keep, |word, _| word);
                 tile.scatter(&mut out, |_, at| {
@@ -187,20 +209,23 @@ impl Wgmma {
         out
     }
 
-    /// A by rows.
-    fn left(&self, a: LeftOperand, k: usize) -> Vec<f64> {
-        let mut to = vec![0.0; M * k];
+    /// The rows of A that a warp multiplies.
+    fn left(&self, a: LeftOperand, k: usize, warp: usize) -> Vec<f64> {
+        let mut to = vec![0.0; ROWS * k];
+        let first = ROWS * warp;
         match a {
             LeftOperand::Shared(shared) => each(self.a, M, shared, |row, at, x| {
-                to[row * k + at] = x;
+                if (first..first + ROWS).contains(&row) {
+                    to[(row - first) * k + at] = x;
+                }
             }),
             LeftOperand::Registers(registers) => {
                 let per = self.elements_in_a_word();
                 for (register, words) in registers.iter().take(self.registers()[1]).enumerate() {
-                    for (lane, &word) in words.iter().enumerate() {
+                    for (lane, &word) in words.iter().enumerate().skip(32 * warp).take(32) {
                         for x in 0..per {
                             let (row, at) = self.place_a(lane, register * per + x);
-                            to[row * k + at] = value(self.a, word, x);
+                            to[(row - first) * k + at] = value(self.a, word, x);
                         }
                     }
                 }
@@ -210,23 +235,25 @@ impl Wgmma {
     }
 }
 
-/// Eight columns of a result.
+/// Eight columns of the rows of a warp.
 struct Tile<'a> {
     block: usize,
+    warp: usize,
     of: &'a Wgmma,
 }
 
 impl Tile<'_> {
-    /// Of each element of these columns: register, lane, element in the register, index.
+    /// Of each element of these columns: register, lane of the warp, element in the register, index.
     #[inline]
     fn each(&self, mut visit: impl FnMut(usize, usize, usize, usize)) {
         let per = 32 / self.of.d.bits();
         let first = 4 * self.block / per;
-        for lane in 0..LANES {
-            let (row, col) = self.of.place(lane, 0);
+        for lane in 0..32 {
+            let (row, col) = self.of.place(32 * self.warp + lane, 0);
+            let at = (row - ROWS * self.warp) * 8 + col;
             // [`Wgmma::place`]: elements 0 and 1 are neighbours, 2 and 3 are eight rows on.
             for (i, on) in [0, 1, 64, 65].into_iter().enumerate() {
-                visit(first + i / per, lane, i % per, row * 8 + col + on);
+                visit(first + i / per, lane, i % per, at + on);
             }
         }
     }
@@ -237,18 +264,18 @@ impl Tile<'_> {
         d: &[[u32; LANES]],
         keep: bool,
         read: impl Fn(u32, usize) -> T,
-    ) -> Vec<T> {
-        let mut sum = vec![T::default(); M * 8];
+    ) -> [T; ROWS * 8] {
+        let mut sum = [T::default(); ROWS * 8];
         if keep {
             self.each(|register, lane, x, at| {
-                sum[at] = read(d.get(register).map_or(0, |r| r[lane]), x);
+                sum[at] = read(d.get(register).map_or(0, |r| r[32 * self.warp + lane]), x);
             });
         }
         sum
     }
 
     #[inline]
-    fn scatter(&self, out: &mut [[u32; LANES]], read: impl Fn(usize, usize) -> u32) {
+    fn scatter(&self, out: &mut [[u32; 32]], read: impl Fn(usize, usize) -> u32) {
         self.each(|register, lane, x, at| out[register][lane] |= read(x, at));
     }
 }

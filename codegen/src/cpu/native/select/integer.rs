@@ -9,11 +9,10 @@
 use super::{Done, Refused, Select, Sum, VERIFY, Value, fits};
 use crate::cpu::native::{
     instr, isa,
-    mir::{Arg, GPR, Given},
+    mir::{Arg, GPR, Given, How, Operand as Place, VReg},
 };
 use iced_x86::Code;
 use kgen_ir::machine::*;
-use regalloc2::{Operand as Place, PReg, VReg};
 
 impl Select<'_> {
     /// A constant in a general register; not between a comparison and who reads its flags.
@@ -195,7 +194,7 @@ impl Select<'_> {
 
     /// The instruction rounds to zero, with a remainder of the sign of a; one less where that is negative.
     fn divide(&mut self, op: IntOp, a: VReg, b: VReg) -> Done<VReg> {
-        let (rax, rdx) = (PReg::new(isa::RAX, GPR), PReg::new(isa::RDX, GPR));
+        let place = |value, how| Place { value, how };
         let find = |code: Code| {
             instr::coded(code)
                 .ok_or_else(|| Refused(format!("{code:?}"), "bless the instruction table"))
@@ -203,18 +202,18 @@ impl Select<'_> {
         let high = self.mir.vreg(GPR);
         self.mir.fixed(
             find(Code::Cqo)?,
-            &[Place::reg_fixed_use(a, rax), Place::reg_fixed_def(high, rdx)],
+            &[place(a, How::UseIn(isa::RAX)), place(high, How::DefIn(isa::RDX))],
             &[],
         );
         let (quotient, rest) = (self.mir.vreg(GPR), self.mir.vreg(GPR));
         self.mir.fixed(
             find(Code::Idiv_rm64)?,
             &[
-                Place::reg_use(b),
-                Place::reg_fixed_use(a, rax),
-                Place::reg_fixed_use(high, rdx),
-                Place::reg_fixed_def(quotient, rax),
-                Place::reg_fixed_def(rest, rdx),
+                place(b, How::Use),
+                place(a, How::UseIn(isa::RAX)),
+                place(high, How::UseIn(isa::RDX)),
+                place(quotient, How::DefIn(isa::RAX)),
+                place(rest, How::DefIn(isa::RDX)),
             ],
             &[Arg::Reg(0)],
         );

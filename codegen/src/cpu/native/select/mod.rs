@@ -14,55 +14,41 @@ mod shuffle;
 use super::{
     instr::{self, Instr},
     isa::{self, Isa},
-    mir::{GPR, Given, MASK, Mir, VECTOR},
+    mir::{Bank, GPR, Given, MASK, Mir, VECTOR, VReg},
     scan::{Load, Scan},
     template::Templates,
 };
 use iced_x86::Code;
 use kgen_ir::{machine::*, tile::Compare};
-use regalloc2::{PReg, RegClass, VReg};
 
 /// What is wrong with a kernel, and what to do instead.
 pub struct Refused(pub String, pub &'static str);
 
 pub const VERIFY: &str = "verify the kernel first";
 
-/// Registers that are kept on the stack while these loops run: register and number of the loop.
-pub type Parks = Vec<(Reg, usize)>;
-
 pub fn select(
     kernel: &Kernel,
     isa: &'static Isa,
     templates: &'static Templates,
     scan: &Scan,
-    parks: &Parks,
-    split: bool,
 ) -> Result<Mir, Refused> {
     let mut s = Select {
         kernel,
         isa,
         templates,
         scan,
-        parks,
-        split,
-        parked_ones: vec![false; kernel.regs.len()],
-        mir: Mir::new(isa.bytes()),
+        mir: Mir::default(),
         values: vec![Value::default(); kernel.regs.len()],
         defined: Vec::new(),
         at: 0,
-        loops: 0,
-        arguments: VReg::invalid(),
-        worker: VReg::invalid(),
+        arguments: VReg::INVALID,
+        worker: VReg::INVALID,
     };
-    for (reg, _) in parks {
-        s.parked_ones[reg.index()] = true;
-    }
     let start = s.mir.label();
     s.mir.block(start, Vec::new());
     s.arguments = s.mir.vreg(GPR);
     s.worker = s.mir.vreg(GPR);
-    let fixed = |n| PReg::new(n, GPR);
-    s.mir.entry(&[(s.arguments, fixed(isa::RDI)), (s.worker, fixed(isa::RSI))]);
+    s.mir.entry(&[(s.arguments, isa::RDI), (s.worker, isa::RSI)]);
     s.list(&kernel.body)?;
     s.mir.ret();
     s.mir.connect();
@@ -73,8 +59,6 @@ pub fn select(
 #[derive(Clone, Copy, Debug, Default)]
 struct Value {
     here: Option<VReg>,
-    /// On the stack, with its class.
-    parked: Option<(usize, RegClass)>,
     sum: Option<Sum>,
 }
 
@@ -91,18 +75,11 @@ pub(super) struct Select<'a> {
     pub(super) isa: &'static Isa,
     templates: &'static Templates,
     scan: &'a Scan,
-    parks: &'a Parks,
-    /// Whether innermost loops read copies of their own of what stands in general registers: lives that end with the
-    /// loop. A longer one would be spilled as a whole, if there is no room for it anywhere.
-    split: bool,
-    /// By register: whether it is among the parks.
-    parked_ones: Vec<bool>,
     pub(super) mir: Mir,
     values: Vec<Value>,
     /// Registers defined since the open block began.
     defined: Vec<Reg>,
     at: u32,
-    loops: usize,
     arguments: VReg,
     worker: VReg,
 }
@@ -118,7 +95,7 @@ impl Select<'_> {
         self.kernel.reg_name(reg)
     }
 
-    pub(super) fn class(&self, class: Class) -> RegClass {
+    pub(super) fn class(&self, class: Class) -> Bank {
         match class {
             Class::Int => GPR,
             Class::Float | Class::Word => VECTOR,
@@ -127,7 +104,7 @@ impl Select<'_> {
         }
     }
 
-    fn class_of(&self, reg: Reg) -> Done<RegClass> {
+    fn class_of(&self, reg: Reg) -> Done<Bank> {
         match self.kernel.regs.get(reg) {
             Some(data) => Ok(self.class(data.class)),
             None => Err(Refused(format!("register {}", reg.index()), VERIFY)),
@@ -137,7 +114,7 @@ impl Select<'_> {
     fn set(&mut self, reg: Reg, value: Value) -> Done<()> {
         let name = || format!("a second `{}`", self.kernel.reg_name(reg));
         match self.values.get_mut(reg.index()) {
-            Some(v) if v.here.is_none() && v.sum.is_none() && v.parked.is_none() => *v = value,
+            Some(v) if v.here.is_none() && v.sum.is_none() => *v = value,
             Some(_) => return Err(Refused(name(), VERIFY)),
             None => return Err(Refused(format!("register {}", reg.index()), VERIFY)),
         }
@@ -146,15 +123,10 @@ impl Select<'_> {
     }
 
     fn bind(&mut self, reg: Reg, vreg: VReg) -> Done<()> {
-        if self.class_of(reg)? != vreg.class() {
+        if self.class_of(reg)? != vreg.bank() {
             return Err(Refused(format!("`{}` in that class", self.name(reg)), VERIFY));
         }
-        self.set(reg, Value { here: Some(vreg), ..Value::default() })?;
-        if self.parked_ones[reg.index()] {
-            let slot = self.mir.park(vreg);
-            self.values[reg.index()].parked = Some((slot, vreg.class()));
-        }
-        Ok(())
+        self.set(reg, Value { here: Some(vreg), ..Value::default() })
     }
 
     /// The register in a register.
@@ -163,24 +135,18 @@ impl Select<'_> {
         if let Some(vreg) = value.here {
             return Ok(vreg);
         }
-        let vreg = if let Some((slot, class)) = value.parked {
-            self.mir.unpark(slot, class)
-        } else if let Some(sum) = value.sum {
+        if let Some(sum) = value.sum {
             let def = self.mir.vreg(GPR);
             let mem = self.sum(sum, 0);
             self.emit(Code::Lea_r64_m, Some(def), &[mem])?;
             return Ok(def);
-        } else {
-            let what = format!("register `{}` before its definition", self.name(reg));
-            return Err(Refused(what, VERIFY));
-        };
-        self.values[reg.index()].here = Some(vreg);
-        Ok(vreg)
+        }
+        Err(Refused(format!("register `{}` before its definition", self.name(reg)), VERIFY))
     }
 
-    fn of_class(&mut self, reg: Reg, class: RegClass) -> Done<VReg> {
+    fn of_class(&mut self, reg: Reg, class: Bank) -> Done<VReg> {
         let vreg = self.value(reg)?;
-        if vreg.class() == class {
+        if vreg.bank() == class {
             Ok(vreg)
         } else {
             Err(Refused(format!("`{}` as an operand of that class", self.name(reg)), VERIFY))
@@ -227,39 +193,11 @@ impl Select<'_> {
         Ok(())
     }
 
-    /// Forgets what was defined since, and where parked values were taken back.
-    fn leave(&mut self, outer: usize, before: &[(Reg, Option<VReg>)]) {
+    /// Forgets what was defined since.
+    fn leave(&mut self, outer: usize) {
         for reg in self.defined.drain(outer..) {
             self.values[reg.index()] = Value::default();
         }
-        for (reg, here) in before {
-            self.values[reg.index()].here = *here;
-        }
-    }
-
-    /// Where the parked registers are now.
-    fn parked(&self) -> Vec<(Reg, Option<VReg>)> {
-        let mut list: Vec<_> =
-            self.parks.iter().map(|(r, _)| (*r, self.values[r.index()].here)).collect();
-        list.dedup();
-        list
-    }
-
-    /// Gives an innermost loop its own copies of what it reads, and tells what they are copies of.
-    fn copies(&mut self, number: usize) -> Done<Vec<(Reg, VReg)>> {
-        let mut originals = Vec::new();
-        if !self.split || !self.scan.innermost(number) {
-            return Ok(originals);
-        }
-        for reg in self.scan.loops.get(number).into_iter().flat_map(|l| &l.reads) {
-            let value = self.values.get(reg.index()).copied().unwrap_or_default();
-            if let Some(here) = value.here.filter(|v| v.class() == GPR) {
-                let copy = self.ints(Code::Mov_r64_rm64, &[Given::Reg(here)])?;
-                originals.push((*reg, here));
-                self.values[reg.index()].here = Some(copy);
-            }
-        }
-        Ok(originals)
     }
 
     fn loop_(&mut self, l: &Loop) -> Done<()> {
@@ -269,34 +207,12 @@ impl Select<'_> {
             let what = format!("loop {} with step {step}", self.name(l.var));
             return Err(Refused(what, VERIFY));
         }
-        let number = self.loops;
-        self.loops += 1;
-        // What the loop reads is in registers before it, and stays there unless a loop inside needs the room.
-        let dropped: Vec<Reg> = self
-            .parks
-            .iter()
-            .filter(|(_, m)| self.scan.within(*m, number))
-            .map(|(r, _)| *r)
-            .filter(|r| self.values[r.index()].parked.is_some())
-            .collect();
         let lo = self.int(l.lo)?;
         let hi = self.small(l.hi)?;
         let mut inits = Vec::with_capacity(l.carried.len());
         for c in &l.carried {
             inits.push(self.value(c.init)?);
         }
-        for reg in self.scan.loops.get(number).into_iter().flat_map(|l| &l.reads) {
-            let value = self.values.get(reg.index()).copied().unwrap_or_default();
-            if value.here.is_none() && value.parked.is_some() && !dropped.contains(reg) {
-                self.value(*reg)?;
-            }
-        }
-        for reg in &dropped {
-            self.values[reg.index()].here = None;
-        }
-        let before = self.parked();
-        let originals = self.copies(number)?;
-
         let (head, latch, done) = (self.mir.label(), self.mir.label(), self.mir.label());
         let runs = matches!((l.lo, l.hi), (Operand::Imm(a), Operand::Imm(b)) if a < b);
         let mut starts = vec![lo];
@@ -316,7 +232,7 @@ impl Select<'_> {
         let outer = self.defined.len();
         let mut params = vec![self.mir.vreg(GPR)];
         for init in &inits {
-            params.push(self.mir.vreg(init.class()));
+            params.push(self.mir.vreg(init.bank()));
         }
         self.mir.block(head, params.clone());
         self.mir.head();
@@ -329,10 +245,10 @@ impl Select<'_> {
         self.at += 1;
         let mut ends = Vec::with_capacity(l.carried.len() + 1);
         for (c, init) in l.carried.iter().zip(&inits) {
-            ends.push(self.of_class(c.yielded, init.class())?);
+            ends.push(self.of_class(c.yielded, init.bank())?);
         }
         let var = self.value(l.var)?;
-        // A loop inside may have put them on the stack.
+        // A constant is made again.
         let hi = self.small(l.hi)?;
         let (index, offset) = match self.small(l.step)? {
             Ok(v) => (Some((v, 1)), 0),
@@ -347,10 +263,7 @@ impl Select<'_> {
         again.extend(&ends);
         self.mir.jump(head, again);
         self.mir.close_loop();
-        self.leave(outer, &before);
-        for (reg, here) in originals {
-            self.values[reg.index()].here = Some(here);
-        }
+        self.leave(outer);
 
         self.mir.block(done, Vec::new());
         let results = if runs {
@@ -360,7 +273,7 @@ impl Select<'_> {
             self.mir.jump(exit, ends);
             self.mir.block(skip, Vec::new());
             self.mir.jump(exit, inits.clone());
-            let results: Vec<VReg> = inits.iter().map(|i| self.mir.vreg(i.class())).collect();
+            let results: Vec<VReg> = inits.iter().map(|i| self.mir.vreg(i.bank())).collect();
             self.mir.block(exit, results.clone());
             results
         };
@@ -374,7 +287,6 @@ impl Select<'_> {
         let (then, otherwise, exit) = (self.mir.label(), self.mir.label(), self.mir.label());
         let a = self.int(i.a)?;
         let b = self.small(i.b)?;
-        let before = self.parked();
         let outer = self.defined.len();
         self.compare(a, b)?;
         self.mir.branch(i.cmp, then, otherwise);
@@ -388,14 +300,14 @@ impl Select<'_> {
             for (n, y) in i.yields.iter().enumerate() {
                 let value = self.value(if first { y.1 } else { y.2 })?;
                 if first {
-                    classes.push(value.class());
-                } else if classes.get(n) != Some(&value.class()) {
+                    classes.push(value.bank());
+                } else if classes.get(n) != Some(&value.bank()) {
                     return Err(Refused(format!("`{}` of two classes", self.name(y.0)), VERIFY));
                 }
                 values.push(value);
             }
             self.mir.jump(exit, values);
-            self.leave(outer, &before);
+            self.leave(outer);
         }
         let results: Vec<VReg> = classes.iter().map(|c| self.mir.vreg(*c)).collect();
         self.mir.block(exit, results.clone());

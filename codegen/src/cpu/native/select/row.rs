@@ -9,12 +9,11 @@
 use super::{Done, Refused, Select};
 use crate::cpu::native::{
     instr::{File, Instr, Role},
-    mir::{GPR, Given, MASK, VECTOR},
+    mir::{Bank, GPR, Given, MASK, VECTOR, VReg},
     scan::{self, Load},
     template::{Slot, Source, Step, Template},
 };
 use kgen_ir::machine::*;
-use regalloc2::{RegClass, VReg};
 
 impl Select<'_> {
     /// The memory operand of a load that its user does.
@@ -192,7 +191,7 @@ impl Select<'_> {
                 }
             };
             match given {
-                Some(Given::Reg(v)) if Some(v.class()) != wanted => return Ok(None),
+                Some(Given::Reg(v)) if Some(v.bank()) != wanted => return Ok(None),
                 Some(given) => match sources.get_mut(count) {
                     Some(place) => (*place, count) = (given, count + 1),
                     None => return Ok(None),
@@ -202,7 +201,7 @@ impl Select<'_> {
         }
         let mask = match step.mask.map(|(m, zero)| (slot(m, temporaries), zero)) {
             None => None,
-            Some((Some(Given::Reg(v)), zero)) if v.class() == MASK => Some((v, zero)),
+            Some((Some(Given::Reg(v)), zero)) if v.bank() == MASK => Some((v, zero)),
             Some(_) => return Ok(None),
         };
         let def = match (step.def, class) {
@@ -226,7 +225,7 @@ impl Select<'_> {
     }
 }
 
-fn register_class(file: File) -> Option<RegClass> {
+fn register_class(file: File) -> Option<Bank> {
     match file {
         File::R8 | File::R16 | File::R32 | File::R64 => Some(GPR),
         File::Xmm | File::Ymm | File::Zmm => Some(VECTOR),

@@ -2,11 +2,10 @@
 
 use super::{Done, Select};
 use crate::cpu::native::{
-    mir::{Given, VECTOR},
+    mir::{Given, VECTOR, VReg},
     template::words,
 };
 use iced_x86::Code;
-use regalloc2::VReg;
 
 impl Select<'_> {
     /// Lane i is lane `table[i]` of the two, counted through a then b.
