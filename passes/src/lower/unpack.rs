@@ -140,12 +140,15 @@ impl Lower<'_> {
         let blocks = Operand::Imm((rows / lanes) as i64);
         self.for_loop(Operand::Imm(0), blocks, 1, &[], |l, j, _| {
             let (from, to) = (l.packed_rows(&from, j)?, l.packed_rows(to, j)?);
-            for first in (0..k).step_by(together) {
-                let count = together.min(k - first) / 4;
-                for (f, bytes) in
-                    l.quads(&from, Coord::from(0), first, count)?.into_iter().enumerate()
-                {
-                    let at = [Coord::from(0), Coord::from(first + f * 4)];
+            // Words of the source, wherever the tile begins in the first.
+            let mut first = 0;
+            while first < k {
+                let count = (together - (from.inside + first) % together).min(k - first);
+                let quads = l.quads(&from, Coord::from(0), first, count / 4)?;
+                let start = first;
+                first += count;
+                for (f, bytes) in quads.into_iter().enumerate() {
+                    let at = [Coord::from(0), Coord::from(start + f * 4)];
                     for (mem, _) in l.code_bits(&to, &at)? {
                         l.effect(Op::Store(Width::W32), &[Operand::Reg(bytes)], mem);
                     }

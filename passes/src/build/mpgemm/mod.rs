@@ -212,7 +212,9 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     }
     let each = matches!(experts, Experts::Each(_));
     let bytes = packings().count() == weights.len() && !each;
-    let bytes = bytes && packings().all(|p| !p.is_fixed());
+    // Many activation rows beside codes that are unpacked are more than there are registers.
+    let fixed = packings().any(Packing::is_fixed);
+    let tokens = choice.schedule.tokens.min(if fixed { FEW } else { usize::MAX });
     let mut product = Product {
         op: g,
         symbols: program.symbols.clone(),
@@ -222,7 +224,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         k,
         given,
         experts,
-        tokens: choice.schedule.tokens,
+        tokens,
         step,
         steps: widest / step,
         share,
