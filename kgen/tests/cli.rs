@@ -201,9 +201,12 @@ fn weights_come_from_a_safetensors_file() {
     let tensors = std::collections::BTreeMap::from([
         ("layer.q.codes".to_string(), Tensor::from_f64(Dtype::I8, &[1, 4], &[1.0, -2.0, 3.0, 4.0])),
         ("layer.q.scale".to_string(), Tensor::from_f64(Dtype::F32, &[1], &[0.5])),
-        ("a".to_string(), Tensor::from_f64(Dtype::F32, &[1, 4], &[1.0, 127.0, 3.0, -1.0])),
     ]);
     kgen_runtime::files::safetensors::write(&model, &tensors).unwrap();
+    let inputs = dir.join("inputs.safetensors");
+    let a = Tensor::from_f64(Dtype::F32, &[1, 4], &[1.0, 127.0, 3.0, -1.0]);
+    let tensors = std::collections::BTreeMap::from([("a".to_string(), a)]);
+    kgen_runtime::files::safetensors::write(&inputs, &tensors).unwrap();
     let op = dir.join("p.toml");
     let text = "op = \"mpgemm\"\nname = \"p\"\nm = 1\nn = 1\nk = 4\na = \"f32\"\nout = \"f32\"\n\
         w = { format = \"int8\", per = \"row\", scale = \"f32\" }\n";
@@ -215,7 +218,7 @@ fn weights_come_from_a_safetensors_file() {
             "run",
             op.to_str().unwrap(),
             "--inputs",
-            model.to_str().unwrap(),
+            inputs.to_str().unwrap(),
             "--weights",
             &weights,
             "--outputs",

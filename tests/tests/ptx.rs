@@ -283,6 +283,19 @@ fn arrays_are_gathered_and_scattered() {
     }
 }
 
+/// The assembler takes no `[%q1-4]`.
+#[test]
+fn offsets_below_a_register_are_sums() {
+    let k = kernel(
+        "machine n lanes 32 { slot 0 = pointer x p = arg 0 : i q = iadd p, 256 : i v = load.w32 [q + -256] : w
+         store.w32 [q + -128], v }",
+    );
+    let (text, _) = kgen_codegen::ptx::emit(&k, target("sm80")).expect("it has rows");
+    assert!(text.contains("+-256]") && text.contains("+-128]"), "{text}");
+    let regions = vec![bytes(&(0..64).collect::<Vec<u32>>())];
+    assert_eq!(ran(&k, target("sm80"), &regions), interpreted(&k, &regions));
+}
+
 #[test]
 fn integers_round_down() {
     for (a, b) in [(7i64, 3i64), (-7, 3), (-6, 3), (0, 5), (i64::MIN, 7), (i64::MAX, 1 << 40)] {

@@ -32,7 +32,7 @@ pub const POINTS: &[Point] = &[
         name: "1,500 mistakes in PTX of ours and of Triton's: each is seen, or proved to change nothing",
         how: How::Slow {
             command: "env KGEN_FULL=1 cargo test --release -q -p kgen-tests --test ptx_mutants -- --nocapture",
-            judge: table,
+            judge: mistakes,
         },
     },
     Point {
@@ -140,9 +140,37 @@ fn table(ran: &Ran) -> Verdict {
     Ok(rows.map(|row| format!("\n           {row}")).collect())
 }
 
+/// At least 99 of 100 mistakes that change something are seen, and fewer than 5 of 100 change nothing.
+fn mistakes(ran: &Ran) -> Verdict {
+    let rows = table(ran)?;
+    let sum = ran.out.lines().find(|l| l.starts_with("| all, of ")).unwrap_or_default();
+    let counts: Vec<usize> = sum.split('|').filter_map(|c| c.trim().parse().ok()).collect();
+    match counts[..] {
+        [all, seen, proved, missed] if missed * 100 <= seen + missed && proved * 20 < all => {
+            Ok(rows)
+        }
+        [all, seen, proved, missed] => Err(format!(
+            "of {all}, {seen} were seen, {proved} proved to change nothing (below 5 % is wanted), {missed} missed (1 %)"
+        )),
+        _ => Err("no sum of the mistakes".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mistakes_are_counted() {
+        let ran = |sum: &str| {
+            let out = format!("{sum}\ntest result: ok. 1 passed; 0 failed");
+            mistakes(&Ran { code: Some(0), out, err: String::new() })
+        };
+        assert!(ran("| all, of 9 kernels | 1000 | 960 | 40 | 0 |").is_ok());
+        assert!(ran("| all, of 9 kernels | 1000 | 950 | 40 | 10 |").is_err());
+        assert!(ran("| all, of 9 kernels | 1000 | 950 | 50 | 0 |").is_err());
+        assert_eq!(ran("| kernels |").unwrap_err(), "no sum of the mistakes");
+    }
 
     #[test]
     fn judges_read_what_the_tests_print() {

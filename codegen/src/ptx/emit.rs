@@ -167,6 +167,9 @@ const LANE_ADDRESSES: [(&str, usize); 5] =
 /// PTX registers of what one lane finds in a table: lane to read, whether the second register.
 type Found = (Option<String>, Option<String>);
 
+/// A base, and bytes of an element or what a lane adds.
+type Place = (Reg, Result<usize, Reg>);
+
 struct Emitter<'a> {
     kernel: &'a Kernel,
     target: &'a Target,
@@ -180,7 +183,7 @@ struct Emitter<'a> {
     since: Since,
     /// Address of this lane's element by base and bytes of an element, or bytes from it that the lane has, in the blocks
     /// that are open.
-    addresses: Vec<HashMap<(Reg, Result<usize, Reg>), String>>,
+    addresses: Vec<HashMap<Place, String>>,
     /// Masks that hold in every lane.
     always: HashSet<Reg>,
     /// The lane times the bytes of an element, where those are more than four.
@@ -626,7 +629,8 @@ impl Emitter<'_> {
                 && self.order.slot(mem.base).and_then(|s| self.kernel.slots.get(s))
                     == Some(&Slot::Scratch);
             keys.push(("S", if shared { "shared" } else { "global" }.into()));
-            let offset = if mem.offset == 0 { String::new() } else { format!("{:+}", mem.offset) };
+            // PTX knows sums alone: `[%q1+-4]`.
+            let offset = if mem.offset == 0 { String::new() } else { format!("+{}", mem.offset) };
             for (key, size) in LANE_ADDRESSES {
                 if row.text.contains(key) {
                     let address = self.lane_address(mem.base, &base, size);

@@ -134,7 +134,7 @@ impl Chunks {
 
     /// What is xored into the number of each chunk of a row.
     pub fn flip(&self, row: usize) -> usize {
-        self.flips.iter().enumerate().fold(0, |all, (bit, f)| all ^ f * (row >> bit & 1))
+        self.flips.iter().enumerate().fold(0, |all, (bit, f)| all ^ (f * (row >> bit & 1)))
     }
 
     /// A chunk's byte in rows of `bytes`.

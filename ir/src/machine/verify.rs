@@ -421,16 +421,6 @@ mod tests {
         assert!(e.ends_with("register 99 does not exist"), "{e}");
         let e = broken(&|b| inst(b, 0, &|i| i.mem = Some(Mem { base: Reg::new(0), offset: 0 })));
         assert!(e.ends_with("`iota` has an address"), "{e}");
-        let e = broken(&|b| {
-            inst(b, 1, &|i| {
-                i.op = Op::Async(AsyncOp::Copy(5));
-                i.def = None;
-                let word = Operand::Reg(Reg::new(0));
-                i.uses = vec![word, Operand::Imm(0), word, word];
-                i.mem = Some(Mem { base: Reg::new(0), offset: 0 });
-            });
-        });
-        assert!(e.ends_with("the address is of class w, expected i"), "{e}");
         let e = broken(&|b| inst(b, 0, &|i| i.op = Op::Load(Width::W32)));
         assert!(e.ends_with("`load.w32` lacks its address"), "{e}");
         let e = broken(&|b| {
@@ -441,6 +431,17 @@ mod tests {
             });
         });
         assert!(e.ends_with("the address is of class w, expected i"), "{e}");
+    }
+
+    #[test]
+    fn copies_have_a_size() {
+        let text = "machine m lanes 4 { slot 0 = pointer x x = arg 0 : i w = iota : w copy.4 [x + 0], w, x, w, w }";
+        let mut kernel = parse(text).unwrap();
+        assert_eq!(verify(&kernel), Ok(()));
+        if let Some(Stmt::Inst(inst)) = kernel.body.last_mut() {
+            inst.op = Op::Async(AsyncOp::Copy(5));
+        }
+        assert_eq!(verify(&kernel).unwrap_err().what, "copies of 5 bytes, expected 4, 8 or 16");
     }
 
     #[test]

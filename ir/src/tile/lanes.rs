@@ -187,7 +187,7 @@ mod tests {
         for (text, message) in [
             ("k0 n0 n1 n2 n3", "`k0` is no bit of a lane"),
             ("n0 n1 n2 n3 m", "`m` is no bit of a lane"),
-            ("n0 n1", "expected a bit such as `m0` or `n1`, or `_`"),
+            ("n0 n1", "expected a bit such as `m0` or `n1`, or `_`, found the end"),
         ] {
             let mut lexer = Lexer::new(text).unwrap();
             assert_eq!(LaneBits::read(&mut lexer).unwrap_err().message, message);

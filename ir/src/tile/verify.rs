@@ -557,6 +557,39 @@ mod tests {
         assert!(shown.lines().nth(1).is_some_and(|l| format!("{l}\n").ends_with(head)), "{shown}");
     }
     #[test]
+    fn tiles_are_staged_to_scratch_row_by_row() {
+        let text = |to: &str, from: &str| {
+            format!(
+                "program p(x: f32[n, 8]) -> (o: f32[n, 8]) symbols n {{
+  kernel main(x: f32[n, 8], out o: f32[n, 8]) {{
+    scratch ring: f32[8, 16]
+    stage({to}, {from}) rows 0..n
+    commit
+    wait 0
+  }}
+  variant all {{
+    launch main(x, o)
+  }}
+}}
+"
+            )
+        };
+        let good = text("ring[0:4, 0:16]", "x[0:4, 0:8]");
+        let program = parse(&good).unwrap();
+        assert_eq!(verify(&program, Stage::Built), Ok(()));
+        assert_eq!(program.to_string(), good);
+        for (to, from, wrong) in [
+            ("ring[0:4, 0:8]", "x[0:2, 0:8]", "a tile of [2, 8] is staged as [4, 8]"),
+            ("ring[0:4, 0:4]", "x[0:4, 0:8]", "a tile of [4, 8] is staged as [4, 4]"),
+            ("o[0:4, 0:8]", "x[0:4, 0:8]", "`o` is staged, but it is no scratch"),
+        ] {
+            let errors = verify(&parse(&text(to, from)).unwrap(), Stage::Built).unwrap_err();
+            let texts: Vec<_> = errors.iter().map(|e| e.text.as_str()).collect();
+            assert_eq!(texts, [wrong]);
+        }
+    }
+
+    #[test]
     fn what_no_text_says_is_told() {
         let text = "program p(x: f32[n]) -> (o: f32[n]) symbols n {
   kernel main(x: f32[n], out o: f32[n], lo: i64) {

@@ -427,8 +427,12 @@ impl Maker<'_> {
             let hot = self.random.below(width);
             for k in 0..width {
                 let x = match self.family {
-                    // The largest of each 32 is 127: int8 then has the scale 1.
-                    Family::Integers if k % 32 == (start / width + k / 32) % 32 => 127.0,
+                    // The largest of each 32, and of what is left of a row, is 127: int8 then has the scale 1.
+                    Family::Integers
+                        if k % 32 == (start / width + k / 32) % 32.min(width - k / 32 * 32) =>
+                    {
+                        127.0
+                    }
                     Family::Integers => self.random.integer(most),
                     Family::OneHot => f64::from(u8::from(k == hot)) * 127.0,
                     Family::Large => 100.0 * self.random.normal(),
@@ -488,4 +492,26 @@ fn running(list: &[usize]) -> Vec<f64> {
         sum as f64
     });
     std::iter::once(0.0).chain(sums.collect::<Vec<_>>()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_of_whole_numbers_has_its_largest() {
+        for k in [1, 31, 32, 33, 70] {
+            let text = format!(
+                "op = \"mpgemm\"\nname = \"p\"\nm = \"m\"\nn = 2\nk = {k}\na = \"f32\"\nout = \"f32\"\n\
+                 w = {{ format = \"int4\", per = \"tensor\", scale = \"f32\" }}\n"
+            );
+            let op = kgen_ir::op::read::read("p.toml", &text).unwrap();
+            let mut dims = Dims::default();
+            dims.scalars.insert("m".into(), 40);
+            let a = inputs(&op, &dims, Family::Integers, 1).unwrap()["a"].to_f64();
+            for (i, row) in a.chunks(k).enumerate() {
+                assert!(row.chunks(32).all(|step| step.contains(&127.0)), "k = {k}, row {i}");
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ use kgen_ir::{
     layout::Layout,
     machine::{Op, mma::Mma},
     target::Target,
-    tile::{Expr, Kernel, LaneBits, Stmt, Value},
+    tile::{Expr, Kernel, LaneBits, Stmt, Store, Value},
 };
 use std::collections::BTreeMap;
 
@@ -59,6 +59,9 @@ pub fn instruction(
     let ([m, k], [x, y]) = (&ty(a).shape[..], &ty(b).shape[..]) else { return None };
     let n = if transpose { x } else { y };
     let elements = |i: &&'static Mma| ty(a).elem == i.a && ty(b).elem == i.b;
+    if in_lanes(kernel, a) || in_lanes(kernel, b) {
+        return None;
+    }
     target
         .rows
         .iter()
@@ -66,6 +69,35 @@ pub fn instruction(
         .filter(elements)
         .map(Instruction::of)
         .find(|i| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k))
+}
+
+/// Is `v` read from a weight whose packing has rows in lanes, as other instructions want it?
+fn in_lanes(kernel: &Kernel, v: Value) -> bool {
+    match definition(&kernel.body, v) {
+        Some(Expr::Load { tensor, .. }) => kernel
+            .tensor(tensor)
+            .is_some_and(|t| matches!(&t.store, Store::Packed { of, .. } if !of.in_fragments())),
+        Some(expr) => super::operands(expr).iter().any(|o| in_lanes(kernel, *o)),
+        None => false,
+    }
+}
+
+/// The expression that a value is, if it is one.
+fn definition(body: &[Stmt], v: Value) -> Option<&Expr> {
+    body.iter().find_map(|stmt| match stmt {
+        Stmt::Let { value, expr } => (*value == v).then_some(expr),
+        Stmt::For(f) => definition(&f.body, v),
+        Stmt::Tasks { body, .. } => definition(body, v),
+        Stmt::If(i) => definition(&i.then, v).or_else(|| definition(&i.otherwise, v)),
+        Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Any { .. }
+        | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => None,
+    })
 }
 
 /// Tiles that lie as fragments.

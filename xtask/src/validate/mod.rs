@@ -20,6 +20,9 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+/// What an assembler told, and what is wrong with it; `None` for chips that it has dropped.
+type Judged = Option<(Told, Vec<String>)>;
+
 /// What is run where there is little time, with the oldest assembler: it takes three seconds for a large kernel.
 const FAST: &[&str] = &["sm80"];
 
@@ -85,12 +88,7 @@ fn validate(root: &Path, tools: &Tools, fast: bool) -> Result<usize, String> {
     Ok(report(tools, &jobs, told, &unsupported))
 }
 
-fn report(
-    tools: &Tools,
-    jobs: &[Job],
-    told: Vec<Vec<Option<(Told, Vec<String>)>>>,
-    unsupported: &[String],
-) -> usize {
+fn report(tools: &Tools, jobs: &[Job], told: Vec<Vec<Judged>>, unsupported: &[String]) -> usize {
     let versions: Vec<&str> = tools.assemblers.iter().map(|a| a.0.as_str()).collect();
     println!(
         "| kernel | chip | registers {} | spilled | shared | blocks | threads | tensor opcodes |",
@@ -231,12 +229,7 @@ fn goldens(root: &Path, folder: &Path) -> Result<Vec<Job>, String> {
 }
 
 /// What an assembler tells of a text and what is wrong with that; `None` for chips that it has dropped.
-fn told(
-    tools: &Tools,
-    (version, ptxas): (&str, &Path),
-    job: &Job,
-    folder: &Path,
-) -> Option<(Told, Vec<String>)> {
+fn told(tools: &Tools, (version, ptxas): (&str, &Path), job: &Job, folder: &Path) -> Judged {
     if version.starts_with("13") && job.arch == "sm_70" {
         return None;
     }

@@ -176,7 +176,7 @@ fn on_gpu(
     let mut words = Vec::new();
     for text in &args.args {
         words.push(match argument(text, &indices)? {
-            Arg::Buffer(index, offset) => addresses[index].wrapping_add(offset as u64),
+            Arg::Buffer(index, offset) => addresses[index].wrapping_add(offset),
             Arg::Bytes(bytes) => {
                 let mut word = [0; 8];
                 word.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);

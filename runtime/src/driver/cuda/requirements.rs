@@ -36,10 +36,13 @@ impl std::fmt::Display for About {
     }
 }
 
+/// `12.4` as `(12, 4)`.
+type Version = (u32, u32);
+
 /// Versions of PTX, each with the CUDA version that brought it (PTX ISA, "Release Notes"). One row each where both count
 /// on alike: PTX 7.0 to 7.8 are of CUDA 11.0 to 11.8.
 #[rustfmt::skip] // a table
-const PTX: &[((u32, u32), (u32, u32), u32)] = &[
+const PTX: &[(Version, Version, u32)] = &[
     // the first, its CUDA, and how many follow
     ((6, 0),  (9, 0), 2),
     ((6, 3), (10, 0), 2),
