@@ -7,7 +7,7 @@ use super::{
 use kgen_ir::{
     dtype::Dtype,
     format::pack::{Bits, Packing, Sizes},
-    machine::{Class, IntOp, Mem, Op, Operand, Reg, ShiftOp, Width, WordOp},
+    machine::{Class, IntOp, Mem, Op, Operand, Reg, ShiftOp, WordOp},
     tile::{LaneDim, Part, Slice, Store, Tensor},
 };
 
@@ -163,38 +163,22 @@ impl Lower<'_> {
         Ok(self.inst(class, Op::Load(width), &[], Some(mem)))
     }
 
-    /// Bits of the words of a group, as an integer.
+    /// Bytes of a group, as integers.
     fn inner_factor(&mut self, r: &TileRef, of: &Packing, part: Part, at: &[Coord]) -> Result<Reg> {
         let (mem, number) = self.packed_mem(r, at)?;
-        let Some((bit, bits)) = of.inner_bit(part, number) else {
+        let Some(factor) = of.factor(part, number) else {
             return Err(self.no(format!("inner factors of `{of}`")));
         };
-        let less = match (part, &of.inner) {
-            (Part::InnerScale, Some(inner)) => inner.less,
-            _ => 0,
-        };
-        let (first, low) = ((bit / 32) as i32, (bit % 32) as i64);
-        let word = |l: &mut Self, w: i32| {
-            let offset = mem.offset + (first + w) * of.lanes as i32 * 4;
-            l.inst(Class::Word, Op::Load(Width::W32), &[], Some(Mem { offset, ..mem }))
-        };
-        let mut x = word(self, 0);
-        x = self.shifted(x, low);
-        let end = low + i64::from(bits);
-        if end > 32 {
-            let high = word(self, 1);
-            let high = self.shifted(high, low - 32);
-            x = self.v(Class::Word, Op::Word(WordOp::Or), &[x, high]);
+        let (class, width) = self.lane_form(r.elem)?;
+        let mem = Mem { offset: mem.offset + factor.byte as i32, ..mem };
+        let x = self.inst(class, Op::Load(width), &[], Some(mem));
+        let x = self.shifted(x, i64::from(factor.bit));
+        // Nothing stands above the highest bits.
+        if factor.bit + factor.width >= 8 {
+            return Ok(x);
         }
-        if end != 32 {
-            let mask = self.word_const((1i32 << bits) - 1);
-            x = self.v(Class::Word, Op::Word(WordOp::And), &[x, mask]);
-        }
-        if less != 0 {
-            let less = self.word_const(less);
-            x = self.v(Class::Word, Op::Word(WordOp::Sub), &[x, less]);
-        }
-        Ok(x)
+        let mask = self.word_const((1i32 << factor.width) - 1);
+        Ok(self.v(Class::Word, Op::Word(WordOp::And), &[x, mask]))
     }
 
     /// To the right; to the left by what is below 0.

@@ -116,10 +116,37 @@ impl Lower<'_> {
         if bits.width == 8 {
             return word;
         }
-        let word = self.shifted(word, i64::from(bits.bit) - i64::from(bits.low));
+        let by = i64::from(bits.bit) - i64::from(bits.low);
+        if by != 0 && self.lanes.is_multiple_of(2) && self.choice.target.row(&Op::Affine).is_some()
+        {
+            let matrix = self.bit_matrix(bits);
+            let operands = [Operand::Reg(word), Operand::Reg(matrix), Operand::Imm(0)];
+            return self.inst(Class::Word, Op::Affine, &operands, None);
+        }
+        let word = self.shifted(word, by);
         let mask = ((1u32 << bits.width) - 1) << bits.low;
         let mask = self.word_const((mask * 0x0101_0101) as i32);
         self.v(Class::Word, Op::Word(WordOp::And), &[word, mask])
+    }
+
+    /// The 8x8 matrix, in each 64 bits, that moves bits of a byte to their place in the code: one instruction does what
+    /// a shift and a mask do.
+    fn bit_matrix(&mut self, bits: &Bits) -> Reg {
+        let row = |i: u32| match (bits.low..bits.low + bits.width).contains(&i) {
+            true => 1u32 << (bits.bit + i - bits.low),
+            false => 0,
+        };
+        // Bit i of a product is that of byte 7 - i: the higher ones stand in the even lanes.
+        let word = |first: u32| (0..4).fold(0, |w, j| w | row(first - j) << (8 * j));
+        let (even, odd) = (word(7), word(3));
+        let lane = self.inst(Class::Word, Op::Iota, &[], None);
+        let [one, none] = [1, 0].map(|x| self.word_const(x));
+        let number = self.v(Class::Word, Op::Word(WordOp::And), &[lane, one]);
+        let all = self.v(Class::Word, Op::Word(WordOp::Sub), &[none, number]);
+        let other = self.word_const((even ^ odd) as i32);
+        let other = self.v(Class::Word, Op::Word(WordOp::And), &[all, other]);
+        let even = self.word_const(even as i32);
+        self.v(Class::Word, Op::Word(WordOp::Xor), &[other, even])
     }
 
     /// Writes codes of any width to a tile of bytes of the same lanes: each field of a word is a word there.

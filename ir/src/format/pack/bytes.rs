@@ -121,13 +121,10 @@ impl Packing {
                 for (part, list) in
                     [(Part::InnerScale, &levels.inner_scale), (Part::InnerMin, &levels.inner_min)]
                 {
-                    let less = if part == Part::InnerScale { inner.less } else { 0 };
                     for (i, x) in list.iter().skip(g * count).take(count).enumerate() {
-                        let Some((bit, _)) = self.inner_bit(part, i) else { continue };
-                        let bits = u64::from((x + less) as u32) << (bit % 32);
-                        for (w, half) in [bits as u32, (bits >> 32) as u32].into_iter().enumerate()
-                        {
-                            or_word(out, at + (bit / 32 + w) * s.word(self) + lane * QUAD, half);
+                        let Some(f) = self.factor(part, i) else { continue };
+                        if let Some(place) = out.get_mut(at + f.byte + lane) {
+                            *place |= inner.stored(part, *x, f.bit);
                         }
                     }
                 }
@@ -237,17 +234,9 @@ impl Packing {
         };
         let factor = |part: Part| -> Option<f32> {
             let Some(inner) = &self.inner else { return Some(1.0) };
-            let (bit, width) = self.inner_bit(part, k % self.group / inner.group)?;
+            let f = self.factor(part, k % self.group / inner.group)?;
             let (start, lane) = self.group_at(s, n, k)?;
-            let word = |w: usize| {
-                let at = start + s.inner? + (bit / 32 + w) * s.word(self) + lane * QUAD;
-                Some(u32::from_le_bytes(packed.get(at..at + QUAD)?.try_into().ok()?))
-            };
-            let end = bit % 32 + width as usize;
-            let high = if end > 32 { u64::from(word(1)?) << 32 } else { 0 };
-            let x = (high | u64::from(word(0)?)) >> (bit % 32) & ((1 << width) - 1);
-            let less = if part == Part::InnerScale { inner.less } else { 0 };
-            Some((x as i32 - less) as f32)
+            Some(inner.value(part, f, *packed.get(start + s.inner? + f.byte + lane)?) as f32)
         };
         let scale = get_float(packed, self.offset_scale(s, n, k)?, self.scale?)?;
         let product = scale * factor(Part::InnerScale)? * ((code - self.zero) as f32 - own);
@@ -258,16 +247,6 @@ impl Packing {
                 Some(product + min * factor(Part::InnerMin)?)
             }
         }
-    }
-}
-
-/// Ors a word in: factors share words.
-fn or_word(out: &mut [u8], at: usize, word: u32) {
-    if word == 0 {
-        return;
-    }
-    if let Some(to) = out.get_mut(at..at + QUAD) {
-        to.iter_mut().zip(word.to_le_bytes()).for_each(|(to, b)| *to |= b);
     }
 }
 

@@ -433,7 +433,13 @@ impl Inside<'_> {
         let parts = self.each() / self.product.summed;
         let part = |b: &mut Builder, i: usize| {
             let at = Slice::range(run.clone() * parts + i, 1);
-            b.load("z", "az", Dtype::I32, vec![Slice::point(u.clone()), rows.clone(), at], false)
+            b.load(
+                "z",
+                "az",
+                self.product.sums(),
+                vec![Slice::point(u.clone()), rows.clone(), at],
+                false,
+            )
         };
         let mut all = part(b, 0);
         for i in 1..parts {
@@ -498,8 +504,8 @@ impl Inside<'_> {
         };
         let mut f = b.convert("f", dot, Dtype::F32);
         let sx = b.load("sx", "as", Dtype::F32, place, false);
-        let total = b.convert("total", z, Dtype::F32);
         if packing.zeros.is_some() {
+            let total = b.convert("total", z, Dtype::F32);
             let less = b.unary("less", Unary::Neg, total);
             let zeros = self.level(b, Part::Zeros, v);
             let off = b.binary("off", Binary::Mul, zeros, less);
@@ -513,7 +519,7 @@ impl Inside<'_> {
             return sum;
         }
         let min = self.level(b, Part::Min, v);
-        let ax = b.binary("ax", Binary::Mul, total, sx);
+        let ax = product.weighed(b, z, sx);
         let off = b.binary("off_min", Binary::Mul, min, ax);
         b.binary("sum_min", Binary::Add, sum, off)
     }

@@ -6,7 +6,7 @@
 //! | `zeros`, one a group | bytes: `dot - zeros * sum(aq)`, exact in f32; floats: `code - zeros` |
 //! | `min`, one a group | `+ min * sum of a` |
 //! | `scale`, one a group | multiplies the sum of all steps of the group |
-//! | `inner`, some a group | integers: multiply the dots and the sums of `aq` before these are floats |
+//! | `inner`, some a group | multiply the dots and the sums of `aq` of their elements |
 
 use super::{Builder, Product, Weight};
 use kgen_ir::{
@@ -113,7 +113,7 @@ impl Tile<'_> {
             let sum = b.binary("sum", Binary::Add, acc, product);
             let Some(elem) = self.packing.min else { return sum };
             let min = self.level(b, Part::Min, elem);
-            let ax = b.binary("ax", Binary::Mul, total, sx);
+            let ax = self.product.weighed(b, total, sx);
             let more = b.binary("more", Binary::Mul, min, ax);
             return b.binary("sum_min", Binary::Add, sum, more);
         }
@@ -127,7 +127,7 @@ impl Tile<'_> {
             let product = b.binary("product", Binary::Mul, dot, sx);
             let mut out = vec![b.binary("sum", Binary::Add, sums[0], product)];
             if own {
-                let ax = b.binary("ax", Binary::Mul, total, sx);
+                let ax = self.product.weighed(b, total, sx);
                 out.push(b.binary("all", Binary::Add, sums[1], ax));
             }
             out
@@ -175,13 +175,13 @@ impl Tile<'_> {
         for part in first / summed..(first + count) / summed {
             let rows = self.activation_rows();
             let at = vec![Slice::point(place.clone()), rows, Slice::range(part, 1)];
-            let z = b.load("z", "az", Dtype::I32, at, false);
+            let z = b.load("z", "az", self.product.sums(), at, false);
             all = Some(match all {
                 None => z,
                 Some(all) => b.binary("z_all", Binary::Add, all, z),
             });
         }
-        all.unwrap_or_else(|| b.fill(0.0, Dtype::I32, &[self.tokens, 1]))
+        all.unwrap_or_else(|| b.fill(0.0, self.product.sums(), &[self.tokens, 1]))
     }
 
     /// What products begin with, for the sums of the bytes of the activations.
@@ -206,8 +206,8 @@ impl Tile<'_> {
         b.load("sx", "as", Dtype::F32, at, false)
     }
 
-    /// A group whose steps stand each in their own way: all of them, one after the other. Inner scales multiply
-    /// integers, and their sum is a float once a step.
+    /// A group whose steps stand each in their own way: all of them, one after the other. Scales and mins meet at its
+    /// end, before they are added to what is much larger.
     fn fixed_group(&self, b: &mut Builder, acc: Value) -> Value {
         let (step, group) = (self.product.step, self.packing.group);
         let steps = group / step;
@@ -217,13 +217,12 @@ impl Tile<'_> {
             None => Some(x),
             Some(sum) => Some(b.binary(name, Binary::Add, sum, x)),
         };
-        let sw = self.scale(b);
-        let sm = self.packing.min.map(|elem| self.level(b, Part::Min, elem));
-        let mut acc = acc;
+        let (mut scaled, mut mins) = (None, None);
         for s in 0..steps {
             let place = b.var("g") * steps + s;
             self.hint(b, s * step);
-            let (mut dots, mut sums) = (None, None);
+            let sx = self.activation_scale(b, &place);
+            let mut part = None;
             for first in (0..step).step_by(each) {
                 let k = b.var("g") * group + (s * step + first);
                 let w0 = self.codes(b, &k, each);
@@ -236,41 +235,42 @@ impl Tile<'_> {
                 let x = b.load("x", "aq", Dtype::I8, along, false);
                 let z = self.activation_sum(b, &place, first, each);
                 let start = self.start(b, z);
-                let mut dot = b.dot("d", x, w, true, start);
+                let dot = b.dot("d", x, w, true, start);
+                let mut f = b.convert("f", dot, Dtype::F32);
                 if let Some(inner) = inner {
                     let number = (s * step + first) / inner.group;
                     let factor = self.inner(b, Part::InnerScale, inner.signed(), number);
-                    dot = b.binary("scaled", Binary::Mul, dot, factor);
+                    f = b.binary("scaled", Binary::Mul, f, factor);
                     if inner.min.is_some() {
                         let factor = self.inner(b, Part::InnerMin, Dtype::U8, number);
-                        let min = b.binary("min_all", Binary::Mul, factor, z);
-                        sums = more(b, "mins", sums, min);
+                        let ax = self.product.weighed(b, z, sx);
+                        let min = b.binary("min_all", Binary::Mul, factor, ax);
+                        mins = more(b, "mins", mins, min);
                     }
                 }
-                dots = more(b, "dots", dots, dot);
+                part = more(b, "part", part, f);
             }
-            // Scales and mins meet before they are added to what is much larger.
-            let mut sum = None;
-            for (all, factor) in [(dots, Some(sw)), (sums, sm)] {
-                let (Some(all), Some(factor)) = (all, factor) else { continue };
-                let f = b.convert("f", all, Dtype::F32);
-                let product = b.binary("product", Binary::Mul, f, factor);
-                sum = more(b, "step", sum, product);
-            }
-            let Some(sum) = sum else { continue };
-            let sx = self.activation_scale(b, &place);
-            let product = b.binary("whole", Binary::Mul, sum, sx);
+            let Some(part) = part else { continue };
+            let whole = b.binary("whole", Binary::Mul, part, sx);
+            scaled = more(b, "all", scaled, whole);
+        }
+        let mut acc = acc;
+        let levels = [(scaled, Part::Scale, Some(self.packing.scale.unwrap_or(Dtype::F32)))];
+        for (sum, part, elem) in levels.into_iter().chain([(mins, Part::Min, self.packing.min)]) {
+            let (Some(sum), Some(elem)) = (sum, elem) else { continue };
+            let level = self.level(b, part, elem);
+            let product = b.binary("product", Binary::Mul, sum, level);
             acc = b.binary("sum", Binary::Add, acc, product);
         }
         acc
     }
 
-    /// Inner factors of group `g`, one a weight row, as integers.
+    /// Inner factors of group `g`, one a weight row.
     fn inner(&self, b: &mut Builder, part: Part, elem: Dtype, number: usize) -> Value {
         let count = self.packing.inner.as_ref().map_or(1, |i| self.packing.group / i.group);
         let at = vec![Slice::range(b.var("g") * count + number, 1), self.weight_rows()];
         let x = b.load(part.name(), &self.weight.part(part), elem, at, false);
-        b.convert(&format!("{}_i", part.name()), x, Dtype::I32)
+        b.convert(&format!("{}_f", part.name()), x, Dtype::F32)
     }
 
     /// Asks for the codes of a later group, a step at a time: all at once they would wait for each other.
@@ -298,7 +298,7 @@ impl Tile<'_> {
     /// The same over all steps of a group, which share their scale: integers to the end.
     fn whole_group(&self, b: &mut Builder, steps: usize) -> (Value, Value, Value) {
         let part = b.fill(0.0, Dtype::I32, &[self.tokens, self.weight.rows]);
-        let none = b.fill(0.0, Dtype::I32, &[self.tokens, 1]);
+        let none = b.fill(0.0, self.product.sums(), &[self.tokens, 1]);
         let turns = (Extent::Lit(0), Extent::from(steps), 1);
         let sums = b.for_each("s", turns, &[("part", part), ("whole", none)], |b, sums| {
             let (x, w, z) = self.bytes(b, &self.place(b, true, Some("s")));

@@ -1,7 +1,7 @@
 //! Activations to int8: one scale and one sum a step; scales may be the same for several.
 //!
 //! ```text
-//! as = max |a| / 127      aq = round(a / as)      az = times * sum(aq)
+//! as = max |a| / 127      aq = round(a / as)      az = times * sum(aq), or as * sum(aq)
 //! ```
 
 use super::{Builder, Product, tensor};
@@ -13,6 +13,20 @@ use kgen_ir::{
 };
 
 impl Product<'_> {
+    /// What `az` holds.
+    pub(super) fn sums(&self) -> Dtype {
+        if self.weighed { Dtype::F32 } else { Dtype::I32 }
+    }
+
+    /// A sum of activations in `az` times their scale.
+    pub(super) fn weighed(&self, b: &mut Builder, sum: Value, scale: Value) -> Value {
+        if self.weighed {
+            return sum;
+        }
+        let sum = b.convert("total", sum, Dtype::F32);
+        b.binary("ax", Binary::Mul, sum, scale)
+    }
+
     /// What `quantise` reads.
     pub(super) fn sources(&self) -> Vec<Tensor> {
         match self.given {
@@ -88,6 +102,12 @@ impl Product<'_> {
             };
             let wide = b.convert("wide", q, Dtype::I32);
             let sum = b.reduce("sum", Reduce::Sum, wide, 1);
+            if self.weighed {
+                let sum = b.convert("sum_f", sum, Dtype::F32);
+                let z = b.binary("z", Binary::Mul, sum, scale);
+                b.store("az", at(part, 1), z, false);
+                continue;
+            }
             let factor = b.fill(f64::from(self.times), Dtype::I32, &[1, 1]);
             let z = b.binary("z", Binary::Mul, sum, factor);
             b.store("az", at(part, 1), z, false);
