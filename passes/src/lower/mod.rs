@@ -13,9 +13,11 @@ mod eval;
 mod exchange;
 mod field;
 mod matrix;
+mod packed;
 mod rows;
 mod squares;
 mod stage;
+mod trits;
 mod unpack;
 mod words;
 
