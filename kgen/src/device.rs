@@ -94,7 +94,7 @@ impl Cpu {
         module: &Module,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Vec<Arc<Prepared>>, Error> {
-        prepare(module, inputs, self.guard)
+        place(module, &pack(module, inputs)?, self.guard)
     }
 
     /// Tensors of the op bound to a plan, to be run many times.
@@ -105,6 +105,20 @@ impl Cpu {
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Session, Error> {
         session(module, dims, inputs, self.pool.count(), (self.guard, self.spread))
+    }
+
+    /// So many of them, each with memory of its own; weights are packed once.
+    pub fn sessions(
+        &self,
+        module: &Arc<Module>,
+        dims: &Dims,
+        inputs: &BTreeMap<String, Tensor>,
+        copies: usize,
+    ) -> Result<Vec<Session>, Error> {
+        let packed = pack(module, inputs)?;
+        let guards = (self.guard, self.spread);
+        let one = |_| seat(module, dims, inputs, &packed, self.pool.count(), guards);
+        (0..copies).map(one).collect()
     }
 
     /// One run on tensors of the op.
@@ -135,11 +149,13 @@ impl Engine for Cpu {
     }
 }
 
-fn prepare(
-    module: &Module,
+/// A weight as the module asks for it: its name, shape and bytes.
+type Packed<'a> = (&'a str, Vec<usize>, Vec<u8>);
+
+fn pack<'a>(
+    module: &'a Module,
     inputs: &BTreeMap<String, Tensor>,
-    guard: Guard,
-) -> Result<Vec<Arc<Prepared>>, Error> {
+) -> Result<Vec<Packed<'a>>, Error> {
     let manifest = module.manifest();
     let mut out = Vec::new();
     for step in &manifest.prepares {
@@ -149,18 +165,27 @@ fn prepare(
         };
         let packed = step.pack(&manifest.params, &|name| inputs.get(name));
         let packed = packed.map_err(|e| wrong(e.to_string()))?;
-        let buffer = match guard {
-            Guard::Canaries => Buffer::zeroed(packed.len()),
-            Guard::Fences => Buffer::fenced(packed.len(), Side::Behind),
-        };
-        let mut buffer = buffer.map_err(|e| wrong(e.to_string()))?;
-        buffer.bytes_mut().copy_from_slice(&packed);
         // As the parameter has it: one copy is none.
         let shape = if shape[0] == 1 { &shape[1..] } else { &shape[..] };
-        let prepared = Prepared::from_packed(module, &step.name, shape, buffer);
-        out.push(Arc::new(prepared.map_err(|e| wrong(e.to_string()))?));
+        out.push((step.name.as_str(), shape.to_vec(), packed));
     }
     Ok(out)
+}
+
+/// Packed weights in memory of their own.
+fn place(module: &Module, packed: &[Packed], guard: Guard) -> Result<Vec<Arc<Prepared>>, Error> {
+    let one = |(name, shape, bytes): &Packed| {
+        let wrong = |e: String| Error::Input(format!("weight `{name}`: {e}"));
+        let buffer = match guard {
+            Guard::Canaries => Buffer::zeroed(bytes.len()),
+            Guard::Fences => Buffer::fenced(bytes.len(), Side::Behind),
+        };
+        let mut buffer = buffer.map_err(|e| wrong(e.to_string()))?;
+        buffer.bytes_mut().copy_from_slice(bytes);
+        let prepared = Prepared::from_packed(module, name, shape, buffer);
+        prepared.map(Arc::new).map_err(|e| wrong(e.to_string()))
+    };
+    packed.iter().map(one).collect()
 }
 
 pub(crate) fn session(
@@ -168,11 +193,22 @@ pub(crate) fn session(
     dims: &Dims,
     inputs: &BTreeMap<String, Tensor>,
     workers: usize,
+    guards: (Guard, Option<u64>),
+) -> Result<Session, Error> {
+    seat(module, dims, inputs, &pack(module, inputs)?, workers, guards)
+}
+
+fn seat(
+    module: &Arc<Module>,
+    dims: &Dims,
+    inputs: &BTreeMap<String, Tensor>,
+    packed: &[Packed],
+    workers: usize,
     (guard, spread): (Guard, Option<u64>),
 ) -> Result<Session, Error> {
-    let prepared = prepare(module, inputs, guard)?;
-    let packed: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
-    let rest = inputs.iter().filter(|(name, _)| !packed.contains(name));
+    let prepared = place(module, packed, guard)?;
+    let sources: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
+    let rest = inputs.iter().filter(|(name, _)| !sources.contains(name));
     let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
     let mut dims = dims.clone();
     dims.cores = workers as i64;
@@ -246,7 +282,8 @@ impl Simulated {
     ) -> Result<BTreeMap<String, Tensor>, Error> {
         let module = Module::for_device(artifact);
         let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
-        let mut session = session(&module, dims, inputs, WORKERS, (Guard::Canaries, None))?;
+        let workers = device.workers.unwrap_or(WORKERS);
+        let mut session = session(&module, dims, inputs, workers, (Guard::Canaries, None))?;
         session.run_on(device).map_err(|e| Error::Unavailable(e.to_string()))?;
         session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
     }

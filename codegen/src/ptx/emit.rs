@@ -83,7 +83,6 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
         pool: Vec::with_capacity(2 * kernel.regs.len()),
         addresses: vec![Map::default()],
         later: vec![String::new()],
-        always: HashSet::new(),
         wider: vec![],
         tables: Map::default(),
         seconds: vec![],
@@ -253,8 +252,6 @@ struct Emitter<'a> {
     /// Address of this lane's element by base and bytes of an element, or bytes from it that the lane has, in the blocks
     /// that are open.
     addresses: Vec<Map<Place, Name>>,
-    /// Masks that hold in every lane.
-    always: HashSet<Reg>,
     /// The lane times the bytes of an element, where those are more than four.
     wider: Vec<(usize, Name)>,
     /// What the blocks that are open do at their next wait.

@@ -187,6 +187,9 @@ const PAIR_F16: &str =
 
 const MMA_884: &str = "mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
 
+const MMA_884_ROWS: &str =
+    "mma.sync.aligned.m8n8k4.row.row.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
+
 const MMA_1688: &str =
     "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
 
@@ -272,6 +275,7 @@ macro_rules! with_squares {
 pub static SM70: &[Row] = copying!(
     row(Op::Pair(PairOp::F16), 10, PAIR_F16),
     matrices(&M8N8K4_F16, MMA_884),
+    matrices(&M8N8K4_F16_ROWS, MMA_884_ROWS),
 );
 
 /// sm_75: matrices of f16 and of bytes, and squares of them from shared memory.

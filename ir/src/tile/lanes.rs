@@ -19,7 +19,7 @@ use std::fmt;
 pub const BITS: usize = 5;
 
 /// The dimension and its bit that each bit of a lane moves along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneBits(pub [Option<(u8, u8)>; BITS]);
 
 /// A run of bits: first bit of the lane, how many, first bit of the dimension.

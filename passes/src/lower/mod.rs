@@ -6,20 +6,25 @@
 
 mod access;
 mod affine;
+mod bits;
 mod control;
 pub(crate) mod dot;
 mod eval;
+mod exchange;
 mod field;
+mod known;
 mod matrix;
 mod rows;
 mod squares;
 mod stage;
 mod unpack;
+mod words;
 
 use crate::Choice;
 use access::TileRef;
 use affine::Affine;
 use control::count_uses;
+use known::Known;
 use kgen_ir::{
     arena::Map,
     diag::Unsupported,
@@ -74,6 +79,7 @@ pub fn lower(
         lane_rows: BTreeMap::new(),
         square_lanes: BTreeMap::new(),
         squares: BTreeMap::new(),
+        staged_lanes: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
         homes: BTreeMap::new(),
@@ -118,28 +124,6 @@ enum Place {
     Inline(Option<TileRef>),
 }
 
-/// An instruction of few operands, but for its result.
-#[derive(PartialEq, Eq, Hash)]
-struct Known {
-    op: Op,
-    class: Class,
-    uses: [Option<Operand>; 3],
-}
-
-impl Known {
-    /// `None`: not the same each time, or with a list of its own.
-    fn of(class: Class, op: &Op, uses: &[Operand]) -> Option<Known> {
-        let divides = matches!(op, Op::Int(IntOp::Div | IntOp::Rem));
-        let by_register = matches!(uses.last(), Some(Operand::Reg(_)));
-        let other = matches!(op, Op::Shuffle(_) | Op::Arg | Op::Async(_) | Op::Mma(_));
-        if other || uses.len() > 3 || divides && by_register {
-            return None;
-        }
-        let uses = std::array::from_fn(|i| uses.get(i).copied());
-        Some(Known { op: op.clone(), class, uses })
-    }
-}
-
 struct Lower<'a> {
     kernel: &'a Kernel,
     choice: &'a Choice,
@@ -173,8 +157,11 @@ struct Lower<'a> {
     lane_rows: BTreeMap<usize, (Reg, Reg)>,
     /// Where lanes find rows of squares, by the bytes of a row, squares below each other, and what is flipped.
     square_lanes: BTreeMap<(i64, usize, usize), Reg>,
-    /// Words of the product at hand, by the row and column of their squares.
+    /// Words of the product at hand: of squares, by their row and column, and those that lanes exchanged, by where they
+    /// begin.
     squares: BTreeMap<(Value, usize, usize), Reg>,
+    /// Where each lane's element of a staged tile is, by the bytes of a row.
+    staged_lanes: BTreeMap<(i64, LaneBits), Reg>,
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,
@@ -254,17 +241,6 @@ impl Lower<'_> {
         }
         self.push(machine::Stmt::Inst(Inst { op, def: Some(def), uses: uses.to_vec(), mem }));
         def
-    }
-
-    /// What an open block has computed already. Constants are of their block alone, as those who share have it.
-    fn known(&self, key: &Known) -> Option<Reg> {
-        let (serial, reg) = *self.known.get(key)?;
-        let constant = matches!(key.op, Op::FloatConst | Op::WordConst | Op::Iota);
-        let open = match constant {
-            true => self.serials.last() == Some(&serial),
-            false => self.serials.contains(&serial),
-        };
-        open.then_some(reg)
     }
 
     /// A block inside those that are open.

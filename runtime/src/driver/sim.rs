@@ -34,6 +34,10 @@ pub struct Sim {
     pub costs: BTreeMap<String, Cost>,
     /// Of each entry, the lines that some lane executed.
     pub reached: BTreeMap<String, BTreeSet<u32>>,
+    /// Of each entry, the lines whose guard kept some lane from it.
+    pub held: BTreeMap<String, BTreeSet<u32>>,
+    /// Warps of a launch, if not as many as its owner says.
+    pub workers: Option<usize>,
 }
 
 /// What accesses of a kernel cost.
@@ -166,6 +170,7 @@ impl Device for Sim {
         reached.extend(&report.statistics.reached);
         let cost = self.costs.entry(name.clone()).or_default();
         report.statistics.lines.values().for_each(|line| cost.add(line));
+        self.held.entry(name.clone()).or_default().extend(&report.statistics.held);
         self.lines.extend(report.statistics.lines.into_values());
         if report.findings.is_empty() {
             return Ok(());

@@ -48,8 +48,11 @@ impl<'a> Emitter<'a> {
         let (none, more) = (self.fresh(Kind::Predicate), self.fresh(Kind::Predicate));
         self.line(format_args!("setp.ge.s64 {none}, {var}, {hi};"));
         self.line(format_args!("@{none} bra.uni {exit};"));
-        let before = std::mem::take(&mut self.since);
-        self.since = self.order.head(&l.body, &before);
+        let mut before = std::mem::take(&mut self.since);
+        if self.order.first(l, &mut before) {
+            self.line(format_args!("bar.warp.sync -1;"));
+        }
+        self.since = self.order.head(l, &before);
         let _ = writeln!(self.text, "{body}:");
         self.block(&l.body)?;
         let mut next = Vec::new();
@@ -62,7 +65,8 @@ impl<'a> Emitter<'a> {
         self.line(format_args!("setp.lt.s64 {more}, {var}, {hi};"));
         self.line(format_args!("@{more} bra.uni {body};"));
         let _ = writeln!(self.text, "{exit}:");
-        self.since = before.join(&std::mem::take(&mut self.since).turned());
+        let turn = std::mem::take(&mut self.since);
+        self.since = before.join(&self.order.turned(l, &turn));
         for c in &l.carried {
             // What a turn would begin with is what the loop ends with.
             self.names[c.result.index()] = self.names[c.param.index()];

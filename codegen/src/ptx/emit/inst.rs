@@ -17,6 +17,8 @@ struct Given<'a> {
     /// Where this lane's element is, whether by its number or by what it says.
     own: Name,
     temporaries: Vec<(&'static str, Name)>,
+    /// Lines that ask lanes, and how those begin that only some lanes do; whether all are known to.
+    hold: [(&'static str, &'static str, bool); 2],
 }
 
 impl<'a> Emitter<'a> {
@@ -53,13 +55,6 @@ impl<'a> Emitter<'a> {
                 let word = word.ok_or_else(|| self.broken(inst))?;
                 self.call(def, &[word]);
                 return Ok(());
-            }
-            Op::WordCmp(Compare::Eq) => {
-                if let (Some(def), [a, b]) = (inst.def, inst.uses.as_slice())
-                    && a == b
-                {
-                    self.always.insert(def);
-                }
             }
             // Every chip hides latency by other warps.
             Op::Prefetch(_) if !self.rows.contains_key(&inst.op) => return Ok(()),
@@ -189,8 +184,9 @@ impl<'a> Emitter<'a> {
         };
         let float = class == Some(Class::Float);
         let (none, temporaries) = (Name::default(), Vec::new());
+        let hold = [("", "", false); 2];
         let mut given =
-            Given { inst, imm, float, shared: false, base: none, own: none, temporaries };
+            Given { inst, imm, float, shared: false, base: none, own: none, temporaries, hold };
         if let Some(mem) = inst.mem {
             given.base = self.name(mem.base)?;
             given.shared = self.scratch.is_some()
@@ -218,7 +214,7 @@ impl<'a> Emitter<'a> {
         if let (Op::GatherPart(_) | Op::Scatter(_), Some(Operand::Reg(mask))) =
             (&inst.op, inst.uses.last())
         {
-            if self.always.contains(mask) {
+            if self.order.always(*mask) {
                 // All lanes, without asking each.
                 template = template.split_once(' ').map_or(template, |(_, rest)| rest);
             } else if let Some(def) = inst.def {
@@ -227,6 +223,12 @@ impl<'a> Emitter<'a> {
                     self.line(format_args!("mov.{ty} {word}, {zero};"));
                 }
             }
+        }
+        if let (Op::Async(AsyncOp::Copy(_)), Some(bytes)) = (&inst.op, inst.uses.last()) {
+            // Every lane copies or writes zeros; every lane copies.
+            let (natural, positive) = self.order.natural(*bytes);
+            given.hold =
+                [("setp.ge.s32 <p0>", "@<p0> ", natural), ("setp.gt.s32 <p1>", "@<p1> ", positive)];
         }
         let (now, later) = template.split_once(LATER).unwrap_or((template, ""));
         self.fill(now, &mut given).ok_or_else(|| self.broken(inst))?;
@@ -291,9 +293,14 @@ impl<'a> Emitter<'a> {
 
     /// Writes the template with its keys replaced; `None` for a key that the instruction does not give.
     fn fill(&mut self, template: &'static str, given: &mut Given<'_>) -> Option<()> {
+        let known = given.hold.into_iter().filter(|(.., known)| *known);
         for line in template.lines().filter(|l| !l.is_empty()) {
+            if known.clone().any(|(asks, ..)| line.starts_with(asks)) {
+                continue;
+            }
             self.text += "    ";
-            let mut rest = line;
+            let free = known.clone().find_map(|(_, guard, _)| line.strip_prefix(guard));
+            let mut rest = free.unwrap_or(line);
             while let Some((before, after)) = rest.split_once('<') {
                 let (key, after) = after.split_once('>')?;
                 self.text += before;
