@@ -2,9 +2,13 @@
 //! its one kernel, in turns, on the same machine.
 //!
 //! ```text
-//! flash_prefill sm80: 8 kernels, 14127 instructions, 982 KB: 41.2 ms (build 0.2, tile 1.1, .., share 12.1, text 9.6), aim 5
+//! flash_prefill sm80: 5 kernels, 7712 instructions, 455 KB: 19.6 ms (build 0.5, tile 2.2, .., share 3.0, text 5.1), aim 5
 //! Triton 3.6.0 attention_128 sm80: 274 ms to PTX, 388 ms with ptxas
+//!   attention_128: 212 registers, 0 bytes spilled, 36864 bytes shared
+//!   flash_prefill.attend_panel: 172 registers, 0 bytes spilled, 29824 bytes shared
 //! ```
+//!
+//! A block of both is of four warps and 64 query rows.
 //!
 //! `KGEN_PYTHON` names a Python that has triton; without one, only ours is timed. `-- --once` times a single round.
 
@@ -49,7 +53,7 @@ fn main() {
             for (op, times) in ops.iter().zip(&mut ours) {
                 times.extend((0..reps).map(|_| compile(op, target).0));
             }
-            theirs.extend(triton(&root, chip));
+            theirs.extend(triton(&root, chip, &[]));
         }
         for (op, times) in ops.iter().zip(ours) {
             let (_, what) = compile(op, target);
@@ -66,11 +70,17 @@ fn main() {
                 slow.push(format!("{} {chip} {all:.2} ms", op.name));
             }
         }
-        match theirs.first() {
-            Some((name, ..)) => {
+        let files = texts(&ops, target);
+        theirs.extend(triton(&root, chip, &files));
+        if let Some(folder) = files.first().and_then(|f| f.parent()) {
+            std::fs::remove_dir_all(folder).expect("made by this process");
+        }
+        match theirs.last() {
+            Some((name, .., held)) => {
                 let ptx = middle(theirs.iter().map(|t| t.1).collect());
                 let all = middle(theirs.iter().map(|t| t.2).collect());
                 println!("{name} {chip}: {ptx:.0} ms to PTX, {all:.0} ms with ptxas");
+                held.iter().for_each(|line| println!("  {line}"));
             }
             None => println!("SKIPPED: no Triton: KGEN_PYTHON names a Python that has it"),
         }
@@ -79,6 +89,24 @@ fn main() {
         true => println!("all within {AIM} ms"),
         false => println!("above {AIM} ms: {}", slow.join(", ")),
     }
+}
+
+/// The texts of the kernels that take matrices, in files.
+fn texts(ops: &[Op], target: &'static Target) -> Vec<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("kgen-bench-ptx-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for files that go away");
+    let mut files = Vec::new();
+    for op in ops {
+        let made = kgen::compile::compile(op, target, &Schedule::default_for(target));
+        let texts = made.expect("shipped ops compile").artifact.files;
+        for name in ["attend_matrix.ptx", "attend_panel.ptx"] {
+            let file = folder.join(format!("{}.{name}", op.name));
+            let text = texts.get(name).map_or("", String::as_str);
+            std::fs::write(&file, text).expect("files that go away");
+            files.push(file);
+        }
+    }
+    files
 }
 
 /// Milliseconds of each phase, and what was made.
@@ -114,14 +142,23 @@ fn compile(op: &Op, target: &'static Target) -> (Vec<f64>, String) {
     (times, format!("{kernels} kernels, {instructions} instructions, {} KB", bytes / 1000))
 }
 
-/// Its name, milliseconds to PTX and with the assembler, of one compile that finds nothing kept.
-fn triton(root: &Path, chip: &str) -> Option<(String, f64, f64)> {
+/// Its name, milliseconds to PTX and with the assembler, of one compile that finds nothing kept; and what the assembler
+/// tells of its kernel, and of ours beside it.
+fn triton(root: &Path, chip: &str, ours: &[PathBuf]) -> Option<(String, f64, f64, Vec<String>)> {
     let python = std::env::var("KGEN_PYTHON").unwrap_or("python3".into());
     let script: PathBuf = root.join("benches/rivals/triton_compile.py");
-    let ran = Command::new(python).arg(script).arg(chip.trim_start_matches("sm")).output().ok()?;
+    let chip = chip.trim_start_matches("sm");
+    let ran = Command::new(python).arg(script).arg(chip).args(ours).output().ok()?;
     let told = String::from_utf8_lossy(&ran.stdout).into_owned();
-    let [name, ptx, all] = told.trim().split('\t').collect::<Vec<_>>()[..] else { return None };
-    Some((name.to_owned(), ptx.parse().ok()?, all.parse().ok()?))
+    let mut lines = told.lines();
+    let [name, ptx, all] = lines.next()?.split('\t').collect::<Vec<_>>()[..] else { return None };
+    let held = lines.filter_map(|line| match line.split('\t').collect::<Vec<_>>()[..] {
+        [name, registers, spilled, shared] => Some(format!(
+            "{name}: {registers} registers, {spilled} bytes spilled, {shared} bytes shared"
+        )),
+        _ => None,
+    });
+    Some((name.to_owned(), ptx.parse().ok()?, all.parse().ok()?, held.collect()))
 }
 
 fn middle(mut list: Vec<f64>) -> f64 {

@@ -143,6 +143,14 @@ fn query_rows_are_rows() {
     }
 }
 
+/// What matrix instructions leave: rows that are no multiples of 16 bytes apart.
+#[test]
+fn rows_at_odd_places_take_one_kernel() {
+    for case in CASES {
+        means_what_it_should(case, "all", &[(1, 70), (3, 40)]);
+    }
+}
+
 /// A variant on a simulated chip: its outputs are within their bounds, nothing is found, and what its copies and
 /// squares cost.
 fn simulated(case: &Case, elem: &str, variant: &str, chip: &str, (m, n): (i64, i64)) -> Vec<Line> {

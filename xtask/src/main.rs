@@ -13,7 +13,7 @@
 //! cargo xtask mutants                     which wrong kernels the tests notice: all, or it fails
 //! cargo xtask costs                       size of the binary, time of a compile, time of the JIT
 //! cargo xtask hardware [WHAT] [--dry-run] what only a GPU can tell: check, time, profile (benches/hardware.py)
-//! cargo xtask validate [--fast]           ptxas assembles every op file for every chip: registers, spills, tensor opcodes
+//! cargo xtask validate [--fast|--full]       ptxas assembles every op file for every chip: registers, spills, tensor opcodes
 //! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
 
@@ -36,7 +36,7 @@ use std::{
 };
 
 const USAGE: &str = "usage: cargo xtask must-show spine|native|dense|nvidia|cpu-limit [--full] | lines | bless | sample | mutants | costs | \
-                     validate [--fast] | hardware [check|time|profile] [--dry-run] | probe | fuzz [READER] [--inputs N]";
+                     validate [--fast|--full] | hardware [check|time|profile] [--dry-run] | probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -83,7 +83,7 @@ fn main() -> ExitCode {
         ),
         ["costs"] => costs::show(&root()),
         ["hardware", rest @ ..] => hardware::show(&root(), rest),
-        ["validate"] => validate::show(&root(), false),
+        ["validate"] | ["validate", "--full"] => validate::show(&root(), false),
         ["validate", "--fast"] => validate::show(&root(), true),
         ["probe"] => probe::show(&root()),
         _ => {

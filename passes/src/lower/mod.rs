@@ -12,6 +12,7 @@ pub(crate) mod dot;
 mod eval;
 mod exchange;
 mod field;
+mod known;
 mod matrix;
 mod packed;
 mod rows;
@@ -34,6 +35,7 @@ use kgen_ir::{
     machine::{self, AsyncOp, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
     tile::{Compare, Expr, Kernel, LaneBits, Param, Program, Role, Stmt, Store, Value},
 };
+use known::Known;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Result<T> = std::result::Result<T, Unsupported>;
@@ -124,28 +126,6 @@ enum Place {
     Scratch(usize),
     /// Computed at each use; loads have their address ready.
     Inline(Option<TileRef>),
-}
-
-/// An instruction of few operands, but for its result.
-#[derive(PartialEq, Eq, Hash)]
-struct Known {
-    op: Op,
-    class: Class,
-    uses: [Option<Operand>; 3],
-}
-
-impl Known {
-    /// `None`: not the same each time, or with a list of its own.
-    fn of(class: Class, op: &Op, uses: &[Operand]) -> Option<Known> {
-        let divides = matches!(op, Op::Int(IntOp::Div | IntOp::Rem));
-        let by_register = matches!(uses.last(), Some(Operand::Reg(_)));
-        let other = matches!(op, Op::Shuffle(_) | Op::Arg | Op::Async(_) | Op::Mma(_));
-        if other || uses.len() > 3 || divides && by_register {
-            return None;
-        }
-        let uses = std::array::from_fn(|i| uses.get(i).copied());
-        Some(Known { op: op.clone(), class, uses })
-    }
 }
 
 struct Lower<'a> {
@@ -269,17 +249,6 @@ impl Lower<'_> {
         }
         self.push(machine::Stmt::Inst(Inst { op, def: Some(def), uses: uses.to_vec(), mem }));
         def
-    }
-
-    /// What an open block has computed already. Constants are of their block alone, as those who share have it.
-    fn known(&self, key: &Known) -> Option<Reg> {
-        let (serial, reg) = *self.known.get(key)?;
-        let constant = matches!(key.op, Op::FloatConst | Op::WordConst | Op::Iota);
-        let open = match constant {
-            true => self.serials.last() == Some(&serial),
-            false => self.serials.contains(&serial),
-        };
-        open.then_some(reg)
     }
 
     /// A block inside those that are open.

@@ -144,12 +144,14 @@ impl Plan {
         let own = |name: &str| {
             name.strip_prefix(t.name.as_str()).is_some_and(|rest| rest.starts_with(".stride"))
         };
-        let elements = variant.when.iter().filter_map(|p| match (&p.left, p.cmp, &p.right) {
-            (Extent::Bin(BinOp::Rem, of, by), Compare::Eq, Extent::Lit(0)) => match &**of {
-                Extent::Sym(name) if own(name) => by.as_lit(),
-                _ => None,
-            },
-            _ => None,
+        let elements = variant.when.iter().filter_map(|p| {
+            let (Extent::Bin(BinOp::Rem, of, by), Compare::Eq, Extent::Lit(0)) =
+                (&p.left, p.cmp, &p.right)
+            else {
+                return None;
+            };
+            let Extent::Sym(name) = &**of else { return None };
+            by.as_lit().filter(|_| own(name))
         });
         let bytes = t.elem.bytes().unwrap_or(1) as u64;
         let most = elements.filter_map(|n| u64::try_from(n).ok()).max().unwrap_or(1);

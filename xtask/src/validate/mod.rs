@@ -2,16 +2,22 @@
 //! fits, and what the text asks of tensor cores is there.
 //!
 //! ```text
-//! | kernel | chip | registers 12.9 | 13.5 | spilled | shared | blocks | threads | tensor opcodes |
-//! | flash_decode attend | sm80 | 195 | 196 | 0 | 13312 | 2 | 256 of 2048 | |
+//! | kernel | chip | registers 12.9 | 13.5 | spilled | shared | blocks | threads | tensor opcodes | conflicts | streams | others |
+//! | flash_decode attend_matrix | sm80 | 195 | 196 | 0 | 37696 | 2 | 256 of 2048 | 64 HMMA | 0 (12) | 100 % | 84 % |
 //! ```
+//!
+//! Conflicts are passes over the banks of shared memory beyond those that the bytes take, of what feeds matrix
+//! instructions and, in brackets, of all others; streams are accesses of 16 bytes a lane, and their share of the sectors
+//! of global memory that was needed. The simulator counts both in cases of `kgen verify` ([`costs`]).
 //!
 //! PyPI has the assemblers, without a GPU and without the toolkit ([`assembler::GET`]). What they told of a text is kept in
 //! `target/validate`, by its hash.
 
 mod assembler;
+mod costs;
 
 use assembler::{GET, Told, Tools};
+use costs::{Cost, Costs};
 use kgen_codegen::ptx::limits;
 use std::{
     fs,
@@ -85,16 +91,23 @@ fn validate(root: &Path, tools: &Tools, fast: bool) -> Result<usize, String> {
         let list = tools.assemblers.iter();
         list.map(|(version, ptxas)| told(tools, (version, ptxas), job, &folder)).collect()
     });
-    Ok(report(tools, &jobs, told, &unsupported))
+    let counted = if fast { Costs::default() } else { costs::costs(&kgen, root)? };
+    Ok(report(tools, &jobs, told, &unsupported, &counted))
 }
 
-fn report(tools: &Tools, jobs: &[Job], told: Vec<Vec<Judged>>, unsupported: &[String]) -> usize {
+fn report(
+    tools: &Tools,
+    jobs: &[Job],
+    told: Vec<Vec<Judged>>,
+    unsupported: &[String],
+    counted: &Costs,
+) -> usize {
     let versions: Vec<&str> = tools.assemblers.iter().map(|a| a.0.as_str()).collect();
     println!(
-        "| kernel | chip | registers {} | spilled | shared | blocks | threads | tensor opcodes |",
+        "| kernel | chip | registers {} | spilled | shared | blocks | threads | tensor opcodes | conflicts | streams | others |",
         versions.join(" | ")
     );
-    println!("|{}", " --- |".repeat(versions.len() + 7));
+    println!("|{}", " --- |".repeat(versions.len() + 10));
     let (mut bad, mut spilled, mut looked) = (0, 0, 0);
     for (job, each) in jobs.iter().zip(told) {
         let numbers: Vec<String> = each
@@ -118,8 +131,10 @@ fn report(tools: &Tools, jobs: &[Job], told: Vec<Vec<Judged>>, unsupported: &[St
             .filter(|(name, _)| !name.starts_with("CALL"))
             .map(|(name, n)| format!("{n} {name}"))
             .collect();
+        let cost = counted.get(&(job.kernel.clone(), job.chip.clone()));
+        let cost_cells = cost.map_or_else(|| " | | ".to_owned(), ToString::to_string);
         println!(
-            "| {} | {} | {} | {} | {} | {blocks} | {threads} | {} |",
+            "| {} | {} | {} | {} | {} | {blocks} | {threads} | {} | {cost_cells} |",
             job.kernel,
             job.chip,
             numbers.join(" | "),
@@ -133,6 +148,7 @@ fn report(tools: &Tools, jobs: &[Job], told: Vec<Vec<Judged>>, unsupported: &[St
                 .filter(|o| o.blocks == 0)
                 .map(|o| format!("no block fits into a multiprocessor: short of {}", o.want)),
         );
+        faults.extend(cost.and_then(Cost::fault));
         faults.sort();
         faults.dedup();
         faults.iter().for_each(|f| println!("| {} | {} | {f} |", job.kernel, job.chip));

@@ -1,0 +1,47 @@
+//! What was computed already, so that it is lowered once: of the addresses of many lanes most are the same.
+//!
+//! ```text
+//! w1 = iota : w                  w1 = iota : w
+//! w2 = shl w1, 4 : w       ->    w2 = shl w1, 4 : w
+//! w3 = shl w1, 4 : w
+//! ```
+//!
+//! What stands in an open block holds here. [`share`](crate::machine::share) finds the rest, and moves it out of loops.
+
+use super::Lower;
+use kgen_ir::machine::{Class, IntOp, Op, Operand, Reg};
+
+/// An instruction of few operands, but for its result.
+#[derive(PartialEq, Eq, Hash)]
+pub(super) struct Known {
+    op: Op,
+    class: Class,
+    uses: [Option<Operand>; 3],
+}
+
+impl Known {
+    /// `None`: not the same each time, or with a list of its own.
+    pub fn of(class: Class, op: &Op, uses: &[Operand]) -> Option<Known> {
+        let divides = matches!(op, Op::Int(IntOp::Div | IntOp::Rem));
+        let by_register = matches!(uses.last(), Some(Operand::Reg(_)));
+        let other = matches!(op, Op::Shuffle(_) | Op::Arg | Op::Async(_) | Op::Mma(_));
+        if other || uses.len() > 3 || divides && by_register {
+            return None;
+        }
+        let uses = std::array::from_fn(|i| uses.get(i).copied());
+        Some(Known { op: op.clone(), class, uses })
+    }
+}
+
+impl Lower<'_> {
+    /// What an open block has computed already. Constants are of their block alone, as those who share have it.
+    pub(super) fn known(&self, key: &Known) -> Option<Reg> {
+        let (serial, reg) = *self.known.get(key)?;
+        let constant = matches!(key.op, Op::FloatConst | Op::WordConst | Op::Iota);
+        let open = match constant {
+            true => self.serials.last() == Some(&serial),
+            false => self.serials.contains(&serial),
+        };
+        open.then_some(reg)
+    }
+}
