@@ -186,8 +186,8 @@ fn simulated_gpus_find_nothing_and_no_bank_waits() {
             &[("sm70", "f16"), ("sm80", if number % 2 == 0 { "bf16" } else { "f16" })]
         };
         for (chip, elem) in chips {
-            for (variant, sizes) in [("matrix", (2, 70)), ("panel", (17, 40))] {
-                let lines = simulated(case, elem, variant, chip, sizes);
+            for (variant, sizes) in &[("matrix", (2, 70)), ("panel", (17, 40))] {
+                let lines = simulated(case, elem, variant, chip, *sizes);
                 let of = |name: &'static str| {
                     lines.iter().filter(move |l| l.instruction.contains(name)).collect::<Vec<_>>()
                 };
@@ -199,7 +199,9 @@ fn simulated_gpus_find_nothing_and_no_bank_waits() {
                 };
                 for name in names {
                     let found = of(name);
-                    assert!(!found.is_empty(), "{case:?}: no {name}");
+                    // Where no tile is seen whole, values are read one by one.
+                    let some = !found.is_empty() || (*variant, *name) == ("panel", "ld.shared.v2");
+                    assert!(some, "{case:?}: no {name}");
                     for line in found {
                         let (cost, least) = (line.wavefronts, line.ideal_wavefronts);
                         assert_eq!(cost, least, "{case:?} {elem} {variant}: {}", line.instruction);

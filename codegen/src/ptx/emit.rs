@@ -209,9 +209,6 @@ fn mov(class: Class) -> &'static str {
 struct Own {
     lane: Name,
     lane64: Name,
-    /// Twice and four times the lane.
-    lane2: Name,
-    lane4: Name,
     /// Whether this is lane 0.
     first: Name,
     worker: Name,
@@ -252,7 +249,7 @@ struct Emitter<'a> {
     /// Address of this lane's element by base and bytes of an element, or bytes from it that the lane has, in the blocks
     /// that are open.
     addresses: Vec<Map<Place, Name>>,
-    /// The lane times the bytes of an element, where those are more than four.
+    /// The lane times the bytes of an element.
     wider: Vec<(usize, Name)>,
     /// What the blocks that are open do at their next wait.
     later: Vec<String>,
@@ -355,8 +352,8 @@ impl<'a> Emitter<'a> {
     /// Lane, worker and what is left to do for warps beyond the last worker.
     fn prologue(&mut self) {
         let [tid, lane, warp, block, worker] = std::array::from_fn(|_| self.fresh(Kind::Word));
-        let quads: [Name; 6] = std::array::from_fn(|_| self.fresh(Kind::Quad));
-        let [lane64, lane2, lane4, number, count, first_of_block] = quads;
+        let quads: [Name; 4] = std::array::from_fn(|_| self.fresh(Kind::Quad));
+        let [lane64, number, count, first_of_block] = quads;
         let [first, none] = std::array::from_fn(|_| self.fresh(Kind::Predicate));
         let warps = self.block.workers;
         self.line(format_args!("mov.u32 {tid}, %tid.x;"));
@@ -370,11 +367,9 @@ impl<'a> Emitter<'a> {
         self.line(format_args!("@{none} exit;"));
         self.line(format_args!("mul.wide.u32 {first_of_block}, {block}, {warps};"));
         self.line(format_args!("cvt.u64.u32 {lane64}, {lane};"));
-        self.line(format_args!("shl.b64 {lane2}, {lane64}, 1;"));
-        self.line(format_args!("shl.b64 {lane4}, {lane64}, 2;"));
         self.line(format_args!("setp.eq.u32 {first}, {lane}, 0;"));
         let (worker, block) = (number, first_of_block);
-        self.own = Own { lane, lane64, lane2, lane4, first, worker, block };
+        self.own = Own { lane, lane64, first, worker, block };
         self.head = std::mem::take(&mut self.text);
     }
 

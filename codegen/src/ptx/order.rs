@@ -194,17 +194,9 @@ impl Order {
         o
     }
 
-    /// A mask that holds in every lane.
-    pub fn always(&self, mask: Reg) -> bool {
-        self.accesses.places.always(mask)
-    }
-
-    /// Whether a word is negative in no lane, and whether it is more than 0 in all.
-    pub fn natural(&self, word: Operand) -> (bool, bool) {
-        match word {
-            Operand::Reg(reg) => self.accesses.places.natural(reg),
-            Operand::Imm(_) => (false, false),
-        }
+    /// What registers are known to hold.
+    pub fn places(&self) -> &Places {
+        &self.accesses.places
     }
 
     /// The slot that the address in a register comes from.

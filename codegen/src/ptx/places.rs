@@ -11,14 +11,15 @@ use super::targets::LANES;
 use kgen_ir::{machine::*, tile::Compare};
 use std::{collections::HashMap, rc::Rc};
 
-/// Least and largest value, where both are known.
-type Range = Option<(i64, i64)>;
+/// Least and largest value.
+type Range = (i64, i64);
 
 /// What each lane adds; [`NOWHERE`] of lanes that touch nothing.
 type Pattern = [i32; LANES];
 const NOWHERE: i32 = i32::MIN;
-/// Beyond what memory has; numbers below it never overflow here.
+/// Beyond what memory has: no number is farther from 0.
 const LARGE: i64 = 1 << 48;
+const ANY: Range = (-LARGE, LARGE);
 /// Registers in a sum.
 const TERMS: usize = 8;
 
@@ -66,6 +67,7 @@ pub struct Places {
     masks: Vec<Option<u32>>,
     /// Words that are not negative.
     natural: Vec<bool>,
+    needed: Vec<bool>,
     patterns: Vec<Pattern>,
     numbers: HashMap<Pattern, u32>,
     met: HashMap<Pair, bool>,
@@ -76,15 +78,22 @@ fn within(x: i64) -> Option<i64> {
     (-LARGE..=LARGE).contains(&x).then_some(x)
 }
 
+fn bounded(x: i128) -> i64 {
+    x.clamp(-i128::from(LARGE), i128::from(LARGE)) as i64
+}
+
 fn plus(a: Range, b: Range) -> Range {
-    let ((a, b), (c, d)) = (a?, b?);
-    Some((within(a + c)?, within(b + d)?))
+    let sum = |a: i64, b: i64| bounded(i128::from(a) + i128::from(b));
+    (sum(a.0, b.0), sum(a.1, b.1))
 }
 
 fn times(a: Range, b: Range) -> Range {
-    let ((a, b), (c, d)) = (a?, b?);
-    let all = [a.checked_mul(c)?, a.checked_mul(d)?, b.checked_mul(c)?, b.checked_mul(d)?];
-    Some((within(*all.iter().min()?)?, within(*all.iter().max()?)?))
+    let all = [(a.0, b.0), (a.0, b.1), (a.1, b.0), (a.1, b.1)];
+    hull(all.map(|(a, b)| bounded(i128::from(a) * i128::from(b))))
+}
+
+fn hull<const N: usize>(all: [i64; N]) -> Range {
+    all.iter().fold((LARGE, -LARGE), |(a, b), x| (a.min(*x), b.max(*x)))
 }
 
 impl Places {
@@ -92,24 +101,117 @@ impl Places {
         let count = kernel.regs.len();
         let mut p = Places {
             sums: vec![None; count],
-            ranges: vec![None; count],
+            ranges: vec![ANY; count],
             born: vec![0; count],
             now: 0,
             words: vec![None; count],
             masks: vec![None; count],
             natural: vec![false; count],
+            needed: vec![],
             patterns: vec![],
             numbers: HashMap::new(),
             met: HashMap::new(),
             none: Rc::new([]),
         };
         p.block(&kernel.body);
+        let mut needed = vec![false; count];
+        p.mark(&kernel.body, &mut needed);
+        p.needed = needed;
         p
     }
 
     /// A mask that holds in every lane.
     pub fn always(&self, mask: Reg) -> bool {
         self.masks.get(mask.index()) == Some(&Some(u32::MAX))
+    }
+
+    /// The same value in every lane, if it is known.
+    pub fn constant(&self, word: Reg) -> Option<i32> {
+        let pattern = self.pattern(Operand::Reg(word))?;
+        pattern.iter().all(|x| *x == pattern[0]).then_some(pattern[0])
+    }
+
+    /// Marks what lists of statements need, from behind; results that nobody needs are no work.
+    fn mark(&self, body: &[Stmt], needed: &mut [bool]) {
+        let mark = |needed: &mut [bool], o: &Operand| {
+            if let Operand::Reg(reg) = o {
+                needed[reg.index()] = true;
+            }
+        };
+        for stmt in body.iter().rev() {
+            match stmt {
+                Stmt::Inst(inst) => {
+                    let idle = |def: Reg| !needed[def.index()] && inst.op.memory().is_none();
+                    if inst.def.is_some_and(idle) {
+                        continue;
+                    }
+                    if let Some(same) = self.same(inst) {
+                        needed[same.index()] = true;
+                    } else if inst.def.is_none_or(|def| self.constant(def).is_none()) {
+                        inst.uses.iter().for_each(|o| mark(needed, o));
+                    }
+                    if let Some(mem) = inst.mem {
+                        needed[mem.base.index()] = true;
+                    }
+                }
+                Stmt::Loop(l) => {
+                    for c in &l.carried {
+                        needed[c.init.index()] = true;
+                        needed[c.yielded.index()] = true;
+                    }
+                    self.mark(&l.body, needed);
+                    [l.lo, l.hi, l.step].iter().for_each(|o| mark(needed, o));
+                }
+                Stmt::If(i) => {
+                    for (_, a, b) in &i.yields {
+                        needed[a.index()] = true;
+                        needed[b.index()] = true;
+                    }
+                    self.mark(&i.then, needed);
+                    self.mark(&i.otherwise, needed);
+                    [i.a, i.b].iter().for_each(|o| mark(needed, o));
+                }
+            }
+        }
+    }
+
+    /// Whether a comparison holds, where the ranges tell.
+    pub fn decided(&self, i: &If) -> Option<bool> {
+        let ((a, b), (c, d)) = (self.range(i.a), self.range(i.b));
+        let told = |yes: bool, no: bool| (yes || no).then_some(yes);
+        match i.cmp {
+            Compare::Lt => told(b < c, a >= d),
+            Compare::Le => told(b <= c, a > d),
+            Compare::Gt => told(a > d, b <= c),
+            Compare::Ge => told(a >= d, b < c),
+            Compare::Eq => told((a, b) == (c, d) && a == b, b < c || d < a),
+            Compare::Ne => told(b < c || d < a, (a, b) == (c, d) && a == b),
+        }
+    }
+
+    /// Is the result of some use?
+    pub fn needed(&self, reg: Reg) -> bool {
+        self.needed.get(reg.index()) == Some(&true)
+    }
+
+    /// Of the operands of an instruction the one that the result is, if one is known to be.
+    pub fn same(&self, inst: &Inst) -> Option<Reg> {
+        let def = inst.def?;
+        if let (Op::Select, [Operand::Reg(mask), Operand::Reg(a), Operand::Reg(b)]) =
+            (&inst.op, inst.uses.as_slice())
+        {
+            match self.masks.get(mask.index()) {
+                Some(Some(u32::MAX)) => return Some(*a),
+                Some(Some(0)) => return Some(*b),
+                Some(_) | None => {}
+            }
+        }
+        let number = self.words.get(def.index()).copied().flatten()?;
+        let equal = |o: &Operand| match o {
+            Operand::Reg(r) if self.words.get(r.index()) == Some(&Some(number)) => Some(*r),
+            Operand::Reg(_) | Operand::Imm(_) => None,
+        };
+        inst.uses.iter().find_map(equal)
     }
 
     /// Whether a word is negative in no lane, and whether it is more than 0 in all.
@@ -129,8 +231,8 @@ impl Places {
     /// An integer of which the range is all that is known.
     fn symbol(&mut self, reg: Reg, range: Range) {
         let sum = match range {
-            Some((a, b)) if a == b => Sum { terms: self.none.clone(), fixed: a },
-            Some(_) | None => Sum { terms: Rc::new([(reg, 1)]), fixed: 0 },
+            (a, b) if a == b => Sum { terms: self.none.clone(), fixed: a },
+            _ => Sum { terms: Rc::new([(reg, 1)]), fixed: 0 },
         };
         if let (Some(to), Some(known)) =
             (self.sums.get_mut(reg.index()), self.ranges.get_mut(reg.index()))
@@ -151,8 +253,8 @@ impl Places {
 
     fn range(&self, operand: Operand) -> Range {
         match operand {
-            Operand::Imm(x) => within(x).map(|x| (x, x)),
-            Operand::Reg(reg) => self.ranges.get(reg.index()).copied().flatten(),
+            Operand::Imm(x) => within(x).map_or(ANY, |x| (x, x)),
+            Operand::Reg(reg) => self.ranges.get(reg.index()).copied().unwrap_or(ANY),
         }
     }
 
@@ -168,16 +270,15 @@ impl Places {
                 Stmt::Loop(l) => {
                     self.bear(l.var);
                     let (lo, hi) = (self.range(l.lo), self.range(l.hi));
-                    let range = lo.zip(hi).map(|((a, _), (_, b))| (a, (b - 1).max(a)));
-                    self.symbol(l.var, range);
+                    self.symbol(l.var, (lo.0, (hi.1 - 1).max(lo.0)));
                     for c in &l.carried {
                         self.bear(c.param);
-                        self.symbol(c.param, None);
+                        self.symbol(c.param, ANY);
                     }
                     self.block(&l.body);
                     for c in &l.carried {
                         self.bear(c.result);
-                        self.symbol(c.result, None);
+                        self.symbol(c.result, ANY);
                     }
                 }
                 Stmt::If(i) => {
@@ -185,8 +286,8 @@ impl Places {
                     self.block(&i.otherwise);
                     for (result, a, b) in &i.yields {
                         self.bear(*result);
-                        let ends = self.range(Operand::Reg(*a)).zip(self.range(Operand::Reg(*b)));
-                        self.symbol(*result, ends.map(|(a, b)| (a.0.min(b.0), a.1.max(b.1))));
+                        let [a, b] = [*a, *b].map(|reg| self.range(Operand::Reg(reg)));
+                        self.symbol(*result, hull([a.0, a.1, b.0, b.1]));
                     }
                 }
             }
@@ -222,7 +323,10 @@ impl Places {
     fn define(&mut self, def: Reg, inst: &Inst) {
         let uses = inst.uses.as_slice();
         match (&inst.op, uses) {
-            (Op::Const, [Operand::Imm(x)]) => self.symbol(def, Some((*x, *x))),
+            (Op::Const, [x @ Operand::Imm(_)]) => {
+                let range = self.range(*x);
+                self.symbol(def, range);
+            }
             (Op::Int(op), [a, b]) => self.integer(def, *op, *a, *b),
             (Op::WordCmp(cmp), [a, b]) => {
                 let mask = self.compared(*cmp, *a, *b);
@@ -258,17 +362,16 @@ impl Places {
         };
         let range = match op {
             IntOp::Add => plus(left, right),
-            IntOp::Sub => plus(left, times(right, Some((-1, -1)))),
+            IntOp::Sub => plus(left, times(right, (-1, -1))),
             IntOp::Mul => times(left, right),
             // The divisor is positive.
-            IntOp::Rem => right.map(|(_, n)| (0, (n - 1).max(0))),
-            IntOp::Div => left.zip(right).and_then(|((a, b), (c, d))| {
-                let all = [a, b].map(|x| [c.max(1), d.max(1)].map(|n| x.div_euclid(n)));
-                let all = [all[0][0], all[0][1], all[1][0], all[1][1]];
-                Some((*all.iter().min()?, *all.iter().max()?))
-            }),
-            IntOp::Min => left.zip(right).map(|(a, b)| (a.0.min(b.0), a.1.min(b.1))),
-            IntOp::Max => left.zip(right).map(|(a, b)| (a.0.max(b.0), a.1.max(b.1))),
+            IntOp::Rem => (0, (right.1 - 1).max(0)),
+            IntOp::Div => {
+                let (a, b, c, d) = (left.0, left.1, right.0.max(1), right.1.max(1));
+                hull([(a, c), (a, d), (b, c), (b, d)].map(|(x, n)| x.div_euclid(n)))
+            }
+            IntOp::Min => (left.0.min(right.0), left.1.min(right.1)),
+            IntOp::Max => (left.0.max(right.0), left.1.max(right.1)),
         };
         match sum {
             Some(sum) => {
@@ -437,7 +540,7 @@ impl Places {
                 (told(self, bytes, 1, kept), width.bytes())
             }
         };
-        Some(Touch { slot, sum, slack: Some((0, 0)), lanes, size: size as i64 })
+        Some(Touch { slot, sum, slack: (0, 0), lanes, size: size as i64 })
     }
 
     /// The access as it is seen from a later turn of a loop, whose registers were born from `start` on.
@@ -448,7 +551,7 @@ impl Places {
             let mut kept = vec![];
             for (reg, n) in touch.sum.terms.iter() {
                 if young(*reg) {
-                    let moved = times(self.range(Operand::Reg(*reg)), Some((*n, *n)));
+                    let moved = times(self.range(Operand::Reg(*reg)), (*n, *n));
                     touch.slack = plus(touch.slack, moved);
                 } else {
                     kept.push((*reg, *n));
@@ -470,7 +573,7 @@ impl Places {
     }
 
     /// First and last byte that lanes touch, from the sum on.
-    fn extent(&self, touch: &Touch) -> Range {
+    fn extent(&self, touch: &Touch) -> Option<Range> {
         match touch.lanes {
             Lanes::Known(number) | Lanes::Shared(number) => {
                 let pattern = self.patterns.get(number as usize)?;
@@ -489,17 +592,15 @@ impl Places {
         {
             return Some(false);
         }
-        let mut away = plus(a.slack, times(b.slack, Some((-1, -1))));
+        let mut away = plus(a.slack, times(b.slack, (-1, -1)));
         if a.sum.terms != b.sum.terms {
-            let difference = self.added(&a.sum, &b.sum, -1);
-            away = match difference {
-                Some(sum) => sum.terms.iter().fold(away, |away, (reg, n)| {
-                    plus(away, times(self.range(Operand::Reg(*reg)), Some((*n, *n))))
-                }),
-                None => None,
-            };
+            let difference = self.added(&a.sum, &b.sum, -1)?;
+            away = difference.terms.iter().fold(away, |away, (reg, n)| {
+                plus(away, times(self.range(Operand::Reg(*reg)), (*n, *n)))
+            });
         }
-        let (lo, hi) = plus(away, within(a.sum.fixed - b.sum.fixed).map(|x| (x, x)))?;
+        let apart = a.sum.fixed - b.sum.fixed;
+        let (lo, hi) = plus(away, (apart, apart));
         if let (Lanes::Told(x), Lanes::Told(y)) = (a.lanes, b.lanes)
             && (x, lo, hi, a.size) == (y, 0, 0, b.size)
         {

@@ -326,6 +326,8 @@ pub enum Op {
 
     /// `w = permb a, b`: byte i is byte `b_i` of a, counted through all lanes; bits too many do not count.
     PermuteBytes,
+    /// `f = lookup a, b`: lane i is lane `b_i` of a; bits too many do not count.
+    Lookup,
 
     // Products inside a lane.
     Dot(DotOp),
@@ -633,6 +635,7 @@ impl Op {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::Lookup
             | Op::Affine
             | Op::PackBf16
             | Op::Async(AsyncOp::Commit | AsyncOp::Wait)
@@ -721,6 +724,7 @@ impl Op {
             Op::WordHSum                             => s(W, &[Of(Word)], false),
             Op::Ballot                               => s(I, &[Of(Mask)], false),
             Op::PermuteBytes                         => s(W, &[Of(Word), Of(Word)], false),
+            Op::Lookup                               => s(F, &[Of(Float), Of(Word)], false),
             Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Dot(DotOp::Bf16)                     => s(F, &[Of(Word), Of(Word), Of(Float)], false),
             Op::Affine                               => s(W, &[Of(Word), Of(Word), Imm], false),

@@ -9,7 +9,7 @@
 //! ```
 
 use super::{
-    Coord, Lower, Result,
+    Coord, Lower, Place, Result,
     access::{Form, TileRef, by_rows},
 };
 use kgen_ir::{
@@ -116,6 +116,36 @@ impl Lower<'_> {
         let mask = self.lane_mask(r, at, bits);
         let uses = [Operand::Reg(bytes), Operand::Reg(mask)];
         Ok(self.inst(class, Op::GatherPart(width), &uses, Some(mem)))
+    }
+
+    /// Neighbours that one lane has both come as a word, which the `share` pass loads once.
+    pub(super) fn half_of_word(
+        &mut self,
+        v: Value,
+        at: &[Coord],
+        lanes: LaneDim,
+    ) -> Result<Option<Reg>> {
+        let Some(Place::Inline(Some(r))) = self.places.get(&v).cloned() else { return Ok(None) };
+        let (LaneDim::Bits(bits), Some((last, lead)), Some(dim)) =
+            (lanes, at.split_last(), r.dims.last())
+        else {
+            return Ok(None);
+        };
+        let apart = r.field.is_some() || r.packed.is_some() || dim.guard.is_some();
+        let whole = r.align.is_multiple_of(4) && dim.len.is_multiple_of(2) && last.reg.is_none();
+        if apart || !whole || r.dims.len() != at.len() || bits.covered(lead.len()) & 1 == 1 {
+            return Ok(None);
+        }
+        let first = [lead, &[Coord::from(last.add & !1)]].concat();
+        let word = self.gather(&r, &first, bits, (Class::Word, Width::W32))?;
+        let half = match last.add % 2 {
+            0 => word,
+            _ => {
+                let uses = [Operand::Reg(word), Operand::Imm(16)];
+                self.inst(Class::Word, Op::Shift(ShiftOp::Right), &uses, None)
+            }
+        };
+        Ok(Some(self.v(Class::Float, Op::Cvt(Cvt::FloatFromF16), &[half])))
     }
 
     /// The vector of `r` at `at`.

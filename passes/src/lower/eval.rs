@@ -152,6 +152,9 @@ impl Lower<'_> {
         match self.kernel.values[v].ty.space {
             None => Err(self.no(format!("the unplaced value `{}`", self.kernel.values[v].name))),
             Some(Space::Inline) => {
+                if matches!(expr, Expr::Dot { .. }) {
+                    self.later.push(v);
+                }
                 self.places.insert(v, Place::Inline(load));
                 Ok(())
             }
@@ -161,6 +164,10 @@ impl Lower<'_> {
                 Ok(())
             }
             Some(Space::Scratch) => {
+                if let Some(place) = self.shared(v, expr)? {
+                    self.places.insert(v, place);
+                    return Ok(());
+                }
                 let at = self.scratch_tile(v);
                 self.fill_scratch(v, expr, load, at)?;
                 self.places.insert(v, Place::Scratch(at));
@@ -405,6 +412,9 @@ impl Lower<'_> {
         at: &[Coord],
         lanes: LaneDim,
     ) -> Result<Reg> {
+        if let Some(x) = self.looked_up(v, at, lanes)? {
+            return Ok(x);
+        }
         match expr {
             Expr::Fill(x) => {
                 let elem = self.elem(v);
@@ -690,6 +700,9 @@ impl Lower<'_> {
             };
         }
         if (from, to) == (Dtype::F16, Dtype::F32) {
+            if let Some(x) = self.half_of_word(a, at, lanes)? {
+                return Ok(x);
+            }
             if let Some(x) = self.converted_load(a, at, lanes)? {
                 return Ok(x);
             }

@@ -16,7 +16,7 @@ use kgen_ir::{
     dtype::Dtype,
     layout::Layout,
     machine::{Class, Op, Operand, Reg, mma::Mma},
-    tile::{LaneBits, LaneDim, Value},
+    tile::{Expr, LaneBits, LaneDim, Value},
 };
 
 /// Neighbours along k that a lane takes where both operands come from memory.
@@ -62,6 +62,14 @@ struct Side {
     along: usize,
 }
 
+/// A product of several left operands and a right one, which share the loop over k.
+struct Product {
+    out: Value,
+    lefts: Vec<Value>,
+    right: Value,
+    acc: Option<Value>,
+}
+
 impl Side {
     /// `names`: of the other dimension and of k.
     fn of(layout: &str, names: [&str; 2], words: u8, k: usize) -> Option<Side> {
@@ -83,13 +91,13 @@ impl Side {
 }
 
 impl Lower<'_> {
-    /// The product in registers, in the order of the vectors of its sums.
+    /// The product in registers: its vectors and their places, in the order of the tile. With it those that wait for it.
     pub(super) fn matrix(
         &mut self,
         dot: Dot,
         transpose: bool,
         mma: &'static Mma,
-    ) -> Result<Vec<Reg>> {
+    ) -> Result<Vec<([usize; 2], Reg)>> {
         let by = Instruction::of(mma);
         let sides = (
             Side::of(&by.layouts[0], ["m", "k"], mma.words[0], 1),
@@ -103,12 +111,13 @@ impl Lower<'_> {
         let per = 32 / mma.a.bits() as usize;
         // Neighbours along k that all lanes take in runs.
         let all = RUN << left.bits.covered(left.k).count_ones();
+        let products = self.at_once(dot);
         // What was read for another product may have been overwritten since.
         self.squares.clear();
-        let runs = transpose
-            && dot.k.is_multiple_of(all)
-            && self.of_memory(dot.a)
-            && self.of_memory(dot.b);
+        let of_memory = |p: &Product| {
+            self.of_memory(p.right) && p.lefts.iter().all(|left| self.of_memory(*left))
+        };
+        let runs = transpose && dot.k.is_multiple_of(all) && products.iter().all(of_memory);
         let turn = if runs { all } else { by.k };
         let count = runs.then_some(RUN / per);
         if runs {
@@ -117,12 +126,16 @@ impl Lower<'_> {
         }
         let class = if mma.c == Dtype::F32 { Class::Float } else { Class::Word };
         let width = mma.words[2];
-        let mut accs = Vec::new();
-        for m in (0..dot.m).step_by(by.m) {
-            for n in (0..dot.n).step_by(by.n) {
+        let blocks = |step: usize, to: usize| (0..to).step_by(step).enumerate();
+        let mut accs: Vec<Vec<Reg>> = Vec::new();
+        for product in &products {
+            let mut own = Vec::new();
+            for ((_, m), (_, n)) in
+                blocks(by.m, dot.m).flat_map(|m| blocks(by.n, dot.n).map(move |n| (m, n)))
+            {
                 let mut words = Vec::new();
                 for [dm, dn] in &sums {
-                    words.push(match dot.acc {
+                    words.push(match product.acc {
                         Some(acc) => {
                             let at = [m + dm, n + dn].map(Coord::from);
                             Operand::Reg(self.vec(acc, &at, LaneDim::Bits(lanes))?)
@@ -130,38 +143,77 @@ impl Lower<'_> {
                         None => Operand::Reg(self.zero(class)),
                     });
                 }
-                accs.push(self.inst(class, Op::Join(width), &words, None));
+                own.push(self.inst(class, Op::Join(width), &words, None));
             }
+            accs.push(own);
         }
         let columns = dot.n / by.n;
         for k in (0..dot.k).step_by(turn) {
-            let mut a = Vec::new();
-            for m in (0..dot.m).step_by(by.m) {
-                a.push(self.side(dot.a, &left, (m, k), count)?);
+            let mut lefts = Vec::new();
+            for product in &products {
+                let mut rows = Vec::new();
+                for (_, m) in blocks(by.m, dot.m) {
+                    let mut row = Vec::new();
+                    for v in &product.lefts {
+                        row.extend(self.side(*v, &left, (m, k), count)?);
+                    }
+                    rows.push(row);
+                }
+                lefts.push(rows);
             }
-            for (column, n) in (0..dot.n).step_by(by.n).enumerate() {
-                let b = self.side(dot.b, &right, (n, k), count)?;
-                for (row, a) in a.iter().enumerate() {
-                    let acc = &mut accs[row * columns + column];
-                    for (x, y) in a.iter().zip(&b) {
-                        let (x, y) = (self.joined(x), self.joined(y));
-                        *acc = self.v(class, Op::Mma(mma), &[x, y, *acc]);
+            for (column, n) in blocks(by.n, dot.n) {
+                for ((product, lefts), accs) in products.iter().zip(&lefts).zip(&mut accs) {
+                    let b = self.side(product.right, &right, (n, k), count)?;
+                    for (row, a) in lefts.iter().enumerate() {
+                        let acc = &mut accs[row * columns + column];
+                        for (x, y) in a.iter().zip(b.iter().cycle()) {
+                            let (x, y) = (self.joined(x), self.joined(y));
+                            *acc = self.v(class, Op::Mma(mma), &[x, y, *acc]);
+                        }
                     }
                 }
             }
         }
-        // Vectors in the order of the tile.
+        // Vectors in the order of the tile; this product is the last one.
         let mut out = Vec::new();
-        for start in lanes.starts(&[dot.m, dot.n]) {
-            let (m, n) = (start[0], start[1]);
-            let word = sums.iter().position(|s| *s == [m % by.m, n % by.n]);
-            let acc = accs.get(m / by.m * columns + n / by.n);
-            let (Some(word), Some(acc)) = (word, acc) else {
-                return Err(self.no(format!("the sums of {}", mma.name)));
-            };
-            out.push(self.part(*acc, word));
+        for (product, accs) in products.iter().zip(&accs) {
+            out.clear();
+            for start in lanes.starts(&[dot.m, dot.n]) {
+                let (m, n) = (start[0], start[1]);
+                let word = sums.iter().position(|s| *s == [m % by.m, n % by.n]);
+                let acc = accs.get(m / by.m * columns + n / by.n);
+                let (Some(word), Some(acc)) = (word, acc) else {
+                    return Err(self.no(format!("the sums of {}", mma.name)));
+                };
+                out.push(([m, n], self.part(*acc, word)));
+            }
+            if product.out != dot.out {
+                let regs = out.iter().map(|(_, reg)| *reg).collect();
+                self.places.insert(product.out, Place::Regs(regs));
+            }
         }
         Ok(out)
+    }
+
+    /// A product, behind those that wait for it: others of its right operand that it adds to are a part of it.
+    fn at_once(&mut self, dot: Dot) -> Vec<Product> {
+        let mut later = std::mem::take(&mut self.later);
+        let mut own = Product { out: dot.out, lefts: vec![dot.a], right: dot.b, acc: dot.acc };
+        while let Some(before) = own.acc
+            && later.contains(&before)
+            && let Some(Expr::Dot { a, acc, .. }) = self.exprs.get(&before)
+        {
+            own.lefts.insert(0, *a);
+            own.acc = *acc;
+            later.retain(|v| *v != before);
+        }
+        let beside = later.into_iter().filter_map(|out| match self.exprs.get(&out) {
+            Some(Expr::Dot { a, b, acc, .. }) => {
+                Some(Product { out, lefts: vec![*a], right: *b, acc: *acc })
+            }
+            Some(_) | None => None,
+        });
+        beside.chain([own]).collect()
     }
 
     pub(super) fn part(&mut self, array: Reg, word: usize) -> Reg {

@@ -86,8 +86,10 @@ pub fn lower(
         depth: 0,
         born: BTreeMap::new(),
         hints: vec![],
+        later: vec![],
         notes: vec![],
         fragments: crate::tile::fragments::fragments(kernel, choice.target),
+        tables: BTreeMap::new(),
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
@@ -172,10 +174,14 @@ struct Lower<'a> {
     born: BTreeMap<Value, usize>,
     /// Hints of this block whose tiles' loads are still to come: tensor, tile, level.
     hints: Vec<(String, TileRef, u8)>,
+    /// Products that are computed beside the next one.
+    later: Vec<Value>,
     /// What the engine of products chose, once a product.
     notes: Vec<String>,
     /// Tiles that lie as matrix instructions want them.
     fragments: BTreeMap<Value, LaneBits>,
+    /// What expressions of a code are for each code.
+    tables: BTreeMap<Value, Reg>,
 }
 
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.

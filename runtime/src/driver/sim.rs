@@ -168,9 +168,9 @@ impl Device for Sim {
         self.decided |= report.depends.is_some();
         let reached = self.reached.entry(name.clone()).or_default();
         reached.extend(&report.statistics.reached);
+        self.held.entry(name.clone()).or_default().extend(&report.statistics.held);
         let cost = self.costs.entry(name.clone()).or_default();
         report.statistics.lines.values().for_each(|line| cost.add(line));
-        self.held.entry(name.clone()).or_default().extend(&report.statistics.held);
         self.lines.extend(report.statistics.lines.into_values());
         if report.findings.is_empty() {
             return Ok(());

@@ -146,6 +146,7 @@ fn a_row_for_every_op_that_has_no_sequence() {
                     matches!(op, Op::LoadPart(w) | Op::StorePart(w) if *w != Width::W32),
                 )
                 && !lacks("avx512vbmi", *op == Op::PermuteBytes)
+                && !lacks("avx512f", *op == Op::Lookup)
                 && !lacks(
                     "avx512dq",
                     matches!(op, Op::Float(FloatOp::Scale) | Op::FloatUnary(FloatUnary::Fraction)),

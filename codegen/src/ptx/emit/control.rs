@@ -75,6 +75,14 @@ impl<'a> Emitter<'a> {
     }
 
     fn if_(&mut self, i: &'a If) -> Emitted<()> {
+        if let Some(holds) = self.order.places().decided(i) {
+            self.block(if holds { &i.then } else { &i.otherwise })?;
+            for (result, a, b) in &i.yields {
+                let taken = if holds { a } else { b };
+                self.names[result.index()] = self.names[taken.index()];
+            }
+            return Ok(());
+        }
         let (otherwise, exit) = (self.label(), self.label());
         let (a, b) = (self.operand(i.a)?, self.operand(i.b)?);
         let a = match i.a {

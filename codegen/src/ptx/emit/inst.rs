@@ -17,14 +17,34 @@ struct Given<'a> {
     /// Where this lane's element is, whether by its number or by what it says.
     own: Name,
     temporaries: Vec<(&'static str, Name)>,
-    /// Lines that ask lanes, and how those begin that only some lanes do; whether all are known to.
-    hold: [(&'static str, &'static str, bool); 2],
+    /// Which of [`ASKED`] hold in every lane.
+    known: [bool; 2],
 }
+
+/// What copies ask of each lane, and the guard that the answer is: that it copies or writes zeros; that it copies.
+const ASKED: [(&str, &str); 2] = [("setp.ge.s32 <p0>", "@<p0> "), ("setp.gt.s32 <p1>", "@<p1> ")];
 
 impl<'a> Emitter<'a> {
     pub(super) fn inst(&mut self, inst: &'a Inst) -> Emitted<()> {
         if self.order.step(inst, &mut self.since) {
             self.line(format_args!("bar.warp.sync -1;"));
+        }
+        if let Some(def) = inst.def {
+            let places = self.order.places();
+            let known = self.rows.contains_key(&inst.op);
+            if known && !places.needed(def) && inst.op.memory().is_none() {
+                return Ok(());
+            }
+            if let Some(same) = places.same(inst) {
+                // It is there already.
+                self.names[def.index()] = self.names[same.index()];
+                return Ok(());
+            }
+            if let Some(x) = places.constant(def) {
+                let d = self.define(def)?;
+                self.line(format_args!("mov.b32 {d}, 0x{x:08X};"));
+                return Ok(());
+            }
         }
         let imm = match inst.uses.last() {
             Some(Operand::Imm(x)) => Some(*x),
@@ -135,6 +155,7 @@ impl<'a> Emitter<'a> {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::Lookup
             | Op::Affine
             | Op::PackBf16
             | Op::Dot(_) => {}
@@ -184,9 +205,16 @@ impl<'a> Emitter<'a> {
         };
         let float = class == Some(Class::Float);
         let (none, temporaries) = (Name::default(), Vec::new());
-        let hold = [("", "", false); 2];
-        let mut given =
-            Given { inst, imm, float, shared: false, base: none, own: none, temporaries, hold };
+        let mut given = Given {
+            inst,
+            imm,
+            float,
+            shared: false,
+            base: none,
+            own: none,
+            temporaries,
+            known: [false; 2],
+        };
         if let Some(mem) = inst.mem {
             given.base = self.name(mem.base)?;
             given.shared = self.scratch.is_some()
@@ -214,7 +242,7 @@ impl<'a> Emitter<'a> {
         if let (Op::GatherPart(_) | Op::Scatter(_), Some(Operand::Reg(mask))) =
             (&inst.op, inst.uses.last())
         {
-            if self.order.always(*mask) {
+            if self.order.places().always(*mask) {
                 // All lanes, without asking each.
                 template = template.split_once(' ').map_or(template, |(_, rest)| rest);
             } else if let Some(def) = inst.def {
@@ -224,11 +252,10 @@ impl<'a> Emitter<'a> {
                 }
             }
         }
-        if let (Op::Async(AsyncOp::Copy(_)), Some(bytes)) = (&inst.op, inst.uses.last()) {
-            // Every lane copies or writes zeros; every lane copies.
-            let (natural, positive) = self.order.natural(*bytes);
-            given.hold =
-                [("setp.ge.s32 <p0>", "@<p0> ", natural), ("setp.gt.s32 <p1>", "@<p1> ", positive)];
+        if let (Op::Async(AsyncOp::Copy(_)), Some(Operand::Reg(bytes))) =
+            (&inst.op, inst.uses.last())
+        {
+            given.known = self.order.places().natural(*bytes).into();
         }
         let (now, later) = template.split_once(LATER).unwrap_or((template, ""));
         self.fill(now, &mut given).ok_or_else(|| self.broken(inst))?;
@@ -251,8 +278,6 @@ impl<'a> Emitter<'a> {
         }
         let by = match size {
             1 => self.own.lane64,
-            2 => self.own.lane2,
-            4 => self.own.lane4,
             _ => self.lane_times(size),
         };
         let address = self.fresh(Kind::Quad);
@@ -293,14 +318,13 @@ impl<'a> Emitter<'a> {
 
     /// Writes the template with its keys replaced; `None` for a key that the instruction does not give.
     fn fill(&mut self, template: &'static str, given: &mut Given<'_>) -> Option<()> {
-        let known = given.hold.into_iter().filter(|(.., known)| *known);
         for line in template.lines().filter(|l| !l.is_empty()) {
-            if known.clone().any(|(asks, ..)| line.starts_with(asks)) {
+            let told = || ASKED.iter().zip(given.known).filter(|(_, known)| *known).map(|(a, _)| a);
+            if told().any(|(asks, _)| line.starts_with(asks)) {
                 continue;
             }
             self.text += "    ";
-            let free = known.clone().find_map(|(_, guard, _)| line.strip_prefix(guard));
-            let mut rest = free.unwrap_or(line);
+            let mut rest = told().find_map(|(_, guard)| line.strip_prefix(guard)).unwrap_or(line);
             while let Some((before, after)) = rest.split_once('<') {
                 let (key, after) = after.split_once('>')?;
                 self.text += before;

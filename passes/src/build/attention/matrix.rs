@@ -13,7 +13,7 @@
 
 use super::{
     decode::{Item, capped, items, own_heads, position},
-    ring::{Range, Ring},
+    ring::{Between, Range, Ring},
     *,
 };
 use crate::tile::fragments::Instruction;
@@ -104,12 +104,16 @@ impl Plan {
         let queries = ROWS * width * elem.bytes().unwrap_or(2);
         let most = choice.schedule.keys.next_power_of_two().max(STEP);
         let sizes = [(most, 2), (most / 2, 2), (STEP, 2), (STEP, 1)].into_iter();
+        // Where nothing is done to wait, nothing is under way but registers.
+        let kept = target.row(&Op::Async(AsyncOp::Wait)).is_some_and(|row| row.text.is_empty());
         let rings = sizes.filter(|(keys, _)| *keys >= STEP).map(|(keys, stages)| Ring {
             keys,
             stages,
             width,
             columns: (0, count),
             wide: count.next_multiple_of(unit),
+            kept,
+            twice: kept && target.row(&Op::Squares { count: 4, turned: true }).is_none(),
         });
         let segments = s.segments.len();
         let ring =
@@ -257,16 +261,17 @@ fn one(
                 let some = (hi.clone() - lo.clone()).min(1);
                 b.scalar(&format!("start{number}"), lo.clone() - lo.clone() % keys * some)
             };
-            let range = Range { open, start: &start, lo: &lo, hi: &hi };
+            let range = Range { open, start: &start, lo: &lo, hi: &hi, apart: false };
             let ring = Ring { columns: (block * count, count), ..plan.ring };
             let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
             let var = format!("j{number}");
             let before = (start != lo).then_some(Seen::All(&lo, Compare::Ge));
             let edges: Vec<_> = [Seen::All(&hi, Compare::Lt)].into_iter().chain(before).collect();
-            state = ring.walk(b, s, &range, &var, &inits, |b, j, slot, state| {
+            state = ring.walk(b, s, &range, &var, &inits, |b, (j, slot), state, between| {
                 let away = open.first.clone() + j.clone() - pos.clone();
                 let bias = slope.map(|slope| (slope, Away::All(away)));
-                step(b, s, plan, (open.seg, &ring), (j, slot), state, (&edges, bias))
+                let seen = (&edges[..], bias);
+                step(b, s, plan, (open.seg, &ring), (j, slot), state, seen, between)
             });
             number += 1;
         }
@@ -304,6 +309,7 @@ pub(super) fn slopes(b: &mut Builder, s: &Shape<'_>) -> Option<Value> {
 }
 
 /// One tile of keys, from row `slot` of the ring on, joins the state.
+#[expect(clippy::too_many_arguments, reason = "all that a tile's products depend on")]
 pub(super) fn step(
     b: &mut Builder,
     s: &Shape<'_>,
@@ -312,6 +318,7 @@ pub(super) fn step(
     (j, slot): (&Extent, &Extent),
     state: &[Value],
     (edges, bias): (&[Seen<'_>], Option<(Value, Away)>),
+    between: &Between<'_>,
 ) -> Vec<Value> {
     let (max, den, o) = (state[0], state[1], state[2]);
     let keys = ring.keys;
@@ -320,6 +327,7 @@ pub(super) fn step(
     let rows = Slice::range(slot.clone(), keys);
     let k = b.load("k", &seg.name("k_ring"), plan.elem, whole(rows.clone()), false);
     let score = b.dot("s0", q, k, true, None);
+    between(b);
     // Scores in units of log 2, unless a cap stands between.
     let scale = s.a.scale.unwrap_or(1.0 / (s.dim as f64).sqrt());
     let log2e = if s.a.softcap.is_some() { 1.0 } else { std::f64::consts::LOG2_E };
@@ -378,13 +386,17 @@ pub(super) fn step(
     let at = vec![rows, Slice::range(column, ring.wide)];
     let ring_name = seg.name(name);
     let load = |b: &mut Builder| b.load("v", &ring_name, plan.elem, at.clone(), false);
-    let v = match apart {
+    let (v, count) = match apart {
         Some(seen) => {
-            let (v, odd) = numbers(b, plan, load, seen);
-            sums = b.binary("marked", Binary::Add, sums, odd);
-            v
+            let (v, count) = numbers(b, plan, load, seen);
+            if ring.twice {
+                (v, Some(count))
+            } else {
+                sums = marked(b, sums, count);
+                (v, None)
+            }
         }
-        None => load(b),
+        None => (load(b), None),
     };
     let mut rest = p;
     for term in 0..plan.terms {
@@ -395,11 +407,24 @@ pub(super) fn step(
             rest = b.binary("rest", Binary::Sub, rest, back);
         }
     }
+    // Counted together with the products of the same values.
+    if let Some(count) = count {
+        sums = marked(b, sums, count);
+    }
     vec![max2, den2, sums]
 }
 
-/// A weight of 0 does not silence a value that is no number, and rows see different keys: such values become 0, and what
-/// is added to the rows that see one is NaN.
+/// Sums that have met what is no number.
+fn marked(b: &mut Builder, sums: Value, count: Value) -> Value {
+    let one = b.fill(1.0, Dtype::F32, &[1, 1]);
+    let some = b.binary("some", Binary::Cmp(Compare::Ge), count, one);
+    let size = b.shape(count);
+    let nan = b.fill(f64::NAN, Dtype::F32, &size);
+    b.select("marked", some, nan, sums)
+}
+
+/// A weight of 0 does not silence a value that is no number, and rows see different keys: such values become 0, and the
+/// sums of rows that see one become NaN: how many each row sees.
 fn numbers(
     b: &mut Builder,
     plan: &Plan,
@@ -430,9 +455,5 @@ fn numbers(
     let rows = b.select("rows", seen, yes, no);
     let rows = b.convert("rows_p", rows, plan.elem);
     let count = b.dot("count", rows, marks, false, None);
-    let one = b.fill(1.0, Dtype::F32, &[1, 1]);
-    let some = b.binary("some", Binary::Cmp(Compare::Ge), count, one);
-    let size = b.shape(count);
-    let (nan, nothing) = (b.fill(f64::NAN, Dtype::F32, &size), b.fill(0.0, Dtype::F32, &size));
-    (clean, b.select("mark", some, nan, nothing))
+    (clean, count)
 }

@@ -18,6 +18,9 @@ use super::{
 /// Columns of values whose sums leave registers for the ranges of rows.
 const COLUMNS: usize = 224;
 
+/// The same where values that are looked at before they are used count, too.
+const FEWER: usize = 96;
+
 /// How a task is cut.
 pub(super) struct Panel {
     plan: Plan,
@@ -35,7 +38,9 @@ impl Panel {
         }
         let heads = (1usize << s.whole().trailing_zeros()).min(ROWS);
         let positions = ROWS / heads;
-        let plan = Plan::within(s, choice, ROWS * (s.v_dim.min(COLUMNS) + 8) * 4, COLUMNS)?;
+        let within = |most| Plan::within(s, choice, ROWS * (s.v_dim.min(COLUMNS) + 8) * 4, most);
+        let plan = within(COLUMNS)?;
+        let plan = if plan.ring.twice { within(FEWER)? } else { plan };
         let m = longest(&s.a.q.len);
         let least = Extent::from(positions.max(2));
         if m.as_lit().zip(least.as_lit()).is_some_and(|(m, least)| m < least) {
@@ -277,13 +282,13 @@ fn walk(
         (true, "tail", &tail, &tail, &to, if moving { &edges[..] } else { &edges[..1] }),
     ];
     for (_, kind, start, lo, hi, edges) in all.into_iter().filter(|part| part.0) {
-        let part = Range { open, start, lo, hi };
+        let part = Range { open, start, lo, hi, apart: !edges.is_empty() };
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         let var = format!("j{range}_{kind}");
-        state = ring.walk(b, s, &part, &var, &inits, |b, j, slot, state| {
+        state = ring.walk(b, s, &part, &var, &inits, |b, (j, slot), state, between| {
             let first = open.first.clone() + j.clone();
             let bias = slope.map(|(slope, rows)| (slope, Away::Each(first, rows)));
-            step(b, s, plan, (open.seg, ring), (j, slot), state, (edges, bias))
+            step(b, s, plan, (open.seg, ring), (j, slot), state, (edges, bias), between)
         });
     }
     state
