@@ -40,7 +40,7 @@ use crate::{
 use std::collections::BTreeMap;
 
 /// The format this compiler writes, and the newest it reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Name of the manifest's file in an artifact's folder.
 pub const MANIFEST: &str = "manifest.toml";

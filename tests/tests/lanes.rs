@@ -48,12 +48,16 @@ fn lowered(op: &kgen_ir::op::Op, choice: &Choice) -> Compiled {
 fn agree(file: &str, target: &'static Target, cases: usize) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops").join(file);
     let op = compile::read(&path).unwrap_or_else(|e| panic!("{e}"));
+    agree_on(&op, target, cases);
+}
+
+fn agree_on(op: &kgen_ir::op::Op, target: &'static Target, cases: usize) {
     let default = Schedule::default_for(target);
     // Splits of one tile, so that small sizes meet the merge.
     let schedule = Schedule { split: default.keys, ..default };
     let choice = Choice { target, schedule };
     let mut ran = 0;
-    for case in examples(&op, &Options { cases, seed: 5 }) {
+    for case in examples(op, &Options { cases, seed: 5 }) {
         if case.inputs.values().map(|t| t.count()).sum::<usize>() > CHEAP {
             continue;
         }
@@ -71,7 +75,33 @@ fn agree(file: &str, target: &'static Target, cases: usize) {
         }
         ran += 1;
     }
-    assert!(ran > 0, "every case of {file} was too large");
+    assert!(ran > 0, "every case of {} was too large", op.name);
+}
+
+/// Keys in codes of four bits, values in blocks, of one head: tiles are whole at sizes that can be interpreted.
+const CODES: &str = r#"
+op = "attention"
+name = "codes"
+q = { dtype = "f16", heads = 2, dim = 32, batch = 1, len = 1 }
+kv = { heads = 1, k = { format = "int4", group = 16, scale = "f16" }, v = "q8_0" }
+out = "f32"
+[[segment]]
+len = "n"
+mask = "causal"
+"#;
+
+#[test]
+fn codes_in_wide_vectors() {
+    let op = kgen_ir::op::read::read("codes.toml", CODES).unwrap_or_else(|e| panic!("{e:?}"));
+    for (name, looked_up) in [("x86-64-v3/native", false), ("x86-64-v4/native", true)] {
+        let target = compile::target(name).unwrap_or_else(|e| panic!("{e}"));
+        let choice = Choice { target, schedule: Schedule::default_for(target) };
+        let all: String = lowered(&op, &choice).kernels.iter().map(|k| k.to_string()).collect();
+        assert_eq!(all.contains(" = lookup "), looked_up, "{name}");
+        // Scales are collected, and converted as vectors.
+        assert!(all.contains("write.u16"), "{name}");
+        agree_on(&op, target, 5);
+    }
 }
 
 #[test]

@@ -22,12 +22,14 @@ fn formats(name: &str) -> Option<&'static Format> {
 fn sample() -> Artifact {
     let packing = Packing {
         elem: Dtype::Code(4),
+        trits: false,
         lanes: 4,
         group: 32,
         scale: Some(Dtype::F16),
         min: Some(Dtype::F32),
         zeros: None,
         zero: -8,
+        inner: None,
         order: crate::format::pack::Order::Lanes,
     };
     let tensor = |name: &str, role, elem, store| Tensor {
@@ -140,10 +142,10 @@ fn files_are_held_to_their_hashes() {
 fn every_mistake_is_told() {
     let text = sample().manifest.print();
     for (from, to, message) in [
-        ("format = 2", "format = 3", "this artifact has format 3; this kgen reads up to 2"),
-        ("format = 2", "format = -1", "`format` is between 0 and 4294967295, not -1"),
-        ("format = 2", "", "`format` is missing"),
-        ("format = 2", "format = [", "array"),
+        ("format = 3", "format = 4", "this artifact has format 4; this kgen reads up to 3"),
+        ("format = 3", "format = -1", "`format` is between 0 and 4294967295, not -1"),
+        ("format = 3", "", "`format` is missing"),
+        ("format = 3", "format = [", "array"),
         ("kgen =", "kgn =", "unknown key `kgn`"),
         ("kgen =", "kgn =", "did you mean `kgen`?"),
         ("kgen = \"0.1.0\"", "kgen = 1", "`kgen` is a string"),

@@ -117,7 +117,10 @@ impl Packing {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{format::rows::find, lex::Lexer};
+    use crate::{
+        format::{pack::Bits, rows::find},
+        lex::Lexer,
+    };
     use std::collections::BTreeSet;
 
     fn packing(text: &str) -> Packing {
@@ -149,7 +152,7 @@ mod tests {
             let mut seen = BTreeSet::new();
             for n in 0..rows {
                 for k in 0..k {
-                    let (byte, bit) = p.offset_codes(&s, n, k).unwrap();
+                    let Bits { byte, bit, .. } = p.offset_codes(&s, n, k).unwrap()[0];
                     assert!(byte < s.bytes, "{text}");
                     assert!(seen.insert(byte * 8 + bit as usize), "{text}: ({n}, {k})");
                 }
@@ -162,7 +165,8 @@ mod tests {
         let p = packing(ALL[0]);
         // Lane 6 has row 1, from 16 on: 16 bytes.
         let s = p.sizes(8, 32).unwrap();
-        let bytes: Vec<usize> = (16..24).map(|k| p.offset_codes(&s, 1, k).unwrap().0).collect();
+        let bytes: Vec<usize> =
+            (16..24).map(|k| p.offset_codes(&s, 1, k).unwrap()[0].byte).collect();
         assert_eq!(bytes, (0..8).map(|i| 6 * 16 + 2 * i).collect::<Vec<_>>());
         let p = packing(ALL[4]);
         let bits: Vec<u32> = (0..8).map(|k| p.spot(0, k).bit).collect();

@@ -114,6 +114,18 @@ pub struct Fields {
     pub zero: i32,
     /// Elements that share a scale.
     pub group: usize,
+    /// The factors of both levels, of a format of two.
+    pub levels: Option<Levels>,
+}
+
+/// Scales and mins of a block, level by level.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Levels {
+    pub scale: Vec<f32>,
+    pub inner_scale: Vec<i32>,
+    /// Ready to be added, times the inner ones.
+    pub min: Vec<f32>,
+    pub inner_min: Vec<i32>,
 }
 
 /// These bytes are no block of this format.
@@ -308,6 +320,14 @@ impl Format {
         self.factor(block, Role::Min, Role::InnerMin, &mut bits, &mut out.min);
         if matches!(self.value, Value::TwoLevel { .. }) {
             out.min.iter_mut().for_each(|m| *m = -*m);
+            let levels = out.levels.get_or_insert_default();
+            self.floats(block, Role::Scale, &mut bits, &mut levels.scale);
+            self.floats(block, Role::Min, &mut bits, &mut levels.min);
+            levels.min.iter_mut().for_each(|m| *m = -*m);
+            self.integers(block, Role::InnerScale, &mut levels.inner_scale);
+            self.integers(block, Role::InnerMin, &mut levels.inner_min);
+        } else {
+            out.levels = None;
         }
         match self.field(Role::Code) {
             Some(field) => {
@@ -320,6 +340,24 @@ impl Format {
         }
         out.codes = bits;
         Ok(())
+    }
+
+    /// One level as floats, as many as there are; empty if the format has no such field.
+    fn floats(&self, block: &[u8], role: Role, bits: &mut Vec<i32>, out: &mut Vec<f32>) {
+        out.clear();
+        if let Some(field) = self.field(role) {
+            field.read(block, bits);
+            out.extend(bits.iter().map(|b| field.elem.value(*b as u32)));
+        }
+    }
+
+    /// The same of integers.
+    fn integers(&self, block: &[u8], role: Role, out: &mut Vec<i32>) {
+        out.clear();
+        if let Some(field) = self.field(role) {
+            field.read(block, out);
+            out.iter_mut().for_each(|b| *b = field.elem.integer(*b as u32));
+        }
     }
 
     /// The product of both levels for each group; empty if the format has no such field.

@@ -1,5 +1,9 @@
 use super::super::{random, rows};
 use super::*;
+use crate::{
+    format::Format,
+    lex::{Lexer, Parsed},
+};
 use proptest::prelude::*;
 
 fn weight(format: &Format, n: usize, k: usize, seed: u64) -> Vec<u8> {
@@ -43,9 +47,12 @@ fn packing_changes_no_value() {
     for format in rows::all() {
         for lanes in [1, 3, 4, 8, 16] {
             let packing = Packing::for_format(format, lanes).unwrap();
+            let dense = [false, true].map(|t| Packing::dense(format, lanes, t).unwrap());
             for n in [0, 1, lanes - 1, lanes, lanes + 1, 2 * lanes + 1] {
                 for blocks in [0, 1, 3] {
-                    check(&packing, format, n, blocks * format.block);
+                    for packing in [&packing].into_iter().chain(&dense) {
+                        check(packing, format, n, blocks * format.block);
+                    }
                 }
             }
         }
@@ -59,11 +66,11 @@ fn formats_choose_their_packing() {
         ("q4_1", "u4 lanes 4 group 32 scale f16 min f16"),
         ("q8_0", "u8 lanes 4 group 32 scale f16 zero 128"),
         ("q4_k", "u4 lanes 4 group 32 scale f32 min f32"),
-        ("q6_k", "u8 lanes 4 group 16 scale f32 zero 32"),
-        ("q5_1", "u8 lanes 4 group 32 scale f16 min f16"),
+        ("q6_k", "u6 lanes 4 group 16 scale f32 zero 32"),
+        ("q5_1", "u5 lanes 4 group 32 scale f16 min f16"),
         ("q2_k", "u2 lanes 4 group 16 scale f32 min f32"),
         ("q3_k", "u4 lanes 4 group 16 scale f32 zero 4"),
-        ("q5_k", "u8 lanes 4 group 32 scale f32 min f32"),
+        ("q5_k", "u5 lanes 4 group 32 scale f32 min f32"),
         ("tq1_0", "u2 lanes 4 group 256 scale f16 zero 1"),
         ("tq2_0", "u2 lanes 4 group 256 scale f16 zero 1"),
         ("f32", "f32 lanes 4 group 1"),
@@ -73,6 +80,50 @@ fn formats_choose_their_packing() {
     for (name, text) in known {
         assert_eq!(Packing::for_format(rows::find(name).unwrap(), 4).unwrap().to_string(), text);
     }
+}
+
+/// The dense packing of each format has the bytes of its blocks, in lanes whose words are whole; but for inner factors
+/// of six bits, which are bytes.
+#[test]
+fn dense_packings_have_the_bytes_of_the_blocks() {
+    let known = [
+        ("q4_0", "u4 lanes 16 group 32 scale f16 zero 8"),
+        ("q5_0", "u5 lanes 16 group 32 scale f16 zero 16"),
+        ("q2_k", "u2 lanes 16 group 256 scale f16 min f16 inner 16 scale u4 min u4"),
+        ("q3_k", "u3 lanes 16 group 256 scale f16 zero 4 inner 16 scale u6 less 32"),
+        ("q4_k", "u4 lanes 16 group 256 scale f16 min f16 inner 32 scale u6 min u6"),
+        ("q5_k", "u5 lanes 16 group 256 scale f16 min f16 inner 32 scale u6 min u6"),
+        ("q6_k", "u6 lanes 16 group 256 scale f16 zero 32 inner 16 scale u8 less 128"),
+        ("tq1_0", "u2 trits lanes 16 group 256 scale f16 zero 1"),
+        ("tq2_0", "u2 lanes 16 group 256 scale f16 zero 1"),
+    ];
+    for (name, text) in known {
+        let packing = Packing::dense(rows::find(name).unwrap(), 16, true).unwrap();
+        assert_eq!(packing.to_string(), text);
+        assert_eq!(parse(text), Ok(packing));
+    }
+    for format in rows::FORMATS {
+        let packing = Packing::dense(format, 16, true).unwrap();
+        let more = match format.name {
+            "q3_k" | "q4_k" | "q5_k" => 4,
+            _ => 0,
+        };
+        let blocks = 256 / format.block * format.bytes;
+        assert_eq!(packing.bytes(16, 256), Ok(16 * (blocks + more)), "{packing}");
+    }
+}
+
+#[test]
+fn five_trits_a_byte() {
+    for number in 0..243u32 {
+        let digits: Vec<i32> = (0..5).map(|p| (number / 3u32.pow(p) % 3) as i32).collect();
+        let codes: Vec<i32> = digits.iter().flat_map(|d| [*d, 0, 1, 2]).collect();
+        let [byte, ..] = codes::trits(&codes, 0);
+        let back: Vec<i32> = (0..5).map(|p| codes::trit(byte, p)).collect();
+        assert_eq!(back, digits, "{number} as {byte}");
+    }
+    // Behind the last code stand zeros.
+    assert_eq!(codes::trits(&[2], 0), [2, 0, 0, 0]);
 }
 
 #[test]
@@ -147,7 +198,10 @@ fn sizes_and_offsets() {
     assert_eq!((s.container, s.scale, s.min, s.group, s.block), (16, Some(64), Some(72), 80, 160));
     assert_eq!(s.bytes, 3 * 160);
     assert_eq!((packing.group_stride(), packing.block_stride(64)), (Ok(80), Ok(160)));
-    assert_eq!(packing.offset_codes(&s, 5, 32 + 13), Some((160 + 80 + 16 + 4 + 1, 4)));
+    assert_eq!(
+        packing.offset_codes(&s, 5, 32 + 13),
+        Some(vec![Bits { byte: 160 + 80 + 16 + 4 + 1, bit: 4, width: 4, low: 0 }])
+    );
     assert_eq!(packing.offset_scale(&s, 5, 32), Some(160 + 80 + 64 + 2));
     assert_eq!(packing.offset_min(&s, 5, 63), Some(160 + 80 + 72 + 2));
     assert_eq!(packing.offset_codes(&s, 12, 0), None);
@@ -167,15 +221,20 @@ fn each_element_has_its_own_bits() {
         "u1 lanes 2 group 32 scale f16",
         "u2 lanes 3 group 32 scale f32 min f16",
         "bf16 lanes 3 group 1",
+        "u5 lanes 2 group 32 scale f16",
+        "u3 lanes 3 group 64 scale f16",
+        "u7 lanes 1 group 32 scale f16 min f16",
+        "u6 lanes 2 group 64 scale f16 inner 16 scale u8",
     ] {
         let packing = parse(text).unwrap();
         let s = packing.sizes(5, 64).unwrap();
         let mut owners = vec![0u8; s.bytes * 8];
         for n in 0..5usize.next_multiple_of(packing.lanes) {
             for k in 0..64 {
-                let (byte, bit) = packing.offset_codes(&s, n, k).unwrap();
-                for b in 0..packing.elem.bits() {
-                    owners[byte * 8 + (bit + b) as usize] += 1;
+                for bits in packing.offset_codes(&s, n, k).unwrap() {
+                    for b in 0..bits.width {
+                        owners[bits.byte * 8 + (bits.bit + b) as usize] += 1;
+                    }
                 }
                 if k % packing.group == 0 {
                     for (at, dtype) in [
@@ -232,6 +291,12 @@ fn mistakes_of_a_caller_are_told() {
     other("u4 lanes 4 group 32 scale f16", "q4_0", "its zero is 8");
     other("u4 lanes 4 group 64 scale f16 zero 8", "q4_0", "its groups are 32");
     other("u4 lanes 4 group 32 scale f16 zero 128", "q8_0", "its elements are u8");
+    other(
+        "u4 lanes 4 group 256 scale f16 inner 32 scale u6",
+        "q4_k",
+        "it has no such inner groups",
+    );
+    other("u2 trits lanes 4 group 16 scale f32 min f32", "q2_k", "its codes are more than three");
     other("f32 lanes 4 group 1", "f16", "its elements are f32".replace("f32", "f16").as_str());
     let bad = Packing { lanes: 0, ..packing };
     told(
@@ -266,8 +331,33 @@ fn mistakes_in_the_text_are_told() {
             "this packing is none: a group of 4 is no multiple of the 8 in a word",
         ),
         (
-            "u3 lanes 4 group 32 scale f16",
-            "this packing is none: elements are u1, u2, u4, u8, f32, f16 or bf16, not u3",
+            "i8 lanes 4 group 32 scale f16",
+            "this packing is none: elements are u1 to u8, f32, f16 or bf16, not i8",
+        ),
+        (
+            "u3 lanes 4 group 48 scale f16",
+            "this packing is none: a group of 48 is no multiple of the 32 in a word",
+        ),
+        ("u4 trits lanes 4 group 32 scale f16", "this packing is none: trits are u2, not u4"),
+        (
+            "u4 lanes 4 group 256 scale f16 inner 32 scale f16",
+            "this packing is none: inner factors are u1 to u8, not f16",
+        ),
+        (
+            "u4 lanes 4 group 256 scale f16 inner 48 scale u6",
+            "this packing is none: a group of 256 has no inner groups of 48",
+        ),
+        (
+            "u4 lanes 4 group 256 scale f16 min f16 inner 32 scale u6",
+            "this packing is none: inner factors multiply a scale, and a min where there is one",
+        ),
+        (
+            "u4 lanes 4 group 256 scale f16 inner 32 scale u6 less 31",
+            "this packing is none: inner scales are less 0 or 32, not 31",
+        ),
+        (
+            "u4 lanes 4 group 256 scale f16 inner 32 scale u6 less 99999999",
+            "no code is as far off as 99999999",
         ),
         ("bf16 lanes 4 group 33", "this packing is none: floats have no group, scale, min, zero"),
         ("f16 lanes 4 group 32", "this packing is none: floats have no group, scale, min, zero"),
@@ -284,7 +374,7 @@ proptest! {
         scale in prop::sample::select(vec![Dtype::F32, Dtype::F16, Dtype::BF16]),
         min in prop::option::of(prop::sample::select(vec![Dtype::F32, Dtype::F16])),
     ) {
-        let packing = Packing { elem, lanes, group: words * 32, scale: Some(scale), min, zeros: None, zero, order: Order::Lanes };
+        let packing = Packing { elem, trits: false, lanes, group: words * 32, scale: Some(scale), min, zeros: None, zero, inner: None, order: Order::Lanes };
         prop_assert_eq!(parse(&packing.to_string()), Ok(packing));
     }
 
@@ -305,7 +395,7 @@ proptest! {
 
     #[test]
     fn no_size_makes_it_panic(rows in any::<usize>(), k in any::<usize>(), lanes in any::<usize>(), group in any::<usize>()) {
-        let packing = Packing { elem: Dtype::U8, lanes, group, scale: Some(Dtype::F16), min: None, zeros: None, zero: 0, order: Order::Lanes };
+        let packing = Packing { elem: Dtype::U8, trits: false, lanes, group, scale: Some(Dtype::F16), min: None, zeros: None, zero: 0, inner: None, order: Order::Lanes };
         if let Ok(s) = packing.sizes(rows, k) {
             prop_assert!(s.bytes >= s.rows.saturating_mul(s.k) || s.bytes == 0);
             packing.offset_codes(&s, rows, k);

@@ -10,7 +10,7 @@
 
 use super::{
     Fields,
-    pack::{Order, PackError, Packing, STEP},
+    pack::{Order, PackError, Packing, STEP, narrowest},
 };
 use crate::{
     diag::Diagnostic,
@@ -110,12 +110,7 @@ impl Parts {
         };
         let Range { least, most } = range(codes);
         let bits = (most - least).unsigned_abs().checked_ilog2().unwrap_or(0) + 1;
-        let narrow = [1, 2, 4].into_iter().find(|b| *b >= bits);
-        // A word holds four places of as many codes as go into a byte.
-        let elem = match narrow {
-            Some(b) if group.is_multiple_of(4 * (8 / b as usize)) => Dtype::Code(b as u8),
-            Some(_) | None => Dtype::U8,
-        };
+        let elem = narrowest(bits, group);
         let float = |d: Dtype| match d {
             Dtype::F16 | Dtype::BF16 => d,
             Dtype::F32
@@ -139,12 +134,14 @@ impl Parts {
         });
         Packing {
             elem,
+            trits: false,
             lanes,
             group,
             scale: Some(float(codes.scale)),
             min: None,
             zeros,
             zero: if zeros.is_some() { 0 } else { -least },
+            inner: None,
             order: Order::Lanes,
         }
     }

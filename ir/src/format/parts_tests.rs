@@ -132,8 +132,8 @@ fn parts_choose_their_packing() {
         ),
         ("ternary2 per row scale f32 [1, 1, 4096]", "u2 lanes 16 group 4096 scale f32 zero 1"),
         ("uint1 per row scale f32 [1, 1, 300]", "u1 lanes 16 group 384 scale f32"),
-        ("int3 per row scale f32 [1, 1, 5]", "u4 lanes 16 group 32 scale f32 zero 4"),
-        ("bipolar2 group 64 scale f16 [1, 1, 64]", "u4 lanes 16 group 64 scale f16 zero 3"),
+        ("int3 per row scale f32 [1, 1, 5]", "u3 lanes 16 group 32 scale f32 zero 4"),
+        ("bipolar2 group 64 scale f16 [1, 1, 64]", "u3 lanes 16 group 64 scale f16 zero 3"),
     ] {
         let parts = parse(text).map_err(|d| d.message).unwrap();
         assert_eq!(Packing::for_parts(&parts, 16).unwrap().to_string(), packing, "{text}");

@@ -82,7 +82,7 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("pair.f16", Op::Pair(PairOp::F16)), ("pair.bf16", Op::Pair(PairOp::Bf16)),
     ("join.2", Op::Join(2)), ("join.4", Op::Join(4)), ("join.8", Op::Join(8)), ("part", Op::Part),
     ("mma.m16n8k16.f32.f16", Op::Mma(&mma::M16N8K16_F16)), ("mma.m16n8k16.f32.bf16", Op::Mma(&mma::M16N8K16_BF16)),
-    ("mma.m16n8k8.f32.f16", Op::Mma(&mma::M16N8K8_F16)), ("mma.m8n8k4.f32.f16", Op::Mma(&mma::M8N8K4_F16)),
+    ("mma.m16n8k8.f32.f16", Op::Mma(&mma::M16N8K8_F16)), ("mma.m8n8k4.f32.f16", Op::Mma(&mma::M8N8K4_F16)), ("mma.m8n8k4.f32.f16.rows", Op::Mma(&mma::M8N8K4_F16_ROWS)),
     ("mma.m16n8k32.s32.s8", Op::Mma(&mma::M16N8K32_S8)), ("mma.m16n8k32.s32.s8u8", Op::Mma(&mma::M16N8K32_S8U8)),
     ("mma.m8n8k16.s32.s8", Op::Mma(&mma::M8N8K16_S8)), ("mma.m8n8k16.s32.s8u8", Op::Mma(&mma::M8N8K16_S8U8)),
     ("hsum", Op::HSum), ("hmax", Op::HMax), ("whsum", Op::WordHSum), ("ballot", Op::Ballot),

@@ -286,12 +286,15 @@ fn prepare(
     if fits(total.checked_mul(padded)).is_none() {
         return Err(InterpError::Large { what: step.name.clone(), most: limits.elements });
     }
+    let inner = packing.inner.as_ref().map_or(0, |i| padded / i.group.max(1));
     let mut parts = Columns {
         codes: vec![Some(0.0); total * padded],
         scale: vec![Some(0.0); groups * total],
         min: vec![Some(0.0); groups * total],
         zeros: vec![Some(0.0); groups * total],
         row_zeros: vec![Some(0.0); groups * total],
+        inner_scale: vec![Some(0.0); inner * total],
+        inner_min: vec![Some(0.0); inner * total],
     };
     let input = |name: &String| inputs.get(name).ok_or_else(|| InterpError::Missing(name.clone()));
     let mut fields = Fields::default();
@@ -344,6 +347,7 @@ fn prepare(
         }
     }
     let (total, padded, groups) = (total as i64, padded as i64, groups as i64);
+    let inner = inner as i64;
     let parts = [
         (Part::Codes, vec![total, padded], parts.codes),
         (Part::Scale, vec![groups, total], parts.scale),
@@ -351,6 +355,8 @@ fn prepare(
         (Part::Zeros, vec![groups, total], parts.zeros),
         (Part::RowZeros, vec![total, groups], parts.row_zeros),
         (Part::Order, vec![order.len() as i64], order),
+        (Part::InnerScale, vec![inner, total], parts.inner_scale),
+        (Part::InnerMin, vec![inner, total], parts.inner_min),
     ];
     for (part, shape, values) in parts {
         memory.insert(format!("{}.{}", step.name, part.name()), Cells::of(shape, values));
@@ -365,6 +371,8 @@ struct Columns {
     min: Vec<Option<f64>>,
     zeros: Vec<Option<f64>>,
     row_zeros: Vec<Option<f64>>,
+    inner_scale: Vec<Option<f64>>,
+    inner_min: Vec<Option<f64>>,
 }
 
 impl Columns {
@@ -383,6 +391,24 @@ impl Columns {
             *self.codes.get_mut(at + i)? = Some(x);
         }
         let group = packing.group.max(1);
+        if let (Some(inner), Some(levels)) = (&packing.inner, &fields.levels) {
+            let float = |x: &f32| Some(f64::from(*x));
+            let whole = |x: &i32| Some(f64::from(*x));
+            for (g, x) in levels.scale.iter().enumerate() {
+                *self.scale.get_mut((k / group + g) * total + r)? = float(x);
+            }
+            for (g, x) in levels.min.iter().enumerate() {
+                *self.min.get_mut((k / group + g) * total + r)? = float(x);
+            }
+            let first = k / inner.group.max(1);
+            for (i, x) in levels.inner_scale.iter().enumerate() {
+                *self.inner_scale.get_mut((first + i) * total + r)? = whole(x);
+            }
+            for (i, x) in levels.inner_min.iter().enumerate() {
+                *self.inner_min.get_mut((first + i) * total + r)? = whole(x);
+            }
+            return Some(());
+        }
         let groups = self.scale.len() / total.max(1);
         for g in k / group..(k + fields.codes.len()).div_ceil(group) {
             let source = (g * group - k) / fields.group.max(1);

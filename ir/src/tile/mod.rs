@@ -112,6 +112,9 @@ pub enum Part {
     RowZeros,
     /// `i32 [k]`: which k stands at each place of a packed row.
     Order,
+    /// Integers that multiply scale and min, as `[k/inner group, n]`.
+    InnerScale,
+    InnerMin,
 }
 
 /// `prepare w.packed = pack(w)`: re-encodes a weight into the form an instruction row asks for.
@@ -533,6 +536,7 @@ impl Prepare {
             Part::Scale => sizes.scale.ok_or_else(missing),
             Part::Min => sizes.min.ok_or_else(missing),
             Part::Zeros | Part::RowZeros => sizes.zeros.ok_or_else(missing),
+            Part::InnerScale | Part::InnerMin => sizes.inner.ok_or_else(missing),
             Part::Order => sizes.bytes.checked_mul(copies).ok_or(PackError::Overflow { n, k }),
         }
     }

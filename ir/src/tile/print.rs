@@ -106,8 +106,16 @@ impl Stage {
 }
 
 impl Part {
-    pub const ALL: [Part; 6] =
-        [Part::Codes, Part::Scale, Part::Min, Part::Zeros, Part::RowZeros, Part::Order];
+    pub const ALL: [Part; 8] = [
+        Part::Codes,
+        Part::Scale,
+        Part::Min,
+        Part::Zeros,
+        Part::RowZeros,
+        Part::Order,
+        Part::InnerScale,
+        Part::InnerMin,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -117,6 +125,8 @@ impl Part {
             Part::Zeros => "zeros",
             Part::RowZeros => "row_zeros",
             Part::Order => "order",
+            Part::InnerScale => "inner_scale",
+            Part::InnerMin => "inner_min",
         }
     }
 }
@@ -500,12 +510,14 @@ mod tests {
     fn packing() -> Packing {
         Packing {
             elem: Dtype::Code(4),
+            trits: false,
             lanes: 4,
             group: 32,
             scale: Some(Dtype::F16),
             min: None,
             zeros: None,
             zero: 8,
+            inner: None,
             order: crate::format::pack::Order::Lanes,
         }
     }

@@ -5,7 +5,7 @@ use kgen_ir::tile::field::Field;
 use kgen_ir::{
     dtype::Dtype,
     extent::{BinOp, Extent},
-    format::pack::{Packing, Sizes},
+    format::pack::Packing,
     layout::banks::Chunks,
     machine::{Class, Cvt, IntOp, Mem, Op, Operand, Reg, Slot, Width},
     tile::{Compare, LaneDim, Part, Slice, Store, Tensor},
@@ -20,6 +20,8 @@ pub(super) struct TileRef {
     /// One per tile dimension.
     pub dims: Vec<TileDim>,
     pub packed: Option<(Packing, Part)>,
+    /// Of a packed weight: elements, of inner factors numbers, from the start of a group to the tile.
+    pub inside: usize,
     /// Where elements of the last dimension stand in a row, and the first of them.
     pub field: Option<(Field, Operand)>,
     /// What its address, and that of each row, is a multiple of.
@@ -40,7 +42,7 @@ pub(super) struct TileDim {
 }
 
 /// Bytes of a cache line.
-const LINE: usize = 64;
+pub(super) const LINE: usize = 64;
 
 /// How elements in memory become lanes.
 #[derive(Clone)]
@@ -97,7 +99,7 @@ impl Lower<'_> {
         let align = alignment(tensor, at, bytes);
         let chunks = self.staged.get(&tensor.name).copied();
         let (packed, field, ahead) = (None, None, None);
-        Ok(TileRef { base, offset, elem, dims, packed, field, align, ahead, chunks })
+        Ok(TileRef { base, offset, elem, dims, packed, inside: 0, field, align, ahead, chunks })
     }
 
     /// The dimension of a tile that a slice is, if it is no point.
@@ -146,43 +148,25 @@ impl Lower<'_> {
         let field = Some((field, start));
         let elem = tensor.elem;
         let (packed, ahead, chunks) = (None, None, None);
-        Ok(TileRef { base, offset: 0, elem, dims, packed, field, align: 1, ahead, chunks })
+        Ok(TileRef {
+            base,
+            offset: 0,
+            elem,
+            dims,
+            packed,
+            inside: 0,
+            field,
+            align: 1,
+            ahead,
+            chunks,
+        })
     }
 
     /// Where a tensor begins: address and bytes behind it.
-    fn start_of(&mut self, tensor: &Tensor) -> (Reg, i32) {
+    pub(super) fn start_of(&mut self, tensor: &Tensor) -> (Reg, i32) {
         match self.scratch_tensors.get(&tensor.name).copied() {
             Some(at) => (self.scratch_base(), at as i32),
             None => (self.arg(Slot::Pointer(tensor.name.clone())), 0),
-        }
-    }
-
-    /// The same of a part of a packed weight: where the codes are read, too, so many bytes behind them, so that one
-    /// address serves both.
-    fn start_of_part(
-        &mut self,
-        tensor: &Tensor,
-        of: &Packing,
-        part: Part,
-        sizes: &Sizes,
-    ) -> (Reg, i32) {
-        let behind = match part {
-            Part::Scale => sizes.scale,
-            Part::Min => sizes.min,
-            Part::Zeros | Part::RowZeros => sizes.zeros,
-            Part::Codes | Part::Order => None,
-        };
-        let weight = tensor.name.strip_suffix(part.name());
-        let codes = weight.map(|w| format!("{w}{}", Part::Codes.name()));
-        let codes = codes.and_then(|name| self.kernel.tensor(&name).cloned());
-        match (codes, behind.and_then(|b| i32::try_from(b).ok())) {
-            (Some(codes), Some(behind))
-                if codes.store == (Store::Packed { of: of.clone(), part: Part::Codes }) =>
-            {
-                let (start, offset) = self.start_of(&codes);
-                (start, offset + behind)
-            }
-            _ => self.start_of(tensor),
         }
     }
 
@@ -199,73 +183,8 @@ impl Lower<'_> {
         self.extent(&inner)
     }
 
-    /// Rows start at a multiple of the lanes, k at a multiple of the group or, in larger groups, of a step (codes), or
-    /// anywhere (scales).
-    fn packed_ref(
-        &mut self,
-        tensor: &Tensor,
-        of: &Packing,
-        part: Part,
-        at: &[Slice],
-    ) -> Result<TileRef> {
-        let k = match (part, &tensor.shape[..]) {
-            (Part::Codes, [_, k]) => k.as_lit(),
-            (Part::Scale | Part::Min | Part::Zeros, [groups, _])
-            | (Part::RowZeros, [_, groups]) => groups.as_lit().map(|g| g * of.group as i64),
-            _ => None,
-        };
-        let (Some(k), [first, second]) = (k, at) else {
-            return Err(self.no("a packed weight that is not [n, k]".into()));
-        };
-        let (n, g) = if by_rows(part) { (first, second) } else { (second, first) };
-        let sizes = of.sizes(of.lanes, k as usize).map_err(|e| self.no(e.to_string()))?;
-        let (start, offset) = self.start_of_part(tensor, of, part, &sizes);
-        let base = Operand::Reg(start);
-        let row = self.extent(&n.start)?;
-        let block = self.int(IntOp::Div, row, Operand::Imm(of.lanes as i64));
-        let block = self.int(IntOp::Mul, block, Operand::Imm(sizes.block as i64));
-        let index = self.extent(&g.start)?;
-        let per_group = Operand::Imm(of.group as i64);
-        let inside = part == Part::Codes && g.len.is_some_and(|len| len < of.group);
-        let (group, step) = match (part, inside && k as usize <= of.group) {
-            (Part::Codes, false) => {
-                let rest =
-                    if inside { self.int(IntOp::Rem, index, per_group) } else { Operand::Imm(0) };
-                (self.int(IntOp::Div, index, per_group), rest)
-            }
-            // The one group of a row.
-            (Part::Codes, true) => (Operand::Imm(0), index),
-            (Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order, _) => {
-                (index, Operand::Imm(0))
-            }
-        };
-        let group = self.int(IntOp::Mul, group, Operand::Imm(sizes.group as i64));
-        let word = self.int(IntOp::Div, step, Operand::Imm(of.word() as i64));
-        let words = self.int(IntOp::Mul, word, Operand::Imm(sizes.container as i64));
-        let address = self.total(vec![base, block, group, words]);
-        let block_step = Operand::Imm(sizes.block as i64);
-        let (base, offset) = self.base_and_offset(address, offset);
-        let dims = at
-            .iter()
-            .filter_map(|s| s.len)
-            .map(|len| TileDim { len, step: block_step, guard: None })
-            .collect();
-        Ok(TileRef {
-            // An argument points to the part's first element inside the packed buffer.
-            base,
-            offset,
-            elem: tensor.elem,
-            dims,
-            packed: Some((of.clone(), part)),
-            field: None,
-            align: 1,
-            ahead: None,
-            chunks: None,
-        })
-    }
-
     /// The address with what is added to it last beside it, where that fits.
-    fn base_and_offset(&mut self, address: Operand, offset: i32) -> (Reg, i32) {
+    pub(super) fn base_and_offset(&mut self, address: Operand, offset: i32) -> (Reg, i32) {
         let address = self.as_reg(address);
         let known = self.affine(address);
         let more = i32::try_from(known.add).ok().and_then(|add| offset.checked_add(add));
@@ -600,65 +519,6 @@ impl Lower<'_> {
         self.copy_elements(Operand::Reg(temp), target, width_bytes(width), count)
     }
 
-    /// Lanes of packed weights are rows. Codes come as the word that holds `at`'s k (see [`Packing`]).
-    fn load_packed(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
-        let (of, part) = r.packed.clone().expect("the caller checked");
-        if let LaneDim::Bits(bits) = lanes {
-            return self.packed_bits(r, (of, part), at, bits);
-        }
-        if lanes != LaneDim::Dim(if by_rows(part) { 0 } else { 1 }) {
-            return Err(self.no("a packed weight read across its packing".into()));
-        }
-        let (class, width) = match part {
-            Part::Codes => (Class::Word, Width::W32),
-            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order => {
-                let elem = match part {
-                    Part::Scale => of.scale,
-                    Part::Min => of.min,
-                    Part::Zeros | Part::RowZeros => of.zeros,
-                    Part::Codes | Part::Order => None,
-                };
-                self.lane_form(elem.unwrap_or(Dtype::F32))?
-            }
-        };
-        let mem = self.packed_mem(r, at)?;
-        Ok(self.inst(class, Op::Load(width), &[], Some(mem)))
-    }
-
-    /// Where the lanes of a vector of a packed weight begin.
-    pub(super) fn packed_mem(&mut self, r: &TileRef, at: &[Coord]) -> Result<Mem> {
-        let (of, part) = r.packed.clone().expect("the caller checked");
-        let (n, g) = if by_rows(part) { (at[0], at[1]) } else { (at[1], at[0]) };
-        if n.reg.is_some() || g.reg.is_some() {
-            return Err(self.no("a packed weight at a place of a loop".into()));
-        }
-        let inside = if part == Part::Codes { self.code_place(&of, g.add)?.0 } else { 0 };
-        let group = match part {
-            Part::Codes => g.add / of.group,
-            Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order => g.add,
-        };
-        let Operand::Imm(block_stride) = r.dims[0].step else {
-            return Err(self.no("a packed weight of unknown size".into()));
-        };
-        let sizes = of.sizes(of.lanes, of.group).map_err(|e| self.no(e.to_string()))?;
-        let offset = r.offset as usize
-            + n.add / of.lanes * block_stride as usize
-            + group * sizes.group
-            + inside;
-        let Ok(offset) = i32::try_from(offset) else {
-            return Err(self.no("a packed tile of more than 2 GiB".into()));
-        };
-        Ok(Mem { base: r.base, offset })
-    }
-
-    /// Where element `k` of a lane stands in its group: byte of the lane's word (lane 0), first bit in the word.
-    pub(super) fn code_place(&self, of: &Packing, k: usize) -> Result<(usize, u32)> {
-        let place =
-            of.sizes(of.lanes, of.group).ok().and_then(|s| of.offset_codes(&s, 0, k % of.group));
-        let (byte, bit) = place.ok_or_else(|| self.no(format!("codes packed as `{of}`")))?;
-        Ok((byte / 4 * 4, (byte % 4) as u32 * 8 + bit))
-    }
-
     /// One hint a cache line of each row.
     pub(super) fn prefetch_tile(&mut self, r: &TileRef, level: u8) -> Result<()> {
         if let Some((of, _)) = r.packed.clone() {
@@ -682,27 +542,6 @@ impl Lower<'_> {
             }
             Ok(((), vec![]))
         })?;
-        Ok(())
-    }
-}
-
-impl Lower<'_> {
-    /// One hint a cache line of a group, for each block of rows.
-    fn prefetch_packed(&mut self, r: &TileRef, of: &Packing, level: u8) -> Result<()> {
-        let sizes = of.sizes(of.lanes, of.group).map_err(|e| self.no(e.to_string()))?;
-        let [TileDim { len: rows, step: Operand::Imm(block), .. }, TileDim { len, .. }] =
-            r.dims[..]
-        else {
-            return Err(self.no("a hint for a packed weight that is not [n, k]".into()));
-        };
-        let bytes = if len < of.group { len / of.word() * sizes.container } else { sizes.group };
-        for first in 0..rows.div_ceil(of.lanes) {
-            for line in (0..bytes).step_by(LINE) {
-                let at = i64::from(r.offset) + first as i64 * block + line as i64;
-                let Ok(offset) = i32::try_from(at) else { continue };
-                self.effect(Op::Prefetch(level), &[], Mem { base: r.base, offset });
-            }
-        }
         Ok(())
     }
 }
@@ -732,14 +571,6 @@ fn row_bytes(r: &TileRef, len: usize) -> usize {
     match &r.field {
         Some((field, _)) => (len.div_ceil(field.block) * field.stride).div_ceil(8),
         None => len * r.elem.bytes().unwrap_or(1),
-    }
-}
-
-/// Whether the rows of the weight are the first dimension of a part.
-pub(super) fn by_rows(part: Part) -> bool {
-    match part {
-        Part::Codes | Part::RowZeros => true,
-        Part::Scale | Part::Min | Part::Zeros | Part::Order => false,
     }
 }
 

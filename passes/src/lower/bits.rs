@@ -10,7 +10,8 @@
 
 use super::{
     Coord, Lower, Place, Result,
-    access::{Form, TileRef, by_rows},
+    access::{Form, TileRef},
+    packed::by_rows,
 };
 use kgen_ir::{
     dtype::Dtype,
@@ -210,7 +211,7 @@ impl Lower<'_> {
             Part::Scale => of.scale,
             Part::Min => of.min,
             Part::Zeros | Part::RowZeros => of.zeros,
-            Part::Codes | Part::Order => None,
+            Part::Codes | Part::Order | Part::InnerScale | Part::InnerMin => None,
         };
         let rows = usize::from(!by_rows(part));
         let (Some(elem), Some(first)) = (elem, at.get(rows)) else {
@@ -226,7 +227,7 @@ impl Lower<'_> {
         if let Some(first) = start.get_mut(rows) {
             first.add -= inside;
         }
-        let mut mem = self.packed_mem(r, &start)?;
+        let (mut mem, _) = self.packed_mem(r, &start)?;
         mem.offset += (inside * width.bytes()) as i32;
         let own = match self.lane_coord(bits, rows) {
             Some(own) => own,

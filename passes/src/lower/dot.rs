@@ -624,29 +624,28 @@ impl Lower<'_> {
             return Err(self.no("an integer product of activations that are not in memory".into()));
         };
         let (of, _) = r.packed.clone().expect("codes_ref checked");
-        let bits = of.elem.bits() as i64;
-        let fields = 8 / of.elem.bits() as usize;
-        let quads = dot.k / 4;
-        if fields == 1 {
+        if of.elem.bits() == 8 {
             return self.bytes(dot, &r, &x, accs);
         }
-        for first in (0..quads).step_by(fields) {
+        // What is unpacked together, wherever the tile begins.
+        let (together, end) = (of.together(), r.inside + dot.k);
+        let mut from = r.inside;
+        while from < end {
+            let to = (from / together + 1) * together;
+            let (k, count) = (from - r.inside, (to.min(end) - from) / 4);
+            from = to;
             // The activations of a word's fields stay, the words pass by: fewer registers than the other way round.
-            let fields = fields.min(quads - first);
             let mut a = Vec::new();
-            for f in 0..fields {
+            for f in 0..count {
                 for row in 0..dot.m {
-                    let mem =
-                        self.address(&x, &[Coord::from(row), Coord::from((first + f) * 4)])?;
+                    let mem = self.address(&x, &[Coord::from(row), Coord::from(k + f * 4)])?;
                     let splat = Op::Splat(kgen_ir::machine::Width::W32);
                     a.push(self.inst(Class::Word, splat, &[], Some(mem)));
                 }
             }
             for j in 0..per_row {
-                let at = [Coord::from(j * lanes), Coord::from(first * 4)];
-                let word = self.load_vec(&r, &at, LaneDim::Dim(0))?;
-                for f in 0..fields {
-                    let b = self.field(word, f as i64 * bits, bits);
+                let quads = self.quads(&r, Coord::from(j * lanes), k, count)?;
+                for (f, b) in quads.into_iter().enumerate() {
                     for row in 0..dot.m {
                         let i = row * per_row + j;
                         let dot_op = Op::Dot(DotOp::U8S8);
@@ -670,8 +669,7 @@ impl Lower<'_> {
             let k = Coord::from(pair * 2);
             let mut b = Vec::new();
             for j in 0..per_row {
-                let at = [Coord::from(j * self.lanes), k];
-                b.push(self.load_vec(&weights, &at, LaneDim::Dim(0))?);
+                b.push(self.code_vec(&weights, Coord::from(j * self.lanes), k)?);
             }
             for (row, accs) in accs.chunks_mut(per_row).enumerate() {
                 let mem = self.address(&x, &[Coord::from(row), k])?;
@@ -698,8 +696,7 @@ impl Lower<'_> {
             let k = Coord::from(quad * 4);
             let mut b = Vec::new();
             for j in 0..per_row {
-                let at = [Coord::from(j * self.lanes), k];
-                b.push(self.load_vec(codes, &at, LaneDim::Dim(0))?);
+                b.push(self.code_vec(codes, Coord::from(j * self.lanes), k)?);
             }
             for (row, accs) in accs.chunks_mut(per_row).enumerate() {
                 let mem = self.address(x, &[Coord::from(row), k])?;

@@ -6,8 +6,8 @@ use super::{
 };
 use kgen_ir::{
     dtype::Dtype,
-    machine::{Class, Cvt, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, ShiftOp, Width, WordOp},
-    tile::{Binary, Compare, Expr, LaneBits, LaneDim, Part, Reduce, Space, Unary, Value},
+    machine::{Class, Cvt, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, Width, WordOp},
+    tile::{Binary, Compare, Expr, LaneBits, LaneDim, Reduce, Space, Unary, Value},
 };
 
 /// The same lanes, or every lane alike.
@@ -104,6 +104,7 @@ impl Lower<'_> {
             elem,
             dims,
             packed: None,
+            inside: 0,
             field: None,
             align: 4,
             ahead: None,
@@ -801,29 +802,5 @@ impl Lower<'_> {
         let both = self.inst(Class::Word, Op::Load(Width::W32), &[], Some(mem));
         let half = if coord.add == first { Cvt::FloatFromF16Low } else { Cvt::FloatFromF16High };
         Ok(Some(self.v(Class::Float, Op::Cvt(half), &[both])))
-    }
-
-    /// A code of a packed weight, alone in its lane: the word is shifted and masked.
-    fn code_word(&mut self, a: Value, at: &[Coord], lanes: LaneDim) -> Result<Option<Reg>> {
-        let Some(Place::Inline(Some(r))) = self.places.get(&a).cloned() else { return Ok(None) };
-        let Some((of, Part::Codes)) = r.packed.clone() else { return Ok(None) };
-        let word = self.load_vec(&r, at, lanes)?;
-        let bits = of.elem.bits() as i64;
-        let shift = i64::from(self.code_place(&of, at[1].add)?.1);
-        let shifted = if shift == 0 {
-            word
-        } else {
-            self.inst(
-                Class::Word,
-                Op::Shift(ShiftOp::Right),
-                &[Operand::Reg(word), Operand::Imm(shift)],
-                None,
-            )
-        };
-        if shift + bits == 32 {
-            return Ok(Some(shifted));
-        }
-        let mask = self.word_const((1i32 << bits) - 1);
-        Ok(Some(self.v(Class::Word, Op::Word(WordOp::And), &[shifted, mask])))
     }
 }

@@ -232,6 +232,7 @@ impl Lower<'_> {
             elem: Dtype::F32,
             dims: vec![dim(rows, 4 * blocks as i64), dim(len, 0)],
             packed: None,
+            inside: 0,
             field: Some((field, Operand::Imm(0))),
             align: 4,
             ahead: None,

@@ -14,9 +14,11 @@ mod exchange;
 mod field;
 mod known;
 mod matrix;
+mod packed;
 mod rows;
 mod squares;
 mod stage;
+mod trits;
 mod unpack;
 mod words;
 
@@ -24,7 +26,6 @@ use crate::Choice;
 use access::TileRef;
 use affine::Affine;
 use control::count_uses;
-use known::Known;
 use kgen_ir::{
     arena::Map,
     diag::Unsupported,
@@ -34,6 +35,7 @@ use kgen_ir::{
     machine::{self, AsyncOp, Class, Inst, IntOp, Mem, Op, Operand, Reg, RegData, Slot, Width},
     tile::{Compare, Expr, Kernel, LaneBits, Param, Program, Role, Stmt, Store, Value},
 };
+use known::Known;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Result<T> = std::result::Result<T, Unsupported>;

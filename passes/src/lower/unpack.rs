@@ -2,7 +2,8 @@
 
 use super::{Coord, Lower, Place, Result, access::TileRef};
 use kgen_ir::{
-    machine::{Class, IntOp, Op, Operand, Reg, ShiftOp, Width, WordOp},
+    format::pack::Bits,
+    machine::{Class, IntOp, Op, Operand, Reg, Width, WordOp},
     tile::{Expr, LaneDim, Part, Value},
 };
 
@@ -21,24 +22,131 @@ impl Lower<'_> {
         }
     }
 
-    /// Bit field `[shift, shift + bits)` of each byte.
-    pub(super) fn field(&mut self, word: Reg, shift: i64, bits: i64) -> Reg {
-        if bits == 8 {
+    /// A code of a packed weight, alone in its lane: words are shifted and masked.
+    pub(super) fn code_word(
+        &mut self,
+        a: Value,
+        at: &[Coord],
+        lanes: LaneDim,
+    ) -> Result<Option<Reg>> {
+        let Some(Place::Inline(Some(r))) = self.places.get(&a).cloned() else { return Ok(None) };
+        let Some((of, Part::Codes)) = r.packed.clone() else { return Ok(None) };
+        if lanes != LaneDim::Dim(0) {
+            return Err(self.no("a packed weight read across its packing".into()));
+        }
+        if of.trits {
+            let place = ((r.inside + at[1].add) % 4 * 8) as i64;
+            let quad = self.quads(&r, at[0], at[1].add, 1)?;
+            let byte = self.shifted(quad[0], place);
+            let mask = self.word_const(3);
+            return Ok(Some(self.v(Class::Word, Op::Word(WordOp::And), &[byte, mask])));
+        }
+        let mut code: Option<Reg> = None;
+        for (mem, bits) in self.code_bits(&r, at)? {
+            let word = self.inst(Class::Word, Op::Load(Width::W32), &[], Some(mem));
+            let first = (bits.byte % 4) as u32 * 8 + bits.bit;
+            let shifted = self.shifted(word, i64::from(first) - i64::from(bits.low));
+            // Nothing stands above the highest bits, nor, alone, below.
+            let part = if first + bits.width == 32 && bits.low == 0 {
+                shifted
+            } else {
+                let mask = self.word_const((((1u32 << bits.width) - 1) << bits.low) as i32);
+                self.v(Class::Word, Op::Word(WordOp::And), &[shifted, mask])
+            };
+            code = Some(match code {
+                None => part,
+                Some(code) => self.v(Class::Word, Op::Word(WordOp::Or), &[code, part]),
+            });
+        }
+        Ok(code)
+    }
+
+    /// The word that holds `k`, of bytes or of pairs.
+    pub(super) fn code_vec(&mut self, r: &TileRef, rows: Coord, k: Coord) -> Result<Reg> {
+        match self.code_bits(r, &[rows, k])?.first() {
+            Some((mem, _)) => Ok(self.inst(Class::Word, Op::Load(Width::W32), &[], Some(*mem))),
+            None => Err(self.no("codes without bits".into())),
+        }
+    }
+
+    /// Bytes of `count` words of four neighbours along k, from `k` on, of a block of rows. They are of one word of the
+    /// widest bits.
+    pub(super) fn quads(
+        &mut self,
+        r: &TileRef,
+        rows: Coord,
+        k: usize,
+        count: usize,
+    ) -> Result<Vec<Reg>> {
+        let trits = r.packed.as_ref().is_some_and(|(of, _)| of.trits);
+        let mut digits = None;
+        let mut out = Vec::new();
+        for quad in 0..count {
+            let places = self.code_bits(r, &[rows, Coord::from(k + 4 * quad)])?;
+            let mut bytes: Option<Reg> = None;
+            for (mem, bits) in places {
+                if trits {
+                    let all = match &digits {
+                        Some(all) => all,
+                        None => {
+                            let word = self.inst(Class::Word, Op::Load(Width::W32), &[], Some(mem));
+                            digits.insert(self.digits(word))
+                        }
+                    };
+                    bytes = all.get(bits.low as usize).copied();
+                    continue;
+                }
+                let word = self.inst(Class::Word, Op::Load(Width::W32), &[], Some(mem));
+                let part = self.field(word, &bits);
+                bytes = Some(match bytes {
+                    None => part,
+                    Some(bytes) => self.v(Class::Word, Op::Word(WordOp::Or), &[bytes, part]),
+                });
+            }
+            let Some(bytes) = bytes else {
+                return Err(self.no("codes without bits".into()));
+            };
+            out.push(bytes);
+        }
+        Ok(out)
+    }
+
+    /// Some bits of each byte, where they stand in the code.
+    fn field(&mut self, word: Reg, bits: &Bits) -> Reg {
+        if bits.width == 8 {
             return word;
         }
-        let word = if shift == 0 {
-            word
-        } else {
-            self.inst(
-                Class::Word,
-                Op::Shift(ShiftOp::Right),
-                &[Operand::Reg(word), Operand::Imm(shift)],
-                None,
-            )
-        };
-        let mask = ((1u32 << bits) - 1) * 0x0101_0101;
-        let mask = self.word_const(mask as i32);
+        let by = i64::from(bits.bit) - i64::from(bits.low);
+        if by != 0 && self.lanes.is_multiple_of(2) && self.choice.target.row(&Op::Affine).is_some()
+        {
+            let matrix = self.bit_matrix(bits);
+            let operands = [Operand::Reg(word), Operand::Reg(matrix), Operand::Imm(0)];
+            return self.inst(Class::Word, Op::Affine, &operands, None);
+        }
+        let word = self.shifted(word, by);
+        let mask = ((1u32 << bits.width) - 1) << bits.low;
+        let mask = self.word_const((mask * 0x0101_0101) as i32);
         self.v(Class::Word, Op::Word(WordOp::And), &[word, mask])
+    }
+
+    /// The 8x8 matrix, in each 64 bits, that moves bits of a byte to their place in the code: one instruction does what
+    /// a shift and a mask do.
+    fn bit_matrix(&mut self, bits: &Bits) -> Reg {
+        let row = |i: u32| match (bits.low..bits.low + bits.width).contains(&i) {
+            true => 1u32 << (bits.bit + i - bits.low),
+            false => 0,
+        };
+        // Bit i of a product is that of byte 7 - i: the higher ones stand in the even lanes.
+        let word = |first: u32| (0..4).fold(0, |w, j| w | row(first - j) << (8 * j));
+        let (even, odd) = (word(7), word(3));
+        let lane = self.inst(Class::Word, Op::Iota, &[], None);
+        let [one, none] = [1, 0].map(|x| self.word_const(x));
+        let number = self.v(Class::Word, Op::Word(WordOp::And), &[lane, one]);
+        let all = self.v(Class::Word, Op::Word(WordOp::Sub), &[none, number]);
+        let other = self.word_const((even ^ odd) as i32);
+        let other = self.v(Class::Word, Op::Word(WordOp::And), &[all, other]);
+        let even = self.word_const(even as i32);
+        self.v(Class::Word, Op::Word(WordOp::Xor), &[other, even])
     }
 
     /// Writes codes of any width to a tile of bytes of the same lanes: each field of a word is a word there.
@@ -49,24 +157,28 @@ impl Lower<'_> {
         let (Some((source, _)), Some((target, Part::Codes))) = (&from.packed, &to.packed) else {
             return Err(self.no("packing what are no codes".into()));
         };
-        let (lanes, bits) = (self.lanes, i64::from(source.elem.bits()));
+        let (lanes, together) = (self.lanes, source.together());
         if target.elem.bits() != 8 || target.lanes != source.lanes || source.lanes != lanes {
             return Err(self.no(format!("codes packed as `{source}` to `{target}`")));
         }
         let [rows, k] = self.shape(v)[..] else {
             return Err(self.no("codes that are not [n, k]".into()));
         };
-        let fields = 8 / bits as usize;
         let blocks = Operand::Imm((rows / lanes) as i64);
         self.for_loop(Operand::Imm(0), blocks, 1, &[], |l, j, _| {
             let (from, to) = (l.packed_rows(&from, j)?, l.packed_rows(to, j)?);
-            for word in 0..k / (4 * fields) {
-                let at = |place: usize| [Coord::from(0), Coord::from(place * 4)];
-                let codes = l.load_vec(&from, &at(word * fields), LaneDim::Dim(0))?;
-                for f in 0..fields {
-                    let bytes = l.field(codes, f as i64 * bits, bits);
-                    let mem = l.packed_mem(&to, &at(word * fields + f))?;
-                    l.effect(Op::Store(Width::W32), &[Operand::Reg(bytes)], mem);
+            // Words of the source, wherever the tile begins in the first.
+            let mut first = 0;
+            while first < k {
+                let count = (together - (from.inside + first) % together).min(k - first);
+                let quads = l.quads(&from, Coord::from(0), first, count / 4)?;
+                let start = first;
+                first += count;
+                for (f, bytes) in quads.into_iter().enumerate() {
+                    let at = [Coord::from(0), Coord::from(start + f * 4)];
+                    for (mem, _) in l.code_bits(&to, &at)? {
+                        l.effect(Op::Store(Width::W32), &[Operand::Reg(bytes)], mem);
+                    }
                 }
             }
             Ok(((), vec![]))

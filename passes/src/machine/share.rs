@@ -6,27 +6,38 @@
 //!   ...                            ...
 //! ```
 //!
-//! Loads stay where they are; of two of the same address with no store between them one is left. Vector constants are memory operands on most CPUs: they are shared within a block
-//! and never hoisted, since a register held through a loop costs more.
+//! Loads stay where they are; of two of the same address with no store between them one is left. Vector constants are
+//! memory operands on most CPUs: they are shared within a block and never hoisted, since a register held through a loop
+//! costs more. What is computed from the numbers of lanes and constants alone, as a table or a matrix of bits, is hoisted,
+//! with constants of its own.
 
-use kgen_ir::{arena::Map, diag::Unsupported, machine::*, target::Target};
+use kgen_ir::{
+    arena::{Arena, Map},
+    diag::Unsupported,
+    machine::*,
+    target::Target,
+};
 
 /// Shares, hoists, removes.
 pub fn share(mut kernel: Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
     let body = std::mem::take(&mut kernel.body);
+    let registers = kernel.regs.len();
     let mut s = Sharer {
-        k: &kernel,
-        same: (0..kernel.regs.len()).map(Reg::new).collect(),
-        level: vec![0; kernel.regs.len()],
+        regs: std::mem::take(&mut kernel.regs),
+        same: (0..registers).map(Reg::new).collect(),
+        level: vec![0; registers],
+        made: vec![None; registers],
+        first: Map::default(),
         scopes: Vec::new(),
         values: Map::default(),
         loads: Map::default(),
     };
     s.scopes.push(Scope::default());
     let body = s.block(body);
-    let mut used = vec![0; kernel.regs.len()];
+    let mut used = vec![0; s.regs.len()];
     count(&body, &mut used);
     kernel.body = live(body, &mut used);
+    kernel.regs = s.regs;
     Ok(kernel)
 }
 
@@ -44,6 +55,13 @@ struct Key {
     class: Class,
 }
 
+impl Key {
+    fn of(inst: &Inst, mut uses: impl Iterator<Item = Operand>, class: Class) -> Key {
+        let few = std::array::from_fn(|_| uses.next());
+        Key { op: inst.op.clone(), uses: few, rest: uses.collect(), mem: inst.mem, class }
+    }
+}
+
 #[derive(Default)]
 struct Scope {
     is_loop: bool,
@@ -55,12 +73,23 @@ struct Scope {
     before: Vec<Stmt>,
 }
 
-struct Sharer<'a> {
-    k: &'a Kernel,
+/// What a register is made of, if of constants alone.
+#[derive(Clone)]
+enum Made {
+    Constant(Inst),
+    /// The numbers of the lanes among them.
+    OfLanes,
+}
+
+struct Sharer {
+    regs: Arena<RegData>,
     /// The register that has the value of each register.
     same: Vec<Reg>,
     /// Number of the scope that defines it.
     level: Vec<usize>,
+    made: Vec<Option<Made>>,
+    /// The first register of each constant.
+    first: Map<Key, Reg>,
     scopes: Vec<Scope>,
     /// What has been computed in the open blocks: number of the block, register.
     values: Map<Key, (usize, Reg)>,
@@ -91,7 +120,7 @@ fn constant(op: &Op) -> bool {
     matches!(op, Op::FloatConst | Op::WordConst | Op::Iota)
 }
 
-impl Sharer<'_> {
+impl Sharer {
     fn top(&self) -> usize {
         self.scopes.len() - 1
     }
@@ -186,10 +215,41 @@ impl Sharer<'_> {
         }
     }
 
-    fn key(&self, inst: &Inst, def: Reg) -> Key {
-        let uses = std::array::from_fn(|i| inst.uses.get(i).copied());
-        let rest = inst.uses.get(FEW..).unwrap_or_default().to_vec();
-        Key { op: inst.op.clone(), uses, rest, mem: inst.mem, class: self.k.regs[def].class }
+    /// A constant in scope `to`: one of its own, if it has been computed further inside.
+    fn constant_at(&mut self, operand: Operand, to: usize) -> Operand {
+        let Operand::Reg(reg) = operand else { return operand };
+        let (Some(Made::Constant(inst)), true) =
+            (self.made[reg.index()].clone(), self.level[reg.index()] > to)
+        else {
+            return operand;
+        };
+        let data = &self.regs[reg];
+        let name = Name::from(&*format!("{}_{}", data.name, self.regs.len()));
+        let own = self.regs.add(RegData { name, ..data.clone() });
+        self.same.push(own);
+        self.level.push(to);
+        self.made.push(Some(Made::Constant(inst.clone())));
+        if let Some(moved) = self.scopes.get_mut(to + 1) {
+            moved.before.push(Stmt::Inst(Inst { def: Some(own), ..inst }));
+        }
+        Operand::Reg(own)
+    }
+
+    /// Constants by their first registers, wherever they are computed.
+    fn key(&mut self, inst: &Inst, def: Reg) -> Key {
+        let first = |o: &Operand| match o {
+            Operand::Reg(reg) => match &self.made[reg.index()] {
+                Some(Made::Constant(constant)) => {
+                    let class = self.regs[*reg].class;
+                    let key = Key::of(constant, constant.uses.iter().copied(), class);
+                    Operand::Reg(*self.first.entry(key).or_insert(*reg))
+                }
+                Some(Made::OfLanes) | None => *o,
+            },
+            Operand::Imm(_) => *o,
+        };
+        let uses: Vec<Operand> = inst.uses.iter().map(first).collect();
+        Key::of(inst, uses.into_iter(), self.regs[def].class)
     }
 
     /// Does the block have what `inst` loads? What writes makes it forget.
@@ -233,6 +293,22 @@ impl Sharer<'_> {
             out.push(Stmt::Inst(inst));
             return;
         };
+        let of = |o: &Operand| match o {
+            Operand::Reg(reg) => self.made[reg.index()].as_ref(),
+            Operand::Imm(_) => None,
+        };
+        let lanes = inst.uses.iter().any(|o| match of(o) {
+            Some(Made::Constant(constant)) => constant.op == Op::Iota,
+            Some(Made::OfLanes) => true,
+            None => false,
+        });
+        let all = inst.uses.iter().all(|o| matches!(o, Operand::Imm(_)) || of(o).is_some());
+        let made = inst.mem.is_none() && lanes && all;
+        if constant(&inst.op) {
+            self.made[def.index()] = Some(Made::Constant(inst.clone()));
+        } else if made {
+            self.made[def.index()] = Some(Made::OfLanes);
+        }
         let key = self.key(&inst, def);
         let from = if constant(&inst.op) { self.top() } else { 0 };
         let known = self.values.get(&key).copied();
@@ -243,12 +319,18 @@ impl Sharer<'_> {
         let mut to = self.top();
         let outside = |to: usize| {
             inst.uses.iter().all(|o| match o {
-                Operand::Reg(reg) => self.level[reg.index()] < to,
+                Operand::Reg(reg) => {
+                    let constant = matches!(self.made[reg.index()], Some(Made::Constant(_)));
+                    made && constant || self.level[reg.index()] < to
+                }
                 Operand::Imm(_) => true,
             })
         };
         while !constant(&inst.op) && self.scopes[to].is_loop && outside(to) {
             to -= 1;
+        }
+        if made {
+            inst.uses = inst.uses.iter().map(|o| self.constant_at(*o, to)).collect();
         }
         self.level[def.index()] = to;
         self.values.insert(key.clone(), (to, def));
@@ -394,6 +476,32 @@ mod tests {
 }
 ";
         assert_eq!(out.to_string(), expected);
+    }
+
+    #[test]
+    fn what_is_made_of_lanes_and_constants_is_hoisted_with_them() {
+        let kernel = parse(
+            "machine m lanes 4 { slot 0 = pointer x slot 1 = extent n x = arg 0 : i n = arg 1 : i
+             loop t in 0..n step 1 {
+               lane = iota : w
+               one = wconst 1 : w
+               odd = and lane, one : w
+               again = wconst 1 : w
+               other = and lane, again : w
+               both = wadd odd, other : w
+               alone = wadd one, again : w
+               sum = wadd both, alone : w
+               store.w32 [x + 0], sum
+             } }",
+        )
+        .unwrap();
+        let out = share(kernel, &TARGET).unwrap();
+        verify(&out).unwrap();
+        let text = out.to_string();
+        let (before, inside) = text.split_once("loop").unwrap();
+        assert_eq!(before.matches("and").count(), 1, "{text}");
+        assert_eq!(before.matches("wadd").count(), 1, "{text}");
+        assert_eq!(inside.matches("wadd").count(), 2, "{text}");
     }
 
     #[test]

@@ -183,7 +183,14 @@ fn turns(t: &Tensor, at: &[Slice], step: i64, schedule: &Schedule) -> i64 {
             if bytes >= WORTH { schedule.prefetch as i64 } else { 0 }
         }
         Store::Packed {
-            part: Part::Scale | Part::Min | Part::Zeros | Part::RowZeros | Part::Order,
+            part:
+                Part::Scale
+                | Part::Min
+                | Part::Zeros
+                | Part::RowZeros
+                | Part::Order
+                | Part::InnerScale
+                | Part::InnerMin,
             ..
         }
         | Store::Strided

@@ -10,7 +10,8 @@
 //! A tile of the product fills the registers, its sums over a step stay in them; sums of floats lie in scratch between
 //! steps. Where steps are short, a panel holds many of them, and a tile's sums of floats stay in registers over all
 //! of these, beside those of the step. Rows behind the last activation row are rounded zeros, so that no tile is
-//! partial. Rows of an expert end where those of the next begin: the last tile then begins earlier, and its first rows
+//! partial. A group whose steps stand each in their own way is unpacked as a whole, its levels as their products; what
+//! shares an inner scale is a step of its own to the tiles. Rows of an expert end where those of the next begin: the last tile then begins earlier, and its first rows
 //! are computed twice.
 
 use super::{Builder, Experts, Kind, Place, Product, Weight};
@@ -222,7 +223,17 @@ impl Inside<'_> {
     /// Are the codes read where they are? Those that are bytes, unless many tiles read them between their scales,
     /// where most vectors lie across two lines.
     fn direct(&self) -> bool {
-        self.packing.elem.bits() == 8 && self.deep() == 1
+        self.packing.elem.bits() == 8 && self.deep() == 1 && !self.packing.is_fixed()
+    }
+
+    /// Elements of k that share a scale and are multiplied in a run.
+    fn each(&self) -> usize {
+        self.packing.summed().min(self.product.step)
+    }
+
+    /// Such runs of a step.
+    fn runs(&self) -> usize {
+        self.product.step / self.each()
     }
 
     /// What a worker keeps: the panel, a step's levels as floats, the sums.
@@ -237,11 +248,12 @@ impl Inside<'_> {
         };
         let floats = |what: &str, tokens| tensor(what, Dtype::F32, [tokens, rows], Store::Strided);
         let deep = self.deep();
-        let mut list = vec![floats("sums", self.block.share()), floats("scale", deep)];
-        list.extend(self.packing.zeros.map(|_| floats("zeros", deep)));
-        list.extend(self.packing.min.map(|_| floats("min", deep)));
+        let runs = deep * self.runs();
+        let mut list = vec![floats("sums", self.block.share()), floats("scale", runs)];
+        list.extend(self.packing.zeros.map(|_| floats("zeros", runs)));
+        list.extend(self.packing.min.map(|_| floats("min", runs)));
         if !self.direct() {
-            let of = Packing::bytes_of(self.packing.lanes, self.product.step);
+            let of = Packing::bytes_of(self.packing.lanes, self.each());
             let store = Store::Packed { of, part: Part::Codes };
             list.push(tensor("panel", Dtype::U8, [rows, deep * self.product.step], store));
         }
@@ -250,7 +262,14 @@ impl Inside<'_> {
 
     /// Steps of a panel.
     fn deep(&self) -> usize {
-        self.block.deep.min(self.product.steps).max(1)
+        match self.packing.is_fixed() && self.block.deep > 1 {
+            true => self.steps_of_group(),
+            false => self.block.deep.min(self.product.steps).max(1),
+        }
+    }
+
+    fn steps_of_group(&self) -> usize {
+        self.packing.group / self.product.step
     }
 
     fn sums(&self, tile: &Extent) -> Vec<Slice> {
@@ -269,6 +288,10 @@ impl Inside<'_> {
             let nothing = b.fill(0.0, Dtype::F32, &shape);
             b.store(&sums, self.sums(tile), nothing, false);
         });
+        if self.packing.is_fixed() {
+            self.groups(b, share);
+            return;
+        }
         let (steps, deep) = (Extent::from(self.product.steps), self.deep());
         b.for_each("u", (Extent::Lit(0), steps.clone(), deep), &[], |b, _| {
             let u = b.var("u");
@@ -285,23 +308,49 @@ impl Inside<'_> {
                     vec![]
                 });
             }
-            self.block.each_tile(b, "j", share, |b, tile| {
-                let old = b.load("old", &sums, Dtype::F32, self.sums(tile), false);
-                let sum = match deep {
-                    1 => self.tile(b, tile, old, &u, &Extent::Lit(0)),
-                    _ => b.for_each(
-                        "s",
-                        (Extent::Lit(0), count.clone(), 1),
-                        &[("sum", old)],
-                        |b, acc| {
-                            let s = b.var("s");
-                            vec![self.tile(b, tile, acc[0], &(u.clone() + s.clone()), &s)]
-                        },
-                    )[0],
-                };
-                b.store(&sums, self.sums(tile), sum, false);
-            });
+            self.tiles(b, share, &u, &count);
             vec![]
+        });
+    }
+
+    /// Groups that are unpacked step by step: where a step stands is a number.
+    fn groups(&self, b: &mut Builder, share: &Extent) {
+        let (steps, deep) = (self.steps_of_group(), self.deep());
+        let groups = Extent::from(self.product.k.div_ceil(self.packing.group));
+        b.for_each("g", (Extent::Lit(0), groups, 1), &[], |b, _| {
+            let g = b.var("g");
+            for first in (0..steps).step_by(deep) {
+                for v in 0..deep {
+                    self.unpack_fixed(b, &g, first + v, v);
+                }
+                self.tiles(b, share, &(g.clone() * steps + first), &Extent::from(deep));
+            }
+            vec![]
+        });
+    }
+
+    /// `count` steps from `u` on, which are in the panel, of all activation rows.
+    fn tiles(&self, b: &mut Builder, share: &Extent, u: &Extent, count: &Extent) {
+        let (sums, runs) = (self.name("sums"), self.runs());
+        self.block.each_tile(b, "j", share, |b, tile| {
+            let old = b.load("old", &sums, Dtype::F32, self.sums(tile), false);
+            let sum = match self.deep() * runs {
+                1 => self.tile(b, tile, old, (u, &Extent::Lit(0)), &Extent::Lit(0)),
+                _ => b.for_each(
+                    "s",
+                    (Extent::Lit(0), count.clone() * runs, 1),
+                    &[("sum", old)],
+                    |b, acc| {
+                        let s = b.var("s");
+                        let (step, run) = match runs {
+                            1 => (s.clone(), Extent::Lit(0)),
+                            _ => (s.clone() / runs, s.clone() % runs),
+                        };
+                        vec![self.tile(b, tile, acc[0], (&(u.clone() + step), &run), &s)]
+                    },
+                )[0],
+            };
+            b.store(&sums, self.sums(tile), sum, false);
         });
     }
 
@@ -338,20 +387,84 @@ impl Inside<'_> {
         }
     }
 
+    /// Step `s` of group `g`, the `v`th of its panel: its codes, and the products of both levels of its runs.
+    fn unpack_fixed(&self, b: &mut Builder, g: &Extent, s: usize, v: usize) {
+        let (each, runs, weight) = (self.each(), self.runs(), self.weight);
+        let rows = Slice::range(self.row.clone(), self.block.rows);
+        let float = |b: &mut Builder, part: Part, elem: Dtype, place: Extent| {
+            let at = vec![Slice::range(place, 1), rows.clone()];
+            let x = b.load(part.name(), &weight.part(part), elem, at, false);
+            b.convert(&format!("{}_f", part.name()), x, Dtype::F32)
+        };
+        for run in 0..runs {
+            let (k, to) = (s * self.product.step + run * each, v * runs + run);
+            let codes = vec![rows.clone(), Slice::range(g.clone() * self.packing.group + k, each)];
+            let w0 = b.load("w0", &weight.part(Part::Codes), self.packing.elem, codes, false);
+            let w = b.convert("wb", w0, Dtype::U8);
+            let along = Slice::range(to * each, each);
+            b.store(&self.name("panel"), vec![self.all(), along], w, false);
+            let inner = self.packing.inner.as_ref();
+            let scale = Some(self.packing.scale.unwrap_or(Dtype::F32));
+            let levels = [
+                (Part::Scale, scale, Part::InnerScale, inner.map(|i| i.signed())),
+                (Part::Min, self.packing.min, Part::InnerMin, inner.map(|_| Dtype::U8)),
+            ];
+            for (part, elem, inner_part, factor) in levels {
+                let Some(elem) = elem else { continue };
+                let mut x = float(b, part, elem, g.clone());
+                if let (Some(factor), Some(inner)) = (factor, inner) {
+                    let count = self.packing.group / inner.group;
+                    let place = g.clone() * count + k / inner.group;
+                    let factor = float(b, inner_part, factor, place);
+                    x = b.binary("both", Binary::Mul, x, factor);
+                }
+                b.store(&self.name(part.name()), vec![Slice::range(to, 1), self.all()], x, false);
+            }
+        }
+    }
+
     fn level(&self, b: &mut Builder, part: Part, v: &Extent) -> Value {
         let at = vec![Slice::range(v.clone(), 1), self.all()];
         b.load(&format!("{}_u", part.name()), &self.name(part.name()), Dtype::F32, at, false)
     }
 
-    /// `old` and step `u`, the `v`th of its panel, of a tile of activation rows.
-    fn tile(&self, b: &mut Builder, tile: &Extent, old: Value, u: &Extent, v: &Extent) -> Value {
-        let (product, packing, step) = (self.product, self.packing, self.product.step);
+    /// The sums of a run of activations.
+    fn activation_sum(&self, b: &mut Builder, u: &Extent, run: &Extent, rows: &Slice) -> Value {
+        let parts = self.each() / self.product.summed;
+        let part = |b: &mut Builder, i: usize| {
+            let at = Slice::range(run.clone() * parts + i, 1);
+            b.load(
+                "z",
+                "az",
+                self.product.sums(),
+                vec![Slice::point(u.clone()), rows.clone(), at],
+                false,
+            )
+        };
+        let mut all = part(b, 0);
+        for i in 1..parts {
+            let more = part(b, i);
+            all = b.binary("z_all", Binary::Add, all, more);
+        }
+        all
+    }
+
+    /// `old` and run `run` of step `u`, the `v`th of its panel, of a tile of activation rows.
+    fn tile(
+        &self,
+        b: &mut Builder,
+        tile: &Extent,
+        old: Value,
+        (u, run): (&Extent, &Extent),
+        v: &Extent,
+    ) -> Value {
+        let (product, packing, each) = (self.product, self.packing, self.each());
         let first = self.first.clone() + tile.clone();
         let first = self.last.iter().fold(first, |first, last| first.min(last.clone()));
         let rows = Slice::range(first, self.block.tokens);
         let place = vec![Slice::point(u.clone()), rows.clone(), Slice::range(0, 1)];
         let shape = [self.block.tokens, self.block.rows];
-        let z = b.load("z", "az", Dtype::I32, place.clone(), false);
+        let z = self.activation_sum(b, u, run, &rows);
         let none = b.fill(0.0, Dtype::I32, &shape);
         let less = -packing.zero;
         let start = if less == 0 || packing.min.is_some() {
@@ -363,25 +476,26 @@ impl Inside<'_> {
             let zz = b.binary("zz", Binary::Mul, z, factor);
             b.binary("start", Binary::Add, zz, none)
         };
-        let turn = if step.is_multiple_of(TURN) { TURN } else { step };
+        let turn = if each.is_multiple_of(TURN) { TURN } else { each };
         let product_of = |b: &mut Builder, e: &Extent, acc: Value| {
-            let along = vec![Slice::point(u.clone()), rows.clone(), Slice::range(e.clone(), turn)];
+            let from = run.clone() * each + e.clone();
+            let along = vec![Slice::point(u.clone()), rows.clone(), Slice::range(from, turn)];
             let x = b.load("x", "aq", Dtype::I8, along, false);
             let w = if self.direct() {
                 let rows = Slice::range(self.row.clone(), self.block.rows);
-                let at = vec![rows, Slice::range(u.clone() * step + e.clone(), turn)];
+                let at = vec![rows, Slice::range(u.clone() * each + e.clone(), turn)];
                 b.load("w", &self.weight.part(Part::Codes), packing.elem, at, false)
             } else {
-                let at = vec![self.all(), Slice::range(v.clone() * step + e.clone(), turn)];
+                let at = vec![self.all(), Slice::range(v.clone() * each + e.clone(), turn)];
                 b.load("w", &self.name("panel"), Dtype::U8, at, false)
             };
             let w = b.convert("wu", w, Dtype::U8);
             b.dot("d", x, w, true, Some(acc))
         };
-        let dot = match self.deep() > 1 && turn == step {
+        let dot = match self.deep() > 1 && turn == each {
             true => product_of(b, &Extent::Lit(0), start),
             false => {
-                let turns = (Extent::Lit(0), Extent::from(step), turn);
+                let turns = (Extent::Lit(0), Extent::from(each), turn);
                 b.for_each("e", turns, &[("d", start)], |b, acc| {
                     let e = b.var("e");
                     vec![product_of(b, &e, acc[0])]
@@ -390,8 +504,8 @@ impl Inside<'_> {
         };
         let mut f = b.convert("f", dot, Dtype::F32);
         let sx = b.load("sx", "as", Dtype::F32, place, false);
-        let total = b.convert("total", z, Dtype::F32);
         if packing.zeros.is_some() {
+            let total = b.convert("total", z, Dtype::F32);
             let less = b.unary("less", Unary::Neg, total);
             let zeros = self.level(b, Part::Zeros, v);
             let off = b.binary("off", Binary::Mul, zeros, less);
@@ -405,7 +519,7 @@ impl Inside<'_> {
             return sum;
         }
         let min = self.level(b, Part::Min, v);
-        let ax = b.binary("ax", Binary::Mul, total, sx);
+        let ax = product.weighed(b, z, sx);
         let off = b.binary("off_min", Binary::Mul, min, ax);
         b.binary("sum_min", Binary::Add, sum, off)
     }

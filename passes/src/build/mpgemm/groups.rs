@@ -6,6 +6,7 @@
 //! | `zeros`, one a group | bytes: `dot - zeros * sum(aq)`, exact in f32; floats: `code - zeros` |
 //! | `min`, one a group | `+ min * sum of a` |
 //! | `scale`, one a group | multiplies the sum of all steps of the group |
+//! | `inner`, some a group | multiply the dots and the sums of `aq` of their elements |
 
 use super::{Builder, Product, Weight};
 use kgen_ir::{
@@ -37,12 +38,14 @@ pub(super) struct Tile<'a> {
 impl Tile<'_> {
     pub fn sum(&self, b: &mut Builder, integer: bool) -> Value {
         let (first, end) = self.groups.clone();
+        let fixed = self.packing.is_fixed();
         let start = b.fill(0.0, Dtype::F32, &[self.tokens, self.weight.rows]);
         b.for_each("g", (first, end, self.together), &[("acc", start)], |b, acc| {
             let mut sum = acc[0];
             for i in 0..self.together {
                 let one = Tile { group: b.var("g") + i, ..self.clone() };
                 sum = match integer {
+                    true if fixed => one.fixed_group(b, sum),
                     true => one.integer_group(b, sum),
                     false => one.float_group(b, sum),
                 };
@@ -110,7 +113,7 @@ impl Tile<'_> {
             let sum = b.binary("sum", Binary::Add, acc, product);
             let Some(elem) = self.packing.min else { return sum };
             let min = self.level(b, Part::Min, elem);
-            let ax = b.binary("ax", Binary::Mul, total, sx);
+            let ax = self.product.weighed(b, total, sx);
             let more = b.binary("more", Binary::Mul, min, ax);
             return b.binary("sum_min", Binary::Add, sum, more);
         }
@@ -124,7 +127,7 @@ impl Tile<'_> {
             let product = b.binary("product", Binary::Mul, dot, sx);
             let mut out = vec![b.binary("sum", Binary::Add, sums[0], product)];
             if own {
-                let ax = b.binary("ax", Binary::Mul, total, sx);
+                let ax = self.product.weighed(b, total, sx);
                 out.push(b.binary("all", Binary::Add, sums[1], ax));
             }
             out
@@ -161,8 +164,24 @@ impl Tile<'_> {
         let rows = self.activation_rows();
         let along = vec![Slice::point(place.clone()), rows.clone(), Slice::range(0, step)];
         let x = b.load("x", "aq", Dtype::I8, along, false);
-        let at = vec![Slice::point(place.clone()), rows, Slice::range(0, 1)];
-        (x, w, b.load("z", "az", Dtype::I32, at, false))
+        let z = self.activation_sum(b, place, 0, step);
+        (x, w, z)
+    }
+
+    /// The sum of so many activations of a step.
+    fn activation_sum(&self, b: &mut Builder, place: &Extent, first: usize, count: usize) -> Value {
+        let summed = self.product.summed;
+        let mut all = None;
+        for part in first / summed..(first + count) / summed {
+            let rows = self.activation_rows();
+            let at = vec![Slice::point(place.clone()), rows, Slice::range(part, 1)];
+            let z = b.load("z", "az", self.product.sums(), at, false);
+            all = Some(match all {
+                None => z,
+                Some(all) => b.binary("z_all", Binary::Add, all, z),
+            });
+        }
+        all.unwrap_or_else(|| b.fill(0.0, self.product.sums(), &[self.tokens, 1]))
     }
 
     /// What products begin with, for the sums of the bytes of the activations.
@@ -187,6 +206,85 @@ impl Tile<'_> {
         b.load("sx", "as", Dtype::F32, at, false)
     }
 
+    /// A group whose steps stand each in their own way: all of them, one after the other. Scales and mins meet at its
+    /// end, before they are added to what is much larger.
+    fn fixed_group(&self, b: &mut Builder, acc: Value) -> Value {
+        let (step, group) = (self.product.step, self.packing.group);
+        let steps = group / step;
+        let inner = self.packing.inner.as_ref();
+        let each = inner.map_or(step, |i| i.group.min(step));
+        let more = |b: &mut Builder, name: &str, sum: Option<Value>, x: Value| match sum {
+            None => Some(x),
+            Some(sum) => Some(b.binary(name, Binary::Add, sum, x)),
+        };
+        let (mut scaled, mut mins) = (None, None);
+        for s in 0..steps {
+            let place = b.var("g") * steps + s;
+            self.hint(b, s * step);
+            let sx = self.activation_scale(b, &place);
+            let mut part = None;
+            for first in (0..step).step_by(each) {
+                let k = b.var("g") * group + (s * step + first);
+                let w0 = self.codes(b, &k, each);
+                let w = b.convert("wb", w0, Dtype::U8);
+                let along = vec![
+                    Slice::point(place.clone()),
+                    self.activation_rows(),
+                    Slice::range(first, each),
+                ];
+                let x = b.load("x", "aq", Dtype::I8, along, false);
+                let z = self.activation_sum(b, &place, first, each);
+                let start = self.start(b, z);
+                let dot = b.dot("d", x, w, true, start);
+                let mut f = b.convert("f", dot, Dtype::F32);
+                if let Some(inner) = inner {
+                    let number = (s * step + first) / inner.group;
+                    let factor = self.inner(b, Part::InnerScale, inner.signed(), number);
+                    f = b.binary("scaled", Binary::Mul, f, factor);
+                    if inner.min.is_some() {
+                        let factor = self.inner(b, Part::InnerMin, Dtype::U8, number);
+                        let ax = self.product.weighed(b, z, sx);
+                        let min = b.binary("min_all", Binary::Mul, factor, ax);
+                        mins = more(b, "mins", mins, min);
+                    }
+                }
+                part = more(b, "part", part, f);
+            }
+            let Some(part) = part else { continue };
+            let whole = b.binary("whole", Binary::Mul, part, sx);
+            scaled = more(b, "all", scaled, whole);
+        }
+        let mut acc = acc;
+        let levels = [(scaled, Part::Scale, Some(self.packing.scale.unwrap_or(Dtype::F32)))];
+        for (sum, part, elem) in levels.into_iter().chain([(mins, Part::Min, self.packing.min)]) {
+            let (Some(sum), Some(elem)) = (sum, elem) else { continue };
+            let level = self.level(b, part, elem);
+            let product = b.binary("product", Binary::Mul, sum, level);
+            acc = b.binary("sum", Binary::Add, acc, product);
+        }
+        acc
+    }
+
+    /// Inner factors of group `g`, one a weight row.
+    fn inner(&self, b: &mut Builder, part: Part, elem: Dtype, number: usize) -> Value {
+        let count = self.packing.inner.as_ref().map_or(1, |i| self.packing.group / i.group);
+        let at = vec![Slice::range(b.var("g") * count + number, 1), self.weight_rows()];
+        let x = b.load(part.name(), &self.weight.part(part), elem, at, false);
+        b.convert(&format!("{}_f", part.name()), x, Dtype::F32)
+    }
+
+    /// Asks for the codes of a later group, a step at a time: all at once they would wait for each other.
+    fn hint(&self, b: &mut Builder, first: usize) {
+        let Ok(bytes) = self.packing.group_stride() else { return };
+        let ahead = self.product.choice.schedule.ahead << 10;
+        if ahead == 0 || bytes == 0 {
+            return;
+        }
+        let later = (b.var("g") + ahead.div_ceil(bytes)) * self.packing.group + first;
+        let at = vec![self.weight_rows(), Slice::range(later, self.product.step)];
+        b.prefetch(&self.weight.part(Part::Codes), at);
+    }
+
     /// Product of bytes over one step of activations, the sum of their codes, their scale.
     fn integer_step(&self, b: &mut Builder, place: &Extent) -> (Value, Value, Value) {
         let (x, w, z) = self.bytes(b, place);
@@ -200,7 +298,7 @@ impl Tile<'_> {
     /// The same over all steps of a group, which share their scale: integers to the end.
     fn whole_group(&self, b: &mut Builder, steps: usize) -> (Value, Value, Value) {
         let part = b.fill(0.0, Dtype::I32, &[self.tokens, self.weight.rows]);
-        let none = b.fill(0.0, Dtype::I32, &[self.tokens, 1]);
+        let none = b.fill(0.0, self.product.sums(), &[self.tokens, 1]);
         let turns = (Extent::Lit(0), Extent::from(steps), 1);
         let sums = b.for_each("s", turns, &[("part", part), ("whole", none)], |b, sums| {
             let (x, w, z) = self.bytes(b, &self.place(b, true, Some("s")));

@@ -16,7 +16,9 @@
 //! As many activation rows to a tile as there are, at most 64: more are tiles of their own. A row of a tile
 //! costs nothing where it is zeros, since the weights are what has to come from memory.
 
-use super::{Builder, Kind, Place, Product, Result, Weight, groups, launch, stored_weight, tensor};
+use super::{
+    Builder, Kind, Place, Product, Result, Weight, groups, launch, tensor, weights::stored_weight,
+};
 use crate::{Choice, tile::fragments::Instruction};
 use kgen_ir::{
     dtype::Dtype,

@@ -21,25 +21,26 @@ mod panels;
 mod quantise;
 mod rows;
 mod stored;
+mod tiles;
+mod weights;
 
-use super::{builder::Builder, expr};
+use super::builder::Builder;
 use crate::Choice;
 use blocked::Block;
 use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
     extent::Extent,
-    format::{pack::Packing, parts::Parts},
+    format::pack::Packing,
     machine::Op,
-    op::{
-        self, Code, CodeLayout, Codes, Compute, Dim, Group, MpGemm, Storage, expr::Expr, tensors,
-    },
+    op::{Code, Codes, Compute, Dim, Group, MpGemm, Storage, expr::Expr, tensors},
     tile::{
-        Arg, Binary, Compare, Form, Kernel, Launch, Param, Part, Predicate, Prepare, Program, Role,
-        Slice, Store, Symbol, Tensor, Value, Variant,
+        Arg, Compare, Kernel, Launch, Param, Predicate, Program, Role, Store, Symbol, Tensor,
+        Variant,
     },
 };
 use std::{cell::RefCell, collections::BTreeSet};
+use weights::kind;
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
@@ -54,6 +55,9 @@ const SHARED: usize = 12;
 
 /// Steps whose sums of floats may lie in scratch between them: shorter ones lose a fifth to that (in groups of 32).
 const LONG: usize = 64;
+
+/// Blocks of lanes of a tile whose groups are written out, step after step: more of them are too much code.
+const FIXED: usize = 2;
 
 #[derive(Clone)]
 struct Product<'a> {
@@ -74,8 +78,11 @@ struct Product<'a> {
     steps: usize,
     /// Activations that share a scale when rounded: a step, or as many as share a scale of the weight.
     share: usize,
-    /// `az` is the sum of a step's codes times this.
+    /// `az` is the sum of so many codes, which divide a step, times `times`.
+    summed: usize,
     times: i32,
+    /// `az` is floats instead, times the scale: all that is done with them is to multiply mins.
+    weighed: bool,
     weights: Vec<Weight>,
     /// Why an expression cannot be built.
     failed: RefCell<Option<Unsupported>>,
@@ -139,19 +146,26 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     };
     let in_matrices = matrices::fit(g, choice);
     let in_pairs = in_matrices.is_none() && pairs::fit(g, choice);
-    let mut weights = Vec::new();
-    let mut first = 0;
+    let mut kinds = Vec::new();
     for w in &g.w {
-        let n = w.n as usize;
-        let kind = match (in_matrices, in_pairs) {
+        kinds.push(match (in_matrices, in_pairs) {
             (Some(elements), _) => matrices::kind(g, elements, w, &mut program, choice)?,
             (None, true) => pairs::kind(g, w, &mut program, choice)?,
             (None, false) => kind(g, w, groups, &mut program, choice)?,
-        };
+        });
+    }
+    // Those of one task are cut alike.
+    let fixed = kinds.iter().any(Kind::is_fixed);
+    let mut weights = Vec::new();
+    let mut first = 0;
+    for (w, kind) in g.w.iter().zip(kinds) {
+        let n = w.n as usize;
         // As many blocks of lanes as divide the rows evenly.
         let lanes = choice.target.lanes;
         let blocks = n.div_ceil(lanes);
         let wanted = (choice.schedule.rows / lanes).max(1);
+        let few = if g.epilogue.is_some() { fixed } else { kind.is_fixed() };
+        let wanted = if few { wanted.min(FIXED) } else { wanted };
         let per_task = (1..=wanted).rev().find(|r| blocks.is_multiple_of(*r)).unwrap_or(1);
         let rows = if in_matrices.is_some() { matrices::rows(n, choice) } else { per_task * lanes };
         weights.push(Weight { name: w.name.clone(), n, first, rows, kind });
@@ -173,6 +187,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
             return Err(choice.unsupported(what, "groups of 32, 64 or 128, or `per = \"token\"`"));
         }
     }
+    let summed = packings().map(Packing::summed).min().unwrap_or(1).min(step);
     let widest = packings().map(|p| k.next_multiple_of(p.group)).max().unwrap_or(k);
     // With one zero point for all, the sums are stored as products begin with them.
     let zeros: BTreeSet<Option<i32>> =
@@ -182,8 +197,10 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         Some(_) | None => 1,
     };
     let integer = packings().next().is_some();
+    let weighed = in_matrices.is_none() && integer && packings().all(|p| p.min.is_some());
     // Scales that stay the same over a group of the weight: its sums are integers to the end.
-    let groups: BTreeSet<usize> = packings().map(|p| p.group).collect();
+    let groups: BTreeSet<usize> =
+        packings().map(|p| if p.inner.is_some() { p.step() } else { p.group }).collect();
     let same = match given {
         Some((Group::Row | Group::Tensor, _)) => true,
         Some((Group::K(g), _)) => groups.iter().all(|group| (g as usize).is_multiple_of(*group)),
@@ -201,6 +218,9 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     }
     let each = matches!(experts, Experts::Each(_));
     let bytes = packings().count() == weights.len() && !each;
+    // Many activation rows beside codes that are unpacked are more than there are registers.
+    let fixed = packings().any(Packing::is_fixed);
+    let tokens = choice.schedule.tokens.min(if fixed { FEW } else { usize::MAX });
     let mut product = Product {
         op: g,
         symbols: program.symbols.clone(),
@@ -210,11 +230,13 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         k,
         given,
         experts,
-        tokens: choice.schedule.tokens,
+        tokens,
         step,
         steps: widest / step,
         share,
+        summed,
         times,
+        weighed,
         weights,
         failed: RefCell::new(None),
     };
@@ -245,110 +267,6 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         stored::blocks(&mut program, g, format, &product.m, choice)?;
     }
     Ok(program)
-}
-
-/// How the codes of a weight are packed in so many lanes, and from what.
-fn stored_weight(
-    g: &MpGemm,
-    w: &op::Weight,
-    copies: Option<usize>,
-    lanes: usize,
-    choice: &Choice,
-) -> Result<(Form, Packing)> {
-    Ok(match &w.storage {
-        Storage::Plain(d) => {
-            return Err(choice.unsupported(
-                format!("weights of {d} without scales"),
-                "`{ format = \"int8\", per = \"row\", scale = \"f32\" }`",
-            ));
-        }
-        Storage::Block(format) => {
-            (Form::Blocks(w.name.clone()), Packing::for_format(format, lanes)?)
-        }
-        Storage::Codes(codes) => {
-            if let Code::Codebook(_) = codes.code {
-                return Err(choice
-                    .unsupported("weights of a codebook", "int, uint, bipolar or ternary codes"));
-            }
-            let copies = copies.unwrap_or(1);
-            let codes = codes.clone();
-            let parts = match codes.layout {
-                CodeLayout::Rows if codes.zero.is_none() => &["codes", "scale"][..],
-                CodeLayout::Rows => &["codes", "scale", "zero"],
-                CodeLayout::Gptq { act_order: true, .. } => {
-                    if g.w.len() > 1 {
-                        return Err(choice.unsupported(
-                            "several weights, one of them in act-order",
-                            "an op for each: their activations stand in different orders",
-                        ));
-                    }
-                    &["qweight", "qzeros", "scales", "g_idx"]
-                }
-                CodeLayout::Gptq { .. } | CodeLayout::Awq => &["qweight", "qzeros", "scales"],
-            };
-            let sources = parts.iter().map(|part| format!("{}.{part}", w.name)).collect();
-            let parts = Parts { codes, copies, n: w.n as usize, k: g.k as usize };
-            let packing = Packing::for_parts(&parts, lanes)?;
-            (Form::Parts(sources, parts), packing)
-        }
-    })
-}
-
-/// How a weight is read; one of codes is packed first.
-fn kind(
-    g: &MpGemm,
-    w: &op::Weight,
-    copies: Option<usize>,
-    program: &mut Program,
-    choice: &Choice,
-) -> Result<Kind> {
-    let integer = match g.compute {
-        // What a prologue makes of int8 activations is not int8; nor is it what an order brings together.
-        Compute::Auto | Compute::IntDot | Compute::GroupInt => {
-            !(matches!(g.a, Storage::Codes(_)) && (g.prologue.is_some() || act_order(w)))
-        }
-        // Codes are multiplied as floats, which is more exact.
-        Compute::Dequant | Compute::Bf16 => false,
-        Compute::Lut(_) | Compute::Bitplane => {
-            return Err(
-                choice.unsupported("this way to compute", "`compute = \"int_dot\"` or \"dequant\"")
-            );
-        }
-    };
-    if let Storage::Plain(d @ (Dtype::F32 | Dtype::F16 | Dtype::BF16)) = &w.storage {
-        return match g.compute {
-            Compute::Auto | Compute::Dequant | Compute::Bf16 => Ok(Kind::Floats(*d)),
-            Compute::IntDot | Compute::GroupInt | Compute::Lut(_) | Compute::Bitplane => {
-                Err(choice.unsupported(
-                    format!("integer products of {d} weights"),
-                    "`compute = \"dequant\"`, or weights of codes",
-                ))
-            }
-        };
-    }
-    let lanes = choice.target.lanes;
-    let (form, packing) = stored_weight(g, w, copies, lanes, choice)?;
-    if !packing.step().is_multiple_of(lanes) {
-        return Err(
-            choice.unsupported(format!("groups of {} codes", packing.group), "another format")
-        );
-    }
-    program.prepares.push(Prepare {
-        name: format!("{}.packed", w.name),
-        form,
-        packing: packing.clone(),
-    });
-    Ok(Kind::Codes { packing, integer })
-}
-
-/// Whether activations must be brought into the order of the weight.
-fn act_order(w: &op::Weight) -> bool {
-    match &w.storage {
-        Storage::Codes(codes) => {
-            matches!(codes.layout, CodeLayout::Gptq { act_order: true, .. })
-        }
-        Storage::Plain(_) | Storage::Block(_) => false,
-    }
 }
 
 fn tensor(name: &str, role: Role, elem: Dtype, shape: Vec<Extent>) -> Tensor {
@@ -418,7 +336,7 @@ impl<'a> Product<'a> {
             let mut b = self.kernel("product_one", first);
             b.scratch("aq", Dtype::I8, &[self.steps, 1, self.step]);
             b.scratch("as", Dtype::F32, &[self.steps, 1, 1]);
-            b.scratch("az", Dtype::I32, &[self.steps, 1, 1]);
+            b.scratch("az", self.sums(), &[self.steps, 1, self.step / self.summed]);
             self.quantise(&mut b, &Extent::Lit(0), false);
             self.tasks(&mut b, true);
             let one = b.finish();
@@ -437,7 +355,7 @@ impl<'a> Product<'a> {
         let rounded = [
             work("aq", Dtype::I8, self.step),
             work("as", Dtype::F32, 1),
-            work("az", Dtype::I32, 1),
+            work("az", self.sums(), self.step / self.summed),
         ];
         program.buffers.extend(rounded.iter().cloned());
         let params = [sources, rounded.to_vec()].concat();
@@ -521,8 +439,10 @@ impl<'a> Product<'a> {
 
     /// Tasks of row tiles for every weight; `one`: there is one activation row.
     fn tasks(&self, b: &mut Builder, one: bool) {
-        let chunk = self.choice.schedule.chunk;
         for unit in self.units() {
+            // As many rows as the schedule says, in smaller tiles.
+            let chunk =
+                self.choice.schedule.chunk * (self.choice.schedule.rows / unit[0].rows).max(1);
             let (rows, tiles) = (unit[0].rows, unit[0].n.div_ceil(unit[0].rows));
             let column = |tile: Extent| tile * rows;
             match self.experts {
@@ -590,154 +510,5 @@ impl<'a> Product<'a> {
             body(b, &b.var("r"), 1);
             vec![]
         });
-    }
-
-    /// The products of a unit for `tokens` activation rows from `i` on, and what becomes of them.
-    fn tile(&self, b: &mut Builder, unit: &[Weight], place: &Place, i: &Extent, tokens: usize) {
-        let sums: Vec<Value> = unit.iter().map(|w| self.sum(b, w, i, tokens, place)).collect();
-        let guard = !unit[0].n.is_multiple_of(unit[0].rows);
-        self.give(b, unit, place, i, &sums, guard);
-    }
-
-    /// Writes what becomes of the products of a unit, `[tokens, rows]` each, for the activation rows from `i` on.
-    fn give(
-        &self,
-        b: &mut Builder,
-        unit: &[Weight],
-        place: &Place,
-        i: &Extent,
-        sums: &[Value],
-        guard: bool,
-    ) {
-        let [tokens, rows] = b.shape(sums[0])[..] else { return };
-        let columns = Slice::range(place.column.clone() + unit[0].first, rows);
-        let at = vec![Slice::range(i.clone(), tokens), columns.clone()];
-        let bias = |b: &mut Builder| {
-            let expert =
-                (self.experts != Experts::None).then(|| Slice::range(place.expert.clone(), 1));
-            let at = expert.into_iter().chain([columns.clone()]).collect();
-            b.load_row("bias", "bias", Dtype::F32, at, guard)
-        };
-        let residual = |b: &mut Builder| {
-            let x = b.load("residual", "residual", self.op.out, at.clone(), guard);
-            b.convert("residual_f", x, Dtype::F32)
-        };
-        let y = match &self.op.epilogue {
-            Some(e) => {
-                let mut leaf = |b: &mut Builder, e: &Expr| match name_of(e) {
-                    Some("bias") if self.op.bias => Ok(bias(b)),
-                    Some("residual") if self.op.residual => Ok(residual(b)),
-                    Some("x") if sums.len() == 1 => Ok(sums[0]),
-                    name => {
-                        let at = unit.iter().position(|w| Some(w.name.as_str()) == name);
-                        let no = || self.choice.unsupported("this epilogue", "a launch of its own");
-                        at.map(|at| sums[at]).ok_or_else(no)
-                    }
-                };
-                match expr::tile(b, e, &[tokens, rows], self.choice, &mut leaf) {
-                    Ok(y) => y,
-                    Err(error) => {
-                        self.failed.replace(Some(error));
-                        return;
-                    }
-                }
-            }
-            None => {
-                let mut y = sums[0];
-                if self.op.bias {
-                    let bias = bias(b);
-                    y = b.binary("biased", Binary::Add, y, bias);
-                }
-                if self.op.residual {
-                    let residual = residual(b);
-                    y = b.binary("joined", Binary::Add, y, residual);
-                }
-                y
-            }
-        };
-        let y = b.convert("y", y, self.op.out);
-        b.store(&self.columns_of(unit), at, y, guard);
-    }
-
-    /// Where the rows of a task begin in a packed weight.
-    fn first_row(&self, w: &Weight, packing: &Packing, place: &Place) -> Extent {
-        // Each copy begins with a block of lanes.
-        let padded = w.n.next_multiple_of(packing.lanes);
-        place.expert.clone() * padded + place.column.clone()
-    }
-
-    /// The product of `tokens` activation rows from `i` on and the rows of a task.
-    fn sum(&self, b: &mut Builder, w: &Weight, i: &Extent, tokens: usize, place: &Place) -> Value {
-        match &w.kind {
-            Kind::Codes { packing, integer } => {
-                let row = self.first_row(w, packing, place);
-                let tile = groups::Tile {
-                    product: self,
-                    weight: w,
-                    packing,
-                    i,
-                    tokens,
-                    row: &row,
-                    groups: (Extent::Lit(0), self.k.div_ceil(packing.group).into()),
-                    together: 1,
-                    group: Extent::Lit(0),
-                    half: None,
-                };
-                tile.sum(b, *integer)
-            }
-            Kind::Pairs(packing) => {
-                let row = self.first_row(w, packing, place);
-                self.pairs(b, w, i, (tokens, w.rows), &row)
-            }
-            Kind::Floats(elem) => {
-                let along = Slice::range(0, self.k);
-                let at = vec![Slice::range(i.clone(), tokens), along.clone()];
-                let x0 = b.load("x0", &self.a.name, self.a.elem, at, false);
-                let x = b.convert("x", x0, Dtype::F32);
-                let rows = Slice::range(place.column.clone(), w.rows);
-                let guard = !w.n.is_multiple_of(w.rows);
-                let expert =
-                    (self.experts != Experts::None).then(|| Slice::point(place.expert.clone()));
-                let at = expert.into_iter().chain([rows, along]).collect();
-                let w0 = b.load("w0", &w.name, *elem, at, guard);
-                let wf = b.convert("wf", w0, Dtype::F32);
-                b.dot("d", x, wf, true, None)
-            }
-        }
-    }
-}
-
-impl Weight {
-    /// What a kernel reads of it.
-    fn tensors(&self, k: usize, copies: Option<usize>) -> Vec<Tensor> {
-        let (packing, integer) = match &self.kind {
-            Kind::Floats(elem) => {
-                let shape = copies.into_iter().chain([self.n, k]).map(Extent::from).collect();
-                return vec![tensor(&self.name, Role::In, *elem, shape)];
-            }
-            Kind::Codes { packing, integer } => (packing, *integer),
-            Kind::Pairs(packing) => (packing, false),
-        };
-        let rows = self.n.next_multiple_of(packing.lanes) * copies.unwrap_or(1);
-        let groups = k.div_ceil(packing.group);
-        let part = |part: Part, elem: Dtype, shape: [usize; 2]| Tensor {
-            name: self.part(part),
-            role: Role::Prepared,
-            elem,
-            shape: shape.iter().map(|x| Extent::from(*x)).collect(),
-            store: Store::Packed { of: packing.clone(), part },
-        };
-        let mut list = vec![part(Part::Codes, packing.elem, [rows, groups * packing.group])];
-        list.extend(packing.scale.map(|elem| part(Part::Scale, elem, [groups, rows])));
-        list.extend(packing.min.map(|elem| part(Part::Min, elem, [groups, rows])));
-        list.extend(packing.zeros.map(|elem| match integer {
-            true => part(Part::Zeros, elem, [groups, rows]),
-            false => part(Part::RowZeros, elem, [rows, groups]),
-        }));
-        list
-    }
-
-    fn part(&self, part: Part) -> String {
-        format!("{}.packed.{}", self.name, part.name())
     }
 }

@@ -1,7 +1,7 @@
 //! Activations to int8: one scale and one sum a step; scales may be the same for several.
 //!
 //! ```text
-//! as = max |a| / 127      aq = round(a / as)      az = times * sum(aq)
+//! as = max |a| / 127      aq = round(a / as)      az = times * sum(aq), or as * sum(aq)
 //! ```
 
 use super::{Builder, Product, tensor};
@@ -13,6 +13,20 @@ use kgen_ir::{
 };
 
 impl Product<'_> {
+    /// What `az` holds.
+    pub(super) fn sums(&self) -> Dtype {
+        if self.weighed { Dtype::F32 } else { Dtype::I32 }
+    }
+
+    /// A sum of activations in `az` times their scale.
+    pub(super) fn weighed(&self, b: &mut Builder, sum: Value, scale: Value) -> Value {
+        if self.weighed {
+            return sum;
+        }
+        let sum = b.convert("total", sum, Dtype::F32);
+        b.binary("ax", Binary::Mul, sum, scale)
+    }
+
     /// What `quantise` reads.
     pub(super) fn sources(&self) -> Vec<Tensor> {
         match self.given {
@@ -74,12 +88,30 @@ impl Product<'_> {
             vec![Slice::point(s.clone()), Slice::range(i.clone(), 1), Slice::range(0, width)]
         };
         b.store("aq", place(self.step), q, false);
-        let wide = b.convert("wide", q, Dtype::I32);
-        let sum = b.reduce("sum", Reduce::Sum, wide, 1);
-        let factor = b.fill(f64::from(self.times), Dtype::I32, &[1, 1]);
-        let z = b.binary("z", Binary::Mul, sum, factor);
         b.store("as", place(1), scale, false);
-        b.store("az", place(1), z, false);
+        for part in 0..self.step / self.summed {
+            let at = |first: usize, count: usize| {
+                let [s, i] = [Slice::point(s.clone()), Slice::range(i.clone(), 1)];
+                vec![s, i, Slice::range(first, count)]
+            };
+            let q = match self.step == self.summed {
+                true => q,
+                false => {
+                    b.load("part", "aq", Dtype::I8, at(part * self.summed, self.summed), false)
+                }
+            };
+            let wide = b.convert("wide", q, Dtype::I32);
+            let sum = b.reduce("sum", Reduce::Sum, wide, 1);
+            if self.weighed {
+                let sum = b.convert("sum_f", sum, Dtype::F32);
+                let z = b.binary("z", Binary::Mul, sum, scale);
+                b.store("az", at(part, 1), z, false);
+                continue;
+            }
+            let factor = b.fill(f64::from(self.times), Dtype::I32, &[1, 1]);
+            let z = b.binary("z", Binary::Mul, sum, factor);
+            b.store("az", at(part, 1), z, false);
+        }
     }
 
     /// Row `i` of the activations. A NaN or an infinity makes the scale of its step NaN, and so every result of its

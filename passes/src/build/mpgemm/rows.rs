@@ -2,7 +2,7 @@
 //!
 //! A prologue is a row operation, built as one: `a * rsqrt(mean(a * a) + 1e-5)`.
 
-use super::{Builder, Kind, Product, Result, act_order, launch, tensor};
+use super::{Builder, Kind, Product, Result, launch, tensor, weights::act_order};
 use crate::build::rows;
 use kgen_ir::{
     dtype::Dtype,
