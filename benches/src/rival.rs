@@ -48,9 +48,9 @@ impl Rival {
 
     /// What follows `start` in the answer to `word`.
     fn told(&mut self, word: &str, start: &str) -> Result<String, String> {
-        let lost = |e: std::io::Error| match e.kind() {
-            ErrorKind::BrokenPipe => "it ended".into(),
-            _ => format!("{}: {e}", self.name),
+        let lost = |e: std::io::Error| {
+            let ended = e.kind() == ErrorKind::BrokenPipe;
+            if ended { "it ended".into() } else { format!("{}: {e}", self.name) }
         };
         writeln!(self.to, "{word}").map_err(lost)?;
         let mut line = String::new();

@@ -14,7 +14,8 @@ use kgen_ir::{
 };
 use std::{collections::BTreeMap, path::Path};
 
-/// The sizes of a call: those set, those that given tensors tell, 1 for the rest.
+/// The sizes of a call: those set, those that given tensors tell, those that follow from them (pages of a cache for its
+/// lengths), 1 for the rest. Lists have one size for each of what they go over.
 pub fn dims(
     op: &Op,
     set: &[(String, sweep::Value)],
@@ -55,10 +56,33 @@ pub fn dims(
             }
         }
     }
-    for s in symbols.iter().filter(|s| s.ragged.is_none()) {
-        dims.scalars.entry(s.name.clone()).or_insert(1);
+    // A list tells how many there are of what it goes over.
+    for s in &symbols {
+        if let (Some(over), Some(list)) = (&s.ragged, dims.ragged.get(&s.name))
+            && symbols.iter().any(|s| s.name == *over)
+        {
+            dims.scalars.entry(over.clone()).or_insert(list.len() as i64);
+        }
     }
-    Ok(dims)
+    let all = verify::sizes_of(op, &dims);
+    for s in &symbols {
+        let Some(over) = &s.ragged else { continue };
+        let Some(list) = dims.ragged.get(&s.name) else {
+            let each = format!(
+                "give a list with one size for each of `{over}`, such as {}=[1,17]",
+                s.name
+            );
+            return Err(Error::Usage(format!("symbol `{}` has no value: {each}", s.name)));
+        };
+        let count = verify::count(op, over, &all);
+        if count != list.len() {
+            let (name, found) = (&s.name, list.len());
+            return Err(Error::Usage(format!(
+                "`{name}` lists {found} sizes, but `{over}` is {count}"
+            )));
+        }
+    }
+    Ok(all)
 }
 
 /// That an op has every tensor that a file gives: one that is spelt otherwise would be drawn unseen.

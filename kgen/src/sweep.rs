@@ -30,7 +30,8 @@ pub fn parse(text: &str) -> Result<Setting, Error> {
         return Err(wrong("expected NAME=VALUE, such as b=4 or n=[1000,17]".into()));
     };
     let symbol = symbol.trim();
-    let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    // `kv.pages`: a size of a segment's own tensors.
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     if symbol.is_empty()
         || !symbol.chars().all(word)
         || symbol.starts_with(|c: char| c.is_ascii_digit())

@@ -57,6 +57,33 @@ fn an_op_is_compiled_into_a_folder() {
 }
 
 #[test]
+fn pages_follow_from_the_lengths() {
+    let timed = kgen(&[
+        "bench",
+        "ops/paged_decode.toml",
+        "--set",
+        "n=[40,0,17]",
+        "--reps",
+        "1",
+        "--anyway",
+    ]);
+    assert_eq!(code(&timed), 0, "{timed:?}");
+    assert!(stdout(&timed).contains("b=3 kv.max_pages=4 kv.pages=6"), "{}", stdout(&timed));
+    let run = |set: &[&str]| {
+        let sets = set.iter().flat_map(|s| ["--set", s]);
+        let args: Vec<_> = ["run", "ops/paged_decode.toml"].into_iter().chain(sets).collect();
+        let ran = kgen(&args);
+        (code(&ran), String::from_utf8_lossy(&ran.stderr).into_owned())
+    };
+    let (failed, told) = run(&["n=[40,17]", "kv.pages=2", "kv.max_pages=4"]);
+    assert!(failed != 0 && told.contains("`kv.block_table`"), "{told}");
+    let (failed, told) = run(&["b=2", "n=[40]"]);
+    assert!(failed != 0 && told.contains("`n` lists 1 sizes, but `b` is 2"), "{told}");
+    let (failed, told) = run(&["n=40"]);
+    assert!(failed != 0 && told.contains("give a list with one size for each of `b`"), "{told}");
+}
+
+#[test]
 fn five_mistakes_are_five_carets() {
     let name = "tests/diag/five.toml";
     let output = kgen(&["check", name]);

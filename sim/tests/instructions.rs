@@ -347,6 +347,7 @@ fn matrices_are_multiplied() {
 #[test]
 fn what_is_not_known_is_told_at_its_place() {
     for (body, says) in [
+        ("ld.global.u32 %r0, [%q0-8];", "`+-8` for eight bytes less"),
         ("frobnicate.b32 %r1, %r2;", "11:1: unsupported: the instruction `frobnicate.b32`"),
         ("add.odd.s32 %r1, 1, 2;", "`.odd` of `add.odd.s32`"),
         ("add.s32 %r1, %x, 2;", "`%x` is not declared"),

@@ -75,6 +75,7 @@ pub fn optional(op: &Op) -> bool {
             | Op::Async(_)
             | Op::Squares { .. }
             | Op::PermuteBytes
+            | Op::Lookup
             | Op::Affine
             | Op::PackBf16
             | Op::Float(FloatOp::Scale)
@@ -408,13 +409,11 @@ pub fn regions(seed: u64) -> [Vec<u8>; 2] {
     [bytes(&(0..INPUT / 4).map(word).collect::<Vec<_>>()), vec![0; OUTPUT]]
 }
 
+/// Runs a kernel on memory regions and gives them as it leaves them.
+pub type Run<'a> = &'a dyn Fn(&Kernel, &[Vec<u8>]) -> Vec<Vec<u8>>;
+
 /// Largest error in units of the last place, over a million floats of all magnitudes.
-pub fn sweep(
-    op: FloatUnary,
-    meaning: fn(f64) -> f64,
-    lanes: usize,
-    run: &dyn Fn(&Kernel, &[Vec<u8>]) -> Vec<Vec<u8>>,
-) -> f64 {
+pub fn sweep(op: FloatUnary, meaning: fn(f64) -> f64, lanes: usize, run: Run) -> f64 {
     let mut floats: Vec<u32> = (0..1u32 << 20).map(|i| i << 12 | ((i * 37) & 0xfff)).collect();
     floats.extend(EDGES.iter().map(|e| e & !3));
     floats.extend((0..1 << 16).map(|i| (0.5f32 + i as f32 / 32768.0).to_bits()));

@@ -120,7 +120,7 @@ fn a_sequence_has_the_same_bits_in_every_batch_and_on_any_number_of_threads() {
             let base = cpu.schedule.clone();
             cpu.schedule = Schedule { keys: 16, split: 32, ..base };
             let module = cpu.load(&op).unwrap();
-            for first in 0..SIZES.len() {
+            for (first, _) in SIZES.iter().enumerate() {
                 for others in batches {
                     // Before and behind its neighbours.
                     let rest: Vec<_> = others.iter().copied().filter(|s| *s != first).collect();

@@ -57,7 +57,11 @@ impl Engine for Once {
     fn run(&self, op: &Op, dims: &Dims, inputs: &Tensors) -> Result<Tensors, EngineError> {
         let failed = |e: kgen::Error| match e {
             kgen::Error::Unsupported(why) => EngineError::Unsupported(why),
-            other => EngineError::Failed(other.to_string()),
+            kgen::Error::Usage(_)
+            | kgen::Error::Report(_)
+            | kgen::Error::File { .. }
+            | kgen::Error::Unavailable(_)
+            | kgen::Error::Input(_) => EngineError::Failed(e.to_string()),
         };
         let mut known = self.known.borrow_mut();
         let load = || self.cpu.load(op).map_err(failed);

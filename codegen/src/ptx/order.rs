@@ -10,65 +10,144 @@
 //! ld.shared.f32 %f2, [%q8+64];
 //! ```
 
-use super::targets::LANES;
+use super::places::{Places, Touch};
 use kgen_ir::machine::*;
+use std::collections::HashMap;
 
-/// What lanes have done since they last waited for each other.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Since {
-    /// Memory that is written, too, was read.
-    read: bool,
-    stores: Vec<Store>,
-    /// Memory that copies are on the way to: what arrives is as if it were stored where a lane waits for its own.
-    copies: Vec<Option<usize>>,
+/// Accesses by their numbers: a bit each.
+#[derive(Clone, Debug, Default)]
+struct Set(Vec<u64>);
+
+impl Set {
+    fn insert(&mut self, n: usize) {
+        if self.0.len() <= n / 64 {
+            self.0.resize(n / 64 + 1, 0);
+        }
+        self.0[n / 64] |= 1 << (n % 64);
+    }
+
+    fn join(&mut self, other: &Set) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
+    }
+
+    /// Those of both sets, in words of 64.
+    fn both<'a>(&'a self, other: &'a Set) -> impl Iterator<Item = u64> + 'a {
+        self.0.iter().zip(&other.0).map(|(a, b)| a & b)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|w| *w == 0)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.0.iter().enumerate().flat_map(|(i, word)| {
+            let rest = std::iter::successors(Some(*word), |w| Some(w & w.wrapping_sub(1)));
+            rest.take_while(|w| *w != 0).map(move |w| 64 * i + w.trailing_zeros() as usize)
+        })
+    }
 }
 
-/// Bytes that were written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Store {
-    slot: Option<usize>,
-    /// Register and bytes from it on; `None`: anywhere.
-    place: Option<(Reg, i64, i64)>,
+impl PartialEq for Set {
+    fn eq(&self, other: &Set) -> bool {
+        let n = self.0.len().min(other.0.len());
+        self.0[..n] == other.0[..n]
+            && self.0[n..].iter().chain(&other.0[n..]).all(|word| *word == 0)
+    }
+}
+
+/// What lanes have done since they last waited for each other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Since {
+    reads: Set,
+    stores: Set,
+    /// Copies on their way: what arrives is as if it were stored where a lane waits for its own.
+    copies: Set,
 }
 
 impl Since {
     pub fn join(mut self, other: &Since) -> Since {
-        self.read |= other.read;
-        for slot in &other.copies {
-            if !self.copies.contains(slot) {
-                self.copies.push(*slot);
-            }
-        }
-        for store in &other.stores {
-            if !self.stores.contains(store) {
-                self.stores.push(*store);
-            }
-        }
+        self.reads.join(&other.reads);
+        self.stores.join(&other.stores);
+        self.copies.join(&other.copies);
         self
     }
 
-    /// Behind a turn of a loop: registers are about to have other values.
-    pub fn turned(mut self) -> Since {
-        let mut stores: Vec<Store> = Vec::new();
-        for store in self.stores {
-            let store = Store { place: None, ..store };
-            if !stores.contains(&store) {
-                stores.push(store);
-            }
-        }
-        self.stores = stores;
-        self
+    /// Lanes have waited.
+    fn waited(&self) -> Since {
+        Since { copies: self.copies.clone(), ..Since::default() }
     }
 }
 
-impl Store {
-    /// May the two have a byte in common?
-    fn meets(&self, other: &Store) -> bool {
-        let same = self.slot.is_none() || other.slot.is_none() || self.slot == other.slot;
-        same && match (self.place, other.place) {
-            (Some((a, from, to)), Some((b, start, end))) if a == b => from < end && start < to,
-            (Some(_) | None, Some(_) | None) => true,
+/// Accesses of a kernel, and which of them meet.
+struct Accesses {
+    places: Places,
+    all: Vec<Touch>,
+    numbers: HashMap<Touch, usize>,
+    /// By the instruction's address.
+    by_inst: HashMap<usize, Option<usize>>,
+    /// As seen from behind a turn of the loop that begins there.
+    past: HashMap<(usize, u32), usize>,
+    /// Of each, the others that it was compared with, and those it meets.
+    compared: Vec<(Set, Set)>,
+}
+
+impl Accesses {
+    fn number(&mut self, touch: Touch) -> usize {
+        let next = self.all.len();
+        let number = *self.numbers.entry(touch.clone()).or_insert(next);
+        if number == next {
+            self.all.push(touch);
+            self.compared.push(Default::default());
         }
+        number
+    }
+
+    fn of(&mut self, inst: &Inst, slot: Option<usize>) -> Option<usize> {
+        let key = std::ptr::from_ref(inst) as usize;
+        if let Some(known) = self.by_inst.get(&key) {
+            return *known;
+        }
+        let number = self.places.touch(inst, slot).map(|touch| self.number(touch));
+        self.by_inst.insert(key, number);
+        number
+    }
+
+    fn past(&mut self, number: usize, start: u32) -> usize {
+        if let Some(known) = self.past.get(&(number, start)) {
+            return *known;
+        }
+        let touch = self.places.past(&self.all[number], start);
+        let past = self.number(touch);
+        self.past.insert((number, start), past);
+        past
+    }
+
+    /// Does it meet one of the others? `mixed` where that cannot be told.
+    fn meets(&mut self, number: usize, others: &Set, mixed: bool) -> bool {
+        let (known, met) = &self.compared[number];
+        if others.both(met).any(|w| w != 0) {
+            return true;
+        }
+        let news = others.0.iter().enumerate().any(|(i, w)| w & !known.0.get(i).unwrap_or(&0) != 0);
+        if !news {
+            return false;
+        }
+        let list: Vec<usize> = others.iter().collect();
+        let mut any = false;
+        for other in list {
+            let touch = &self.all[number];
+            let meets = self.places.meet(&self.all[other], touch).unwrap_or(mixed);
+            let (known, met) = &mut self.compared[number];
+            known.insert(other);
+            if meets {
+                met.insert(other);
+                any = true;
+            }
+        }
+        any
     }
 }
 
@@ -80,6 +159,9 @@ pub struct Order {
     slots: Vec<Option<usize>>,
     /// Slots that are both read and written, so that the order matters.
     mixed: Vec<bool>,
+    accesses: Accesses,
+    /// Of loops, what lanes had done before and have done behind: many ways lead to the same.
+    loops: HashMap<usize, Vec<(Since, Since, usize)>>,
 }
 
 impl Order {
@@ -92,6 +174,15 @@ impl Order {
             addresses: kernel.slots.iter().map(address).collect(),
             slots: vec![None; kernel.regs.len()],
             mixed: vec![false; kernel.slots.len()],
+            accesses: Accesses {
+                places: Places::of(kernel),
+                all: vec![],
+                numbers: HashMap::new(),
+                by_inst: HashMap::new(),
+                past: HashMap::new(),
+                compared: vec![],
+            },
+            loops: HashMap::new(),
         };
         let mut done = vec![(false, false); kernel.slots.len()];
         let mut lost = (false, false);
@@ -101,6 +192,11 @@ impl Order {
             *mixed = (read || lost.0) && (wrote || lost.1);
         }
         o
+    }
+
+    /// What registers are known to hold.
+    pub fn places(&self) -> &Places {
+        &self.accesses.places
     }
 
     /// The slot that the address in a register comes from.
@@ -122,7 +218,7 @@ impl Order {
                         let slot = self.origin(inst);
                         self.set(def, slot);
                     }
-                    let (Some((writes, _)), Some(mem)) = (access(&inst.op), inst.mem) else {
+                    let (Some(writes), Some(mem)) = (access(&inst.op), inst.mem) else {
                         continue;
                     };
                     let (read, wrote) = match self.slot(mem.base).and_then(|s| done.get_mut(s)) {
@@ -172,83 +268,124 @@ impl Order {
     }
 
     /// Whether lanes wait before `inst`; then, what they have done behind it.
-    pub fn step(&self, inst: &Inst, since: &mut Since) -> bool {
+    ///
+    /// What is only written needs no order where places are not known to meet: a kernel writes an element of an output
+    /// once, and indices that name a place twice are refused.
+    pub fn step(&mut self, inst: &Inst, since: &mut Since) -> bool {
         if inst.op == Op::Async(AsyncOp::Wait) {
             let all = inst.uses == [Operand::Imm(0)];
-            let arrived =
-                if all { std::mem::take(&mut since.copies) } else { since.copies.clone() };
-            since.stores.extend(arrived.into_iter().map(|slot| Store { slot, place: None }));
+            since.stores.join(&since.copies);
+            if all {
+                since.copies = Set::default();
+            }
             return false;
         }
-        let (Some((writes, bytes)), Some(mem)) = (access(&inst.op), inst.mem) else {
-            return false;
-        };
+        let (Some(writes), Some(mem)) = (access(&inst.op), inst.mem) else { return false };
         let slot = self.slot(mem.base);
         let mixed = slot.and_then(|s| self.mixed.get(s)).copied().unwrap_or(true);
-        let from = i64::from(mem.offset);
-        let place = bytes.map(|bytes| (mem.base, from, from + bytes));
-        let store = Store { slot, place };
-        let anywhere = Store { slot, place: None };
-        let wait = if writes {
-            mixed && since.read || since.stores.iter().any(|s| s.meets(&store))
-        } else {
-            mixed && since.stores.iter().any(|s| s.meets(&anywhere))
-        };
+        if !mixed && !writes {
+            return false;
+        }
+        let Some(touch) = self.accesses.of(inst, slot) else { return false };
+        let wait = self.accesses.meets(touch, &since.stores, mixed)
+            || writes && self.accesses.meets(touch, &since.reads, mixed);
         if wait {
-            *since = Since { copies: std::mem::take(&mut since.copies), ..Since::default() };
+            *since = since.waited();
         }
         if let Op::Async(_) = inst.op {
-            if !since.copies.contains(&slot) {
-                since.copies.push(slot);
-            }
+            since.copies.insert(touch);
         } else if writes {
-            since.stores.push(store);
+            since.stores.insert(touch);
         } else {
-            since.read |= mixed;
+            since.reads.insert(touch);
         }
         wait
     }
 
-    /// What lanes have done behind a list of statements.
-    pub fn behind(&self, body: &[Stmt], since: &Since) -> Since {
-        let mut since = since.clone();
+    /// What lanes have done behind a list of statements, and how often they waited.
+    fn behind(&mut self, body: &[Stmt], since: &Since) -> (Since, usize) {
+        let (mut since, mut waits) = (since.clone(), 0);
         for stmt in body {
             match stmt {
-                Stmt::Inst(inst) => {
-                    self.step(inst, &mut since);
-                }
+                Stmt::Inst(inst) => waits += usize::from(self.step(inst, &mut since)),
                 Stmt::Loop(l) => {
-                    let turn = self.behind(&l.body, &self.head(&l.body, &since));
-                    since = since.join(&turn.turned());
+                    let key = std::ptr::from_ref(&**l) as usize;
+                    let known = self.loops.get(&key).and_then(|k| k.iter().find(|k| k.0 == since));
+                    let (behind, count) = match known {
+                        Some((_, behind, count)) => (behind.clone(), *count),
+                        None => {
+                            let before = since.clone();
+                            let first = usize::from(self.first(l, &mut since));
+                            let head = self.head(l, &since);
+                            let (turn, count) = self.behind(&l.body, &head);
+                            let behind = since.join(&self.turned(l, &turn));
+                            let count = count + first;
+                            let list = self.loops.entry(key).or_default();
+                            list.push((before, behind.clone(), count));
+                            (behind, count)
+                        }
+                    };
+                    since = behind;
+                    waits += count;
                 }
                 Stmt::If(i) => {
-                    since = self.behind(&i.then, &since).join(&self.behind(&i.otherwise, &since));
+                    let (then, a) = self.behind(&i.then, &since);
+                    let (otherwise, b) = self.behind(&i.otherwise, &since);
+                    since = then.join(&otherwise);
+                    waits += a + b;
                 }
             }
         }
-        since
+        (since, waits)
+    }
+
+    /// Behind a turn of a loop: registers are about to have other values.
+    pub fn turned(&mut self, l: &Loop, since: &Since) -> Since {
+        let start = self.accesses.places.start(l);
+        let mut past = |old: &Set| {
+            let mut out = Set::default();
+            old.iter().for_each(|n| out.insert(self.accesses.past(n, start)));
+            out
+        };
+        Since {
+            reads: past(&since.reads),
+            stores: past(&since.stores),
+            copies: past(&since.copies),
+        }
     }
 
     /// What lanes may have done where a turn of a loop begins: the first turn, or any other.
-    pub fn head(&self, body: &[Stmt], before: &Since) -> Since {
-        let once = before.clone().join(&self.behind(body, before).turned());
-        let twice = self.behind(body, &once).turned();
+    pub fn head(&mut self, l: &Loop, before: &Since) -> Since {
+        let once = self.behind(&l.body, before).0;
+        let once = before.clone().join(&self.turned(l, &once));
+        let twice = self.behind(&l.body, &once).0;
+        let twice = self.turned(l, &twice);
         once.join(&twice)
+    }
+
+    /// Whether lanes wait once before a loop, so that they need not in each turn.
+    pub fn first(&mut self, l: &Loop, since: &mut Since) -> bool {
+        if since.stores.is_empty() && since.reads.is_empty() {
+            return false;
+        }
+        let waited = since.waited();
+        let count = |o: &mut Order, before: &Since| {
+            let head = o.head(l, before);
+            o.behind(&l.body, &head).1
+        };
+        let sooner = count(self, &waited) < count(self, since);
+        if sooner {
+            *since = waited;
+        }
+        sooner
     }
 }
 
-/// Whether it writes, else it reads, and how many bytes from its address on, if not only its lanes know. Counters are
-/// taken by one lane, and hints read nothing.
-fn access(op: &Op) -> Option<(bool, Option<i64>)> {
-    let (access, span) = op.memory()?;
-    let bytes = match span {
-        Span::One(width) => Some(width.bytes() as i64),
-        Span::Lanes(width) | Span::Part(width) => Some((LANES * width.bytes()) as i64),
-        Span::Gather | Span::Scattered(_) | Span::Apart(_) => None,
-    };
-    match access {
-        Access::Read => Some((false, bytes)),
-        Access::Write => Some((true, bytes)),
+/// Whether it writes, else it reads. Counters are taken by one lane, and hints read nothing.
+fn access(op: &Op) -> Option<bool> {
+    match op.memory()?.0 {
+        Access::Read => Some(false),
+        Access::Write => Some(true),
         Access::Update | Access::Hint => None,
     }
 }
@@ -278,17 +415,59 @@ mod tests {
             // Neighbours.
             ("store.w32 [y + 0], v store.w32 [y + 128], v", 0),
             ("store.w32 [y + 0], v store.w32 [y + 124], v", 1),
-            ("store.w32 [y + 0], v z = iadd y, 512 : i store.w32 [z + 0], v", 1),
+            ("store.w32 [y + 0], v z = iadd y, 512 : i store.w32 [z + 0], v", 0),
+            ("store.w32 [y + 0], v z = iadd y, 64 : i store.w32 [z + 0], v", 1),
             // Read what was written, and overwrite what was read.
             ("store.w32 [y + 0], v a = splat.w32 [y + 64] : w", 1),
             ("a = splat.w32 [y + 64] : w store.w32 [y + 0], v", 1),
             // Where lanes say it.
-            ("m = wcmp.eq v, v : m scatter.w32 [y + 0], v, v, m scatter.w32 [y + 128], v, v, m", 1),
+            (
+                "m = wcmp.eq v, v : m u = load.w32 [x + 0] : w scatter.w32 [y + 0], v, u, m
+              a = gatherpart.w32 [y + 128], u, m : w",
+                1,
+            ),
+            (
+                "m = wcmp.eq v, v : m u = load.w32 [x + 0] : w scatter.w32 [y + 0], v, u, m
+              a = gatherpart.w32 [y + 0], u, m : w",
+                0,
+            ),
+            // What nobody reads is written once.
+            (
+                "m = wcmp.eq v, v : m u = load.w32 [x + 0] : w scatter.w32 [y + 0], v, u, m
+              scatter.w32 [y + 128], v, u, m",
+                0,
+            ),
             // Once for all reads behind it.
             ("store.w32 [y + 0], v a = splat.w32 [y + 64] : w b = splat.w32 [y + 68] : w", 1),
+            // Each lane its own; four bytes further, what another lane had.
+            ("store.w32 [y + 0], v a = load.w32 [y + 0] : w", 0),
+            ("store.w32 [y + 0], v a = load.w32 [y + 4] : w", 1),
+            ("loop t in 0..4 step 1 { store.w32 [y + 0], v }", 0),
             // A turn meets the one before it.
-            ("loop t in 0..4 step 1 { store.w32 [y + 0], v }", 1),
-            ("if 0 < 1 { store.w32 [y + 0], v } a = load.w32 [y + 0] : w", 1),
+            ("loop t in 0..4 step 1 { a = splat.w32 [y + 0] : w store.w32 [y + 0], v }", 2),
+            (
+                "loop t in 0..4 step 1 { o = imul t, 4 : i z = iadd y, o : i
+              a = load.w32 [z + 0] : w store.w32 [z + 0], v }",
+                1,
+            ),
+            // Beyond what all turns read.
+            (
+                "loop t in 0..4 step 1 { o = imul t, 128 : i z = iadd y, o : i
+              a = load.w32 [z + 0] : w store.w32 [y + 512], v }",
+                0,
+            ),
+            (
+                "loop t in 0..4 step 1 { o = imul t, 128 : i z = iadd y, o : i
+              a = splat.w32 [z + 0] : w store.w32 [y + 384], v }",
+                2,
+            ),
+            // Once before the loop, not in each turn.
+            (
+                "store.w32 [y + 0], v loop t in 0..4 step 1 { a = splat.w32 [y + 0] : w }
+              b = splat.w32 [y + 4] : w",
+                1,
+            ),
+            ("if 0 < 1 { store.w32 [y + 0], v } a = splat.w32 [y + 0] : w", 1),
         ] {
             assert_eq!(waits(body), count, "{body}");
         }

@@ -20,7 +20,9 @@ mod tests;
 use families::Family;
 use kgen_ir::{diag::Unsupported, dtype::Dtype, extent::Dims, op::Op, tensor::Tensor};
 use kgen_kernels_ref::{self as reference, Output, RefError};
+use kgen_runtime::driver::sim::Cost;
 use sizes::Random;
+pub use sizes::count;
 use std::{collections::BTreeMap, fmt};
 
 pub type Tensors = BTreeMap<String, Tensor>;
@@ -34,6 +36,10 @@ pub trait Engine {
     /// Whether several ops may be asked at once, on a core each; one that uses all cores by itself says no.
     fn several(&self) -> bool {
         false
+    }
+    /// What accesses of an op's kernels cost so far, where it is counted.
+    fn costs(&self, _op: &str) -> BTreeMap<String, Cost> {
+        BTreeMap::new()
     }
 }
 
@@ -137,7 +143,12 @@ pub struct Example {
 
 /// The small cases that [`verify`] would ask of an engine whose tiles have 16 keys.
 pub fn examples(op: &Op, options: &Options) -> Vec<Example> {
-    let small = cases(op, &[16], options).into_iter().filter(|c| !c.sampled);
+    examples_around(op, &[16], options)
+}
+
+/// The same of one whose tiles end elsewhere.
+pub fn examples_around(op: &Op, edges: &[i64], options: &Options) -> Vec<Example> {
+    let small = cases(op, edges, options).into_iter().filter(|c| !c.sampled);
     let made = small.filter_map(|case| {
         let inputs = families::inputs(&case.op, &case.dims, case.family, case.seed).ok()?;
         Some(Example { op: case.op, dims: case.dims, family: case.family.name(), inputs })
@@ -150,14 +161,29 @@ pub fn families(op: &Op) -> impl Iterator<Item = &'static str> {
     Family::of(op).iter().map(|f| f.name())
 }
 
+/// All sizes of a call: those set; those that follow from them, such as the number of pages; 1 for the rest.
+pub fn sizes_of(op: &Op, set: &Dims) -> Dims {
+    let mut dims = set.clone();
+    let scalars = || op.symbols().into_iter().filter(|s| s.ragged.is_none());
+    for s in scalars().filter(|s| !s.name.contains('.')) {
+        dims.scalars.entry(s.name).or_insert(1);
+    }
+    sizes::finish(op, &mut dims);
+    dims.scalars.extend(set.scalars.clone());
+    dims.ragged.extend(set.ragged.clone());
+    for s in scalars() {
+        dims.scalars.entry(s.name).or_insert(1);
+    }
+    dims
+}
+
 /// A case of given sizes; what follows from them, such as the number of pages, is added.
 pub fn example(op: &Op, dims: &Dims, family: &str, seed: u64) -> Result<Example, String> {
     let found = Family::of(op).iter().find(|f| f.name() == family);
     let family = *found.ok_or_else(|| {
         format!("no inputs `{family}`; there are {}", families(op).collect::<Vec<_>>().join(", "))
     })?;
-    let mut dims = dims.clone();
-    sizes::finish(op, &mut dims);
+    let dims = sizes_of(op, dims);
     let inputs = families::inputs(op, &dims, family, seed)?;
     Ok(Example { op: op.clone(), dims, family: family.name(), inputs })
 }

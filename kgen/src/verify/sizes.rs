@@ -81,14 +81,19 @@ fn fill(op: &Op, value: &mut dyn FnMut(&str, usize) -> i64) -> Dims {
                 dims.scalars.insert(symbol.name, v);
             }
             Some(over) => {
-                let count = dims.scalars.get(over).copied().or(groups(op)).unwrap_or(0);
-                let list = (0..count.max(0)).map(|i| value(&symbol.name, i as usize)).collect();
+                let list = (0..count(op, over, &dims)).map(|i| value(&symbol.name, i)).collect();
                 dims.ragged.insert(symbol.name, list);
             }
         }
     }
     finish(op, &mut dims);
     dims
+}
+
+/// How many sizes a list over `over` has.
+pub fn count(op: &Op, over: &str, dims: &Dims) -> usize {
+    let count = dims.scalars.get(over).copied().or(groups(op)).unwrap_or(0);
+    usize::try_from(count).unwrap_or(0)
 }
 
 fn groups(op: &Op) -> Option<i64> {
@@ -151,9 +156,9 @@ pub fn finish(op: &Op, dims: &mut Dims) {
     }
     for symbol in op.symbols() {
         let Some(over) = &symbol.ragged else { continue };
-        let count = dims.scalars.get(over).copied().or(groups(op)).unwrap_or(0);
+        let count = count(op, over, dims);
         if let Some(list) = dims.ragged.get_mut(&symbol.name) {
-            list.resize(count.max(0) as usize, limited(op, &symbol.name, 1));
+            list.resize(count, limited(op, &symbol.name, 1));
         }
     }
     let Kind::Attention(a) = &op.kind else { return };

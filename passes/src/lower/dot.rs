@@ -152,7 +152,10 @@ impl Lower<'_> {
     ) -> Result<Vec<Reg>> {
         let (dot, way) = self.dot(out, a, b, transpose, acc)?;
         match way {
-            Way::Matrix(mma) => self.matrix(dot, transpose, mma),
+            Way::Matrix(mma) => {
+                let all = self.matrix(dot, transpose, mma)?;
+                Ok(all.into_iter().map(|(_, reg)| reg).collect())
+            }
             Way::Bytes | Way::Pairs | Way::Rows => self.packed(dot, way),
             Way::Columns => {
                 let wide = dot.n.div_ceil(self.lanes);
@@ -193,13 +196,8 @@ impl Lower<'_> {
         match way {
             Way::Matrix(mma) => {
                 let lanes = Instruction::of(mma).sums().map_or(LaneDim::Splat, LaneDim::Bits);
-                let starts = match lanes {
-                    LaneDim::Bits(bits) => bits.starts(&[dot.m, dot.n]),
-                    LaneDim::Dim(_) | LaneDim::Splat => vec![],
-                };
-                let sums = self.matrix(dot, transpose, mma)?;
-                for (at, reg) in starts.into_iter().zip(sums) {
-                    let at: Vec<_> = at.into_iter().map(Coord::from).collect();
+                for (at, reg) in self.matrix(dot, transpose, mma)? {
+                    let at = at.map(Coord::from);
                     self.store_vec(target, &at, reg, lanes)?;
                 }
                 Ok(())

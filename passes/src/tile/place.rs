@@ -7,12 +7,18 @@
 //! m = reduce_max(s, 1) : f32[4, 1]                     @register
 //! ```
 
-use super::{fragments::fragments, operands, stores_to};
+use super::{
+    fragments::{fragments, instruction},
+    operands, stores_to,
+};
 use crate::Choice;
 use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
-    tile::{Expr, Kernel, Program, Role, Space, Stage, Stmt, Type, Value},
+    machine::Op,
+    tile::{
+        Expr, Kernel, Program, Role, Slice, Space, Stage, Stmt, Store, Type, Value, field::Field,
+    },
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +31,8 @@ pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
         let mut spaces = BTreeMap::new();
         block(kernel, &kernel.body, 0, &uses, choice, &mut spaces, &mut 0);
         let fragments = fragments(kernel, choice.target);
+        let mut waiting = Vec::new();
+        joined(kernel, &kernel.body, &uses, choice, &mut waiting);
         for (value, space) in spaces {
             let ty = &mut kernel.values[value].ty;
             let few = ty.count() <= FRAGMENT * choice.target.lanes;
@@ -33,11 +41,107 @@ pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
                 Space::Scratch if few && fragments.contains_key(&value) => Space::Register,
                 Space::Register | Space::Scratch | Space::Inline => space,
             };
-            ty.space = Some(space);
+            ty.space = Some(if waiting.contains(&value) { Space::Inline } else { space });
         }
         kernel.stage = Stage::Placed;
     }
     Ok(program)
+}
+
+/// A product by a matrix instruction that may wait for a later one.
+struct Waiting<'a> {
+    place: usize,
+    value: Value,
+    right: Value,
+    /// Adds to nothing.
+    fresh: bool,
+    /// Instruction, form and size.
+    like: (&'a str, bool, Vec<usize>, usize),
+}
+
+/// Products that are computed with a later one, so that what their right operands read is read once: one that only the
+/// next product of the same operand adds to, or one whose right operand is computed from the same tile of memory.
+fn joined(kernel: &Kernel, body: &[Stmt], uses: &Uses, choice: &Choice, out: &mut Vec<Value>) {
+    // Since the last statement that may write to memory.
+    let mut before: Vec<Waiting<'_>> = Vec::new();
+    for (place, stmt) in body.iter().enumerate() {
+        match stmt {
+            Stmt::Let { value, expr: Expr::Dot { a, b, transpose, acc } } => {
+                let by = instruction(kernel, (*a, *b), *transpose, choice.target);
+                let Some(by) = by else { continue };
+                let ty = |v: Value| &kernel.values[v].ty;
+                let deep = ty(*a).shape.get(1).copied().unwrap_or(0);
+                let like = (by.mma.name, *transpose, ty(*value).shape.clone(), deep);
+                for p in before.iter().filter(|p| p.like == like) {
+                    let added = *acc == Some(p.value) && p.right == *b && read_once(uses, p.value);
+                    let between = &body[p.place + 1..place];
+                    let unread = !between.iter().any(|s| reads(s, p.value));
+                    let beside = p.fresh && unread && *acc != Some(p.value) && p.right != *b;
+                    if added || beside && shares_tile(body, p.right, *b) {
+                        out.push(p.value);
+                    }
+                }
+                // A product waits for one.
+                before.retain(|p| !out.contains(&p.value));
+                let (value, right, fresh) = (*value, *b, acc.is_none());
+                before.push(Waiting { place, value, right, fresh, like });
+            }
+            Stmt::Let { .. } | Stmt::Scalar { .. } => {}
+            Stmt::For(f) => {
+                before.clear();
+                joined(kernel, &f.body, uses, choice, out);
+            }
+            Stmt::Tasks { body, .. } => joined(kernel, body, uses, choice, out),
+            Stmt::If(i) => {
+                before.clear();
+                joined(kernel, &i.then, uses, choice, out);
+                joined(kernel, &i.otherwise, uses, choice, out);
+            }
+            Stmt::Read { .. }
+            | Stmt::Any { .. }
+            | Stmt::Store { .. }
+            | Stmt::Stage(_)
+            | Stmt::Commit
+            | Stmt::Wait(_)
+            | Stmt::Prefetch { .. } => before.clear(),
+        }
+    }
+}
+
+fn read_once(uses: &Uses, v: Value) -> bool {
+    uses.readers.get(&v).is_some_and(|readers| readers.len() == 1)
+}
+
+/// Are both computed from the same tile of memory?
+fn shares_tile(body: &[Stmt], a: Value, b: Value) -> bool {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    tiles(body, a, &mut first);
+    tiles(body, b, &mut second);
+    first.iter().any(|tile| second.contains(tile))
+}
+
+/// The tiles of memory that a value of this block is computed from.
+fn tiles<'a>(body: &'a [Stmt], v: Value, out: &mut Vec<(&'a str, &'a [Slice])>) {
+    let found = body.iter().find_map(|stmt| match stmt {
+        Stmt::Let { value, expr } if *value == v => Some(expr),
+        Stmt::Let { .. }
+        | Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Any { .. }
+        | Stmt::Store { .. }
+        | Stmt::For(_)
+        | Stmt::Tasks { .. }
+        | Stmt::If(_)
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => None,
+    });
+    if let Some(Expr::Load { tensor, at, .. }) = found {
+        out.push((tensor, at));
+    } else if let Some(expr) = found {
+        operands(expr).into_iter().for_each(|v| tiles(body, v, out));
+    }
 }
 
 /// Words a lane of a fragment at most, of the 255 that a thread has.
@@ -307,6 +411,7 @@ fn space(
             [(_, Kind::DotLeft | Kind::Stored)] if here_once => Space::Inline,
             _ => Space::Scratch,
         },
+        Expr::Convert(a) if shared(kernel, body, *a, ty, choice).is_some() => Space::Scratch,
         Expr::Convert(a) | Expr::Unary(_, a) | Expr::Permute(a, _) | Expr::Bits(a) => {
             elementwise(kernel, ty, &[*a], narrow, here_once, readers, choice, placed)
         }
@@ -316,6 +421,33 @@ fn space(
         Expr::Select(c, a, b) => {
             elementwise(kernel, ty, &[*c, *a, *b], narrow, here_once, readers, choice, placed)
         }
+    }
+}
+
+/// The field of numbers that blocks of a row share, if `a` loads such and `ty` is what they are converted to, and to
+/// convert them a vector at a time, ahead of their use, is cheaper than one for all lanes where each is used.
+pub(crate) fn shared(
+    kernel: &Kernel,
+    body: &[Stmt],
+    a: Value,
+    ty: &Type,
+    choice: &Choice,
+) -> Option<Field> {
+    let latency = |op: Op| choice.target.row(&op).map(|row| row.latency);
+    let dear = latency(Op::SplatF16)? > latency(Op::LoadF16)?;
+    let tensor = body.iter().find_map(|s| {
+        let Stmt::Let { value, expr: Expr::Load { tensor, guard: false, .. } } = s else {
+            return None;
+        };
+        (*value == a).then_some(tensor)
+    })?;
+    let tensor = kernel.tensor(tensor)?;
+    let halves = (tensor.elem, ty.elem) == (Dtype::F16, Dtype::F32);
+    match (&tensor.store, &ty.shape[..]) {
+        (Store::Field(field), [rows, _]) => {
+            (dear && halves && field.step == 0 && *rows > 1).then_some(*field)
+        }
+        (_, _) => None,
     }
 }
 

@@ -13,12 +13,14 @@
 
 use super::{
     decode::{Item, capped, items, own_heads, position},
-    ring::{Range, Ring},
+    ring::{Between, Range, Ring},
     *,
 };
+use crate::tile::fragments::Instruction;
 use kgen_ir::{
     machine::{AsyncOp, Op},
     op::Precision,
+    target::Target,
 };
 
 /// Rows of a matrix.
@@ -41,7 +43,7 @@ const FEWER: usize = 128;
 const BLOCKS: usize = 4;
 
 /// Rows of a sequence from which on they are rows of a matrix, too.
-const MANY: i64 = 16;
+pub(super) const MANY: i64 = 16;
 
 /// How weights above all others are smaller than 1: of f16, whose exponents end soon.
 const SHIFT: f64 = 15.0;
@@ -86,13 +88,14 @@ impl Plan {
         let copies = target.row(&Op::Async(AsyncOp::Copy(16))).is_some();
         let wide = s.dim.is_multiple_of(8) && s.v_dim.is_multiple_of(8);
         let fits = s.split > 0 && s.segments.iter().all(stored);
-        if !copies || !matrices(target, elem) || !wide || !fits {
+        let unit = unit(target, elem)?;
+        if !copies || !wide || !fits {
             return None;
         }
         // Values that are a part of the keys are found where flips of their chunks begin.
         let part = s.segments.iter().any(|seg| seg.v.is_none());
-        let unit = if part { 8 * PERIOD } else { 8 };
-        let even = |blocks: &usize| s.v_dim.is_multiple_of(unit * blocks);
+        let unit_of_block = if part { 8 * PERIOD } else { unit };
+        let even = |blocks: &usize| s.v_dim.is_multiple_of(unit_of_block * blocks);
         let blocks = (s.v_dim.div_ceil(most)..=BLOCKS).find(|n| *n == 1 || even(n));
         let blocks = blocks.or((s.v_dim <= COLUMNS).then_some(1))?;
         let count = s.v_dim / blocks;
@@ -101,11 +104,16 @@ impl Plan {
         let queries = ROWS * width * elem.bytes().unwrap_or(2);
         let most = choice.schedule.keys.next_power_of_two().max(STEP);
         let sizes = [(most, 2), (most / 2, 2), (STEP, 2), (STEP, 1)].into_iter();
+        // Where nothing is done to wait, nothing is under way but registers.
+        let kept = target.row(&Op::Async(AsyncOp::Wait)).is_some_and(|row| row.text.is_empty());
         let rings = sizes.filter(|(keys, _)| *keys >= STEP).map(|(keys, stages)| Ring {
             keys,
             stages,
             width,
             columns: (0, count),
+            wide: count.next_multiple_of(unit),
+            kept,
+            twice: kept && target.row(&Op::Squares { count: 4, turned: true }).is_none(),
         });
         let segments = s.segments.len();
         let ring =
@@ -152,11 +160,12 @@ pub(super) fn blocks(s: &Shape<'_>) -> usize {
     s.whole().div_ceil(ROWS)
 }
 
-/// Whether the target multiplies matrices of these elements.
-fn matrices(target: &kgen_ir::target::Target, elem: Dtype) -> bool {
-    let squares = target.row(&Op::Squares { count: 4, turned: true }).is_some();
-    let of = |op: &Op| matches!(op, Op::Mma(m) if m.m == ROWS && m.a == elem);
-    squares && target.rows.iter().any(|row| of(&row.op))
+/// Columns of a matrix instruction of the target for these elements, if it has one.
+fn unit(target: &Target, elem: Dtype) -> Option<usize> {
+    let all = target.rows.iter();
+    let all = all.filter_map(|row| if let Op::Mma(m) = row.op { Some(m) } else { None });
+    let mut fits = all.filter(|m| m.a == elem).map(Instruction::of).filter(|by| by.m == ROWS);
+    fits.next().map(|by| by.n)
 }
 
 /// The kernel over parts of keys that leave their states.
@@ -230,10 +239,10 @@ fn one(
         let list = b.load("alibi", "alibi", Dtype::F32, vec![first], true);
         b.store("slope.rows", vec![Slice::range(0, ROWS), Slice::point(0)], list, false);
     }
-    let count = plan.ring.columns.1;
+    let (count, wide) = (plan.ring.columns.1, plan.ring.wide);
     let max = b.fill(LOWEST, Dtype::F32, &[ROWS, 1]);
     let den = b.fill(0.0, Dtype::F32, &[ROWS, 1]);
-    let o = b.fill(0.0, Dtype::F32, &[ROWS, count]);
+    let o = b.fill(0.0, Dtype::F32, &[ROWS, wide]);
     let mut state = vec![max, den, o];
     let pos = position(b, item, &opened);
     let slope = slopes(b, s);
@@ -252,16 +261,17 @@ fn one(
                 let some = (hi.clone() - lo.clone()).min(1);
                 b.scalar(&format!("start{number}"), lo.clone() - lo.clone() % keys * some)
             };
-            let range = Range { open, start: &start, lo: &lo, hi: &hi };
+            let range = Range { open, start: &start, lo: &lo, hi: &hi, apart: false };
             let ring = Ring { columns: (block * count, count), ..plan.ring };
             let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
             let var = format!("j{number}");
             let before = (start != lo).then_some(Seen::All(&lo, Compare::Ge));
             let edges: Vec<_> = [Seen::All(&hi, Compare::Lt)].into_iter().chain(before).collect();
-            state = ring.walk(b, s, &range, &var, &inits, |b, j, slot, state| {
+            state = ring.walk(b, s, &range, &var, &inits, |b, (j, slot), state, between| {
                 let away = open.first.clone() + j.clone() - pos.clone();
                 let bias = slope.map(|slope| (slope, Away::All(away)));
-                step(b, s, plan, (open.seg, &ring), (j, slot), state, (&edges, bias))
+                let seen = (&edges[..], bias);
+                step(b, s, plan, (open.seg, &ring), (j, slot), state, seen, between)
             });
             number += 1;
         }
@@ -272,7 +282,8 @@ fn one(
         b.store("part.max", row(Slice::range(0, 1)), state[0], false);
         b.store("part.den", row(Slice::range(0, 1)), state[1], false);
     }
-    b.store("part.o", row(Slice::range(block * count, count)), state[2], false);
+    // Columns that fill up are nobody's.
+    b.store("part.o", row(Slice::range(block * count, wide)), state[2], wide > count);
 }
 
 /// Which keys of a tile are seen: those that compare so with an edge of all rows, or of each row, `i32[16, 1]`.
@@ -298,6 +309,7 @@ pub(super) fn slopes(b: &mut Builder, s: &Shape<'_>) -> Option<Value> {
 }
 
 /// One tile of keys, from row `slot` of the ring on, joins the state.
+#[expect(clippy::too_many_arguments, reason = "all that a tile's products depend on")]
 pub(super) fn step(
     b: &mut Builder,
     s: &Shape<'_>,
@@ -306,6 +318,7 @@ pub(super) fn step(
     (j, slot): (&Extent, &Extent),
     state: &[Value],
     (edges, bias): (&[Seen<'_>], Option<(Value, Away)>),
+    between: &Between<'_>,
 ) -> Vec<Value> {
     let (max, den, o) = (state[0], state[1], state[2]);
     let keys = ring.keys;
@@ -314,6 +327,7 @@ pub(super) fn step(
     let rows = Slice::range(slot.clone(), keys);
     let k = b.load("k", &seg.name("k_ring"), plan.elem, whole(rows.clone()), false);
     let score = b.dot("s0", q, k, true, None);
+    between(b);
     // Scores in units of log 2, unless a cap stands between.
     let scale = s.a.scale.unwrap_or(1.0 / (s.dim as f64).sqrt());
     let log2e = if s.a.softcap.is_some() { 1.0 } else { std::f64::consts::LOG2_E };
@@ -369,16 +383,20 @@ pub(super) fn step(
     let mut sums = b.binary("faded", Binary::Mul, o, alpha);
     // Values that are a part of the keys are in their ring.
     let (name, column) = if seg.v.is_some() { ("v_ring", 0) } else { ("k_ring", ring.columns.0) };
-    let at = vec![rows, Slice::range(column, ring.columns.1)];
+    let at = vec![rows, Slice::range(column, ring.wide)];
     let ring_name = seg.name(name);
     let load = |b: &mut Builder| b.load("v", &ring_name, plan.elem, at.clone(), false);
-    let v = match apart {
+    let (v, count) = match apart {
         Some(seen) => {
-            let (v, odd) = numbers(b, plan, load, seen);
-            sums = b.binary("marked", Binary::Add, sums, odd);
-            v
+            let (v, count) = numbers(b, plan, load, seen);
+            if ring.twice {
+                (v, Some(count))
+            } else {
+                sums = marked(b, sums, count);
+                (v, None)
+            }
         }
-        None => load(b),
+        None => (load(b), None),
     };
     let mut rest = p;
     for term in 0..plan.terms {
@@ -389,11 +407,24 @@ pub(super) fn step(
             rest = b.binary("rest", Binary::Sub, rest, back);
         }
     }
+    // Counted together with the products of the same values.
+    if let Some(count) = count {
+        sums = marked(b, sums, count);
+    }
     vec![max2, den2, sums]
 }
 
-/// A weight of 0 does not silence a value that is no number, and rows see different keys: such values become 0, and what
-/// is added to the rows that see one is NaN.
+/// Sums that have met what is no number.
+fn marked(b: &mut Builder, sums: Value, count: Value) -> Value {
+    let one = b.fill(1.0, Dtype::F32, &[1, 1]);
+    let some = b.binary("some", Binary::Cmp(Compare::Ge), count, one);
+    let size = b.shape(count);
+    let nan = b.fill(f64::NAN, Dtype::F32, &size);
+    b.select("marked", some, nan, sums)
+}
+
+/// A weight of 0 does not silence a value that is no number, and rows see different keys: such values become 0, and the
+/// sums of rows that see one become NaN: how many each row sees.
 fn numbers(
     b: &mut Builder,
     plan: &Plan,
@@ -424,9 +455,5 @@ fn numbers(
     let rows = b.select("rows", seen, yes, no);
     let rows = b.convert("rows_p", rows, plan.elem);
     let count = b.dot("count", rows, marks, false, None);
-    let one = b.fill(1.0, Dtype::F32, &[1, 1]);
-    let some = b.binary("some", Binary::Cmp(Compare::Ge), count, one);
-    let size = b.shape(count);
-    let (nan, nothing) = (b.fill(f64::NAN, Dtype::F32, &size), b.fill(0.0, Dtype::F32, &size));
-    (clean, b.select("mark", some, nan, nothing))
+    (clean, count)
 }

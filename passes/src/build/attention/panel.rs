@@ -18,6 +18,9 @@ use super::{
 /// Columns of values whose sums leave registers for the ranges of rows.
 const COLUMNS: usize = 224;
 
+/// The same where values that are looked at before they are used count, too.
+const FEWER: usize = 96;
+
 /// How a task is cut.
 pub(super) struct Panel {
     plan: Plan,
@@ -35,7 +38,9 @@ impl Panel {
         }
         let heads = (1usize << s.whole().trailing_zeros()).min(ROWS);
         let positions = ROWS / heads;
-        let plan = Plan::within(s, choice, ROWS * (s.v_dim.min(COLUMNS) + 8) * 4, COLUMNS)?;
+        let within = |most| Plan::within(s, choice, ROWS * (s.v_dim.min(COLUMNS) + 8) * 4, most);
+        let plan = within(COLUMNS)?;
+        let plan = if plan.ring.twice { within(FEWER)? } else { plan };
         let m = longest(&s.a.q.len);
         let least = Extent::from(positions.max(2));
         if m.as_lit().zip(least.as_lit()).is_some_and(|(m, least)| m < least) {
@@ -76,7 +81,7 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, panel: &Panel) -> kgen_
     let mut b = Builder::new("attend_panel", params, &s.symbols);
     let (plan, many) = (&panel.plan, panel.positions);
     b.scratch("qs", plan.elem, &[ROWS, plan.ring.width]);
-    b.scratch("rows", Dtype::F32, &[ROWS, plan.ring.columns.1]);
+    b.scratch("rows", Dtype::F32, &[ROWS, plan.ring.wide]);
     if s.a.alibi {
         b.scratch("pos.rows", Dtype::I32, &[ROWS, 1]);
     }
@@ -156,9 +161,9 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
     });
     let max = b.fill(LOWEST, Dtype::F32, &[ROWS, 1]);
     let den = b.fill(0.0, Dtype::F32, &[ROWS, 1]);
-    let count = plan.ring.columns.1;
+    let (count, width) = (plan.ring.columns.1, plan.ring.wide);
     let ring = Ring { columns: (task.column * count, count), ..plan.ring };
-    let o = b.fill(0.0, Dtype::F32, &[ROWS, count]);
+    let o = b.fill(0.0, Dtype::F32, &[ROWS, width]);
     let mut state = vec![max, den, o];
     let end = first.clone() + here.clone() - 1;
     let early = position(b, &task.item(first.clone()), &opened);
@@ -175,7 +180,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
     let column = || vec![Slice::range(0, ROWS), Slice::range(0, 1)];
     let sink = s.a.sink_logit.then(|| b.load("sink", "sink.rows", Dtype::F32, column(), false));
     let (y, lse) = merge::finish(b, s, &state, sink);
-    b.store("rows", vec![Slice::range(0, ROWS), Slice::range(0, count)], y, false);
+    b.store("rows", vec![Slice::range(0, ROWS), Slice::range(0, width)], y, false);
     let lse = lse.filter(|_| task.column == 0);
     if let Some(lse) = lse {
         b.store("lse.rows", column(), lse, false);
@@ -277,13 +282,13 @@ fn walk(
         (true, "tail", &tail, &tail, &to, if moving { &edges[..] } else { &edges[..1] }),
     ];
     for (_, kind, start, lo, hi, edges) in all.into_iter().filter(|part| part.0) {
-        let part = Range { open, start, lo, hi };
+        let part = Range { open, start, lo, hi, apart: !edges.is_empty() };
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         let var = format!("j{range}_{kind}");
-        state = ring.walk(b, s, &part, &var, &inits, |b, j, slot, state| {
+        state = ring.walk(b, s, &part, &var, &inits, |b, (j, slot), state, between| {
             let first = open.first.clone() + j.clone();
             let bias = slope.map(|(slope, rows)| (slope, Away::Each(first, rows)));
-            step(b, s, plan, (open.seg, ring), (j, slot), state, (edges, bias))
+            step(b, s, plan, (open.seg, ring), (j, slot), state, (edges, bias), between)
         });
     }
     state

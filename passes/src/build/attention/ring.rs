@@ -28,6 +28,21 @@ pub(super) struct Ring {
     pub width: usize,
     /// Of the values: the first, and how many; nothing of values that are a part of the keys.
     pub columns: (usize, usize),
+    /// The same number with columns that fill up what an instruction takes.
+    pub wide: usize,
+    /// Registers keep what is copied until it is waited for: keys are put down before values come.
+    pub kept: bool,
+    /// Lanes hold right operands twice, and no square is read at once: where values are looked at before they are used,
+    /// registers keep nothing else.
+    pub twice: bool,
+}
+
+/// What a tile consists of.
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    All,
+    Keys,
+    Values,
 }
 
 /// A range of keys, from the first key of its first tile.
@@ -36,7 +51,12 @@ pub(super) struct Range<'a> {
     pub start: &'a Extent,
     pub lo: &'a Extent,
     pub hi: &'a Extent,
+    /// Rows see different keys of its tiles: values are looked at before they are used.
+    pub apart: bool,
 }
+
+/// What is done between the two products of a tile.
+pub(super) type Between<'a> = dyn Fn(&mut Builder) + 'a;
 
 /// Pieces of a tile that are written one by one; more are a loop.
 const UNROLLED: usize = 4;
@@ -44,7 +64,7 @@ const UNROLLED: usize = 4;
 impl Ring {
     /// Bytes of all slots.
     pub fn bytes(&self, own_values: bool, elem: Dtype) -> usize {
-        let values = if own_values { self.columns.1 } else { 0 };
+        let values = if own_values { self.wide } else { 0 };
         self.stages * self.keys * (self.width + values) * elem.bytes().unwrap_or(4)
     }
 
@@ -52,7 +72,7 @@ impl Ring {
         let rows = self.stages * self.keys;
         b.scratch(&seg.name("k_ring"), seg.k.elem(), &[rows, self.width]);
         if let Some(v) = &seg.v {
-            b.scratch(&seg.name("v_ring"), v.elem(), &[rows, self.columns.1]);
+            b.scratch(&seg.name("v_ring"), v.elem(), &[rows, self.wide]);
         }
     }
 
@@ -68,18 +88,25 @@ impl Ring {
     }
 
     /// The tile that begins at `first` is on its way to `slot`.
-    fn tile(&self, b: &mut Builder, s: &Shape<'_>, r: &Range<'_>, first: &Extent, slot: &Extent) {
+    fn tile(
+        &self,
+        b: &mut Builder,
+        s: &Shape<'_>,
+        r: &Range<'_>,
+        (first, slot): (&Extent, &Extent),
+        of: Of,
+    ) {
         let piece = self.piece(r.open.seg);
         let count = self.keys / piece;
         if count <= UNROLLED {
             for i in 0..count {
-                self.part(b, s, r, (piece, first, slot), &Extent::from(i));
+                self.part(b, s, r, (piece, first, slot), (&Extent::from(i), of));
             }
             return;
         }
         let i = b.var("piece");
         b.for_each("piece", (Extent::Lit(0), Extent::from(count), 1), &[], |b, _| {
-            self.part(b, s, r, (piece, first, slot), &i);
+            self.part(b, s, r, (piece, first, slot), (&i, of));
             vec![]
         });
     }
@@ -89,9 +116,9 @@ impl Ring {
         &self,
         b: &mut Builder,
         s: &Shape<'_>,
-        Range { open, start, lo, hi }: &Range<'_>,
+        Range { open, start, lo, hi, .. }: &Range<'_>,
         (piece, first, slot): (usize, &Extent, &Extent),
-        i: &Extent,
+        (i, of): (&Extent, Of),
     ) {
         let seg = open.seg;
         let first = b.scalar("first", first.clone() + i.clone() * piece);
@@ -119,16 +146,19 @@ impl Ring {
         let from =
             |column: usize, count: usize| [&lead[..], &[Slice::range(column, count)]].concat();
         let to = |width: usize| vec![rows.clone(), Slice::range(0, width)];
-        let (ring, name) = (seg.name("k_ring"), seg.k_name());
-        b.stage((&ring, to(self.width)), (&name, from(0, s.dim)), held.clone());
-        if seg.v.is_some() {
+        if of != Of::Values {
+            let (ring, name) = (seg.name("k_ring"), seg.k_name());
+            b.stage((&ring, to(self.width)), (&name, from(0, s.dim)), held.clone());
+        }
+        if of != Of::Keys && seg.v.is_some() {
             let (ring, name) = (seg.name("v_ring"), seg.v_name());
             let (column, count) = self.columns;
-            b.stage((&ring, to(count)), (&name, from(column, count)), held);
+            b.stage((&ring, to(self.wide)), (&name, from(column, count)), held);
         }
     }
 
-    /// `body` for every tile of a range, with the first key and the first row of the ring's slot.
+    /// `body` for every tile of a range, with the first key and the first row of the ring's slot, and what it does once
+    /// it has the scores.
     pub fn walk(
         &self,
         b: &mut Builder,
@@ -136,9 +166,12 @@ impl Ring {
         r: &Range<'_>,
         var: &str,
         state: &[(&str, Value)],
-        body: impl FnOnce(&mut Builder, &Extent, &Extent, &[Value]) -> Vec<Value>,
+        body: impl FnOnce(&mut Builder, (&Extent, &Extent), &[Value], &Between<'_>) -> Vec<Value>,
     ) -> Vec<Value> {
-        let (keys, ahead) = (self.keys, self.stages - 1);
+        let (keys, mut ahead) = (self.keys, self.stages - 1);
+        if self.twice && r.apart {
+            ahead = 0;
+        }
         let some = Predicate { left: r.hi.clone(), cmp: Compare::Gt, right: r.lo.clone() };
         if ahead > 0 {
             b.choose(
@@ -146,7 +179,7 @@ impl Ring {
                 |b| {
                     for turn in 0..ahead {
                         let first = r.start.clone() + turn * keys;
-                        self.tile(b, s, r, &first, &Extent::from(turn));
+                        self.tile(b, s, r, (&first, &Extent::from(turn)), Of::All);
                         b.commit();
                     }
                     b.wait(ahead - 1);
@@ -159,12 +192,21 @@ impl Ring {
             let turn = b.scalar("turn", (j.clone() - r.start.clone()) / keys);
             let slot = b.scalar("slot", turn.clone() % self.stages);
             let next = b.scalar("next", (turn + ahead) % self.stages);
-            self.tile(b, s, r, &(j.clone() + ahead * keys), &next);
+            let place = (&(j.clone() + ahead * keys), &next);
+            let halves = self.kept && ahead > 0 && r.open.seg.v.is_some();
+            self.tile(b, s, r, place, if halves { Of::Keys } else { Of::All });
             b.commit();
             if ahead == 0 {
                 b.wait(0);
             }
-            let state = body(b, &j, &(slot * keys), state);
+            let between = |b: &mut Builder| {
+                if halves {
+                    b.wait(0);
+                    self.tile(b, s, r, place, Of::Values);
+                    b.commit();
+                }
+            };
+            let state = body(b, (&j, &(slot * keys)), state, &between);
             if ahead > 0 {
                 b.wait(ahead - 1);
             }

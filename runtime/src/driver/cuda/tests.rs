@@ -10,8 +10,8 @@ fn without_a_driver_there_is_an_error_not_a_panic() {
             // Here is a driver: what it sees opens, what it does not see is told.
             let none = told(Cuda::open(found.len()).err());
             assert!(none.contains(&format!("there is no GPU {}", found.len())), "{none}");
-            for number in 0..found.len() {
-                assert_eq!(Cuda::open(number).unwrap().about(), &found[number]);
+            for (number, about) in found.iter().enumerate() {
+                assert_eq!(Cuda::open(number).unwrap().about(), about);
             }
         }
         Err(e) => {

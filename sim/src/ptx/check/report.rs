@@ -111,6 +111,8 @@ pub struct Statistics {
     pub lines: BTreeMap<u32, Line>,
     /// Lines of instructions that some lane executed.
     pub reached: BTreeSet<u32>,
+    /// Lines whose guard kept some lane from it.
+    pub held: BTreeSet<u32>,
 }
 
 impl Statistics {

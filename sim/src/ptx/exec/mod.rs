@@ -118,6 +118,7 @@ struct Machine<'a> {
     instructions: u64,
     blocks: u64,
     reached: Vec<bool>,
+    held: Vec<bool>,
     random: u64,
     global: GlobalShadow,
     /// Who released at an address: blocks, and what a warp of the last of them knew.
@@ -175,6 +176,7 @@ impl<'a> Machine<'a> {
             instructions: 0,
             blocks: 0,
             reached: vec![false; kernel.code.len()],
+            held: vec![false; kernel.code.len()],
             random: setup.launch.seed ^ 0x9e37_79b9_7f4a_7c15,
             global: GlobalShadow::default(),
             released: HashMap::new(),
@@ -266,10 +268,17 @@ impl<'a> Machine<'a> {
                 line.ideal_sectors += cost.ideal_sectors;
             }
         }
-        let reached = self.kernel.code.iter().zip(&self.reached).filter(|(_, r)| **r);
-        let reached = reached.map(|(i, _)| i.line).collect();
-        let statistics =
-            Statistics { instructions: self.instructions, blocks: self.blocks, lines, reached };
+        let of = |which: &[bool]| {
+            let code = self.kernel.code.iter().zip(which).filter(|(_, r)| **r);
+            code.map(|(i, _)| i.line).collect()
+        };
+        let statistics = Statistics {
+            instructions: self.instructions,
+            blocks: self.blocks,
+            lines,
+            reached: of(&self.reached),
+            held: of(&self.held),
+        };
         let depends = self.data_decides.and_then(|pc| self.kernel.code.get(pc as usize));
         Report { findings: self.findings, statistics, depends: depends.map(|i| i.line) }
     }
@@ -304,6 +313,7 @@ impl<'a> Machine<'a> {
         if !self.names.is_empty() {
             self.follow(warp, instruction, pc, active, mask);
         }
+        self.held[pc as usize] |= mask != active;
         if mask == 0 {
             return Turn::Go;
         }

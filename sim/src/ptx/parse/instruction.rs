@@ -114,12 +114,15 @@ impl<'a> Parser<'a> {
 
     fn offset(&mut self) -> Result<i64, Error> {
         let mut sum = 0i64;
-        while self.is('+') || self.is('-') {
-            let minus = self.step() == Token::Mark('-');
+        while self.eat('+') {
             let Literal::Int(x) = self.literal()? else {
                 return Err(self.error("an offset is an integer"));
             };
-            sum = if minus { sum.wrapping_sub(x) } else { sum.wrapping_add(x) };
+            sum = sum.wrapping_add(x);
+        }
+        if self.is('-') {
+            // The assembler refuses it, too.
+            return Err(self.error("an address is a sum: `+-8` for eight bytes less"));
         }
         Ok(sum)
     }
