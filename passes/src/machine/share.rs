@@ -21,12 +21,12 @@ use kgen_ir::{
 /// Shares, hoists, removes.
 pub fn share(mut kernel: Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
     let body = std::mem::take(&mut kernel.body);
-    let registers = kernel.regs.len();
+    let before = kernel.regs.len();
     let mut s = Sharer {
         regs: std::mem::take(&mut kernel.regs),
-        same: (0..registers).map(Reg::new).collect(),
-        level: vec![0; registers],
-        made: vec![None; registers],
+        same: (0..before).map(Reg::new).collect(),
+        level: vec![0; before],
+        made: vec![None; before],
         first: Map::default(),
         scopes: Vec::new(),
         values: Map::default(),
@@ -36,8 +36,8 @@ pub fn share(mut kernel: Kernel, _target: &Target) -> Result<Kernel, Unsupported
     let body = s.block(body);
     let mut used = vec![0; s.regs.len()];
     count(&body, &mut used);
-    kernel.body = live(body, &mut used);
     kernel.regs = s.regs;
+    kernel.body = live(body, &mut used);
     Ok(kernel)
 }
 
@@ -55,11 +55,10 @@ struct Key {
     class: Class,
 }
 
-impl Key {
-    fn of(inst: &Inst, mut uses: impl Iterator<Item = Operand>, class: Class) -> Key {
-        let few = std::array::from_fn(|_| uses.next());
-        Key { op: inst.op.clone(), uses: few, rest: uses.collect(), mem: inst.mem, class }
-    }
+fn key(inst: &Inst, class: Class, mut of: impl FnMut(&Operand) -> Operand) -> Key {
+    let uses = std::array::from_fn(|i| inst.uses.get(i).map(&mut of));
+    let rest = inst.uses.get(FEW..).unwrap_or_default().iter().map(of).collect();
+    Key { op: inst.op.clone(), uses, rest, mem: inst.mem, class }
 }
 
 #[derive(Default)]
@@ -224,8 +223,8 @@ impl Sharer {
             return operand;
         };
         let data = &self.regs[reg];
-        let name = Name::from(&*format!("{}_{}", data.name, self.regs.len()));
-        let own = self.regs.add(RegData { name, ..data.clone() });
+        let name = format!("{}_{}", data.name, self.regs.len());
+        let own = self.regs.add(RegData { name: name.as_str().into(), ..data.clone() });
         self.same.push(own);
         self.level.push(to);
         self.made.push(Some(Made::Constant(inst.clone())));
@@ -240,16 +239,14 @@ impl Sharer {
         let first = |o: &Operand| match o {
             Operand::Reg(reg) => match &self.made[reg.index()] {
                 Some(Made::Constant(constant)) => {
-                    let class = self.regs[*reg].class;
-                    let key = Key::of(constant, constant.uses.iter().copied(), class);
+                    let key = key(constant, self.regs[*reg].class, |o| *o);
                     Operand::Reg(*self.first.entry(key).or_insert(*reg))
                 }
                 Some(Made::OfLanes) | None => *o,
             },
             Operand::Imm(_) => *o,
         };
-        let uses: Vec<Operand> = inst.uses.iter().map(first).collect();
-        Key::of(inst, uses.into_iter(), self.regs[def].class)
+        key(inst, self.regs[def].class, first)
     }
 
     /// Does the block have what `inst` loads? What writes makes it forget.
@@ -495,7 +492,7 @@ mod tests {
              } }",
         )
         .unwrap();
-        let out = share(kernel, &TARGET).unwrap();
+        let out = share(kernel.clone(), &TARGET).unwrap();
         verify(&out).unwrap();
         let text = out.to_string();
         let (before, inside) = text.split_once("loop").unwrap();
