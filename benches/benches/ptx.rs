@@ -102,7 +102,7 @@ fn compile(op: &Op, target: &'static Target) -> (Vec<f64>, String) {
             kgen_passes::lower::lower(&program, kernel, &choice).expect("as above");
         lap(3);
         for (i, pass) in kgen_passes::machine::PIPELINE.iter().enumerate() {
-            lowered = (pass.run)(&lowered, target).expect("as above");
+            lowered = (pass.run)(lowered, target).expect("as above");
             lap(4 + i);
         }
         let text = kgen_codegen::emit(&lowered, target).expect("as above").text;

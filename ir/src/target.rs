@@ -13,6 +13,8 @@ pub struct Target {
     pub lanes: usize,
     /// Architectural vector registers.
     pub vectors: usize,
+    /// Whether what takes its text chooses registers and the order of instructions itself.
+    pub reorders: bool,
     /// Instructions it has. What is not here must be expanded before emission.
     pub rows: &'static [Row],
     /// CPU features the code needs, as the detector of the standard library spells them.

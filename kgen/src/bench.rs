@@ -85,10 +85,7 @@ pub fn measure_beside(
     let expected = inputs::sampled(op, dims, &tensors, seed)?;
     let bytes: usize = tensors.values().map(|t| t.bytes.len()).sum();
     let copies = ROTATED.div_ceil(bytes.max(1)).clamp(1, 4096);
-    let mut sessions = Vec::new();
-    for _ in 0..copies {
-        sessions.push(cpu.session(module, dims, &tensors)?);
-    }
+    let mut sessions = cpu.sessions(module, dims, &tensors, copies)?;
     let wrong = |e: kgen_runtime::tensors::Error| Error::Unavailable(e.to_string());
     let mut times = Vec::new();
     let mut roofs = Vec::new();

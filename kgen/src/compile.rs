@@ -266,7 +266,7 @@ fn emit_all(program: &Program, choice: &Choice, accesses: Accesses) -> Vec<Made>
     let one = |kernel| {
         let (mut lowered, notes) = kgen_passes::lower_kernel(program, kernel, choice)?;
         if accesses == Accesses::Checked {
-            lowered = kgen_passes::machine::check(&lowered, choice.target)?;
+            lowered = kgen_passes::machine::check(lowered, choice.target)?;
         }
         let emitted = kgen_codegen::emit(&lowered, choice.target)?;
         Ok((lowered, notes, emitted))

@@ -10,14 +10,21 @@ use kgen_passes::Schedule;
 use kgen_runtime::{
     buffer::{Buffer, Guard, Side},
     cache::Cache,
-    driver::{Driver, native::Native, sim::Sim},
+    driver::{
+        Driver,
+        native::Native,
+        sim::{Cost, Sim},
+    },
     module::Module,
     plan::Prepared,
     pool::{Pool, Workers},
     tensors::Session,
 };
 use kgen_sim::ptx::Order;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// The artifact's code, loaded. With `perf` among the words of `KGEN_LOG`, Linux' perf is told the names of its kernels.
 pub(crate) fn open(artifact: &Artifact) -> Result<Arc<Module>, Error> {
@@ -87,7 +94,7 @@ impl Cpu {
         module: &Module,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Vec<Arc<Prepared>>, Error> {
-        prepare(module, inputs, self.guard)
+        place(module, &pack(module, inputs)?, self.guard)
     }
 
     /// Tensors of the op bound to a plan, to be run many times.
@@ -98,6 +105,20 @@ impl Cpu {
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Session, Error> {
         session(module, dims, inputs, self.pool.count(), (self.guard, self.spread))
+    }
+
+    /// So many of them, each with memory of its own; weights are packed once.
+    pub fn sessions(
+        &self,
+        module: &Arc<Module>,
+        dims: &Dims,
+        inputs: &BTreeMap<String, Tensor>,
+        copies: usize,
+    ) -> Result<Vec<Session>, Error> {
+        let packed = pack(module, inputs)?;
+        let guards = (self.guard, self.spread);
+        let one = |_| seat(module, dims, inputs, &packed, self.pool.count(), guards);
+        (0..copies).map(one).collect()
     }
 
     /// One run on tensors of the op.
@@ -128,11 +149,13 @@ impl Engine for Cpu {
     }
 }
 
-fn prepare(
-    module: &Module,
+/// A weight as the module asks for it: its name, shape and bytes.
+type Packed<'a> = (&'a str, Vec<usize>, Vec<u8>);
+
+fn pack<'a>(
+    module: &'a Module,
     inputs: &BTreeMap<String, Tensor>,
-    guard: Guard,
-) -> Result<Vec<Arc<Prepared>>, Error> {
+) -> Result<Vec<Packed<'a>>, Error> {
     let manifest = module.manifest();
     let mut out = Vec::new();
     for step in &manifest.prepares {
@@ -142,18 +165,27 @@ fn prepare(
         };
         let packed = step.pack(&manifest.params, &|name| inputs.get(name));
         let packed = packed.map_err(|e| wrong(e.to_string()))?;
-        let buffer = match guard {
-            Guard::Canaries => Buffer::zeroed(packed.len()),
-            Guard::Fences => Buffer::fenced(packed.len(), Side::Behind),
-        };
-        let mut buffer = buffer.map_err(|e| wrong(e.to_string()))?;
-        buffer.bytes_mut().copy_from_slice(&packed);
         // As the parameter has it: one copy is none.
         let shape = if shape[0] == 1 { &shape[1..] } else { &shape[..] };
-        let prepared = Prepared::from_packed(module, &step.name, shape, buffer);
-        out.push(Arc::new(prepared.map_err(|e| wrong(e.to_string()))?));
+        out.push((step.name.as_str(), shape.to_vec(), packed));
     }
     Ok(out)
+}
+
+/// Packed weights in memory of their own.
+fn place(module: &Module, packed: &[Packed], guard: Guard) -> Result<Vec<Arc<Prepared>>, Error> {
+    let one = |(name, shape, bytes): &Packed| {
+        let wrong = |e: String| Error::Input(format!("weight `{name}`: {e}"));
+        let buffer = match guard {
+            Guard::Canaries => Buffer::zeroed(bytes.len()),
+            Guard::Fences => Buffer::fenced(bytes.len(), Side::Behind),
+        };
+        let mut buffer = buffer.map_err(|e| wrong(e.to_string()))?;
+        buffer.bytes_mut().copy_from_slice(bytes);
+        let prepared = Prepared::from_packed(module, name, shape, buffer);
+        prepared.map(Arc::new).map_err(|e| wrong(e.to_string()))
+    };
+    packed.iter().map(one).collect()
 }
 
 pub(crate) fn session(
@@ -161,11 +193,22 @@ pub(crate) fn session(
     dims: &Dims,
     inputs: &BTreeMap<String, Tensor>,
     workers: usize,
+    guards: (Guard, Option<u64>),
+) -> Result<Session, Error> {
+    seat(module, dims, inputs, &pack(module, inputs)?, workers, guards)
+}
+
+fn seat(
+    module: &Arc<Module>,
+    dims: &Dims,
+    inputs: &BTreeMap<String, Tensor>,
+    packed: &[Packed],
+    workers: usize,
     (guard, spread): (Guard, Option<u64>),
 ) -> Result<Session, Error> {
-    let prepared = prepare(module, inputs, guard)?;
-    let packed: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
-    let rest = inputs.iter().filter(|(name, _)| !packed.contains(name));
+    let prepared = place(module, packed, guard)?;
+    let sources: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
+    let rest = inputs.iter().filter(|(name, _)| !sources.contains(name));
     let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
     let mut dims = dims.clone();
     dims.cores = workers as i64;
@@ -178,6 +221,8 @@ pub struct Simulated {
     name: String,
     pub target: &'static Target,
     pub schedule: Schedule,
+    /// What accesses cost in all runs so far, by op and kernel.
+    costs: Mutex<BTreeMap<(String, String), Cost>>,
 }
 
 /// Warps of a simulated launch: two blocks of four.
@@ -194,7 +239,8 @@ impl Simulated {
             let what = format!("there is no simulator of `{chip}`: it runs PTX");
             return Err(Error::Usage(what));
         }
-        Ok(Simulated { name: name.into(), target, schedule: Schedule::default_for(target) })
+        let (schedule, costs) = (Schedule::default_for(target), Mutex::default());
+        Ok(Simulated { name: name.into(), target, schedule, costs })
     }
 
     /// Compiles, runs every launch, and gives the outputs; what the sanitiser finds is an error.
@@ -210,6 +256,11 @@ impl Simulated {
         let artifact = &compile::compile(op, self.target, &self.schedule)?.artifact;
         let mut late = Sim::default();
         let outputs = Simulated::run_on(&mut late, artifact, dims, inputs)?;
+        let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        for (kernel, cost) in &late.costs {
+            costs.entry((op.name.clone(), kernel.clone())).or_default().join(cost);
+        }
+        drop(costs);
         if late.instructions < SHORT {
             let mut random = Sim::new(Order::Random, late.instructions);
             let again = Simulated::run_on(&mut random, artifact, dims, inputs)?;
@@ -253,6 +304,12 @@ impl Engine for Simulated {
 
     fn edges(&self, _: &Op) -> Vec<i64> {
         vec![self.schedule.keys as i64, self.schedule.split as i64]
+    }
+
+    fn costs(&self, op: &str) -> BTreeMap<String, Cost> {
+        let costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = costs.iter().filter(|((of, _), _)| of == op);
+        own.map(|((_, kernel), cost)| (kernel.clone(), *cost)).collect()
     }
 }
 

@@ -89,7 +89,7 @@ pub fn lower_kernel(
 ) -> Result<(kgen_ir::machine::Kernel, Vec<String>), Unsupported> {
     let (mut lowered, said) = lower::lower(program, kernel, choice)?;
     for pass in machine::PIPELINE {
-        lowered = (pass.run)(&lowered, choice.target)?;
+        lowered = (pass.run)(lowered, choice.target)?;
     }
     Ok((lowered, said.into_iter().map(|note| format!("{}.{note}", kernel.name)).collect()))
 }

@@ -19,6 +19,14 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
+/// The model of the CPU as its vendor names it; `a CPU` where the system does not tell.
+pub fn model() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = info.lines().find(|l| l.starts_with("model name"));
+    let name = line.and_then(|l| l.split_once(':')).map(|(_, name)| name.trim());
+    name.filter(|n| !n.is_empty()).unwrap_or("a CPU").to_string()
+}
+
 /// Names of CPU features, as the detector of the standard library spells them, with whether this CPU has each.
 pub fn features() -> Vec<(&'static str, bool)> {
     detect()
@@ -65,6 +73,7 @@ mod tests {
     fn a_cpu_has_workers_and_its_baseline() {
         assert_eq!(Device::cpu(Some(2)).unwrap().pool.count(), 2);
         assert_eq!(Device::cpu(None).unwrap().pool.count(), cores());
+        assert!(!model().is_empty());
         assert!(!has("no such feature"));
         #[cfg(target_arch = "x86_64")]
         assert!(has("sse2"));

@@ -75,6 +75,7 @@ pub fn optional(op: &Op) -> bool {
             | Op::Async(_)
             | Op::Squares { .. }
             | Op::PermuteBytes
+            | Op::Lookup
             | Op::Affine
             | Op::PackBf16
             | Op::Float(FloatOp::Scale)

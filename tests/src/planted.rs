@@ -51,7 +51,7 @@ pub fn planted(
         let mut kernel = kernel.clone();
         mistake(&mut kernel);
         if accesses == Accesses::Checked {
-            kernel = machine::check(&kernel, target).unwrap_or_else(|e| panic!("{e}"));
+            kernel = machine::check(kernel, target).unwrap_or_else(|e| panic!("{e}"));
         }
         let text = kgen_codegen::emit(&kernel, target).unwrap_or_else(|e| panic!("{e}")).text;
         files.insert(entry.file.clone(), text);

@@ -132,7 +132,7 @@ fn machine_result(case: &Case) -> String {
         let all = kgen_passes::machine::PIPELINE.iter().chain([&kgen_passes::machine::CHECK]);
         let pass = all.into_iter().find(|p| p.name == name);
         let pass = pass.unwrap_or_else(|| panic!("{}: no pass {name}", case.path.display()));
-        kernel = match (pass.run)(&kernel, case.target) {
+        kernel = match (pass.run)(kernel, case.target) {
             Ok(kernel) => kernel,
             Err(unsupported) => return format!("{unsupported}\n"),
         };

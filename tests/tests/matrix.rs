@@ -173,9 +173,9 @@ fn simulated(case: &Case, elem: &str, variant: &str, chip: &str, (m, n): (i64, i
 fn simulated_gpus_find_nothing_and_no_bank_waits() {
     for (number, case) in CASES.iter().enumerate() {
         let chips: &[(&str, &str)] = if number < 2 {
-            &[("sm75", "f16"), ("sm80", "f16"), ("sm80", "bf16"), ("sm90", "f16")]
+            &[("sm70", "f16"), ("sm75", "f16"), ("sm80", "f16"), ("sm80", "bf16"), ("sm90", "f16")]
         } else {
-            &[("sm80", if number % 2 == 0 { "bf16" } else { "f16" })]
+            &[("sm70", "f16"), ("sm80", if number % 2 == 0 { "bf16" } else { "f16" })]
         };
         for (chip, elem) in chips {
             for (variant, sizes) in [("matrix", (2, 70)), ("panel", (17, 40))] {
@@ -183,8 +183,13 @@ fn simulated_gpus_find_nothing_and_no_bank_waits() {
                 let of = |name: &'static str| {
                     lines.iter().filter(move |l| l.instruction.contains(name)).collect::<Vec<_>>()
                 };
-                let copies = if *chip == "sm75" { "st.shared.v4" } else { "cp.async" };
-                for name in ["ldmatrix", copies] {
+                // Quad pairs take queries and keys by eight neighbours, values by four.
+                let names: &[&'static str] = match *chip {
+                    "sm70" => &["ld.shared.v4", "ld.shared.v2", "st.shared.v4"],
+                    "sm75" => &["ldmatrix", "st.shared.v4"],
+                    _ => &["ldmatrix", "cp.async"],
+                };
+                for name in names {
                     let found = of(name);
                     assert!(!found.is_empty(), "{case:?}: no {name}");
                     for line in found {

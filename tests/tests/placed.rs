@@ -28,7 +28,11 @@ struct Paged {
 }
 
 fn paged() -> Paged {
-    let op = read::read("paged", PAGED).unwrap_or_else(|e| panic!("{e}"));
+    compiled(PAGED)
+}
+
+fn compiled(text: &str) -> Paged {
+    let op = read::read("paged", text).unwrap_or_else(|e| panic!("{e}"));
     let mut dims = Dims { cores: 8, ..Dims::default() };
     dims.scalars.insert("b".into(), LONGEST.len() as i64);
     dims.ragged.insert("n".into(), LONGEST.to_vec());
@@ -105,6 +109,31 @@ fn tensors_that_the_caller_keeps_there_are_used_where_they_are() {
     placed.enqueue(&mut device).unwrap_or_else(|e| panic!("{e}"));
     assert_ne!(outputs(&placed, &mut device, &output), once);
     assert_eq!(placed.kernels().count(), 3, "lists, parts, merge");
+}
+
+/// Copies take 16 bytes at once: a tensor that begins between two such places is refused by its name.
+#[test]
+fn addresses_are_multiples_of_what_is_copied() {
+    let dense = PAGED.replace("f32", "f16").replace("layout = { paged = 4 }", "");
+    let p = compiled(&dense);
+    let q = &p.inputs["q"];
+    let output = Tensor::zeros(q.dtype, &q.shape);
+    let plan = plan(&p, &output);
+    assert_eq!(plan.variant(), "matrix");
+    let mut device = Sim::default();
+    let start = device.put("the caller's", &vec![0; q.bytes.len() + 16], true).unwrap();
+    let mut place = |address: u64| {
+        let held = |name: &str| match name {
+            "q" => Held::There(address),
+            name => Held::Copied { known: name != "o" },
+        };
+        plan.place_on(&mut device, &held).map(|_| ()).map_err(|e| e.to_string())
+    };
+    assert_eq!(place(start + 16), Ok(()));
+    let told = place(start + 8).unwrap_err();
+    assert!(told.starts_with("`q` is at 0x"), "{told}");
+    let way = "which is no multiple of 16, as variant `matrix` wants it; copy it to one";
+    assert!(told.ends_with(way), "{told}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn target(name: &str) -> &'static Target {
 }
 
 fn lower(kernel: &Kernel, target: &Target) -> Kernel {
-    let out = share(&expand(kernel, target).expect("sequences"), target).expect("shares");
+    let out = share(expand(kernel.clone(), target).expect("sequences"), target).expect("shares");
     verify(&out).unwrap_or_else(|e| panic!("{e}\n{kernel}\n{out}"));
     out
 }

@@ -177,6 +177,7 @@ fn ancestor_bits_fill_no_wider_vectors() {
         backend: "none",
         lanes: 32,
         vectors: 32,
+        reorders: false,
         rows: &[],
         features: &[],
         about: "",

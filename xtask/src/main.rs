@@ -4,6 +4,7 @@
 //! cargo xtask must-show spine [--full]    every promise of the spine: kept or not
 //! cargo xtask must-show native            the same for the native emitter
 //! cargo xtask must-show dense [--full]    the same for the dense operators; --full: beside rivals
+//! cargo xtask must-show cpu-limit [--full] the same for the CPU at its limit; --full: exhaustive searches
 //! cargo xtask must-show nvidia [--full]   the same for PTX and its simulator
 //! cargo xtask lines                       lines of code per crate, and the longest file
 //! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
@@ -17,6 +18,7 @@
 //! ```
 
 mod costs;
+mod cpu_limit;
 mod dense;
 mod fuzz;
 mod hardware;
@@ -33,7 +35,7 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask must-show spine|native|dense|nvidia [--full] | lines | bless | sample | mutants | costs | \
+const USAGE: &str = "usage: cargo xtask must-show spine|native|dense|nvidia|cpu-limit [--full] | lines | bless | sample | mutants | costs | \
                      validate [--fast] | hardware [check|time|profile] [--dry-run] | probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
@@ -45,6 +47,8 @@ fn main() -> ExitCode {
         ["must-show", "native"] => must_show::show(&root(), native::POINTS, false),
         ["must-show", "dense"] => must_show::show(&root(), dense::POINTS, false),
         ["must-show", "dense", "--full"] => must_show::show(&root(), dense::POINTS, true),
+        ["must-show", "cpu-limit"] => must_show::show(&root(), cpu_limit::POINTS, false),
+        ["must-show", "cpu-limit", "--full"] => must_show::show(&root(), cpu_limit::POINTS, true),
         ["must-show", "nvidia"] => must_show::show(&root(), nvidia::POINTS, false),
         ["must-show", "nvidia", "--full"] => must_show::show(&root(), nvidia::POINTS, true),
         ["lines"] => match lines::count(&root()) {

@@ -269,6 +269,7 @@ impl Emitter<'_> {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::Lookup
             | Op::Affine
             | Op::PackBf16
             | Op::Dot(_) => {}

@@ -187,6 +187,9 @@ const PAIR_F16: &str =
 
 const MMA_884: &str = "mma.sync.aligned.m8n8k4.row.col.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
 
+const MMA_884_ROWS: &str =
+    "mma.sync.aligned.m8n8k4.row.row.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
+
 const MMA_1688: &str =
     "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
 
@@ -235,43 +238,59 @@ const fn square(count: u8, turned: bool, text: &'static str) -> Row {
     row(Op::Squares { count, turned }, 33, text)
 }
 
+/// And copies by way of registers, which keep them until the `wait`.
+#[rustfmt::skip] // a table
+macro_rules! copying {
+    ($($more:expr),* $(,)?) => {
+        rows!(
+            row(Op::Async(AsyncOp::Copy(4)), 200, COPY_4),
+            row(Op::Async(AsyncOp::Copy(8)), 200, COPY_8),
+            row(Op::Async(AsyncOp::Copy(16)), 200, COPY_16),
+            row(Op::Async(AsyncOp::Commit), 0, ""),
+            row(Op::Async(AsyncOp::Wait), 0, ""),
+            $($more),*
+        )
+    };
+}
+
+/// And squares of matrices from shared memory, into the table of that name.
+#[rustfmt::skip] // a table
+macro_rules! with_squares {
+    ($table:ident: $($more:expr),* $(,)?) => {
+        $table!(
+            square(1, false, squares!("x1")),
+            square(2, false, squares!("x2")),
+            square(4, false, squares!("x4")),
+            square(1, true, squares!("x1.trans")),
+            square(2, true, squares!("x2.trans")),
+            square(4, true, squares!("x4.trans")),
+            $($more),*
+        )
+    };
+}
+
 /// sm_70: matrices by quad pairs, which later chips than sm_75 do in software; copies by way of registers, which keep
 /// them until the `wait`.
 #[rustfmt::skip] // a table
-pub static SM70: &[Row] = rows!(
+pub static SM70: &[Row] = copying!(
     row(Op::Pair(PairOp::F16), 10, PAIR_F16),
     matrices(&M8N8K4_F16, MMA_884),
-    row(Op::Async(AsyncOp::Copy(4)), 200, COPY_4),
-    row(Op::Async(AsyncOp::Copy(8)), 200, COPY_8),
-    row(Op::Async(AsyncOp::Copy(16)), 200, COPY_16),
-    row(Op::Async(AsyncOp::Commit), 0, ""),
-    row(Op::Async(AsyncOp::Wait), 0, ""),
+    matrices(&M8N8K4_F16_ROWS, MMA_884_ROWS),
 );
 
 /// sm_75: matrices of f16 and of bytes, and squares of them from shared memory.
 #[rustfmt::skip] // a table
-pub static SM75: &[Row] = rows!(
+pub static SM75: &[Row] = with_squares!(copying:
     row(Op::Pair(PairOp::F16), 10, PAIR_F16),
     matrices(&M16N8K8_F16, MMA_1688),
     matrices(&M8N8K4_F16, MMA_884),
     matrices(&M8N8K16_S8, "mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {<d>}, {<a>}, {<b>}, {<c>};"),
     matrices(&M8N8K16_S8U8, "mma.sync.aligned.m8n8k16.row.col.s32.s8.u8.s32 {<d>}, {<a>}, {<b>}, {<c>};"),
-    row(Op::Async(AsyncOp::Copy(4)), 200, COPY_4),
-    row(Op::Async(AsyncOp::Copy(8)), 200, COPY_8),
-    row(Op::Async(AsyncOp::Copy(16)), 200, COPY_16),
-    row(Op::Async(AsyncOp::Commit), 0, ""),
-    row(Op::Async(AsyncOp::Wait), 0, ""),
-    square(1, false, squares!("x1")),
-    square(2, false, squares!("x2")),
-    square(4, false, squares!("x4")),
-    square(1, true, squares!("x1.trans")),
-    square(2, true, squares!("x2.trans")),
-    square(4, true, squares!("x4.trans")),
 );
 
 /// sm_80 and later: bf16, larger matrices, copies that no register waits for. Of matrices a dot takes the first that fits.
 #[rustfmt::skip] // a table
-pub static SM80: &[Row] = rows!(
+pub static SM80: &[Row] = with_squares!(rows:
     row(Op::Cvt(Cvt::Bf16FromFloat), 8, "cvt.rn.bf16.f32 <h0>, <a>;\ncvt.u32.u16 <d>, <h0>;"),
     // The high half comes first.
     row(Op::Pair(PairOp::F16), 8, "cvt.rn.f16x2.f32 <d>, <b>, <a>;"),
@@ -286,12 +305,6 @@ pub static SM80: &[Row] = rows!(
     row(Op::Async(AsyncOp::Copy(16)), 200, CP_ASYNC_16),
     row(Op::Async(AsyncOp::Commit), 1, "cp.async.commit_group;"),
     row(Op::Async(AsyncOp::Wait), 1, "cp.async.wait_group <n>;"),
-    square(1, false, squares!("x1")),
-    square(2, false, squares!("x2")),
-    square(4, false, squares!("x4")),
-    square(1, true, squares!("x1.trans")),
-    square(2, true, squares!("x2.trans")),
-    square(4, true, squares!("x4.trans")),
 );
 
 /// Lane 0 adds, all others are told.

@@ -9,7 +9,7 @@
 //! ```
 
 use super::targets::LANES;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 /// Bits of a lane's number.
 const BITS: usize = 5;
@@ -65,11 +65,11 @@ impl Table {
 }
 
 /// Instructions that give each lane its number in the table: `(text, register)`.
-pub fn lane_of(
+pub fn lane_of<N: Display>(
     planes: &[u32; BITS],
-    own: &str,
-    mut fresh: impl FnMut() -> String,
-) -> (String, String) {
+    own: N,
+    mut fresh: impl FnMut() -> N,
+) -> (String, N) {
     // Bits that a lane's own number has, constant bits, and words to look in.
     let lanes = |bit: usize| (0..LANES).rev().fold(0u32, |w, l| w << 1 | (l >> bit & 1) as u32);
     let (mut keep, mut set, mut text) = (0u32, 0u32, String::new());
@@ -133,7 +133,7 @@ mod tests {
                 panic!("no exclusive or");
             };
             let mut count = 0;
-            let (text, at) = lane_of(&planes, "own", || {
+            let (text, at) = lane_of(&planes, "own".to_string(), || {
                 count += 1;
                 format!("r{count}")
             });

@@ -35,6 +35,7 @@ macro_rules! chip {
                 backend: "ptx",
                 lanes: LANES,
                 vectors: REGISTERS,
+                reorders: true,
                 rows: $rows,
                 features: &[$arch, concat!("ptx ", $version), concat!("driver ", $driver)],
                 about: $about,

@@ -9,6 +9,7 @@
 //! ```
 
 use super::{Layout, LayoutError, algebra::Basis};
+use std::sync::OnceLock;
 
 /// Bits of a byte offset inside a bank's word, and inside a line of all banks.
 const WORD: usize = 2;
@@ -113,7 +114,17 @@ impl Chunks {
         if bytes == 0 || !bytes.is_multiple_of(CHUNK) {
             return Err(LayoutError::Misaligned(CHUNK));
         }
+        static FOUND: [OnceLock<Chunks>; LINE + 1] = [const { OnceLock::new() }; LINE + 1];
         let bits = (bytes.trailing_zeros() as usize).min(LINE);
+        if let Some(known) = FOUND[bits].get() {
+            return Ok(*known);
+        }
+        let found = Chunks::search(bits)?;
+        Ok(*FOUND[bits].get_or_init(|| found))
+    }
+
+    /// For rows of `2^bits` bytes.
+    fn search(bits: usize) -> Result<Chunks, LayoutError> {
         let words = (0..3).map(|bit| vec![("row".to_string(), bit)]).collect();
         let lanes = Layout::from_bits(vec![("lane".to_string(), words)])?;
         let layout = swizzle(("row", 3), ("byte", bits), &[Access { lanes, bytes: CHUNK }])?;

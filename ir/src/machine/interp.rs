@@ -491,6 +491,7 @@ impl Machine<'_> {
             | Op::HMax
             | Op::WordHSum
             | Op::PermuteBytes
+            | Op::Lookup
             | Op::Affine
             | Op::PackBf16
             | Op::Pair(_)
@@ -563,6 +564,10 @@ impl Machine<'_> {
                 let picked: Vec<u8> =
                     self.bytes(inst, 1).into_iter().map(|i| at(i).unwrap_or(0)).collect();
                 out.extend(picked.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)));
+            }
+            Op::Lookup => {
+                let of = |i: usize, lane| inst.uses.get(i).map_or(0, |o| self.lane(*o, lane));
+                out.extend((0..lanes).map(|lane| of(0, of(1, lane) as usize % lanes)));
             }
             Op::Affine => {
                 let (matrix, plus) = (self.bytes(inst, 1), int(self, 2));

@@ -43,6 +43,7 @@ const A32_BYTE: &str = "lane = k2 k3 m0 m1 m2, reg = m3 k4, byte = k0 k1";
 const B32_BYTE: &str = "lane = k2 k3 n0 n1 n2, reg = k4, byte = k0 k1";
 const QUADS_A: &str = "lane = m0 m1 q0 q1 m2, reg = k1, half = k0";
 const QUADS_B: &str = "lane = n0 n1 q0 q1 n2, reg = k1, half = k0";
+const QUADS_B_ROWS: &str = "lane = k0 k1 q0 q1 n2, reg = n1, half = n0";
 const QUADS_C: &str = "lane = m0 n1 q0 q1 m2, reg = n0 m1 n2";
 
 macro_rules! mma {
@@ -68,11 +69,12 @@ mma!(M16N8K32_S8, "m16n8k32.s32.s8", 16 x 8 x 32, I8 I8 I32, A32_BYTE B32_BYTE C
 mma!(M16N8K32_S8U8, "m16n8k32.s32.s8u8", 16 x 8 x 32, I8 U8 I32, A32_BYTE B32_BYTE C16, [4, 2, 4]);
 mma!(M8N8K16_S8, "m8n8k16.s32.s8", 8 x 8 x 16, I8 I8 I32, A16_BYTE B16_BYTE C8, [1, 1, 2]);
 mma!(M8N8K16_S8U8, "m8n8k16.s32.s8u8", 8 x 8 x 16, I8 U8 I32, A16_BYTE B16_BYTE C8, [1, 1, 2]);
-// Four products of quad pairs.
+// Four products of quad pairs; lanes hold columns of b, or rows.
 mma!(M8N8K4_F16, "m8n8k4.f32.f16", 8 x 8 x 4, F16 F16 F32, QUADS_A QUADS_B QUADS_C, [2, 2, 8]);
+mma!(M8N8K4_F16_ROWS, "m8n8k4.f32.f16.rows", 8 x 8 x 4, F16 F16 F32, QUADS_A QUADS_B_ROWS QUADS_C, [2, 2, 8]);
 
 /// All of them.
-pub static ALL: [&Mma; 8] = [
+pub static ALL: [&Mma; 9] = [
     &M16N8K16_F16,
     &M16N8K16_BF16,
     &M16N8K8_F16,
@@ -81,6 +83,7 @@ pub static ALL: [&Mma; 8] = [
     &M8N8K16_S8,
     &M8N8K16_S8U8,
     &M8N8K4_F16,
+    &M8N8K4_F16_ROWS,
 ];
 
 /// Lanes of a vector that multiplies matrices.

@@ -32,6 +32,7 @@ use crate::{
     extent::Extent,
     tile::Compare,
 };
+use std::{fmt, sync::Arc};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
@@ -104,9 +105,38 @@ pub const REPORT_LANES: usize = 64;
 
 pub type Reg = Id<RegData>;
 
+/// What a register is called: most by a letter and a number, which cost nothing to copy.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Name {
+    Number(char, u32),
+    Text(Arc<str>),
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Name {
+        let mut chars = name.chars();
+        let digits = |c: char, rest: &str| {
+            let number: u32 = rest.parse().ok()?;
+            // The same name has one form.
+            (format!("{c}{number}") == name).then_some(Name::Number(c, number))
+        };
+        let numbered = chars.next().and_then(|c| digits(c, chars.as_str()));
+        numbered.unwrap_or_else(|| Name::Text(name.into()))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Number(letter, number) => write!(f, "{letter}{number}"),
+            Name::Text(text) => f.write_str(text),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct RegData {
-    pub name: String,
+    pub name: Name,
     pub class: Class,
     /// 32-bit words a lane; 1 of all but arrays of floats and words.
     pub words: u8,
@@ -296,6 +326,8 @@ pub enum Op {
 
     /// `w = permb a, b`: byte i is byte `b_i` of a, counted through all lanes; bits too many do not count.
     PermuteBytes,
+    /// `f = lookup a, b`: lane i is lane `b_i` of a; bits too many do not count.
+    Lookup,
 
     // Products inside a lane.
     Dot(DotOp),
@@ -603,6 +635,7 @@ impl Op {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::Lookup
             | Op::Affine
             | Op::PackBf16
             | Op::Async(AsyncOp::Commit | AsyncOp::Wait)
@@ -691,6 +724,7 @@ impl Op {
             Op::WordHSum                             => s(W, &[Of(Word)], false),
             Op::Ballot                               => s(I, &[Of(Mask)], false),
             Op::PermuteBytes                         => s(W, &[Of(Word), Of(Word)], false),
+            Op::Lookup                               => s(F, &[Of(Float), Of(Word)], false),
             Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Dot(DotOp::Bf16)                     => s(F, &[Of(Word), Of(Word), Of(Float)], false),
             Op::Affine                               => s(W, &[Of(Word), Of(Word), Imm], false),

@@ -332,7 +332,7 @@ impl Parser<'_, '_> {
     }
 
     fn define(&mut self, (name, span): Pending, (class, words): (Class, u8)) -> Parsed<Reg> {
-        let reg = self.kernel.regs.add(RegData { name: name.clone(), class, words });
+        let reg = self.kernel.regs.add(RegData { name: name.as_str().into(), class, words });
         if self.names.insert(name.clone(), reg).is_some() {
             return Err(Diagnostic::new(span, format!("`{name}` is defined twice")));
         }

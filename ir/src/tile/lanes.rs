@@ -19,7 +19,7 @@ use std::fmt;
 pub const BITS: usize = 5;
 
 /// The dimension and its bit that each bit of a lane moves along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LaneBits(pub [Option<(u8, u8)>; BITS]);
 
 /// A run of bits: first bit of the lane, how many, first bit of the dimension.
@@ -105,6 +105,21 @@ impl LaneBits {
             (0..shape.get(dim).copied().unwrap_or(1)).filter(move |i| i & covered == 0)
         };
         free(0).flat_map(|m| free(1).map(move |n| vec![m, n])).collect()
+    }
+
+    /// Which of [`LaneBits::starts`] one is; `None` for what is none of them.
+    pub fn number(self, shape: &[usize], start: &[usize]) -> Option<usize> {
+        let mut number = 0;
+        for dim in 0..2 {
+            let (len, at) = (shape.get(dim).copied().unwrap_or(1), *start.get(dim)?);
+            let covered = self.covered(dim);
+            if at >= len || at & covered != 0 {
+                return None;
+            }
+            let free = |to: usize| (0..to).filter(|i| i & covered == 0).count();
+            number = number * free(len) + free(at);
+        }
+        Some(number)
     }
 
     /// The lane that holds an element of a vector, of lanes that hold the same the first.

@@ -20,6 +20,7 @@ mod tests;
 use families::Family;
 use kgen_ir::{diag::Unsupported, dtype::Dtype, extent::Dims, op::Op, tensor::Tensor};
 use kgen_kernels_ref::{self as reference, Output, RefError};
+use kgen_runtime::driver::sim::Cost;
 use sizes::Random;
 pub use sizes::count;
 use std::{collections::BTreeMap, fmt};
@@ -35,6 +36,10 @@ pub trait Engine {
     /// Whether several ops may be asked at once, on a core each; one that uses all cores by itself says no.
     fn several(&self) -> bool {
         false
+    }
+    /// What accesses of an op's kernels cost so far, where it is counted.
+    fn costs(&self, _op: &str) -> BTreeMap<String, Cost> {
+        BTreeMap::new()
     }
 }
 

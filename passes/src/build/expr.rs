@@ -455,6 +455,7 @@ mod tests {
         backend: "none",
         lanes: 4,
         vectors: 16,
+        reorders: false,
         rows: &[],
         features: &[],
         about: "",

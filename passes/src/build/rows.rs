@@ -241,6 +241,7 @@ mod tests {
         backend: "none",
         lanes: 4,
         vectors: 16,
+        reorders: false,
         rows: &[],
         features: &[],
         about: "",

@@ -330,7 +330,7 @@ impl Lower<'_> {
             return self.load_packed(r, at, lanes);
         }
         if r.elem.bits() < 8 {
-            return self.guarded(r, at, lanes, Class::Word, |l| l.load_codes(r, at, lanes));
+            return self.guarded(r, at, lanes, Class::Word, |l| l.load_codes(r, at, lanes, false));
         }
         let form = Form::plain(self.lane_form(r.elem)?);
         self.load_as(r, at, lanes, form)

@@ -161,6 +161,10 @@ impl Lower<'_> {
                 Ok(())
             }
             Some(Space::Scratch) => {
+                if let Some(place) = self.shared(v, expr)? {
+                    self.places.insert(v, place);
+                    return Ok(());
+                }
                 let at = self.scratch_tile(v);
                 self.fill_scratch(v, expr, load, at)?;
                 self.places.insert(v, Place::Scratch(at));
@@ -374,7 +378,7 @@ impl Lower<'_> {
         let place: Vec<usize> = at.iter().map(|c| c.add).collect();
         let start: Vec<usize> =
             place.iter().enumerate().map(|(d, i)| i & !bits.covered(d)).collect();
-        let found = bits.starts(self.shape(v)).iter().position(|s| *s == start);
+        let found = bits.number(self.shape(v), &start);
         let Some(reg) = found.and_then(|i| regs.get(i)).copied() else {
             return Err(self.no("a part of a fragment that is not there".into()));
         };
@@ -405,6 +409,9 @@ impl Lower<'_> {
         at: &[Coord],
         lanes: LaneDim,
     ) -> Result<Reg> {
+        if let Some(x) = self.looked_up(v, at, lanes)? {
+            return Ok(x);
+        }
         match expr {
             Expr::Fill(x) => {
                 let elem = self.elem(v);

@@ -4,12 +4,13 @@
 //! is put together element by element where it reaches over the end of a block.
 
 use super::{
-    Coord, Lower, Result,
-    access::{Form, TileRef, width_bytes},
+    Coord, Lower, Place, Result,
+    access::{Form, TileDim, TileRef, width_bytes},
 };
 use kgen_ir::{
-    machine::{Class, IntOp, Mem, Op, Operand, Reg, ShiftOp, Width, WordOp},
-    tile::{LaneDim, field::Field},
+    dtype::Dtype,
+    machine::{Class, Cvt, FloatOp, IntOp, Mem, Op, Operand, Reg, ShiftOp, Width, WordOp},
+    tile::{Binary, Expr, LaneDim, Value, field::Field},
 };
 
 /// Bits of a code of which two stand in a byte.
@@ -183,6 +184,61 @@ impl Lower<'_> {
         }
     }
 
+    /// Numbers that blocks of a row share, converted: one after the other in scratch, whole vectors at a time. What
+    /// reads the tile then gets each by one load for all lanes.
+    pub(super) fn shared(&mut self, v: Value, expr: &Expr) -> Result<Option<Place>> {
+        let (Expr::Convert(a), [rows, len]) = (expr, self.shape(v)) else { return Ok(None) };
+        let (rows, len) = (*rows, *len);
+        let Some(Place::Inline(Some(from))) = self.places.get(a).cloned() else { return Ok(None) };
+        let Some((field, Operand::Imm(0))) = from.field else { return Ok(None) };
+        if field.step != 0 || from.elem != Dtype::F16 || self.elem(v) != Dtype::F32 {
+            return Ok(None);
+        }
+        let blocks = len.div_ceil(field.block);
+        let padded = (rows * blocks).next_multiple_of(self.lanes);
+        let halves = self.scratch_bytes(2 * padded) as i32;
+        let floats = self.scratch_bytes(4 * padded) as i32;
+        let scratch = self.scratch_base();
+        let rows_hi = Operand::Imm(rows as i64);
+        self.for_loop(Operand::Imm(0), rows_hi, 1, &[], |l, row, _| {
+            let bytes = Operand::Imm(2 * blocks as i64);
+            let to = l.int(IntOp::Mul, Operand::Reg(row), bytes);
+            let to = l.int(IntOp::Add, Operand::Reg(scratch), to);
+            let to = l.as_reg(to);
+            for block in 0..blocks {
+                let row = Coord { reg: Some(row), add: 0, span: 1 };
+                let x =
+                    l.element(&from, &[row, Coord::from(block * field.block)], 0, Width::U16)?;
+                let mem = Mem { base: to, offset: halves + 2 * block as i32 };
+                l.effect(Op::Write(Width::U16), &[x], mem);
+            }
+            Ok(((), vec![]))
+        })?;
+        for at in (0..padded as i32).step_by(self.lanes) {
+            let mem = Mem { base: scratch, offset: halves + 2 * at };
+            let x = self.inst(Class::Float, Op::LoadF16, &[], Some(mem));
+            let mem = Mem { base: scratch, offset: floats + 4 * at };
+            self.effect(Op::Store(Width::W32), &[Operand::Reg(x)], mem);
+        }
+        // Where the loads of the tile are pulled, they are of these.
+        if let Some(load) = self.exprs.get(a).cloned() {
+            self.exprs.insert(v, load);
+        }
+        let dim = |len, step| TileDim { len, step: Operand::Imm(step), guard: None };
+        let field = Field { block: field.block, stride: 32, at: 0, step: 0 };
+        Ok(Some(Place::Inline(Some(TileRef {
+            base: scratch,
+            offset: floats,
+            elem: Dtype::F32,
+            dims: vec![dim(rows, 4 * blocks as i64), dim(len, 0)],
+            packed: None,
+            field: Some((field, Operand::Imm(0))),
+            align: 4,
+            ahead: None,
+            chunks: None,
+        }))))
+    }
+
     /// The first bytes of scratch, cleared for a vector.
     fn clear_temp(&mut self) -> Reg {
         let temp = self.scratch_base();
@@ -204,7 +260,13 @@ impl Lower<'_> {
     }
 
     /// Codes of half a byte, one a lane.
-    pub(super) fn load_codes(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Result<Reg> {
+    pub(super) fn load_codes(
+        &mut self,
+        r: &TileRef,
+        at: &[Coord],
+        lanes: LaneDim,
+        rough: bool,
+    ) -> Result<Reg> {
         let (field, start, coord) = self.field_of(r, at)?;
         if r.elem.bits() as usize != HALF_BYTE {
             return Err(self.no(format!("codes of {} bits in memory", r.elem.bits())));
@@ -219,7 +281,7 @@ impl Lower<'_> {
         }
         let even = field.at.is_multiple_of(8) && field.stride.is_multiple_of(8);
         if together && field.step == HALF_BYTE && even && self.lanes.is_multiple_of(2) {
-            return self.load_half_bytes(r, at, coord, start, count);
+            return self.load_half_bytes(r, at, (coord, start, count), rough);
         }
         let temp = self.clear_temp();
         for lane in 0..count {
@@ -254,14 +316,103 @@ impl Lower<'_> {
         Ok(self.int(IntOp::Rem, shifted, imm(1 << HALF_BYTE)))
     }
 
-    /// Two codes a byte, side by side in a block. A load of as many bytes as lanes serves two vectors.
+    /// Numbers that depend on a code of half a byte alone, of which there are as many as lanes: a table of them, and the
+    /// code says which.
+    pub(super) fn looked_up(
+        &mut self,
+        v: Value,
+        at: &[Coord],
+        lanes: LaneDim,
+    ) -> Result<Option<Reg>> {
+        let all = self.lanes == 1 << HALF_BYTE && self.choice.target.row(&Op::Lookup).is_some();
+        let along = lanes == LaneDim::Dim(self.shape(v).len().saturating_sub(1));
+        if !all || !along || self.elem(v) != Dtype::F32 {
+            return Ok(None);
+        }
+        let Some(code) = self.only_code(v) else { return Ok(None) };
+        let Some(Place::Inline(Some(r))) = self.places.get(&code).cloned() else { return Ok(None) };
+        if self.shape(code) != self.shape(v) {
+            return Ok(None);
+        }
+        let table = match self.tables.get(&v) {
+            Some(table) => *table,
+            None => {
+                self.blocks.push(vec![]);
+                let iota = self.inst(Class::Word, Op::Iota, &[], None);
+                let table = self.of_code(v, iota);
+                self.entry.extend(self.blocks.pop().unwrap_or_default());
+                let table = table?;
+                self.tables.insert(v, table);
+                table
+            }
+        };
+        let index =
+            self.guarded(&r, at, lanes, Class::Word, |l| l.load_codes(&r, at, lanes, true))?;
+        Ok(Some(self.v(Class::Float, Op::Lookup, &[table, index])))
+    }
+
+    /// The code that an inline expression depends on, if there is nothing else but numbers.
+    fn only_code(&self, v: Value) -> Option<Value> {
+        match (self.places.get(&v)?, self.exprs.get(&v)?) {
+            (Place::Inline(Some(r)), Expr::Load { .. }) => {
+                let half = r.field.is_some() && r.elem.bits() as usize == HALF_BYTE;
+                half.then_some(v)
+            }
+            (Place::Inline(None), Expr::Convert(a)) => self.only_code(*a),
+            (Place::Inline(None), Expr::Binary(op, a, b)) => {
+                let number = matches!(self.exprs.get(b), Some(Expr::Fill(_)));
+                let plain = matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::And);
+                if number && plain { self.only_code(*a) } else { None }
+            }
+            (_, _) => None,
+        }
+    }
+
+    /// The expression of [`Self::only_code`] with these codes.
+    fn of_code(&mut self, v: Value, codes: Reg) -> Result<Reg> {
+        let fill = |l: &Self, v: &Value| match l.exprs.get(v) {
+            Some(Expr::Fill(x)) => *x,
+            _ => 0.0,
+        };
+        match self.exprs.get(&v).cloned() {
+            Some(Expr::Convert(a)) => {
+                let x = self.of_code(a, codes)?;
+                let new = self.elem(v) == Dtype::F32 && self.elem(a) != Dtype::F32;
+                Ok(if new { self.v(Class::Float, Op::Cvt(Cvt::FloatFromInt), &[x]) } else { x })
+            }
+            Some(Expr::Binary(op, a, b)) => {
+                let x = self.of_code(a, codes)?;
+                let number = fill(self, &b);
+                let float = self.elem(a) == Dtype::F32;
+                let (class, op, y) = match (op, float) {
+                    (Binary::Add, true) => (Class::Float, Op::Float(FloatOp::Add), true),
+                    (Binary::Sub, true) => (Class::Float, Op::Float(FloatOp::Sub), true),
+                    (Binary::Mul, true) => (Class::Float, Op::Float(FloatOp::Mul), true),
+                    (Binary::Add, false) => (Class::Word, Op::Word(WordOp::Add), false),
+                    (Binary::Sub, false) => (Class::Word, Op::Word(WordOp::Sub), false),
+                    (Binary::Mul, false) => (Class::Word, Op::Word(WordOp::Mul), false),
+                    (Binary::And, false) => (Class::Word, Op::Word(WordOp::And), false),
+                    (_, _) => return Err(self.no("such a table of codes".into())),
+                };
+                let y = if y {
+                    self.float_const(number as f32)
+                } else {
+                    self.word_const(number as i32)
+                };
+                Ok(self.v(class, op, &[x, y]))
+            }
+            _ => Ok(codes),
+        }
+    }
+
+    /// Two codes a byte, side by side in a block. A load of as many bytes as lanes serves two vectors. In `rough` ones
+    /// anything stands above the code.
     fn load_half_bytes(
         &mut self,
         r: &TileRef,
         at: &[Coord],
-        coord: Coord,
-        start: Operand,
-        count: usize,
+        (coord, start, count): (Coord, Operand, usize),
+        rough: bool,
     ) -> Result<Reg> {
         let (lanes, pair) = (self.lanes, 2 * self.lanes);
         let inside =
@@ -292,8 +443,12 @@ impl Lower<'_> {
             };
             (self.load_part(&form, mem, Operand::Imm(count.div_ceil(2) as i64))?, false)
         };
-        let mask = self.word_const((1 << HALF_BYTE) - 1);
-        let low = self.v(Class::Word, Op::Word(WordOp::And), &[bytes, mask]);
+        let low = if rough {
+            bytes
+        } else {
+            let mask = self.word_const((1 << HALF_BYTE) - 1);
+            self.v(Class::Word, Op::Word(WordOp::And), &[bytes, mask])
+        };
         let shift = Operand::Imm(HALF_BYTE as i64);
         let shifted = Op::Shift(ShiftOp::Right);
         let upper = self.inst(Class::Word, shifted, &[Operand::Reg(bytes), shift], None);

@@ -6,21 +6,25 @@
 
 mod access;
 mod affine;
+mod bits;
 mod control;
 pub(crate) mod dot;
 mod eval;
+mod exchange;
 mod field;
 mod matrix;
 mod rows;
 mod squares;
 mod stage;
 mod unpack;
+mod words;
 
 use crate::Choice;
 use access::TileRef;
 use affine::Affine;
 use control::count_uses;
 use kgen_ir::{
+    arena::Map,
     diag::Unsupported,
     dtype::Dtype,
     extent::{BinOp, Extent},
@@ -58,10 +62,13 @@ pub fn lower(
             body: vec![],
         },
         blocks: vec![vec![]],
+        serials: vec![0],
+        opened: 0,
+        known: Map::default(),
         entry: vec![],
-        args: BTreeMap::new(),
-        affine: BTreeMap::new(),
-        depths: BTreeMap::new(),
+        args: vec![],
+        affine: Map::default(),
+        depths: Map::default(),
         scalars: BTreeMap::new(),
         places: BTreeMap::new(),
         exprs: BTreeMap::new(),
@@ -70,6 +77,7 @@ pub fn lower(
         lane_rows: BTreeMap::new(),
         square_lanes: BTreeMap::new(),
         squares: BTreeMap::new(),
+        staged_lanes: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
         homes: BTreeMap::new(),
@@ -78,6 +86,7 @@ pub fn lower(
         hints: vec![],
         notes: vec![],
         fragments: crate::tile::fragments::fragments(kernel, choice.target),
+        tables: BTreeMap::new(),
     };
     let temp = l.scratch_bytes(lanes * 4 * 2);
     debug_assert_eq!(temp, 0, "the first bytes of scratch are for partial vectors");
@@ -114,6 +123,28 @@ enum Place {
     Inline(Option<TileRef>),
 }
 
+/// An instruction of few operands, but for its result.
+#[derive(PartialEq, Eq, Hash)]
+struct Known {
+    op: Op,
+    class: Class,
+    uses: [Option<Operand>; 3],
+}
+
+impl Known {
+    /// `None`: not the same each time, or with a list of its own.
+    fn of(class: Class, op: &Op, uses: &[Operand]) -> Option<Known> {
+        let divides = matches!(op, Op::Int(IntOp::Div | IntOp::Rem));
+        let by_register = matches!(uses.last(), Some(Operand::Reg(_)));
+        let other = matches!(op, Op::Shuffle(_) | Op::Arg | Op::Async(_) | Op::Mma(_));
+        if other || uses.len() > 3 || divides && by_register {
+            return None;
+        }
+        let uses = std::array::from_fn(|i| uses.get(i).copied());
+        Some(Known { op: op.clone(), class, uses })
+    }
+}
+
 struct Lower<'a> {
     kernel: &'a Kernel,
     choice: &'a Choice,
@@ -123,13 +154,19 @@ struct Lower<'a> {
     out: machine::Kernel,
     /// Statements under construction, innermost block last.
     blocks: Vec<Vec<machine::Stmt>>,
+    /// Their numbers, and that of the last.
+    serials: Vec<u32>,
+    opened: u32,
+    /// What was computed without memory, and in which block: of the many lanes' addresses most are the same.
+    known: Map<Known, (u32, Reg)>,
     /// Argument reads, before everything else.
     entry: Vec<machine::Stmt>,
-    args: BTreeMap<String, Reg>,
+    /// Of each slot.
+    args: Vec<Reg>,
     /// What an integer is, where that is a multiple of another, or another and so much more.
-    affine: BTreeMap<Reg, Affine>,
+    affine: Map<Reg, Affine>,
     /// In how many blocks an integer changes.
-    depths: BTreeMap<Reg, usize>,
+    depths: Map<Reg, usize>,
     /// Loop variables and named scalars.
     scalars: BTreeMap<String, Operand>,
     places: BTreeMap<Value, Place>,
@@ -141,8 +178,11 @@ struct Lower<'a> {
     lane_rows: BTreeMap<usize, (Reg, Reg)>,
     /// Where lanes find rows of squares, by the bytes of a row, squares below each other, and what is flipped.
     square_lanes: BTreeMap<(i64, usize, usize), Reg>,
-    /// Words of the product at hand, by the row and column of their squares.
+    /// Words of the product at hand: of squares, by their row and column, and those that lanes exchanged, by where they
+    /// begin.
     squares: BTreeMap<(Value, usize, usize), Reg>,
+    /// Where each lane's element of a staged tile is, by the bytes of a row.
+    staged_lanes: BTreeMap<(i64, LaneBits), Reg>,
     counters: usize,
     /// Address of this worker's scratch, once something uses it.
     own_scratch: Option<Reg>,
@@ -157,6 +197,8 @@ struct Lower<'a> {
     notes: Vec<String>,
     /// Tiles that lie as matrix instructions want them.
     fragments: BTreeMap<Value, LaneBits>,
+    /// What expressions of a code are for each code.
+    tables: BTreeMap<Value, Reg>,
 }
 
 /// An index that may depend on a loop of this lowering: `reg + add`, in elements.
@@ -195,7 +237,7 @@ impl Lower<'_> {
             Class::Word => 'w',
             Class::Mask => 'm',
         };
-        let name = format!("{letter}{}", self.out.regs.len());
+        let name = machine::Name::Number(letter, self.out.regs.len() as u32);
         self.out.regs.add(RegData { name, class, words })
     }
 
@@ -204,6 +246,10 @@ impl Lower<'_> {
     }
 
     fn inst(&mut self, class: Class, op: Op, uses: &[Operand], mem: Option<Mem>) -> Reg {
+        let key = mem.is_none().then(|| Known::of(class, &op, uses)).flatten();
+        if let Some(known) = key.as_ref().and_then(|key| self.known(key)) {
+            return known;
+        }
         let def = self.array(class, op.def_words());
         if class == Class::Int {
             let depth = if matches!(op, Op::Int(_) | Op::Const) {
@@ -213,8 +259,34 @@ impl Lower<'_> {
             };
             self.depths.insert(def, depth);
         }
+        if let Some(key) = key {
+            self.known.insert(key, (self.serials.last().copied().unwrap_or(0), def));
+        }
         self.push(machine::Stmt::Inst(Inst { op, def: Some(def), uses: uses.to_vec(), mem }));
         def
+    }
+
+    /// What an open block has computed already. Constants are of their block alone, as those who share have it.
+    fn known(&self, key: &Known) -> Option<Reg> {
+        let (serial, reg) = *self.known.get(key)?;
+        let constant = matches!(key.op, Op::FloatConst | Op::WordConst | Op::Iota);
+        let open = match constant {
+            true => self.serials.last() == Some(&serial),
+            false => self.serials.contains(&serial),
+        };
+        open.then_some(reg)
+    }
+
+    /// A block inside those that are open.
+    fn open(&mut self) {
+        self.blocks.push(vec![]);
+        self.opened += 1;
+        self.serials.push(self.opened);
+    }
+
+    fn close(&mut self) -> Vec<machine::Stmt> {
+        self.serials.pop();
+        self.blocks.pop().expect("opened before")
     }
 
     fn effect(&mut self, op: Op, uses: &[Operand], mem: Mem) {
@@ -271,8 +343,8 @@ impl Lower<'_> {
 
     /// The argument array's entry for `slot`, read once at the entry.
     fn arg(&mut self, slot: Slot) -> Reg {
-        let key = format!("{slot:?}");
-        if let Some(r) = self.args.get(&key) {
+        let known = self.out.slots.iter().position(|s| *s == slot);
+        if let Some(r) = known.and_then(|at| self.args.get(at)) {
             return *r;
         }
         let number = self.out.slots.len();
@@ -280,7 +352,7 @@ impl Lower<'_> {
         let def = self.reg(Class::Int);
         let uses = vec![Operand::Imm(number as i64)];
         self.entry.push(machine::Stmt::Inst(Inst { op: Op::Arg, def: Some(def), uses, mem: None }));
-        self.args.insert(key, def);
+        self.args.push(def);
         def
     }
 
@@ -370,9 +442,9 @@ impl Lower<'_> {
         self.depths.insert(var, self.blocks.len() + 1);
         let classes: Vec<_> = inits.iter().map(|r| self.out.regs[*r].class).collect();
         let params: Vec<_> = classes.iter().map(|c| self.reg(*c)).collect();
-        self.blocks.push(vec![]);
+        self.open();
         let (value, yields) = body(self, var, &params)?;
-        let block = self.blocks.pop().expect("pushed above");
+        let block = self.close();
         let results: Vec<_> = classes.iter().map(|c| self.reg(*c)).collect();
         let carried = (0..inits.len())
             .map(|i| machine::Carried {
@@ -400,12 +472,12 @@ impl Lower<'_> {
         then: impl FnOnce(&mut Self) -> Result<Vec<Reg>>,
         otherwise: impl FnOnce(&mut Self) -> Result<Vec<Reg>>,
     ) -> Result<Vec<Reg>> {
-        self.blocks.push(vec![]);
+        self.open();
         let x = then(self)?;
-        let then = self.blocks.pop().expect("pushed above");
-        self.blocks.push(vec![]);
+        let then = self.close();
+        self.open();
         let y = otherwise(self)?;
-        let otherwise = self.blocks.pop().expect("pushed above");
+        let otherwise = self.close();
         let results: Vec<_> = x.iter().map(|r| self.out.regs[*r].class).collect();
         let results: Vec<_> = results.into_iter().map(|c| self.reg(c)).collect();
         let yields = results.iter().zip(x.iter().zip(&y)).map(|(r, (x, y))| (*r, *x, *y)).collect();

@@ -95,7 +95,13 @@ impl Lower<'_> {
         place
     }
 
-    /// Elements of a staged tile one by one: where each lane's is, behind the tile.
+    /// Does the target read squares?
+    pub(super) fn has_squares(&self) -> bool {
+        self.choice.target.row(&Op::Squares { count: 4, turned: true }).is_some()
+    }
+
+    /// Elements of a staged tile in other lanes than squares: where each lane's is, behind the tile. What rows and
+    /// columns known now flip is a constant, what lanes flip is found once.
     pub(super) fn staged_bytes(
         &mut self,
         r: &TileRef,
@@ -109,21 +115,60 @@ impl Lower<'_> {
         let (Operand::Imm(pitch), None, None) = (rows.step, row.reg, column.reg) else {
             return Err(self.no("elements of a staged tile at places of a loop".into()));
         };
-        let place = |l: &mut Self, dim: usize, add: usize| {
-            let own = match l.lane_coord(bits, dim) {
-                Some(own) => own,
-                None => l.word_const(0),
-            };
-            l.word_by(WordOp::Add, own, add)
-        };
-        let (row, column) = (place(self, 0, row.add), place(self, 1, column.add));
-        let mut along = self.word_by(WordOp::Mul, column, r.elem.bytes().unwrap_or(2));
-        if let Some(flip) = self.flips_of(chunks, row, Lanes::Here) {
-            along = self.v(Class::Word, Op::Word(WordOp::Xor), &[along, flip]);
+        if (row.add & bits.covered(0)) | (column.add & bits.covered(1)) != 0 {
+            return Err(self.no("elements of a staged tile across its lanes".into()));
         }
-        let down = self.word_by(WordOp::Mul, row, pitch as usize);
-        let bytes = self.v(Class::Word, Op::Word(WordOp::Add), &[down, along]);
-        Ok((bytes, Mem { base: r.base, offset: r.offset }))
+        let bytes = r.elem.bytes().unwrap_or(2);
+        let lanes = self.staged_lanes(chunks, pitch, (bits, bytes));
+        let mask = chunks.flips().into_iter().fold(0, |all, f| all | f) * CHUNK;
+        let place = (column.add * bytes) ^ (chunks.flip(row.add) * CHUNK);
+        let lanes = match place & mask {
+            0 => lanes,
+            low => self.word_by(WordOp::Xor, lanes, low),
+        };
+        let more = row.add as i64 * pitch + (place & !mask) as i64;
+        let Ok(offset) = i32::try_from(i64::from(r.offset) + more) else {
+            return Err(self.no("a staged tile of more than 2 GiB".into()));
+        };
+        Ok((lanes, Mem { base: r.base, offset }))
+    }
+
+    fn staged_lanes(
+        &mut self,
+        chunks: Chunks,
+        pitch: i64,
+        (bits, bytes): (LaneBits, usize),
+    ) -> Reg {
+        if let Some(known) = self.staged_lanes.get(&(pitch, bits)) {
+            return *known;
+        }
+        let own = [0, 1].map(|dim| self.coord_at_entry(bits, dim));
+        let mut along = self.word_at_entry(WordOp::Mul, own[1], bytes as i64);
+        if let Some(flip) = self.flips_of(chunks, own[0], Lanes::Entry) {
+            let uses = [Operand::Reg(along), Operand::Reg(flip)];
+            along = self.at_entry(Op::Word(WordOp::Xor), &uses);
+        }
+        let down = self.word_at_entry(WordOp::Mul, own[0], pitch);
+        let uses = [Operand::Reg(down), Operand::Reg(along)];
+        let place = self.at_entry(Op::Word(WordOp::Add), &uses);
+        self.staged_lanes.insert((pitch, bits), place);
+        place
+    }
+
+    /// Where each lane stands along a dimension.
+    fn coord_at_entry(&mut self, bits: LaneBits, dim: usize) -> Reg {
+        let lane = self.at_entry(Op::Iota, &[]);
+        let mut sum = self.at_entry(Op::WordConst, &[Operand::Imm(0)]);
+        for (first, len, to) in bits.runs(dim) {
+            let uses = [Operand::Reg(lane), Operand::Imm(first as i64)];
+            let moved = self.at_entry(Op::Shift(ShiftOp::Right), &uses);
+            let own = self.word_at_entry(WordOp::And, moved, (1 << len) - 1);
+            let uses = [Operand::Reg(own), Operand::Imm(to as i64)];
+            let placed = self.at_entry(Op::Shift(ShiftOp::Left), &uses);
+            let uses = [Operand::Reg(sum), Operand::Reg(placed)];
+            sum = self.at_entry(Op::Word(WordOp::Or), &uses);
+        }
+        sum
     }
 
     /// Staged tiles begin where flips do, or nobody finds their chunks.

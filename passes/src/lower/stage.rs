@@ -78,7 +78,8 @@ impl Lower<'_> {
 
     /// Computed before everything else: what only the lane decides.
     pub(super) fn at_entry(&mut self, op: Op, uses: &[Operand]) -> Reg {
-        let def = self.reg(Class::Word);
+        let class = if matches!(op, Op::WordCmp(_)) { Class::Mask } else { Class::Word };
+        let def = self.reg(class);
         let inst = Inst { op, def: Some(def), uses: uses.to_vec(), mem: None };
         self.entry.push(machine::Stmt::Inst(inst));
         def

@@ -19,7 +19,7 @@ use kgen_ir::{diag::Unsupported, machine::*, target::Target, tile::Compare};
 use std::collections::BTreeSet;
 
 /// Checks every access; [`Slot::Report`] tells the first that was not done.
-pub fn check(kernel: &Kernel, target: &Target) -> Result<Kernel, Unsupported> {
+pub fn check(kernel: Kernel, target: &Target) -> Result<Kernel, Unsupported> {
     if 4 * kernel.lanes > REPORT - REPORT_LANES {
         return Err(Unsupported {
             what: format!("checked accesses of {} lanes", kernel.lanes),
@@ -27,8 +27,10 @@ pub fn check(kernel: &Kernel, target: &Target) -> Result<Kernel, Unsupported> {
             instead: format!("a target of at most {} lanes", (REPORT - REPORT_LANES) / 4),
         });
     }
-    let mut c = Checker { k: kernel.clone(), from: origins(kernel), number: 0, out: Vec::new() };
-    c.k.body = c.block(&kernel.body);
+    let from = origins(&kernel);
+    let mut c = Checker { k: kernel, from, number: 0, out: Vec::new() };
+    let body = std::mem::take(&mut c.k.body);
+    c.k.body = c.block(&body);
     Ok(c.k)
 }
 

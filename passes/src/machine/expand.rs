@@ -335,11 +335,10 @@ static TREES: &[(Op, Op)] = &[
 ];
 
 /// The kernel with every op in the target's rows.
-pub fn expand(kernel: &Kernel, target: &Target) -> Result<Kernel, Unsupported> {
-    let mut out = kernel.clone();
-    let body = std::mem::take(&mut out.body);
+pub fn expand(mut kernel: Kernel, target: &Target) -> Result<Kernel, Unsupported> {
+    let body = std::mem::take(&mut kernel.body);
     let (native, parsed) = (Map::default(), Map::default());
-    let mut e = Expander { kernel: out, target, native, parsed };
+    let mut e = Expander { kernel, target, native, parsed };
     e.kernel.body = e.block(body, 0)?;
     Ok(e.kernel)
 }
@@ -358,6 +357,13 @@ struct Expander<'a> {
 
 impl Expander<'_> {
     fn block(&mut self, list: Vec<Stmt>, depth: usize) -> Result<Vec<Stmt>, Unsupported> {
+        let mut all_native = |s: &Stmt| match s {
+            Stmt::Inst(inst) => self.native(&inst.op),
+            Stmt::Loop(_) | Stmt::If(_) => false,
+        };
+        if list.iter().all(&mut all_native) {
+            return Ok(list);
+        }
         let mut out = Vec::with_capacity(list.len());
         for stmt in list {
             match stmt {
@@ -421,7 +427,7 @@ impl Expander<'_> {
     }
 
     fn fresh(&mut self, name: &str, class: Class) -> Reg {
-        let name = format!("{name}_{}", self.kernel.regs.len());
+        let name = format!("{name}_{}", self.kernel.regs.len()).as_str().into();
         self.kernel.regs.add(RegData { name, class, words: 1 })
     }
 
@@ -444,7 +450,7 @@ impl Expander<'_> {
         };
         let mut names: Map<Reg, Reg> = Map::default();
         for (reg, data) in sequence.regs.iter() {
-            let to = match data.name.as_str() {
+            let to = match data.name.to_string().as_str() {
                 "a" => a,
                 "d" => def,
                 name => self.fresh(name, data.class),
@@ -505,6 +511,7 @@ mod tests {
             backend: "none",
             lanes,
             vectors: 16,
+            reorders: false,
             rows: rows.leak(),
             features: &[],
             about: "",
@@ -517,7 +524,7 @@ mod tests {
             parse("machine m lanes 4 { w = iota : w h = cvt.f32.bf16 w : f s = hsum h : f }")
                 .unwrap();
         let ops = vec![Op::Iota, Op::Shift(ShiftOp::Left), Op::FromBits, Op::Float(FloatOp::Add)];
-        let out = expand(&kernel, &target(4, ops)).unwrap();
+        let out = expand(kernel.clone(), &target(4, ops)).unwrap();
         verify(&out).unwrap();
         let expected = "machine m lanes 4 {
   w = iota : w
@@ -546,7 +553,7 @@ mod tests {
             let kernel = parse(&text).unwrap();
             // Everything but the op itself is a row.
             let ops = MNEMONICS.iter().map(|(_, o)| o.clone()).filter(|o| o != op).collect();
-            let out = expand(&kernel, &target(4, ops)).unwrap();
+            let out = expand(kernel.clone(), &target(4, ops)).unwrap();
             verify(&out).unwrap_or_else(|e| panic!("{e}\n{out}"));
             assert!(out.body.len() > 2, "{out}");
         }
@@ -556,7 +563,7 @@ mod tests {
     fn what_has_no_sequence_is_refused() {
         let refused = |text: &str, ops: Vec<Op>| {
             let kernel = parse(text).unwrap();
-            expand(&kernel, &target(kernel.lanes, ops)).unwrap_err().to_string()
+            expand(kernel.clone(), &target(kernel.lanes, ops)).unwrap_err().to_string()
         };
         assert_eq!(
             refused("machine m lanes 4 { w = iota : w }", vec![]),

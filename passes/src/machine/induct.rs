@@ -12,8 +12,8 @@
 
 use kgen_ir::{diag::Unsupported, machine::*, target::Target};
 
-pub fn induct(kernel: &Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
-    let mut out = kernel.clone();
+pub fn induct(kernel: Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
+    let mut out = kernel;
     let body = std::mem::take(&mut out.body);
     out.body = block(&mut out, body);
     Ok(out)
@@ -72,7 +72,7 @@ fn inner(k: &mut Kernel, mut l: Loop, out: &mut Vec<Stmt>) {
     defined(&l.body, &mut own);
     let Operand::Imm(step) = l.step else { return out.push(Stmt::Loop(Box::new(l))) };
     let fresh = |k: &mut Kernel| {
-        let name = format!("n{}", k.regs.len());
+        let name = Name::Number('n', k.regs.len() as u32);
         k.regs.add(RegData { name, class: Class::Int, words: 1 })
     };
     let int = |op, def, uses: [Operand; 2]| {
@@ -137,13 +137,14 @@ mod tests {
         backend: "none",
         lanes: 4,
         vectors: 16,
+        reorders: false,
         rows: &[],
         features: &[],
         about: "",
     };
 
     fn done(text: &str) -> String {
-        let k = induct(&parse(text).unwrap(), &TARGET).unwrap();
+        let k = induct(parse(text).unwrap(), &TARGET).unwrap();
         verify(&k).unwrap();
         k.to_string()
     }

@@ -17,7 +17,7 @@ use kgen_ir::{diag::Unsupported, machine::Kernel, target::Target};
 pub struct Pass {
     pub name: &'static str,
     pub about: &'static str,
-    pub run: fn(&Kernel, &Target) -> Result<Kernel, Unsupported>,
+    pub run: fn(Kernel, &Target) -> Result<Kernel, Unsupported>,
 }
 
 /// In this order, for these reasons.

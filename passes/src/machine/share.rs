@@ -12,9 +12,10 @@
 use kgen_ir::{arena::Map, diag::Unsupported, machine::*, target::Target};
 
 /// Shares, hoists, removes.
-pub fn share(kernel: &Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
+pub fn share(mut kernel: Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
+    let body = std::mem::take(&mut kernel.body);
     let mut s = Sharer {
-        k: kernel,
+        k: &kernel,
         same: (0..kernel.regs.len()).map(Reg::new).collect(),
         level: vec![0; kernel.regs.len()],
         scopes: Vec::new(),
@@ -22,17 +23,23 @@ pub fn share(kernel: &Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
         loads: Map::default(),
     };
     s.scopes.push(Scope::default());
-    let body = s.block(&kernel.body);
+    let body = s.block(body);
     let mut used = vec![0; kernel.regs.len()];
     count(&body, &mut used);
-    Ok(kernel.with(live(body, &mut used)))
+    kernel.body = live(body, &mut used);
+    Ok(kernel)
 }
+
+/// Operands of most instructions.
+const FEW: usize = 4;
 
 /// An instruction, but for its result.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     op: Op,
-    uses: Vec<Operand>,
+    uses: [Option<Operand>; FEW],
+    /// Those that are more.
+    rest: Vec<Operand>,
     mem: Option<Mem>,
     class: Class,
 }
@@ -104,8 +111,8 @@ impl Sharer<'_> {
         self.level[reg.index()] = self.top();
     }
 
-    fn block(&mut self, list: &[Stmt]) -> Vec<Stmt> {
-        let mut out = Vec::new();
+    fn block(&mut self, list: Vec<Stmt>) -> Vec<Stmt> {
+        let mut out = Vec::with_capacity(list.len());
         for stmt in list {
             match stmt {
                 Stmt::Inst(inst) => self.inst(inst, &mut out),
@@ -116,49 +123,47 @@ impl Sharer<'_> {
         out
     }
 
-    fn loop_(&mut self, l: &Loop, out: &mut Vec<Stmt>) {
-        let (lo, hi, step) = (self.operand(l.lo), self.operand(l.hi), self.operand(l.step));
-        let mut carried = l.carried.clone();
-        for c in &mut carried {
+    fn loop_(&mut self, mut l: Box<Loop>, out: &mut Vec<Stmt>) {
+        (l.lo, l.hi, l.step) = (self.operand(l.lo), self.operand(l.hi), self.operand(l.step));
+        for c in &mut l.carried {
             c.init = self.find(c.init);
         }
         self.scopes.push(Scope { is_loop: true, ..Scope::default() });
         self.define(l.var);
-        for c in &carried {
+        for c in &l.carried {
             self.define(c.param);
         }
-        let body = self.block(&l.body);
-        for c in &mut carried {
+        l.body = self.block(std::mem::take(&mut l.body));
+        for c in &mut l.carried {
             c.yielded = self.find(c.yielded);
         }
         out.extend(self.close());
-        for c in &carried {
+        for c in &l.carried {
             self.define(c.result);
         }
         self.forget_loads();
-        out.push(Stmt::Loop(Box::new(Loop { var: l.var, lo, hi, step, carried, body })));
+        out.push(Stmt::Loop(l));
     }
 
-    fn if_(&mut self, i: &If, out: &mut Vec<Stmt>) {
-        let (a, b) = (self.operand(i.a), self.operand(i.b));
-        let mut yields = i.yields.clone();
+    fn if_(&mut self, mut i: Box<If>, out: &mut Vec<Stmt>) {
+        (i.a, i.b) = (self.operand(i.a), self.operand(i.b));
         self.scopes.push(Scope::default());
-        let then = self.block(&i.then);
-        for y in &mut yields {
+        i.then = self.block(std::mem::take(&mut i.then));
+        for y in &mut i.yields {
             y.1 = self.find(y.1);
         }
         self.close();
         self.scopes.push(Scope::default());
-        let otherwise = self.block(&i.otherwise);
-        for y in &mut yields {
+        i.otherwise = self.block(std::mem::take(&mut i.otherwise));
+        for y in &mut i.yields {
             y.2 = self.find(y.2);
         }
         self.close();
-        for y in &yields {
+        for y in &i.yields {
             self.define(y.0);
         }
         self.forget_loads();
-        out.push(Stmt::If(Box::new(If { cmp: i.cmp, a, b, then, otherwise, yields })));
+        out.push(Stmt::If(i));
     }
 
     /// Ends a block, and gives what moved before it.
@@ -182,8 +187,9 @@ impl Sharer<'_> {
     }
 
     fn key(&self, inst: &Inst, def: Reg) -> Key {
-        let (op, uses) = (inst.op.clone(), inst.uses.clone());
-        Key { op, uses, mem: inst.mem, class: self.k.regs[def].class }
+        let uses = std::array::from_fn(|i| inst.uses.get(i).copied());
+        let rest = inst.uses.get(FEW..).unwrap_or_default().to_vec();
+        Key { op: inst.op.clone(), uses, rest, mem: inst.mem, class: self.k.regs[def].class }
     }
 
     /// Does the block have what `inst` loads? What writes makes it forget.
@@ -212,8 +218,7 @@ impl Sharer<'_> {
         }
     }
 
-    fn inst(&mut self, inst: &Inst, out: &mut Vec<Stmt>) {
-        let mut inst = inst.clone();
+    fn inst(&mut self, mut inst: Inst, out: &mut Vec<Stmt>) {
         inst.uses.iter_mut().for_each(|o| *o = self.operand(*o));
         if let Some(mem) = &mut inst.mem {
             mem.base = self.find(mem.base);
@@ -335,6 +340,7 @@ mod tests {
         backend: "none",
         lanes: 4,
         vectors: 16,
+        reorders: false,
         rows: &[],
         features: &[],
         about: "",
@@ -363,7 +369,7 @@ mod tests {
              } }",
         )
         .unwrap();
-        let out = share(&kernel, &TARGET).unwrap();
+        let out = share(kernel.clone(), &TARGET).unwrap();
         verify(&out).unwrap();
         let expected = "machine m lanes 4 {
   slot 0 = pointer x
@@ -399,7 +405,7 @@ mod tests {
              d = load.w32 [x + 0] : w store.w32 [x + 32], d }",
         )
         .unwrap();
-        let out = share(&kernel, &TARGET).unwrap().to_string();
+        let out = share(kernel.clone(), &TARGET).unwrap().to_string();
         assert_eq!(out.matches("load.w32").count(), 3, "{out}");
         assert!(out.contains("store.w32 [x + 0], a"), "{out}");
     }
@@ -411,6 +417,6 @@ mod tests {
              loop t in 0..n step 1 { a = idiv x, n : i write.w64 [x + 0], a } }",
         )
         .unwrap();
-        assert_eq!(share(&kernel, &TARGET).unwrap(), kernel);
+        assert_eq!(share(kernel.clone(), &TARGET).unwrap(), kernel);
     }
 }

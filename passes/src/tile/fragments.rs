@@ -14,7 +14,7 @@ use kgen_ir::{
     layout::Layout,
     machine::{Op, mma::Mma},
     target::Target,
-    tile::{Expr, Kernel, LaneBits, Stmt, Store, Value},
+    tile::{Expr, Kernel, LaneBits, Param, Stmt, Store, Value},
 };
 use std::collections::BTreeMap;
 
@@ -30,13 +30,18 @@ pub struct Instruction {
 }
 
 impl Instruction {
-    /// Product q of four takes rows `8 (q % 2)` on and columns `8 (q / 2)` on.
+    /// Product q of four takes every second four of 16 rows and of 16 columns: so lanes side by side read eight rows
+    /// of the left operand, or eight neighbours of four rows of the right one, which lie in different banks.
     pub fn of(mma: &'static Mma) -> Instruction {
-        let places = [("m3", "_"), ("_", "n3"), ("m3", "n3")];
+        let places = [("m2", "_"), ("_", "n2"), ("m2", "n2")];
         let several = mma.products() > 1;
         let layouts = std::array::from_fn(|i| {
             let (low, high) = places[i];
-            mma.layouts[i].replace("q0", low).replace("q1", high)
+            let layout = mma.layouts[i].to_string();
+            if !several {
+                return layout;
+            }
+            layout.replace("m2", "m3").replace("n2", "n3").replace("q0", low).replace("q1", high)
         });
         let times = if several { 2 } else { 1 };
         Instruction { mma, m: times * mma.m, n: times * mma.n, k: mma.k, layouts }
@@ -48,7 +53,8 @@ impl Instruction {
     }
 }
 
-/// The instruction of the target that computes a product, if one does: the first whose elements and sizes fit.
+/// The instruction of the target that computes a product, if one does: the first whose elements and sizes fit, best one
+/// whose words have neighbours of the right operand's rows.
 pub fn instruction(
     kernel: &Kernel,
     (a, b): (Value, Value),
@@ -59,27 +65,47 @@ pub fn instruction(
     let ([m, k], [x, y]) = (&ty(a).shape[..], &ty(b).shape[..]) else { return None };
     let n = if transpose { x } else { y };
     let elements = |i: &&'static Mma| ty(a).elem == i.a && ty(b).elem == i.b;
-    if in_lanes(kernel, a) || in_lanes(kernel, b) {
+    let packed = kernel.params.iter().any(|p| match p {
+        Param::Tensor(t) => has_rows_in_lanes(&t.store),
+        Param::Scalar(_) => false,
+    });
+    if packed && (in_lanes(kernel, a) || in_lanes(kernel, b)) {
         return None;
     }
-    target
-        .rows
-        .iter()
-        .filter_map(|row| if let Op::Mma(i) = row.op { Some(i) } else { None })
-        .filter(elements)
-        .map(Instruction::of)
-        .find(|i| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k))
+    let all = target.rows.iter();
+    let all = all.filter_map(|row| if let Op::Mma(i) = row.op { Some(i) } else { None });
+    let fits =
+        |i: &Instruction| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k);
+    let row = if transpose { "k" } else { "n" };
+    let along = |i: &&'static Mma| neighbours(i.layouts[1]).is_some_and(|axis| axis == row);
+    let all = all.filter(elements);
+    let best = all.clone().filter(along).chain(all);
+    best.map(Instruction::of).find(fits)
+}
+
+/// The axis along which elements of a word are neighbours.
+pub fn neighbours(layout: &str) -> Option<String> {
+    let layout = Layout::parse(layout).ok()?;
+    let mut index: Vec<(&str, u64)> = layout.inputs().map(|(name, _)| (name, 0)).collect();
+    let part = index.iter_mut().find(|(name, _)| matches!(*name, "half" | "byte"))?;
+    part.1 = 1;
+    let place = layout.apply(&index).ok()?;
+    place.into_iter().find_map(|(axis, at)| (at == 1).then_some(axis))
 }
 
 /// Is `v` read from a weight whose packing has rows in lanes, as other instructions want it?
 fn in_lanes(kernel: &Kernel, v: Value) -> bool {
     match definition(&kernel.body, v) {
-        Some(Expr::Load { tensor, .. }) => kernel
-            .tensor(tensor)
-            .is_some_and(|t| matches!(&t.store, Store::Packed { of, .. } if !of.in_fragments())),
+        Some(Expr::Load { tensor, .. }) => {
+            kernel.tensor(tensor).is_some_and(|t| has_rows_in_lanes(&t.store))
+        }
         Some(expr) => super::operands(expr).iter().any(|o| in_lanes(kernel, *o)),
         None => false,
     }
+}
+
+fn has_rows_in_lanes(store: &Store) -> bool {
+    matches!(store, Store::Packed { of, .. } if !of.in_fragments())
 }
 
 /// The expression that a value is, if it is one.

@@ -12,7 +12,8 @@ use crate::Choice;
 use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
-    tile::{Expr, Kernel, Program, Role, Space, Stage, Stmt, Type, Value},
+    machine::Op,
+    tile::{Expr, Kernel, Program, Role, Space, Stage, Stmt, Store, Type, Value, field::Field},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -307,6 +308,7 @@ fn space(
             [(_, Kind::DotLeft | Kind::Stored)] if here_once => Space::Inline,
             _ => Space::Scratch,
         },
+        Expr::Convert(a) if shared(kernel, body, *a, ty, choice).is_some() => Space::Scratch,
         Expr::Convert(a) | Expr::Unary(_, a) | Expr::Permute(a, _) | Expr::Bits(a) => {
             elementwise(kernel, ty, &[*a], narrow, here_once, readers, choice, placed)
         }
@@ -316,6 +318,33 @@ fn space(
         Expr::Select(c, a, b) => {
             elementwise(kernel, ty, &[*c, *a, *b], narrow, here_once, readers, choice, placed)
         }
+    }
+}
+
+/// The field of numbers that blocks of a row share, if `a` loads such and `ty` is what they are converted to, and to
+/// convert them a vector at a time, ahead of their use, is cheaper than one for all lanes where each is used.
+pub(crate) fn shared(
+    kernel: &Kernel,
+    body: &[Stmt],
+    a: Value,
+    ty: &Type,
+    choice: &Choice,
+) -> Option<Field> {
+    let latency = |op: Op| choice.target.row(&op).map(|row| row.latency);
+    let dear = latency(Op::SplatF16)? > latency(Op::LoadF16)?;
+    let tensor = body.iter().find_map(|s| {
+        let Stmt::Let { value, expr: Expr::Load { tensor, guard: false, .. } } = s else {
+            return None;
+        };
+        (*value == a).then_some(tensor)
+    })?;
+    let tensor = kernel.tensor(tensor)?;
+    let halves = (tensor.elem, ty.elem) == (Dtype::F16, Dtype::F32);
+    match (&tensor.store, &ty.shape[..]) {
+        (Store::Field(field), [rows, _]) => {
+            (dear && halves && field.step == 0 && *rows > 1).then_some(*field)
+        }
+        (_, _) => None,
     }
 }
 

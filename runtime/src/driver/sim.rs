@@ -30,12 +30,50 @@ pub struct Sim {
     pub decided: bool,
     /// A launch that executes more in a block has no end.
     pub limit: Option<u64>,
+    /// Of each entry, what its accesses cost.
+    pub costs: BTreeMap<String, Cost>,
     /// Of each entry, the lines that some lane executed.
     pub reached: BTreeMap<String, BTreeSet<u32>>,
     /// Of each entry, the lines whose guard kept some lane from it.
     pub held: BTreeMap<String, BTreeSet<u32>>,
     /// Warps of a launch, if not as many as its owner says.
     pub workers: Option<usize>,
+}
+
+/// What accesses of a kernel cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Passes over the banks beyond those that the bytes take: of what matrix instructions are fed by, and of all others.
+    pub operand_conflicts: u64,
+    pub other_conflicts: u64,
+    /// Sectors of global memory touched, and those that the bytes fill: of 16 bytes a lane, and of all others.
+    pub streams: [u64; 2],
+    pub others: [u64; 2],
+}
+
+impl Cost {
+    fn add(&mut self, line: &Line) {
+        let text = &line.instruction;
+        let copy = text.contains("cp.async") && text.contains("16,");
+        let wide = text.contains(".v4.");
+        let conflicts = line.wavefronts - line.ideal_wavefronts;
+        if copy || text.contains("matrix") || wide && text.contains(".shared") {
+            self.operand_conflicts += conflicts;
+        } else {
+            self.other_conflicts += conflicts;
+        }
+        let sectors = if copy || wide { &mut self.streams } else { &mut self.others };
+        sectors[0] += line.sectors;
+        sectors[1] += line.ideal_sectors;
+    }
+
+    pub fn join(&mut self, other: &Cost) {
+        self.operand_conflicts += other.operand_conflicts;
+        self.other_conflicts += other.other_conflicts;
+        for (own, more) in [(&mut self.streams, other.streams), (&mut self.others, other.others)] {
+            own.iter_mut().zip(more).for_each(|(own, more)| *own += more);
+        }
+    }
 }
 
 /// Findings told of one launch.
@@ -131,6 +169,8 @@ impl Device for Sim {
         let reached = self.reached.entry(name.clone()).or_default();
         reached.extend(&report.statistics.reached);
         self.held.entry(name.clone()).or_default().extend(&report.statistics.held);
+        let cost = self.costs.entry(name.clone()).or_default();
+        report.statistics.lines.values().for_each(|line| cost.add(line));
         self.lines.extend(report.statistics.lines.into_values());
         if report.findings.is_empty() {
             return Ok(());
@@ -158,6 +198,29 @@ mod tests {
         tensor::Tensor,
     };
     use std::{collections::BTreeMap, sync::Arc};
+
+    #[test]
+    fn costs_are_those_of_operands_and_streams() {
+        let line = |instruction: &str, wavefronts, sectors| Line {
+            instruction: instruction.into(),
+            executed: 1,
+            wavefronts,
+            ideal_wavefronts: 1,
+            sectors,
+            ideal_sectors: sectors.min(4),
+        };
+        let mut cost = Cost::default();
+        cost.add(&line("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r0}, [%q1];", 3, 0));
+        cost.add(&line("cp.async.cg.shared.global [%q1], [%q2], 16, %r3;", 1, 4));
+        cost.add(&line("cp.async.ca.shared.global [%q1], [%q2], 4, %r3;", 1, 5));
+        cost.add(&line("st.shared.f32 [%q1], %f1;", 2, 0));
+        cost.add(&line("ld.global.v4.f32 {%f0}, [%q1];", 1, 4));
+        let mut twice = cost;
+        twice.join(&cost);
+        let all =
+            Cost { operand_conflicts: 4, other_conflicts: 2, streams: [16, 16], others: [10, 8] };
+        assert_eq!(twice, all);
+    }
 
     const MANIFEST: &str = r#"format = 1
 kgen = "0.1.0"

@@ -17,7 +17,10 @@ use crate::{
     driver::{Device, DeviceKernel, DriverError},
     module::{Code, Module, SlotSource, Source},
 };
-use kgen_ir::tile::Role;
+use kgen_ir::{
+    extent::{BinOp, Extent},
+    tile::{Compare, Role},
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Where a bound parameter is for the kernels of a device.
@@ -133,6 +136,31 @@ impl Plan {
         Ok(Placed { module, counters: there.counters, launches, params: there.params })
     }
 
+    /// The address that a caller gives for a parameter. A variant for rows at multiples of some elements reads and copies
+    /// as many at once: the first row must be at one, too.
+    fn aligned(&self, i: usize, address: u64) -> Result<u64, PlanError> {
+        let (m, variant) = (&self.module.manifest, &self.module.variants[self.variant]);
+        let t = &m.params[i];
+        let own = |name: &str| {
+            name.strip_prefix(t.name.as_str()).is_some_and(|rest| rest.starts_with(".stride"))
+        };
+        let elements = variant.when.iter().filter_map(|p| match (&p.left, p.cmp, &p.right) {
+            (Extent::Bin(BinOp::Rem, of, by), Compare::Eq, Extent::Lit(0)) => match &**of {
+                Extent::Sym(name) if own(name) => by.as_lit(),
+                _ => None,
+            },
+            _ => None,
+        });
+        let bytes = t.elem.bytes().unwrap_or(1) as u64;
+        let most = elements.filter_map(|n| u64::try_from(n).ok()).max().unwrap_or(1);
+        let align = most.max(1) * bytes;
+        if address.is_multiple_of(align) {
+            return Ok(address);
+        }
+        let (name, variant) = (t.name.clone(), self.variant().to_owned());
+        Err(PlanError::Base { name, address, align, variant })
+    }
+
     /// Address here and bytes of a bound parameter, from its first element to its last.
     fn bytes_of(&self, i: usize) -> (usize, usize) {
         let elem = self.module.manifest.params[i].elem.bytes().unwrap_or(1);
@@ -169,7 +197,7 @@ impl Plan {
             let name = &m.params[i].name;
             let (start, len) = self.bytes_of(i);
             let address = match held(name) {
-                Held::There(address) => address,
+                Held::There(address) => self.aligned(i, address)?,
                 Held::Copied { known } => {
                     let place = std::ptr::with_exposed_provenance::<u8>(start);
                     // SAFETY: `bind` checked that the memory has so many bytes, and its contract keeps it valid.

@@ -47,6 +47,11 @@ pub enum PlanError {
     Length { name: String, needed: usize, found: usize },
     #[error("`{name}` is at an address that is no multiple of {align}")]
     Alignment { name: String, align: usize },
+    #[error(
+        "`{name}` is at {address:#x} of the device, which is no multiple of {align}, as variant `{variant}` wants it; copy \
+         it to one"
+    )]
+    Base { name: String, address: u64, align: u64, variant: String },
     #[error("`{name}` is packed {found:?} (rows, k), the plan needs {expected:?}")]
     Packed { name: String, expected: Vec<usize>, found: Vec<usize> },
     #[error(

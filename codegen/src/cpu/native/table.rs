@@ -120,6 +120,7 @@ table! {
     VEX_Vpshufb_ymm_ymm_ymmm256 [Ymm Def 0, Ymm Use 0, Ymm Use 32] 0 ["avx2"];
     VEX_Vcvtph2ps_ymm_xmmm128 [Ymm Def 0, Xmm Use 16] 0 ["f16c"];
     EVEX_Vcvtph2ps_zmm_k1z_ymmm256_sae [Zmm Def 0, Ymm Use 32] 0 ["avx512f"];
+    EVEX_Vpermps_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     VEX_Vbroadcastss_ymm_m32 [Ymm Def 0, Mem Use 4] 0 ["avx"];
     EVEX_Vbroadcastss_zmm_k1z_xmmm32 [Zmm Def 0, Xmm Use 4] 0 ["avx512f"];
     VEX_Vpmovsxbd_ymm_xmmm64 [Ymm Def 0, Xmm Use 8] 0 ["avx2"];

@@ -176,6 +176,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::WordHSum
         | Op::Ballot
         | Op::PermuteBytes
+        | Op::Lookup
         | Op::Affine
         | Op::PackBf16 => x,
     }

@@ -113,6 +113,20 @@ fn bytes_permute_and_multiply_by_matrices_of_bits() {
 }
 
 #[test]
+fn lanes_are_looked_up() {
+    let kernel = parse(
+        "machine m lanes 2 { slot 0 = pointer x x = arg 0 : i a = load.w32 [x + 0] : f
+         i = load.w32 [x + 8] : w b = lookup a, i : f store.w32 [x + 16], b }",
+    )
+    .unwrap_or_else(|e| panic!("{e:?}"));
+    let mut memory = Memory::default();
+    let words = |list: [u32; 2]| list.map(u32::to_le_bytes).concat();
+    let x = memory.add([words([10, 20]), words([7, u32::MAX - 1]), vec![0; 8]].concat());
+    run(&kernel, &[x], &mut memory, 1).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(memory.region(x).unwrap_or_default()[16..], words([20, 10]));
+}
+
+#[test]
 fn products_of_bf16_round_once_each_and_know_no_subnormals() {
     let dot = |a: [f32; 2], b: [f32; 2], c: f32| {
         let [x, y] = [a, b].map(|v| v[0].to_bits() >> 16 | v[1].to_bits() & 0xffff_0000);

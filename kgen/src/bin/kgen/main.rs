@@ -10,6 +10,7 @@ mod explain;
 mod opt;
 mod panic;
 mod progress;
+mod records;
 mod run;
 mod sim;
 mod targets;
@@ -58,6 +59,7 @@ enum Command {
     Bench(bench::Args),
     Verify(verify::Args),
     Tune(tune::Args),
+    Records(records::Args),
     Explain(explain::Args),
     Why(why::Args),
     Targets(targets::Args),
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
         Command::Sim(args) => sim::run(args, cli.format),
         Command::Explain(args) => explain::run(args),
         Command::Tune(args) => tune::run(args, cli.format),
+        Command::Records(args) => records::run(args, cli.format),
         Command::Why(args) => why::run(args, cli.format),
         Command::Doctor(args) => doctor::run(args, cli.format),
         Command::Opt(args) => opt::run(args),

@@ -1,17 +1,26 @@
 //! `kgen tune`: the fastest schedule of an op on this machine, with a record of each that was tried.
 
 use crate::{Answer, Format, progress, tell};
-use kgen::{Error, device::Cpu, inputs, sweep, tune, verify};
+use kgen::{
+    Error,
+    device::Cpu,
+    inputs, sweep,
+    tune::{
+        self, Effort, Progress, Settings,
+        records::{self, Store},
+    },
+    verify,
+};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-/// Cases that the winner must pass before it is written.
+/// Cases that a finalist must pass.
 const CASES: usize = 12;
 
-/// Try the legal schedules of an op; write the fastest and a record of each
+/// Try the legal schedules of an op; write the fastest, and a record of each
 #[derive(clap::Args)]
 pub struct Args {
     #[arg(value_name = "OP.toml")]
@@ -25,17 +34,30 @@ pub struct Args {
     /// When to stop: 60s, 10m
     #[arg(long, default_value = "60s", value_parser = duration, value_name = "TIME")]
     budget: Duration,
-    /// Go on from the records of an earlier run
+    /// How thorough: quick lets the best of a few rounds go on, exhaustive measures every legal schedule often
+    #[arg(long, value_enum, default_value_t = Thorough::Quick)]
+    effort: Thorough,
+    /// Measure nothing again that the records have of these sizes
     #[arg(long)]
     resume: bool,
-    /// The schedule [default: OP.TARGET.sched.toml beside the op; records go to OP.TARGET.records.jsonl]
+    /// The schedule [default: OP.TARGET.sched.toml beside the op]
     #[arg(short, long, value_name = "S.toml")]
     output: Option<PathBuf>,
+    /// What each candidate took, of all ops and machines; many processes may share it [default: tuning.sqlite beside
+    /// the schedule]
+    #[arg(long, value_name = "FILE")]
+    records: Option<PathBuf>,
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Worker threads; all cores unless said
     #[arg(long)]
     threads: Option<usize>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Thorough {
+    Quick,
+    Exhaustive,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -62,66 +84,72 @@ pub fn run(args: &Args, format: Format) -> Answer {
     let stem = format!("{}.{}", op.name, cpu.target.name.replace('/', "-"));
     let folder = args.op.parent().unwrap_or(Path::new("."));
     let output = args.output.clone().unwrap_or(folder.join(format!("{stem}.sched.toml")));
-    let file = output.with_file_name(format!("{stem}.records.jsonl"));
-    let journal = tune::journal(&file);
-    let mut known = tune::read_records(&file, &cpu.schedule)?;
-    if args.resume {
-        // Of a run that was ended early.
-        known.extend(tune::read_records(&journal, &cpu.schedule)?);
-    } else if journal.exists() {
-        std::fs::remove_file(&journal)
-            .map_err(|source| Error::File { path: journal.display().to_string(), source })?;
-    }
+    let file = args.records.clone().unwrap_or(output.with_file_name("tuning.sqlite"));
+    let store = Store::open(&file)?;
     let bar = progress::bar("schedules", 0);
-    let step = |at: usize, of: usize| {
-        bar.set_length(of as u64);
-        bar.set_position(at as u64);
+    let step = |p: Progress| {
+        bar.set_length(p.of as u64);
+        bar.set_position(p.done as u64);
+        if let Some(best) = p.best {
+            bar.set_message(format!("schedules, best {best:.2} of the default's time"));
+        }
     };
-    let budget = (args.budget, args.seed);
-    let records = (&*journal, known, args.resume);
-    let mut tuned = tune::tune(&mut cpu, &op, &dims, budget, records, &step)?;
+    let check = |cpu: &Cpu| {
+        let summary = verify::verify(&op, cpu, &verify::Options { cases: CASES, seed: args.seed });
+        if let Some(failure) = summary.failed.first() {
+            eprintln!("a finalist is wrong and is left out: {failure}");
+        }
+        match (summary.failed.is_empty(), summary.passed) {
+            (true, 0) => None,
+            (right, _) => Some(right),
+        }
+    };
+    let effort = match args.effort {
+        Thorough::Quick => Effort::Quick,
+        Thorough::Exhaustive => Effort::Exhaustive,
+    };
+    let (budget, resume, seed) = (args.budget, args.resume, args.seed);
+    let (store, step, check) = (&store, &step, &check);
+    let settings = Settings { budget, effort, resume, seed, store, step, check };
+    let tuned = tune::tune(&mut cpu, &op, &dims, &settings)?;
     bar.finish_and_clear();
-    let Some(best) = tuned.records.first_mut() else {
-        eprintln!("nothing was measured: give it a larger --budget");
+    let Some((schedule, best)) = &tuned.best else {
+        match tuned.wrong.is_empty() {
+            true => eprintln!("nothing was measured: give it a larger --budget"),
+            false => eprintln!(
+                "every finalist is wrong; the records say so: with --resume the next are tried"
+            ),
+        }
         return Ok(1);
     };
-    cpu.schedule = best.schedule.clone();
-    let options = verify::Options { cases: CASES, seed: args.seed };
-    let summary = verify::verify(&op, &cpu, &options);
-    best.verified = match (summary.failed.is_empty(), summary.passed) {
-        (true, 0) => None,
-        (right, _) => Some(right),
-    };
-    let best = best.clone();
-    // Only now does the file change: until here it holds what was known before.
-    let all: Vec<_> = tuned.others.iter().chain(&tuned.records).collect();
-    tune::write_records(&file, &all)?;
-    if let Some(failure) = summary.failed.first() {
-        eprintln!("the fastest schedule is wrong and was not written: {failure}");
-        eprintln!("its record says so: with --resume the next fastest is tried");
-        return Ok(1);
-    }
-    kgen_runtime::files::write(&output, best.schedule.print().as_bytes())
+    kgen_runtime::files::write(&output, schedule.print().as_bytes())
         .map_err(|e| Error::Input(e.to_string()))?;
-    let shown = best.schedule.print().trim_end().replace('\n', ", ");
+    let shown = records::line_of(schedule);
     match format {
         Format::Text => {
             tell(&format!(
-                "{}: {:.3} ms, {:.2} of the default's time, of {} schedules measured ({} refused, {} left)",
+                "{}: {:.3} ms, {:.2} of the default's time ({:.2} to {:.2}), of {} schedules measured \
+                 ({} of the same code, {} over the roofline, {} refused, {} left, {} wrong)",
                 op.name,
                 best.seconds * 1e3,
-                best.ratio(),
-                tuned.records.len(),
+                best.ratio,
+                best.low,
+                best.high,
+                tuned.measured,
+                tuned.same,
+                tuned.pruned,
                 tuned.refused,
-                tuned.left
+                tuned.left,
+                tuned.wrong.len()
             ));
-            tell(&format!("{shown}\nwritten to {}", output.display()));
+            tell(&format!("{shown}\nwritten to {}; records in {}", output.display(), file.display()));
         }
         Format::Json => tell(
             &serde_json::json!({
                 "op": op.name, "device": args.on, "dims": dims.scalars, "schedule": shown, "median_s": best.seconds,
-                "ratio": best.ratio(), "verified": best.verified, "measured": tuned.records.len(), "refused": tuned.refused,
-                "left": tuned.left, "file": output.display().to_string(),
+                "ratio": best.ratio, "low": best.low, "high": best.high, "verified": best.verified,
+                "measured": tuned.measured, "same": tuned.same, "pruned": tuned.pruned, "refused": tuned.refused,
+                "left": tuned.left, "wrong": tuned.wrong.len(), "file": output.display().to_string(),
                 "records": file.display().to_string(),
             })
             .to_string(),

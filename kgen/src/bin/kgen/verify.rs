@@ -94,7 +94,7 @@ pub fn run(args: &Args, format: Format) -> Answer {
         let ((path, op), device) = all[i];
         let summary = op.as_ref().map(|op| verify::verify(op, &**device, &options));
         bar.inc(1);
-        told(path, summary.as_ref(), format);
+        told(path, summary.as_ref(), &**device, format);
         summary
     };
     // Who computes on one core is asked about several ops at once.
@@ -155,7 +155,7 @@ fn in_parallel<T: Send>(numbers: &[usize], ask: &(dyn Fn(usize) -> T + Sync)) ->
 }
 
 /// One line of results.
-fn told(path: &Path, summary: Option<&verify::Summary>, format: Format) {
+fn told(path: &Path, summary: Option<&verify::Summary>, engine: &dyn Engine, format: Format) {
     let Some(s) = summary else {
         if format == Format::Json {
             let path = path.display().to_string();
@@ -178,13 +178,22 @@ fn told(path: &Path, summary: Option<&verify::Summary>, format: Format) {
             let failed: String = s.failed.iter().map(|f| format!("\n  {f}")).collect();
             tell(&format!("{} on {}: {end}{failed}", s.op, s.engine));
         }
-        Format::Json => tell(
-            &serde_json::json!({
+        Format::Json => {
+            let costs = engine.costs(&s.op).into_iter().map(|(kernel, c)| {
+                let of = |[touched, filled]: [u64; 2]| serde_json::json!([touched, filled]);
+                let told = serde_json::json!({
+                    "operand_conflicts": c.operand_conflicts, "other_conflicts": c.other_conflicts,
+                    "streams": of(c.streams), "others": of(c.others),
+                });
+                (kernel, told)
+            });
+            let costs: serde_json::Map<_, _> = costs.collect();
+            let line = serde_json::json!({
                 "op": s.op, "device": s.engine, "cases": s.cases, "passed": s.passed, "failed": s.failed.len(),
                 "unsupported": s.cases - s.passed - s.failed.len(), "reason": reason,
-                "worst_ratio": s.worst_ratio,
-            })
-            .to_string(),
-        ),
+                "worst_ratio": s.worst_ratio, "costs": costs,
+            });
+            tell(&line.to_string());
+        }
     }
 }

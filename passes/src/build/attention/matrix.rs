@@ -16,9 +16,11 @@ use super::{
     ring::{Range, Ring},
     *,
 };
+use crate::tile::fragments::Instruction;
 use kgen_ir::{
     machine::{AsyncOp, Op},
     op::Precision,
+    target::Target,
 };
 
 /// Rows of a matrix.
@@ -41,7 +43,7 @@ const FEWER: usize = 128;
 const BLOCKS: usize = 4;
 
 /// Rows of a sequence from which on they are rows of a matrix, too.
-const MANY: i64 = 16;
+pub(super) const MANY: i64 = 16;
 
 /// How weights above all others are smaller than 1: of f16, whose exponents end soon.
 const SHIFT: f64 = 15.0;
@@ -86,13 +88,14 @@ impl Plan {
         let copies = target.row(&Op::Async(AsyncOp::Copy(16))).is_some();
         let wide = s.dim.is_multiple_of(8) && s.v_dim.is_multiple_of(8);
         let fits = s.split > 0 && s.segments.iter().all(stored);
-        if !copies || !matrices(target, elem) || !wide || !fits {
+        let unit = unit(target, elem)?;
+        if !copies || !wide || !fits {
             return None;
         }
         // Values that are a part of the keys are found where flips of their chunks begin.
         let part = s.segments.iter().any(|seg| seg.v.is_none());
-        let unit = if part { 8 * PERIOD } else { 8 };
-        let even = |blocks: &usize| s.v_dim.is_multiple_of(unit * blocks);
+        let unit_of_block = if part { 8 * PERIOD } else { unit };
+        let even = |blocks: &usize| s.v_dim.is_multiple_of(unit_of_block * blocks);
         let blocks = (s.v_dim.div_ceil(most)..=BLOCKS).find(|n| *n == 1 || even(n));
         let blocks = blocks.or((s.v_dim <= COLUMNS).then_some(1))?;
         let count = s.v_dim / blocks;
@@ -106,6 +109,7 @@ impl Plan {
             stages,
             width,
             columns: (0, count),
+            wide: count.next_multiple_of(unit),
         });
         let segments = s.segments.len();
         let ring =
@@ -152,11 +156,12 @@ pub(super) fn blocks(s: &Shape<'_>) -> usize {
     s.whole().div_ceil(ROWS)
 }
 
-/// Whether the target multiplies matrices of these elements.
-fn matrices(target: &kgen_ir::target::Target, elem: Dtype) -> bool {
-    let squares = target.row(&Op::Squares { count: 4, turned: true }).is_some();
-    let of = |op: &Op| matches!(op, Op::Mma(m) if m.m == ROWS && m.a == elem);
-    squares && target.rows.iter().any(|row| of(&row.op))
+/// Columns of a matrix instruction of the target for these elements, if it has one.
+fn unit(target: &Target, elem: Dtype) -> Option<usize> {
+    let all = target.rows.iter();
+    let all = all.filter_map(|row| if let Op::Mma(m) = row.op { Some(m) } else { None });
+    let mut fits = all.filter(|m| m.a == elem).map(Instruction::of).filter(|by| by.m == ROWS);
+    fits.next().map(|by| by.n)
 }
 
 /// The kernel over parts of keys that leave their states.
@@ -230,10 +235,10 @@ fn one(
         let list = b.load("alibi", "alibi", Dtype::F32, vec![first], true);
         b.store("slope.rows", vec![Slice::range(0, ROWS), Slice::point(0)], list, false);
     }
-    let count = plan.ring.columns.1;
+    let (count, wide) = (plan.ring.columns.1, plan.ring.wide);
     let max = b.fill(LOWEST, Dtype::F32, &[ROWS, 1]);
     let den = b.fill(0.0, Dtype::F32, &[ROWS, 1]);
-    let o = b.fill(0.0, Dtype::F32, &[ROWS, count]);
+    let o = b.fill(0.0, Dtype::F32, &[ROWS, wide]);
     let mut state = vec![max, den, o];
     let pos = position(b, item, &opened);
     let slope = slopes(b, s);
@@ -272,7 +277,8 @@ fn one(
         b.store("part.max", row(Slice::range(0, 1)), state[0], false);
         b.store("part.den", row(Slice::range(0, 1)), state[1], false);
     }
-    b.store("part.o", row(Slice::range(block * count, count)), state[2], false);
+    // Columns that fill up are nobody's.
+    b.store("part.o", row(Slice::range(block * count, wide)), state[2], wide > count);
 }
 
 /// Which keys of a tile are seen: those that compare so with an edge of all rows, or of each row, `i32[16, 1]`.
@@ -369,7 +375,7 @@ pub(super) fn step(
     let mut sums = b.binary("faded", Binary::Mul, o, alpha);
     // Values that are a part of the keys are in their ring.
     let (name, column) = if seg.v.is_some() { ("v_ring", 0) } else { ("k_ring", ring.columns.0) };
-    let at = vec![rows, Slice::range(column, ring.columns.1)];
+    let at = vec![rows, Slice::range(column, ring.wide)];
     let ring_name = seg.name(name);
     let load = |b: &mut Builder| b.load("v", &ring_name, plan.elem, at.clone(), false);
     let v = match apart {

@@ -170,7 +170,12 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     };
     program.buffers.extend(lists.clone());
 
-    if let Some((plan, when)) = matrix::Plan::new(&s, choice) {
+    // Numbers of query rows that matrix instructions serve.
+    let (few, many) = (matrix::Plan::new(&s, choice), panel::Panel::new(&s, choice));
+    let fixed = longest(&a.q.len).as_lit();
+    let all_few = fixed.is_some_and(|m| m < matrix::MANY);
+    let served = few.is_some() && (many.is_some() || all_few);
+    if let Some((plan, when)) = few {
         // States of blocks of rows, of which some are heads.
         let state = |name: &str, last: usize| {
             let tail = [Extent::Lit(plan.state_rows(&s)), Extent::from(last)];
@@ -193,13 +198,14 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
         program.variants.push(Variant { name: "matrix".into(), when, launches });
     }
     let all = [&ins[..], &outs].concat();
-    if let Some((plan, when)) = panel::Panel::new(&s, choice) {
+    if let Some((plan, when)) = many {
         program.kernels.push(panel::prefill(&s, params(&all), &plan));
         let launches = vec![launch("attend_panel", &all)];
         program.variants.push(Variant { name: "panel".into(), when, launches });
     }
     let rows_shape = prefill::shape_of(a, &program.symbols, choice)?;
-    if let Some((plan, when)) = prefill::Plan::new(&rows_shape, choice) {
+    let by_rows = prefill::Plan::new(&rows_shape, choice).filter(|_| !served);
+    if let Some((plan, when)) = by_rows {
         program.kernels.push(prefill::prefill(&rows_shape, params(&all), &plan));
         let launches = vec![launch("attend_rows", &all)];
         program.variants.push(Variant { name: "rows".into(), when, launches });
@@ -208,7 +214,8 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     program.kernels.push(decode::decode(&s, params(&short), false));
     let before = if rows.is_empty() { &[][..] } else { &listed };
     let launches = [before, &[launch("attend", &short)]].concat();
-    if s.split == 0 {
+    // Behind matrices only rows at odd places are left: one kernel, which takes a context whole, does them.
+    if s.split == 0 || served {
         program.variants.push(Variant { name: "all".into(), when: vec![], launches });
         stored::views(&mut program, &stored);
         return Ok(program);

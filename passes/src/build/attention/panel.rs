@@ -76,7 +76,7 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, panel: &Panel) -> kgen_
     let mut b = Builder::new("attend_panel", params, &s.symbols);
     let (plan, many) = (&panel.plan, panel.positions);
     b.scratch("qs", plan.elem, &[ROWS, plan.ring.width]);
-    b.scratch("rows", Dtype::F32, &[ROWS, plan.ring.columns.1]);
+    b.scratch("rows", Dtype::F32, &[ROWS, plan.ring.wide]);
     if s.a.alibi {
         b.scratch("pos.rows", Dtype::I32, &[ROWS, 1]);
     }
@@ -156,9 +156,9 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
     });
     let max = b.fill(LOWEST, Dtype::F32, &[ROWS, 1]);
     let den = b.fill(0.0, Dtype::F32, &[ROWS, 1]);
-    let count = plan.ring.columns.1;
+    let (count, width) = (plan.ring.columns.1, plan.ring.wide);
     let ring = Ring { columns: (task.column * count, count), ..plan.ring };
-    let o = b.fill(0.0, Dtype::F32, &[ROWS, count]);
+    let o = b.fill(0.0, Dtype::F32, &[ROWS, width]);
     let mut state = vec![max, den, o];
     let end = first.clone() + here.clone() - 1;
     let early = position(b, &task.item(first.clone()), &opened);
@@ -175,7 +175,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
     let column = || vec![Slice::range(0, ROWS), Slice::range(0, 1)];
     let sink = s.a.sink_logit.then(|| b.load("sink", "sink.rows", Dtype::F32, column(), false));
     let (y, lse) = merge::finish(b, s, &state, sink);
-    b.store("rows", vec![Slice::range(0, ROWS), Slice::range(0, count)], y, false);
+    b.store("rows", vec![Slice::range(0, ROWS), Slice::range(0, width)], y, false);
     let lse = lse.filter(|_| task.column == 0);
     if let Some(lse) = lse {
         b.store("lse.rows", column(), lse, false);

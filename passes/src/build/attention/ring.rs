@@ -28,6 +28,8 @@ pub(super) struct Ring {
     pub width: usize,
     /// Of the values: the first, and how many; nothing of values that are a part of the keys.
     pub columns: (usize, usize),
+    /// The same number with columns that fill up what an instruction takes.
+    pub wide: usize,
 }
 
 /// A range of keys, from the first key of its first tile.
@@ -44,7 +46,7 @@ const UNROLLED: usize = 4;
 impl Ring {
     /// Bytes of all slots.
     pub fn bytes(&self, own_values: bool, elem: Dtype) -> usize {
-        let values = if own_values { self.columns.1 } else { 0 };
+        let values = if own_values { self.wide } else { 0 };
         self.stages * self.keys * (self.width + values) * elem.bytes().unwrap_or(4)
     }
 
@@ -52,7 +54,7 @@ impl Ring {
         let rows = self.stages * self.keys;
         b.scratch(&seg.name("k_ring"), seg.k.elem(), &[rows, self.width]);
         if let Some(v) = &seg.v {
-            b.scratch(&seg.name("v_ring"), v.elem(), &[rows, self.columns.1]);
+            b.scratch(&seg.name("v_ring"), v.elem(), &[rows, self.wide]);
         }
     }
 
@@ -124,7 +126,7 @@ impl Ring {
         if seg.v.is_some() {
             let (ring, name) = (seg.name("v_ring"), seg.v_name());
             let (column, count) = self.columns;
-            b.stage((&ring, to(count)), (&name, from(column, count)), held);
+            b.stage((&ring, to(self.wide)), (&name, from(column, count)), held);
         }
     }
 

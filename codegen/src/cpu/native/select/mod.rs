@@ -475,6 +475,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::WordHSum
         | Op::Ballot
         | Op::PermuteBytes
+        | Op::Lookup
         | Op::PackBf16
         | Op::Dot(_) => true,
     }

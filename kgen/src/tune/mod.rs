@@ -1,0 +1,404 @@
+//! Finds the fastest schedule of an op on this machine.
+//!
+//! ```text
+//! legal schedules -> same code, or over the roofline: left out without a run
+//!                 -> 2 rounds each -> the best quarter, 6 rounds -> the best few, in turns, with intervals
+//!                 -> each of those verified -> the winner: the first that cannot be told from the fastest
+//! ```
+//!
+//! Every candidate is timed beside the default schedule, in turns; candidates are ranked by the ratio. Each measurement
+//! goes to the [`records`] at once.
+
+mod model;
+mod race;
+pub mod records;
+
+use crate::{Error, Schedule, bench, compile, device::Cpu, inputs};
+use kgen_ir::{extent::Dims, op::Op, tensor::Tensor};
+use kgen_runtime::{
+    buffer::BufferError,
+    pool::Pool,
+    roof::{Roof, warm},
+    tensors::Session,
+};
+use race::Interval;
+use records::{Record, Store};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+/// Bytes that rotate through the runs of one candidate: more than any cache holds.
+const ROTATED: usize = 400 << 20;
+/// A round may take so long: what computes longer than it reads needs few copies to be away from caches.
+const ROUND: Duration = Duration::from_millis(20);
+/// Schedules that a quick search measures at most.
+const QUICK: usize = 160;
+/// Rounds of each heat of a quick search, and how many go on from it.
+const HEATS: [(u32, usize); 2] = [(2, QUICK / 4), (6, FINALISTS)];
+/// Rounds of every candidate of an exhaustive search.
+const EXHAUSTIVE: u32 = 9;
+/// Who is in the last race, and its rounds: as many as an interval of 95 % needs to leave out three at each end.
+const FINALISTS: usize = 6;
+const FINAL: u32 = 15;
+/// Of the budget: what the first heat may use, what all but the last race may.
+const SHARES: [f64; 2] = [0.6, 0.75];
+/// The bound of [`model::busiest`] may be twice the truth.
+const SURE: f64 = 0.5;
+
+/// How thorough a search is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Heats of few rounds, the best of each go on.
+    Quick,
+    /// Every legal schedule, as often as the last race of a quick search.
+    Exhaustive,
+}
+
+/// How to search.
+pub struct Settings<'a> {
+    pub budget: Duration,
+    pub effort: Effort,
+    /// What is recorded of these sizes is not measured again.
+    pub resume: bool,
+    pub seed: u64,
+    pub store: &'a Store,
+    /// Told before each candidate.
+    pub step: &'a dyn Fn(Progress),
+    /// Whether the CPU's schedule passes the cases of the op; `None`: it is not supported by any.
+    pub check: &'a dyn Fn(&Cpu) -> Option<bool>,
+}
+
+/// How far a search has come.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    pub done: usize,
+    pub of: usize,
+    /// Time of the best so far, in times of the default.
+    pub best: Option<f64>,
+}
+
+/// What tuning came to.
+#[derive(Debug, Default)]
+pub struct Tuned {
+    /// The winner: its schedule passed the cases.
+    pub best: Option<(Schedule, Record)>,
+    /// Candidates with a record of these sizes.
+    pub measured: usize,
+    /// Candidates that this target cannot compile.
+    pub refused: usize,
+    /// Candidates whose code for these sizes is that of another.
+    pub same: usize,
+    /// Candidates that would take longer than another by what one worker must read.
+    pub pruned: usize,
+    /// Candidates that the budget did not reach.
+    pub left: usize,
+    /// Finalists that failed their cases.
+    pub wrong: Vec<Schedule>,
+}
+
+/// A candidate in the race.
+struct Entry {
+    /// Its place among the legal schedules: the nearer to the default, the smaller.
+    rank: usize,
+    schedule: Schedule,
+    key: String,
+    seen: Interval,
+}
+
+/// Measures until the budget is spent or the search is done.
+pub fn tune(cpu: &mut Cpu, op: &Op, dims: &Dims, s: &Settings) -> Result<Tuned, Error> {
+    let base = cpu.schedule.clone();
+    let found = Search::new(cpu, op, dims, s).and_then(|mut search| search.run());
+    cpu.schedule = base;
+    found
+}
+
+struct Search<'a> {
+    cpu: &'a mut Cpu,
+    op: &'a Op,
+    dims: &'a Dims,
+    s: &'a Settings<'a>,
+    begin: Instant,
+    /// What all records of this search have in common.
+    common: Record,
+    tensors: BTreeMap<String, Tensor>,
+    copies: usize,
+    default: Vec<Session>,
+    out: Tuned,
+}
+
+impl<'a> Search<'a> {
+    fn new(cpu: &'a mut Cpu, op: &'a Op, dims: &'a Dims, s: &'a Settings) -> Result<Self, Error> {
+        let tensors = inputs::complete(op, dims, &BTreeMap::new(), s.seed)?;
+        let shown: Vec<_> = dims.scalars.iter().map(|(n, x)| format!("{n}={x}")).collect();
+        let shown = shown.into_iter().chain(dims.ragged.iter().map(|(n, x)| format!("{n}={x:?}")));
+        let workers = cpu.workers().count();
+        let common = Record {
+            key: String::new(),
+            bucket: records::bucket(dims),
+            device: format!("{} x{workers}", kgen_runtime::device::model()),
+            op: kgen_ir::artifact::hash(&kgen_ir::op::print::print(op)),
+            name: op.name.clone(),
+            target: cpu.target.name.into(),
+            kgen: env!("CARGO_PKG_VERSION").into(),
+            dims: shown.collect::<Vec<_>>().join(" "),
+            schedule: String::new(),
+            seconds: 0.0,
+            beside: 0.0,
+            ratio: 0.0,
+            low: 0.0,
+            high: 0.0,
+            rounds: 0,
+            verified: None,
+        };
+        let bytes: usize = tensors.values().map(|t| t.bytes.len()).sum();
+        let all = ROTATED.div_ceil(bytes.max(1)).clamp(1, 1024);
+        let module = cpu.load(op)?;
+        let mut one = cpu.sessions(&module, dims, &tensors, 1)?;
+        warm(cpu.workers());
+        let once = (0..3).map(|_| round(cpu, &mut one)).collect::<Result<Vec<f64>, _>>()?;
+        let once = once.into_iter().fold(f64::INFINITY, f64::min).max(1e-9);
+        let copies = ((ROUND.as_secs_f64() / once) as usize).clamp(1, all);
+        let default = cpu.sessions(&module, dims, &tensors, copies)?;
+        let (begin, out) = (Instant::now(), Tuned::default());
+        Ok(Search { cpu, op, dims, s, begin, common, tensors, copies, default, out })
+    }
+
+    /// Whether so much of the budget is left.
+    fn within(&self, share: f64) -> bool {
+        self.begin.elapsed() < self.s.budget.mul_f64(share)
+    }
+
+    fn run(&mut self) -> Result<Tuned, Error> {
+        let mut entries = self.first_heat()?;
+        if self.s.effort == Effort::Quick {
+            for (i, (rounds, _)) in HEATS.iter().enumerate().skip(1) {
+                entries = best(entries, HEATS[i - 1].1);
+                for (done, entry) in entries.iter_mut().enumerate() {
+                    (self.s.step)(Progress { done, of: HEATS[i - 1].1, best: None });
+                    if entry.seen.rounds < *rounds && self.within(SHARES[1]) {
+                        entry.seen = self.beside(&entry.schedule, &entry.key, *rounds)?.0;
+                    }
+                }
+            }
+        }
+        let mut entries = best(entries, FINALISTS);
+        self.last_race(&mut entries)?;
+        self.choose(entries)?;
+        Ok(std::mem::take(&mut self.out))
+    }
+
+    /// Every candidate a few times; those that are known need none.
+    fn first_heat(&mut self) -> Result<Vec<Entry>, Error> {
+        let rounds = match self.s.effort {
+            Effort::Quick => HEATS[0].0,
+            Effort::Exhaustive => EXHAUSTIVE,
+        };
+        let known = self.s.store.of(&self.common.op, &self.common.target, &self.common.device)?;
+        let candidates = self.candidates(&known);
+        let of = match self.s.effort {
+            Effort::Quick => candidates.len().min(QUICK),
+            Effort::Exhaustive => candidates.len(),
+        };
+        let solo = solo_rate()?;
+        let bytes: usize = self.tensors.values().map(|t| t.bytes.len()).sum();
+        let (mut entries, mut codes) = (Vec::<Entry>::new(), BTreeSet::new());
+        let mut fastest = f64::INFINITY;
+        for (rank, schedule) in candidates {
+            let best = entries.iter().map(|e| e.seen.median).min_by(f64::total_cmp);
+            (self.s.step)(Progress { done: entries.len(), of, best });
+            let key = compile::key(self.op, self.cpu.target, &schedule, self.cpu.accesses);
+            let mine = |r: &&Record| r.key == key && r.bucket == self.common.bucket;
+            let record = known.iter().find(mine).filter(|_| self.s.resume);
+            if record.is_some_and(|r| r.verified == Some(false)) {
+                self.out.wrong.push(schedule);
+                continue;
+            }
+            if let Some(r) = record {
+                let seen = Interval { median: r.ratio, low: r.low, high: r.high, rounds: r.rounds };
+                entries.push(Entry { rank, schedule, key, seen });
+                continue;
+            }
+            // Where there is any time, the default has its record.
+            let first = rank == 0 && !self.s.budget.is_zero();
+            if entries.len() >= of || !(first || self.within(SHARES[0])) {
+                self.out.left += 1;
+                continue;
+            }
+            let compiled =
+                match compile::compile_with(self.op, self.cpu.target, &schedule, self.cpu.accesses)
+                {
+                    Ok(compiled) => compiled,
+                    Err(Error::Unsupported(_)) => {
+                        self.out.refused += 1;
+                        continue;
+                    }
+                    Err(e) => return Err(e),
+                };
+            let module = crate::device::open(&compiled.artifact)?;
+            let mut dims = self.dims.clone();
+            dims.cores = self.cpu.workers().count() as i64;
+            let plan = module.plan(&dims).map_err(|e| Error::Input(e.to_string()))?;
+            if !codes.insert(model::code(&compiled, plan.variant())) {
+                self.out.same += 1;
+                continue;
+            }
+            let busiest = model::busiest(&compiled, plan.variant(), &dims, dims.cores as usize);
+            if busiest.is_some_and(|share| SURE * share * bytes as f64 / solo > fastest) {
+                self.out.pruned += 1;
+                continue;
+            }
+            let (seen, seconds) = self.beside(&schedule, &key, rounds)?;
+            fastest = fastest.min(seconds);
+            entries.push(Entry { rank, schedule, key, seen });
+        }
+        self.out.measured = entries.len() + self.out.wrong.len();
+        Ok(entries)
+    }
+
+    /// The legal schedules, each with its rank: the default, then what was best for other sizes, then the rest.
+    fn candidates(&self, known: &[Record]) -> Vec<(usize, Schedule)> {
+        let legal: Vec<_> =
+            Schedule::legal(self.op, self.cpu.target).into_iter().enumerate().collect();
+        let mut elsewhere = BTreeMap::<&str, &Record>::new();
+        for r in known.iter().filter(|r| r.verified == Some(true)) {
+            // They come with the smallest ratio first.
+            elsewhere.entry(r.bucket.as_str()).or_insert(r);
+        }
+        let lines: BTreeSet<&str> = elsewhere.values().map(|r| r.schedule.as_str()).collect();
+        let early = |(rank, s): &(usize, Schedule)| {
+            *rank == 0 || lines.contains(records::line_of(s).as_str())
+        };
+        let (first, rest): (Vec<_>, Vec<_>) = legal.into_iter().partition(early);
+        first.into_iter().chain(rest).collect()
+    }
+
+    /// Rounds of a candidate and the default in turns; recorded.
+    fn beside(
+        &mut self,
+        schedule: &Schedule,
+        key: &str,
+        rounds: u32,
+    ) -> Result<(Interval, f64), Error> {
+        let mut sessions = self.sessions(schedule)?;
+        let (mut here, mut beside) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            beside.push(round(self.cpu, &mut self.default)?);
+            here.push(round(self.cpu, &mut sessions)?);
+        }
+        self.told(schedule, key, &here, &beside)
+    }
+
+    /// Keeps what rounds told.
+    fn told(
+        &self,
+        schedule: &Schedule,
+        key: &str,
+        here: &[f64],
+        beside: &[f64],
+    ) -> Result<(Interval, f64), Error> {
+        let ratios: Vec<f64> = here.iter().zip(beside).map(|(a, b)| a / b).collect();
+        let none = || Error::Unavailable("no round was measured".into());
+        let median = |list: &[f64]| Interval::of(list).map(|i| i.median).ok_or_else(none);
+        let seen = Interval::of(&ratios).ok_or_else(none)?;
+        let (seconds, beside) = (median(here)?, median(beside)?);
+        self.s.store.put(&Record {
+            key: key.into(),
+            schedule: records::line_of(schedule),
+            seconds,
+            beside,
+            ratio: seen.median,
+            low: seen.low,
+            high: seen.high,
+            rounds: seen.rounds,
+            ..self.common.clone()
+        })?;
+        Ok((seen, seconds))
+    }
+
+    fn sessions(&mut self, schedule: &Schedule) -> Result<Vec<Session>, Error> {
+        self.cpu.schedule = schedule.clone();
+        let module = self.cpu.load(self.op)?;
+        self.cpu.sessions(&module, self.dims, &self.tensors, self.copies)
+    }
+
+    /// The best few in turns, each round all of them; the one that begins changes.
+    fn last_race(&mut self, entries: &mut [Entry]) -> Result<(), Error> {
+        if entries.is_empty() || !self.within(1.0) || entries.iter().all(|e| e.seen.rounds >= FINAL)
+        {
+            return Ok(());
+        }
+        let mut sessions = Vec::new();
+        for e in entries.iter() {
+            sessions.push(self.sessions(&e.schedule)?);
+        }
+        let mut times = vec![Vec::new(); entries.len()];
+        let mut beside = Vec::new();
+        for turn in 0..FINAL as usize {
+            if turn >= 3 && !self.within(1.0) {
+                break;
+            }
+            (self.s.step)(Progress { done: turn, of: FINAL as usize, best: None });
+            beside.push(round(self.cpu, &mut self.default)?);
+            for i in 0..entries.len() {
+                let i = (i + turn) % entries.len();
+                times[i].push(round(self.cpu, &mut sessions[i])?);
+            }
+        }
+        for (e, times) in entries.iter_mut().zip(&times) {
+            (e.seen, _) = self.told(&e.schedule, &e.key, times, &beside)?;
+        }
+        Ok(())
+    }
+
+    /// Verifies the finalists; the winner is one that is right.
+    fn choose(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
+        let mut right = Vec::new();
+        for e in entries {
+            let known = self.s.store.get(&e.key, &self.common.bucket, &self.common.device)?;
+            let Some(mut record) = known else { continue };
+            if record.verified.is_none() {
+                self.cpu.schedule = e.schedule.clone();
+                record.verified = (self.s.check)(self.cpu);
+                self.s.store.put(&record)?;
+            }
+            if record.verified == Some(false) {
+                self.out.wrong.push(e.schedule);
+            } else {
+                right.push((e, record));
+            }
+        }
+        let list: Vec<Interval> = right.iter().map(|(e, _)| e.seen).collect();
+        let won = race::winner(&list).map(|i| right.swap_remove(i));
+        self.out.best = won.map(|(e, record)| (e.schedule, record));
+        Ok(())
+    }
+}
+
+/// The best of a heat, by rank.
+fn best(mut entries: Vec<Entry>, keep: usize) -> Vec<Entry> {
+    entries.sort_by_key(|e| e.rank);
+    let list: Vec<Interval> = entries.iter().map(|e| e.seen).collect();
+    let stay = race::survivors(&list, keep);
+    let mut at = 0..;
+    entries.retain(|_| at.next().is_some_and(|i| stay.binary_search(&i).is_ok()));
+    entries
+}
+
+/// Bytes a second that one worker reads.
+fn solo_rate() -> Result<f64, Error> {
+    let wrong = |e: String| Error::Unavailable(e);
+    let roof = Roof::new(bench::ROTATED / 4).map_err(|e: BufferError| wrong(e.to_string()))?;
+    let one = Pool::new(1).map_err(|e| wrong(e.to_string()))?;
+    Ok(roof.read(&one).max(roof.read(&one)))
+}
+
+/// Seconds of a run, over all copies.
+fn round(cpu: &Cpu, sessions: &mut [Session]) -> Result<f64, Error> {
+    let start = Instant::now();
+    for s in sessions.iter_mut() {
+        s.run(cpu.workers()).map_err(|e| Error::Unavailable(e.to_string()))?;
+    }
+    Ok(start.elapsed().as_secs_f64() / sessions.len().max(1) as f64)
+}

@@ -1,0 +1,91 @@
+//! What the CPU's limit promises, as far as it is built: the tuner, latency of the pool.
+
+use crate::must_show::{How, Point, Ran, Verdict, one_test, succeeded};
+
+pub const POINTS: &[Point] = &[
+    Point {
+        name: "tuner: at least 100 candidates of an op within 60 s, three ops",
+        how: How::Run {
+            command: "cargo bench -q -p kgen-benches --bench tuner -- quick",
+            judge: quick,
+        },
+    },
+    Point {
+        name: "tuner: within 5 % of an exhaustive search, three ops",
+        how: How::Slow {
+            command: "cargo bench -q -p kgen-benches --bench tuner -- exhaustive",
+            judge: exhaustive,
+        },
+    },
+    Point {
+        name: "tuner: 20 repeats of 20 s, 19 agree (within 2 %)",
+        how: How::Slow {
+            command: "cargo bench -q -p kgen-benches --bench tuner -- repeats",
+            judge: repeats,
+        },
+    },
+    Point {
+        name: "tuner: four processes and one kill -9: no record lost or damaged",
+        how: How::Run {
+            command: "cargo test --release -q -p kgen-compiler --test tune many_processes",
+            judge: one_test,
+        },
+    },
+    Point {
+        name: "latency of the pool, idle and with a busy process a core",
+        how: How::Run { command: "cargo bench -q -p kgen-benches --bench dispatch", judge: lines },
+    },
+];
+
+/// All that was printed.
+fn lines(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    Ok(ran.out.lines().map(|l| format!("\n           {l}")).collect())
+}
+
+/// The lines of a kind, each with the number behind a word, which must hold.
+fn each(ran: &Ran, kind: &str, behind: &str, holds: &dyn Fn(f64) -> bool) -> Verdict {
+    let told = lines(ran)?;
+    let numbers = ran.out.lines().filter(|l| l.contains(kind) && l.contains(behind)).map(|l| {
+        let rest = l.split_once(behind).map_or("", |(_, rest)| rest);
+        rest.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(f64::NAN)
+    });
+    let numbers: Vec<f64> = numbers.collect();
+    if numbers.is_empty() || !numbers.iter().all(|n| holds(*n)) { Err(told) } else { Ok(told) }
+}
+
+fn quick(ran: &Ran) -> Verdict {
+    each(ran, "ops/", " took ", &|seconds| seconds <= 60.0)?;
+    each(ran, "ops/", " tried ", &|candidates| candidates >= 100.0)
+}
+
+fn exhaustive(ran: &Ran) -> Verdict {
+    each(ran, "exhaustive", "the quick winner is ", &|times| times <= 1.05)
+}
+
+fn repeats(ran: &Ran) -> Verdict {
+    each(ran, "repeats", "agreeing: ", &|agree| agree >= 19.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn judges_read_what_the_bench_prints() {
+        let ran = |out: &str| Ran { code: Some(0), out: out.into(), err: String::new() };
+        assert!(
+            quick(&ran("ops/a m=1: tried 120 took 44.1 s\nops/b m=1: tried 160 took 59 s")).is_ok()
+        );
+        assert!(quick(&ran("ops/a m=1: tried 120 took 64.1 s")).is_err());
+        assert!(quick(&ran("ops/a m=1: tried 12 took 44.1 s")).is_err());
+        assert!(
+            exhaustive(&ran("ops/a: exhaustive: the quick winner is 1.02 times the best")).is_ok()
+        );
+        assert!(
+            exhaustive(&ran("ops/a: exhaustive: the quick winner is 1.07 times the best")).is_err()
+        );
+        assert!(repeats(&ran("ops/a: 20 repeats, agreeing: 19 of 20")).is_ok());
+        assert!(repeats(&ran("nothing")).is_err());
+    }
+}
