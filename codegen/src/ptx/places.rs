@@ -7,6 +7,8 @@
 //! loop t in 0..4 step 1 { .. }             t is 0 to 3
 //! ```
 
+mod touch;
+
 use super::targets::LANES;
 use kgen_ir::{machine::*, tile::Compare};
 use std::{collections::HashMap, rc::Rc};
@@ -482,162 +484,48 @@ impl Places {
         };
         Some((0..LANES).fold(0, |m, l| m | u32::from(holds(l)) << l))
     }
-
-    /// What an access touches; `None` where it touches nothing that others wait for.
-    pub fn touch(&mut self, inst: &Inst, slot: Option<usize>) -> Option<Touch> {
-        let ((_, span), mem) = (inst.op.memory()?, inst.mem?);
-        let mut sum = self.sum(Operand::Reg(mem.base));
-        sum.fixed += i64::from(mem.offset);
-        let each = |size: usize| std::array::from_fn(|l| (l * size) as i32);
-        let told = |p: &mut Places, word: &Operand, by: i32, kept: Option<u32>| match word {
-            Operand::Reg(reg) => match p.pattern(*word) {
-                Some(mut pattern) => {
-                    for (l, x) in pattern.iter_mut().enumerate() {
-                        let here = kept.is_none_or(|m| m >> l & 1 == 1);
-                        *x = if here { x.wrapping_mul(by) } else { NOWHERE };
-                    }
-                    Lanes::Known(p.number(pattern))
-                }
-                None => Lanes::Told(*reg),
-            },
-            Operand::Imm(_) => Lanes::Unknown,
-        };
-        let uses = inst.uses.as_slice();
-        let (lanes, size) = match span {
-            Span::One(width) => {
-                // One lane writes for all.
-                let mut pattern = [0; LANES];
-                if let Op::Write(_) = inst.op {
-                    pattern = [NOWHERE; LANES];
-                    pattern[0] = 0;
-                }
-                (Lanes::Known(self.number(pattern)), width.bytes())
-            }
-            Span::Lanes(width) => (Lanes::Known(self.number(each(width.bytes()))), width.bytes()),
-            Span::Part(width) => {
-                let mut pattern: Pattern = each(width.bytes());
-                if let Some(Operand::Imm(n)) = uses.last() {
-                    let n = usize::try_from(*n).unwrap_or(0).min(LANES);
-                    pattern[n..].fill(NOWHERE);
-                }
-                (Lanes::Known(self.number(pattern)), width.bytes())
-            }
-            Span::Gather => (told(self, uses.first()?, 4, None), 4),
-            Span::Apart(bytes) => match told(self, uses.first()?, 1, None) {
-                Lanes::Known(number) if matches!(inst.op, Op::Squares { .. }) => {
-                    (Lanes::Shared(number), bytes.into())
-                }
-                Lanes::Told(_) if matches!(inst.op, Op::Squares { .. }) => {
-                    (Lanes::Unknown, bytes.into())
-                }
-                lanes @ (Lanes::Known(_) | Lanes::Told(_) | Lanes::Shared(_) | Lanes::Unknown) => {
-                    (lanes, bytes.into())
-                }
-            },
-            Span::Scattered(width) => {
-                let [bytes, mask] = uses.last_chunk()?;
-                let kept = self.mask(*mask);
-                (told(self, bytes, 1, kept), width.bytes())
-            }
-        };
-        Some(Touch { slot, sum, slack: (0, 0), lanes, size: size as i64 })
-    }
-
-    /// The access as it is seen from a later turn of a loop, whose registers were born from `start` on.
-    pub fn past(&self, touch: &Touch, start: u32) -> Touch {
-        let young = |reg: Reg| self.born.get(reg.index()).is_none_or(|b| *b >= start);
-        let mut touch = touch.clone();
-        if touch.sum.terms.iter().any(|t| young(t.0)) {
-            let mut kept = vec![];
-            for (reg, n) in touch.sum.terms.iter() {
-                if young(*reg) {
-                    let moved = times(self.range(Operand::Reg(*reg)), (*n, *n));
-                    touch.slack = plus(touch.slack, moved);
-                } else {
-                    kept.push((*reg, *n));
-                }
-            }
-            touch.sum.terms = kept.into();
-        }
-        if let Lanes::Told(reg) = touch.lanes
-            && young(reg)
-        {
-            touch.lanes = Lanes::Unknown;
-        }
-        touch
-    }
-
-    /// When what a loop defines is born.
-    pub fn start(&self, l: &Loop) -> u32 {
-        self.born.get(l.var.index()).copied().unwrap_or(0)
-    }
-
-    /// First and last byte that lanes touch, from the sum on.
-    fn extent(&self, touch: &Touch) -> Option<Range> {
-        match touch.lanes {
-            Lanes::Known(number) | Lanes::Shared(number) => {
-                let pattern = self.patterns.get(number as usize)?;
-                let places = || pattern.iter().filter(|x| **x != NOWHERE);
-                let (lo, hi) = (places().min()?, places().max()?);
-                Some((i64::from(*lo), i64::from(*hi) + touch.size))
-            }
-            Lanes::Told(_) | Lanes::Unknown => None,
-        }
-    }
-
-    /// Do two lanes touch the same byte? `None`: that cannot be told.
-    pub fn meet(&mut self, a: &Touch, b: &Touch) -> Option<bool> {
-        if let (Some(x), Some(y)) = (a.slot, b.slot)
-            && x != y
-        {
-            return Some(false);
-        }
-        let mut away = plus(a.slack, times(b.slack, (-1, -1)));
-        if a.sum.terms != b.sum.terms {
-            let difference = self.added(&a.sum, &b.sum, -1)?;
-            away = difference.terms.iter().fold(away, |away, (reg, n)| {
-                plus(away, times(self.range(Operand::Reg(*reg)), (*n, *n)))
-            });
-        }
-        let apart = a.sum.fixed - b.sum.fixed;
-        let (lo, hi) = plus(away, (apart, apart));
-        if let (Lanes::Told(x), Lanes::Told(y)) = (a.lanes, b.lanes)
-            && (x, lo, hi, a.size) == (y, 0, 0, b.size)
-        {
-            // Each lane its own.
-            return Some(false);
-        }
-        let ((from, to), (start, end)) = (self.extent(a)?, self.extent(b)?);
-        if to + hi <= start || end <= from + lo {
-            return Some(false);
-        }
-        if lo != hi {
-            return None;
-        }
-        let ((x, shared), (y, read)) = (known(a.lanes)?, known(b.lanes)?);
-        let key: Pair = ([x, y], [lo, a.size, b.size], shared || read);
-        if let Some(met) = self.met.get(&key) {
-            return Some(*met);
-        }
-        let [p, q] = [x, y].map(|n| self.patterns.get(n as usize).copied());
-        let (p, q) = (p?, q?);
-        let met = p.iter().enumerate().filter(|(_, x)| **x != NOWHERE).any(|(l, x)| {
-            let from = i64::from(*x) + lo;
-            q.iter().enumerate().filter(|(_, y)| **y != NOWHERE).any(|(m, y)| {
-                let start = i64::from(*y);
-                (l != m || shared || read) && from < start + b.size && start < from + a.size
-            })
-        });
-        self.met.insert(key, met);
-        Some(met)
-    }
 }
 
-/// The pattern, and whether it is not asked which lane is which.
-fn known(lanes: Lanes) -> Option<(u32, bool)> {
-    match lanes {
-        Lanes::Known(number) => Some((number, false)),
-        Lanes::Shared(number) => Some((number, true)),
-        Lanes::Told(_) | Lanes::Unknown => None,
+#[cfg(test)]
+mod tests {
+    use kgen_ir::machine::parse::parse;
+
+    /// The PTX of a kernel with an input `x` and an output `y`.
+    fn text(body: &str) -> String {
+        let text = format!(
+            "machine m lanes 32 {{ slot 0 = pointer x slot 1 = pointer y x = arg 0 : i y = arg 1 : i
+             v = iota : w {body} }}"
+        );
+        let kernel = parse(&text).unwrap_or_else(|e| panic!("{e:?} in {text}"));
+        let target = &super::super::targets::CHIPS[0].target;
+        super::super::emit(&kernel, target).unwrap_or_else(|e| panic!("{e}")).0
+    }
+
+    #[test]
+    fn what_is_known_is_not_computed() {
+        for (body, absent) in [
+            // The lane's number below 32; a shift by nothing; zeros.
+            ("c = wconst 31 : w a = and v, c : w store.w32 [y + 0], a", "and.b32 %r5"),
+            ("a = shl v, 0 : w store.w32 [y + 0], a", "shl.b32"),
+            ("a = shr v, 5 : w b = wadd v, a : w store.w32 [y + 0], b", "add.s32"),
+            // Nobody needs it.
+            ("a = wmul v, v : w store.w32 [y + 0], v", "mul.lo.s32"),
+            // The way is known.
+            ("if 8 >= 32 { store.w32 [y + 0], v }", "st.global"),
+            ("i = iadd 3, 4 : i n = imin i, 9 : i if n > 8 { store.w32 [y + 0], v }", "st.global"),
+        ] {
+            assert!(!text(body).contains(absent), "{body}: {}", text(body));
+        }
+        for (body, there) in [
+            ("a = shr v, 4 : w store.w32 [y + 0], a", "shr.u32"),
+            (
+                "a = wmul v, v : w b = load.w32 [x + 0] : w c = wmul a, b : w store.w32 [y + 0], c",
+                "mul.lo.s32",
+            ),
+            ("n = read.w64 [x + 0] : i if n > 8 { store.w32 [y + 0], v }", "setp.gt.s64"),
+            ("loop t in 0..9 step 1 { if t > 7 { store.w32 [y + 0], v } }", "setp.gt.s64"),
+        ] {
+            assert!(text(body).contains(there), "{body}: {}", text(body));
+        }
     }
 }

@@ -29,22 +29,10 @@ impl<'a> Emitter<'a> {
         if self.order.step(inst, &mut self.since) {
             self.line(format_args!("bar.warp.sync -1;"));
         }
-        if let Some(def) = inst.def {
-            let places = self.order.places();
-            let known = self.rows.contains_key(&inst.op);
-            if known && !places.needed(def) && inst.op.memory().is_none() {
-                return Ok(());
-            }
-            if let Some(same) = places.same(inst) {
-                // It is there already.
-                self.names[def.index()] = self.names[same.index()];
-                return Ok(());
-            }
-            if let Some(x) = places.constant(def) {
-                let d = self.define(def)?;
-                self.line(format_args!("mov.b32 {d}, 0x{x:08X};"));
-                return Ok(());
-            }
+        if let Some(def) = inst.def
+            && self.known(def, inst)?
+        {
+            return Ok(());
         }
         let imm = match inst.uses.last() {
             Some(Operand::Imm(x)) => Some(*x),
@@ -161,6 +149,26 @@ impl<'a> Emitter<'a> {
             | Op::Dot(_) => {}
         }
         self.row(inst, imm)
+    }
+
+    /// Results that nobody needs, that are there already, or that are a number: whether this is one.
+    fn known(&mut self, def: Reg, inst: &Inst) -> Emitted<bool> {
+        let places = self.order.places();
+        let told = self.rows.contains_key(&inst.op) && inst.op.memory().is_none();
+        if told && !places.needed(def) {
+            return Ok(true);
+        }
+        if let Some(same) = places.same(inst) {
+            let words = self.words(same)?.to_vec();
+            self.call(def, &words);
+            return Ok(true);
+        }
+        if let Some(x) = places.constant(def) {
+            let d = self.define(def)?;
+            self.line(format_args!("mov.b32 {d}, 0x{x:08X};"));
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// An entry of the argument array. Scratch in shared memory begins so that worker w of the launch, w times its size
