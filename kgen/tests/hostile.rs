@@ -58,7 +58,7 @@ fn damaged_and_foreign_artifacts_are_refused() {
         t.replace("features = [", "features = [\"sparc-vis\", ")
     });
     let newer =
-        edited("a newer format", "manifest.toml", |t| t.replace("format = 2\n", "format = 9\n"));
+        edited("a newer format", "manifest.toml", |t| t.replacen("format = ", "format = 9", 1));
     let other = edited("another backend", "manifest.toml", |t| {
         let line =
             t.lines().find(|l| l.starts_with("backend = ")).expect("it is named").to_string();

@@ -202,12 +202,12 @@ fn many_processes_share_the_records() {
         all.into_iter().filter(|r| r.bucket == bucket(m)).collect::<Vec<_>>()
     };
     // The first is killed in the middle of its work.
-    let begin = std::time::Instant::now();
-    while told(1).len() < 2 && begin.elapsed().as_secs() < 60 {
+    while told(1).len() < 2 && running[0].try_wait().unwrap().is_none() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let before = told(1);
-    running[0].kill().unwrap();
+    // It may have ended by itself on a busy machine.
+    let _ = running[0].kill();
     let mut measured = Vec::new();
     for (m, child) in (1..=4).zip(running) {
         let done = child.wait_with_output().unwrap();

@@ -100,7 +100,7 @@ fn every_reason_is_told_with_a_way_out() {
         ),
         (
             product(
-                "w = [{ name = \"x\", n = 32, format = \"q8_0\" }, { name = \"y\", n = 32, format = \"q6_k\" }]",
+                "w = [{ name = \"x\", n = 32, format = \"q8_0\" }, { name = \"y\", n = 32, format = \"int4\", group = 128, scale = \"f16\" }]",
                 "a = \"f32\"\nout = \"f32\"\ncompute = \"group_int\"",
             ),
             "`group_int` where scales of weights and activations change at different places",

@@ -521,11 +521,9 @@ fn artifacts_that_do_not_fit_are_refused() {
     );
     let load = |a: &Artifact| Module::load(a, &GOOD).err().unwrap().to_string();
     let mut newer = artifact(("", ""), "good");
-    newer.manifest.format = 7;
-    assert_eq!(
-        load(&newer),
-        "the artifact has format 7; this runtime reads up to 2: use a newer kgen"
-    );
+    newer.manifest.format = 99;
+    let told = "the artifact has format 99; this runtime reads up to";
+    assert!(load(&newer).starts_with(told) && load(&newer).ends_with("use a newer kgen"));
     let mut changed = artifact(("", ""), "good");
     changed.files.insert("rows.txt".into(), "bad".into());
     assert!(load(&changed).starts_with("damaged artifact: file `rows.txt` has BLAKE3 "));
