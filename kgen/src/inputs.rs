@@ -21,6 +21,30 @@ pub fn dims(
     set: &[(String, sweep::Value)],
     given: &BTreeMap<String, Tensor>,
 ) -> Result<Dims, Error> {
+    let all = told(op, set, given)?;
+    for s in op.symbols() {
+        let Some(over) = &s.ragged else { continue };
+        let name = &s.name;
+        let Some(list) = all.ragged.get(name) else {
+            let each =
+                format!("give a list with one size for each of `{over}`, such as {name}=[1,17]");
+            return Err(Error::Usage(format!("symbol `{name}` has no value: {each}")));
+        };
+        let (found, count) = (list.len(), verify::count(op, over, &all));
+        if count != found {
+            let wrong = format!("`{name}` lists {found} sizes, but `{over}` is {count}");
+            return Err(Error::Usage(wrong));
+        }
+    }
+    Ok(all)
+}
+
+/// As [`dims`], but lists may be missing.
+pub fn told(
+    op: &Op,
+    set: &[(String, sweep::Value)],
+    given: &BTreeMap<String, Tensor>,
+) -> Result<Dims, Error> {
     let mut dims = Dims { cores: kgen_runtime::device::cores() as i64, ..Dims::default() };
     let symbols = op.symbols();
     for (name, value) in set {
@@ -64,25 +88,7 @@ pub fn dims(
             dims.scalars.entry(over.clone()).or_insert(list.len() as i64);
         }
     }
-    let all = verify::sizes_of(op, &dims);
-    for s in &symbols {
-        let Some(over) = &s.ragged else { continue };
-        let Some(list) = dims.ragged.get(&s.name) else {
-            let each = format!(
-                "give a list with one size for each of `{over}`, such as {}=[1,17]",
-                s.name
-            );
-            return Err(Error::Usage(format!("symbol `{}` has no value: {each}", s.name)));
-        };
-        let count = verify::count(op, over, &all);
-        if count != list.len() {
-            let (name, found) = (&s.name, list.len());
-            return Err(Error::Usage(format!(
-                "`{name}` lists {found} sizes, but `{over}` is {count}"
-            )));
-        }
-    }
-    Ok(all)
+    Ok(verify::sizes_of(op, &dims))
 }
 
 /// That an op has every tensor that a file gives: one that is spelt otherwise would be drawn unseen.

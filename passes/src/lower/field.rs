@@ -338,10 +338,14 @@ impl Lower<'_> {
         let table = match self.tables.get(&v) {
             Some(table) => *table,
             None => {
-                self.blocks.push(vec![]);
+                // It stands before all blocks: nothing that they have computed is there.
+                let outer = std::mem::take(&mut self.serials);
+                self.open();
                 let iota = self.inst(Class::Word, Op::Iota, &[], None);
                 let table = self.of_code(v, iota);
-                self.entry.extend(self.blocks.pop().unwrap_or_default());
+                let block = self.close();
+                self.serials = outer;
+                self.entry.extend(block);
                 let table = table?;
                 self.tables.insert(v, table);
                 table

@@ -38,7 +38,7 @@ pub fn run(args: &Args, format: Format) -> Answer {
     let [values] = &cases[..] else {
         return Err(Error::Usage("one size of each symbol decides among variants".into()));
     };
-    let dims = inputs::dims(&op, values, &BTreeMap::new())?;
+    let dims = inputs::told(&op, values, &BTreeMap::new())?;
     let host = compile::host()?;
     let mut list = Vec::new();
     for target in compile::targets() {
