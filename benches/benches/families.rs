@@ -99,7 +99,7 @@ fn cases() -> Vec<Case> {
     all.push(row("in = { x = \"f16\", g = { dtype = \"f32\", kind = \"vector\" } }\n\
                   out = { y = { dtype = \"f16\", value = \"x * rsqrt(mean(x * x) + 1e-5) * g\" } }\n", &["m=4096"]));
     all.push(row("in = { x = \"f32\" }\nout = { y = { dtype = \"f32\", value = \"exp(x - max(x)) / sum(exp(x - max(x)))\" } }\n", &["m=4096"]));
-    all.push(row("in = { g = \"f16\", u = \"f16\" }\nout = { y = { dtype = \"f16\", value = \"silu(g) * u\" } }\n", &["m=4096"]));
+    all.push(row("in = { g = \"f16\", u = \"f16\" }\nout = { y = { dtype = \"f16\", value = \"g * sigmoid(g) * u\" } }\n", &["m=4096"]));
     all
 }
 
