@@ -191,7 +191,7 @@ fn many_processes_share_the_records() {
             .args(["--records", file.to_str().unwrap()])
             .env("KGEN_CACHE", "")
             .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap()
     };
@@ -212,7 +212,8 @@ fn many_processes_share_the_records() {
     for (m, child) in (1..=4).zip(running) {
         let done = child.wait_with_output().unwrap();
         if m > 1 {
-            assert_eq!(done.status.code(), Some(0), "m = {m}");
+            let error = String::from_utf8_lossy(&done.stderr);
+            assert_eq!(done.status.code(), Some(0), "m = {m}: {error}");
             let line: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
             measured.push(line["measured"].as_u64().unwrap() as usize);
         }

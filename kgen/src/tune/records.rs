@@ -13,7 +13,10 @@
 use crate::{Error, Schedule};
 use kgen_ir::extent::Dims;
 use rusqlite::{Connection, OptionalExtension, Row, named_params};
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// One candidate, measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,23 +104,25 @@ impl Store {
     /// The file, made where there is none.
     pub fn open(path: &Path) -> Result<Store, Error> {
         let name = path.display().to_string();
-        let wrong = |e: rusqlite::Error| refused(&name, e);
-        let connection = Connection::open(path).map_err(wrong)?;
-        connection.busy_timeout(PATIENCE).map_err(wrong)?;
-        // A killed process loses nothing that it told; a machine without power may lose the last ones.
-        let set = |key, value| connection.pragma_update(None, key, value).map_err(wrong);
-        set("journal_mode", "wal")?;
-        set("synchronous", "normal")?;
-        let version: i64 =
-            connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(wrong)?;
-        if version > VERSION {
-            return Err(Error::Input(format!(
-                "{name} was written by a newer kgen (format {version}, this one knows {VERSION}): take another file"
-            )));
+        let connection = Connection::open(path).map_err(|e| refused(&name, e))?;
+        let begun = Instant::now();
+        loop {
+            match set_up(&connection) {
+                Ok(version) if version > VERSION => {
+                    return Err(Error::Input(format!(
+                        "{name} was written by a newer kgen (format {version}, this one knows {VERSION}): take \
+                         another file"
+                    )));
+                }
+                Ok(_) => return Ok(Store { connection, name }),
+                // SQLite does not wait for the lock that a change of the journal's mode needs: several processes that
+                // find no file yet meet here.
+                Err(e) if is_busy(&e) && begun.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                Err(e) => return Err(refused(&name, e)),
+            }
         }
-        connection.execute(TABLE, []).map_err(wrong)?;
-        connection.pragma_update(None, "user_version", VERSION).map_err(wrong)?;
-        Ok(Store { connection, name })
     }
 
     /// A file that must be there.
@@ -191,6 +196,28 @@ impl Store {
         let rows = select.query_map(with, read).map_err(wrong)?;
         rows.collect::<Result<_, _>>().map_err(wrong)
     }
+}
+
+/// The mode of the journal, and the table where there is none: gives the version of the file's format.
+fn set_up(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.busy_timeout(PATIENCE)?;
+    // A killed process loses nothing that it told; a machine without power may lose the last ones.
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    if mode != "wal" {
+        connection.pragma_update(None, "journal_mode", "wal")?;
+    }
+    connection.pragma_update(None, "synchronous", "normal")?;
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version < VERSION {
+        connection.execute(TABLE, [])?;
+        connection.pragma_update(None, "user_version", VERSION)?;
+    }
+    Ok(version)
+}
+
+fn is_busy(e: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(e.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked))
 }
 
 fn refused(name: &str, e: rusqlite::Error) -> Error {
