@@ -193,34 +193,49 @@ const MMA_884_ROWS: &str =
 const MMA_1688: &str =
     "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
 
-macro_rules! copy {
-    ($($text:literal),*) => {
-        concat!(
-            "setp.ge.s32 <p0>, <e>, 0;\ncvt.u64.u32 <q0>, <a>;\nadd.s64 <q1>, <q0>, <base>;\n",
-            "cvt.s64.s32 <q2>, <c>;\nadd.s64 <q3>, <q2>, <b>;\n",
-            $($text),*
-        )
+/// Where a lane writes, and where it reads.
+macro_rules! place {
+    () => {
+        "setp.ge.s32 <p0>, <e>, 0;\ncvt.u64.u32 <q0>, <a>;\nadd.s64 <q1>, <q0>, <base>;\n"
     };
 }
 
-const CP_ASYNC_4: &str = copy!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 4, <e>;");
-const CP_ASYNC_8: &str = copy!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 8, <e>;");
+macro_rules! source {
+    () => {
+        "cvt.s64.s32 <q2>, <c>;\nadd.s64 <q3>, <q2>, <b>;\n"
+    };
+}
+
+macro_rules! copy_async {
+    ($text:literal) => {
+        concat!(place!(), source!(), $text)
+    };
+}
+
+const CP_ASYNC_4: &str = copy_async!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 4, <e>;");
+const CP_ASYNC_8: &str = copy_async!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 8, <e>;");
 // Keys and values are read once: past the first level of cache.
-const CP_ASYNC_16: &str = copy!("@<p0> cp.async.cg.shared.global [<q1><o>], [<q3>], 16, <e>;");
+const CP_ASYNC_16: &str =
+    copy_async!("@<p0> cp.async.cg.shared.global [<q1><o>], [<q3>], 16, <e>;");
+
+/// What is read now and written later; where, is found later, too: it would take registers meanwhile.
+macro_rules! copy {
+    ($now:literal, $later:literal) => {
+        concat!(source!(), "setp.gt.s32 <p1>, <e>, 0;\n", $now, "\n<later>\n", place!(), $later)
+    };
+}
 
 const COPY_4: &str = copy!(
-    "setp.gt.s32 <p1>, <e>, 0;\nmov.b32 <t0>, 0;\n",
-    "@<p1> ld.global.b32 <t0>, [<q3>];\n<later>\n@<p0> st.<S>.b32 [<q1><o>], <t0>;"
+    "mov.b32 <t0>, 0;\n@<p1> ld.global.b32 <t0>, [<q3>];",
+    "@<p0> st.<S>.b32 [<q1><o>], <t0>;"
 );
 const COPY_8: &str = copy!(
-    "setp.gt.s32 <p1>, <e>, 0;\nmov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\n",
-    "@<p1> ld.global.v2.b32 {<t0>, <t1>}, [<q3>];\n<later>\n",
+    "mov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\n@<p1> ld.global.v2.b32 {<t0>, <t1>}, [<q3>];",
     "@<p0> st.<S>.v2.b32 [<q1><o>], {<t0>, <t1>};"
 );
 const COPY_16: &str = copy!(
-    "setp.gt.s32 <p1>, <e>, 0;\n",
-    "mov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\nmov.b32 <t2>, 0;\nmov.b32 <t3>, 0;\n",
-    "@<p1> ld.global.v4.b32 {<t0>, <t1>, <t2>, <t3>}, [<q3>];\n<later>\n",
+    "mov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\nmov.b32 <t2>, 0;\nmov.b32 <t3>, 0;\n\
+     @<p1> ld.global.v4.b32 {<t0>, <t1>, <t2>, <t3>}, [<q3>];",
     "@<p0> st.<S>.v4.b32 [<q1><o>], {<t0>, <t1>, <t2>, <t3>};"
 );
 

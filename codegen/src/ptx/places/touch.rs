@@ -97,10 +97,8 @@ impl Places {
     fn extent(&self, touch: &Touch) -> Option<Range> {
         match touch.lanes {
             Lanes::Known(number) | Lanes::Shared(number) => {
-                let pattern = self.patterns.get(number as usize)?;
-                let places = || pattern.iter().filter(|x| **x != NOWHERE);
-                let (lo, hi) = (places().min()?, places().max()?);
-                Some((i64::from(*lo), i64::from(*hi) + touch.size))
+                let (lo, hi) = self.spans.get(number as usize).copied().flatten()?;
+                Some((i64::from(lo), i64::from(hi) + touch.size))
             }
             Lanes::Told(_) | Lanes::Unknown => None,
         }
