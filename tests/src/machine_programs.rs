@@ -75,6 +75,8 @@ pub fn optional(op: &Op) -> bool {
             | Op::Async(_)
             | Op::Squares { .. }
             | Op::PermuteBytes
+            | Op::PermuteHigh
+            | Op::SelectBits
             | Op::Lookup
             | Op::Affine
             | Op::PackBf16

@@ -326,6 +326,10 @@ pub enum Op {
 
     /// `w = permb a, b`: byte i is byte `b_i` of a, counted through all lanes; bits too many do not count.
     PermuteBytes,
+    /// `w = permb.high a, b, c`: byte i is as in `permb` where both high bits of `b_i` are set, else byte i of c.
+    PermuteHigh,
+    /// `w = bits.select a, b, c`: the bits of b where those of a are set, else those of c.
+    SelectBits,
     /// `f = lookup a, b`: lane i is lane `b_i` of a; bits too many do not count.
     Lookup,
 
@@ -635,6 +639,8 @@ impl Op {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::PermuteHigh
+            | Op::SelectBits
             | Op::Lookup
             | Op::Affine
             | Op::PackBf16
@@ -724,6 +730,7 @@ impl Op {
             Op::WordHSum                             => s(W, &[Of(Word)], false),
             Op::Ballot                               => s(I, &[Of(Mask)], false),
             Op::PermuteBytes                         => s(W, &[Of(Word), Of(Word)], false),
+            Op::PermuteHigh | Op::SelectBits         => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Lookup                               => s(F, &[Of(Float), Of(Word)], false),
             Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Dot(DotOp::Bf16)                     => s(F, &[Of(Word), Of(Word), Of(Float)], false),
