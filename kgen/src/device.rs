@@ -27,7 +27,16 @@ use std::{
 };
 
 /// The artifact's code, loaded. With `perf` among the words of `KGEN_LOG`, Linux' perf is told the names of its kernels.
-pub(crate) fn open(artifact: &Artifact) -> Result<Arc<Module>, Error> {
+/// Backends that take long keep what they make in the cache.
+pub(crate) fn open(artifact: &Artifact, cache: Option<&Cache>) -> Result<Arc<Module>, Error> {
+    #[cfg(feature = "llvm")]
+    if artifact.manifest.backend == "llvm" {
+        let objects = cache.map(|c| c.folder().join("objects"));
+        let driver = kgen_runtime::driver::llvm::Llvm { objects };
+        return Module::load(artifact, &driver).map_err(|e| Error::Unavailable(e.to_string()));
+    }
+    #[cfg(not(feature = "llvm"))]
+    let _ = cache;
     let log = std::env::var("KGEN_LOG").unwrap_or_default();
     let native = Native { perf_map: log.split(',').any(|word| word == "perf") };
     let module = if native.perf_map && artifact.manifest.backend == native.name() {
@@ -85,7 +94,7 @@ impl Cpu {
         let (schedule, accesses) = (&self.schedule, self.accesses);
         let (artifact, _) =
             compile::artifact(op, self.target, schedule, accesses, self.cache.as_ref())?;
-        open(&artifact)
+        open(&artifact, self.cache.as_ref())
     }
 
     /// Weights re-encoded as the module asks.

@@ -4,7 +4,7 @@
 
 use crate::{
     device,
-    driver::{DRIVERS, Driver, DriverError, Loaded},
+    driver::{DRIVERS, Driver, FEATURES, DriverError, Loaded},
 };
 use kgen_ir::{
     artifact::{Artifact, FORMAT, KernelEntry, Manifest, text},
@@ -84,7 +84,7 @@ pub enum LoadError {
     Format { found: u32 },
     #[error("the artifact is for backend `{wanted}`, the driver is `{driver}`")]
     Backend { wanted: String, driver: &'static str },
-    #[error("the artifact is for backend `{wanted}`; this build has {built}")]
+    #[error("the artifact is for backend `{wanted}`; this build has {built}{}", way_out(.wanted))]
     NoDriver { wanted: String, built: String },
     #[error("the artifact needs the CPU feature `{feature}`, which this CPU does not have")]
     Feature { feature: String },
@@ -96,6 +96,11 @@ pub enum LoadError {
     Unknown { place: String, what: &'static str, name: String, near: Option<String> },
     #[error("{place}: {what}")]
     Mismatch { place: String, what: String },
+}
+
+fn way_out(wanted: &str) -> String {
+    let optional = FEATURES.iter().find(|f| **f == wanted);
+    optional.map_or_else(String::new, |f| format!("; build with `--features {f}`"))
 }
 
 pub(crate) fn hint(near: &Option<String>) -> String {

@@ -14,9 +14,13 @@ pub mod cuda;
 #[cfg(test)]
 pub mod fake;
 pub mod hint;
+#[cfg(feature = "llvm")]
+pub mod llvm;
 pub mod native;
 #[cfg(feature = "cranelift")]
 pub mod object;
+#[cfg(feature = "llvm")]
+mod objects;
 pub mod sim;
 
 use kgen_ir::artifact::Block;
@@ -35,7 +39,12 @@ pub static DRIVERS: &[&(dyn Driver + Sync)] = &[
     &native::Native { perf_map: false },
     #[cfg(feature = "cranelift")]
     &clif::Clif,
+    #[cfg(feature = "llvm")]
+    &llvm::Llvm { objects: None },
 ];
+
+/// Backends that a build may be without: the cargo feature that brings one has its name.
+pub const FEATURES: &[&str] = &["cranelift", "llvm"];
 
 /// Code in memory.
 pub trait Loaded: Send + Sync {
