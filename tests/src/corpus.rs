@@ -15,12 +15,12 @@
 //! ```
 
 use kgen::{Schedule, compile, sweep};
-use kgen_runtime::driver::DRIVERS;
 use kgen_ir::{
     extent::Dims,
     op::{self, Op},
     target::Target,
 };
+use kgen_runtime::driver::DRIVERS;
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -21,6 +21,7 @@ use inkwell::{
             LLVMOrcCreateLLJIT, LLVMOrcDisposeLLJIT, LLVMOrcLLJITAddObjectFile,
             LLVMOrcLLJITGetMainJITDylib, LLVMOrcLLJITLookup, LLVMOrcLLJITRef,
         },
+        support::LLVMParseCommandLineOptions,
     },
     memory_buffer::MemoryBuffer,
     targets::{
@@ -43,7 +44,7 @@ pub struct Llvm {
 }
 
 /// What the objects of a text depend on beside it.
-const VERSION: &str = "llvm 19.1, O2, pic";
+const VERSION: &str = "llvm 19.1, O2, pic, no lsr";
 
 /// Which system an object is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,10 @@ impl Driver for Llvm {
         "llvm"
     }
 
+    fn slow(&self) -> bool {
+        true
+    }
+
     fn load(&self, text: &str, entries: &[&str]) -> Result<Box<dyn Loaded>, DriverError> {
         let make = || object(&[text], "", System::This);
         let object = match &self.objects {
@@ -69,9 +74,16 @@ impl Driver for Llvm {
     }
 }
 
+/// Strength reduction is left out: our addresses are sums already, and it takes a third of the time to make more of
+/// them than there are registers.
+const OPTIONS: [&CStr; 2] = [c"kgen", c"-disable-lsr"];
+
 fn initialise() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        let options = OPTIONS.map(CStr::as_ptr);
+        // SAFETY: strings of this program; LLVM copies what it keeps.
+        unsafe { LLVMParseCommandLineOptions(options.len() as i32, options.as_ptr(), ptr::null()) };
         let config = InitializationConfig::default();
         Target::initialize_x86(&config);
         Target::initialize_aarch64(&config);
@@ -175,8 +187,11 @@ impl Linked {
         // SAFETY: the bytes are copied; the linker lives and takes the buffer.
         told(unsafe {
             let name = c"kernel".as_ptr();
-            let buffer =
-                LLVMCreateMemoryBufferWithMemoryRangeCopy(object.as_ptr().cast(), object.len(), name);
+            let buffer = LLVMCreateMemoryBufferWithMemoryRangeCopy(
+                object.as_ptr().cast(),
+                object.len(),
+                name,
+            );
             LLVMOrcLLJITAddObjectFile(linker, LLVMOrcLLJITGetMainJITDylib(linker), buffer)
         })?;
         for name in entries {
@@ -192,7 +207,9 @@ impl Linked {
             }
             // SAFETY: `object` takes only functions of this type, and the address stays mapped while `linked` lives.
             linked.entries.push(unsafe {
-                std::mem::transmute::<usize, unsafe extern "C" fn(*const u64, u64)>(address as usize)
+                std::mem::transmute::<usize, unsafe extern "C" fn(*const u64, u64)>(
+                    address as usize,
+                )
             });
         }
         Ok(linked)

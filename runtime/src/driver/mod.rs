@@ -26,16 +26,21 @@ pub mod sim;
 use kgen_ir::artifact::Block;
 
 /// Turns text into code.
-pub trait Driver {
+pub trait Driver: Sync {
     /// As artifacts name it: `cranelift`.
     fn name(&self) -> &'static str;
+
+    /// Whether a file takes so long that each is worth a thread.
+    fn slow(&self) -> bool {
+        false
+    }
 
     /// Loads one file. `entries` are the symbols that will be called, by index.
     fn load(&self, text: &str, entries: &[&str]) -> Result<Box<dyn Loaded>, DriverError>;
 }
 
 /// The drivers of this build.
-pub static DRIVERS: &[&(dyn Driver + Sync)] = &[
+pub static DRIVERS: &[&dyn Driver] = &[
     &native::Native { perf_map: false },
     #[cfg(feature = "cranelift")]
     &clif::Clif,

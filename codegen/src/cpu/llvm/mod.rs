@@ -318,8 +318,9 @@ impl Emitter<'_> {
             let narrow = half.max(4).min(width);
             let (from, to) = (vector(width, element), vector(narrow, element));
             let mut pick = |first: usize| {
-                let wanted = (0..narrow)
-                    .map(|l| if l < half { format!("i32 {}", first + l) } else { "i32 poison".into() });
+                let wanted = (0..narrow).map(|l| {
+                    if l < half { format!("i32 {}", first + l) } else { "i32 poison".into() }
+                });
                 let wanted: Vec<_> = wanted.collect();
                 self.made(&format!(
                     "shufflevector {from} {left}, {from} poison, <{narrow} x i32> <{}>",
@@ -464,3 +465,6 @@ fn condition(cmp: Compare) -> &'static str {
         Compare::Gt => "sgt",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,8 @@ pub fn run(args: &Args, format: Format) -> Answer {
     for t in all.iter().filter(|t| args.target.as_deref().is_none_or(|name| name == t.name)) {
         match format {
             Format::Text => {
-                let way_out = lacks(t.backend).map(|f| format!("; to run it, build with `--features {f}`"));
+                let way_out =
+                    lacks(t.backend).map(|f| format!("; to run it, build with `--features {f}`"));
                 let way_out = way_out.unwrap_or_default();
                 tell(&format!("{:20} {:10} {}{way_out}", t.name, t.backend, t.about));
                 if args.target.is_some() {

@@ -3,6 +3,9 @@
 #![cfg(feature = "llvm")]
 #![allow(unsafe_code)] // runs compiled code
 
+mod arm;
+mod ops;
+
 use half::f16;
 use kgen_codegen::cpu::llvm::{emit, targets::CHIPS};
 use kgen_ir::{
@@ -26,6 +29,15 @@ fn targets() -> impl Iterator<Item = &'static Target> {
         }
         able
     })
+}
+
+/// The op files that ship.
+fn shipped() -> Vec<kgen_ir::op::Op> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops");
+    let files = std::fs::read_dir(folder).expect("ops/ is there");
+    let mut files: Vec<_> = files.map(|f| f.expect("it can be read").path()).collect();
+    files.sort();
+    files.iter().map(|f| kgen::compile::read(f).unwrap_or_else(|e| panic!("{e}"))).collect()
 }
 
 fn lower(kernel: &Kernel, target: &Target) -> Kernel {
@@ -186,8 +198,7 @@ fn random_programs_do_what_they_mean() {
             let k = kernel(&program(seed, target.lanes, 40 * (seed as usize % 2)));
             let lowered = lower(&k, target);
             let regions = regions(seed);
-            let (got, wanted) =
-                (compiled(&lowered, target, &regions), interpreted(&k, &regions));
+            let (got, wanted) = (compiled(&lowered, target, &regions), interpreted(&k, &regions));
             assert!(got == wanted, "{}: seed {seed}\n{k}", target.name);
         }
     }
