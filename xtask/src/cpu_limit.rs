@@ -4,6 +4,13 @@ use crate::must_show::{How, Point, Ran, Verdict, one_test, succeeded};
 
 pub const POINTS: &[Point] = &[
     Point {
+        name: "every row beside its limit and the rivals that are installed: correct, each miss told",
+        how: How::Slow {
+            command: "cargo bench -q -p kgen-benches --bench rivals -- --resume",
+            judge: reported,
+        },
+    },
+    Point {
         name: "tuner: at least 100 candidates of an op within 60 s, three ops",
         how: How::Run {
             command: "cargo bench -q -p kgen-benches --bench tuner -- quick",
@@ -36,6 +43,12 @@ pub const POINTS: &[Point] = &[
         how: How::Run { command: "cargo bench -q -p kgen-benches --bench dispatch", judge: lines },
     },
 ];
+
+/// The table of the report, if no result was wrong.
+fn reported(ran: &Ran) -> Verdict {
+    let told = lines(ran)?;
+    if told.contains(" WRONG") || !told.contains(" cases, ") { Err(told) } else { Ok(told) }
+}
 
 /// All that was printed.
 fn lines(ran: &Ran) -> Verdict {
