@@ -316,7 +316,8 @@ pub enum Op {
     /// `f|w = shuffle a, b`: lane i takes lane `table[i]` of the two, counted through a then b.
     Shuffle(Vec<u8>),
     /// `f = hsum f`, `f = hmax f`: over all lanes, the result in every lane. The sum is a tree of halves:
-    /// lane i adds lane i + L/2, then i + L/4, ...; max is `a > b ? a : b` in the same tree.
+    /// lane i adds lane i + L/2, then i + L/4, ...; max is `a > b ? a : b` in the same tree. Of zeros alone it may be
+    /// either, and beside a NaN, which it may lose, any lane.
     HSum,
     HMax,
     /// `w = hsum w`: wrapping.
