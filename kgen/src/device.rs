@@ -11,7 +11,7 @@ use kgen_runtime::{
     buffer::{Buffer, Guard, Side},
     cache::Cache,
     driver::{
-        Driver,
+        DRIVERS, Driver, FEATURES,
         native::Native,
         sim::{Cost, Sim},
     },
@@ -75,6 +75,13 @@ impl Cpu {
     pub fn with_target(mut self, name: Option<&str>) -> Result<Cpu, Error> {
         let Some(name) = name else { return Ok(self) };
         let target = compile::target(name)?;
+        let built = DRIVERS.iter().any(|d| d.name() == target.backend);
+        if let Some(feature) = FEATURES.iter().find(|f| **f == target.backend && !built) {
+            return Err(Error::Unavailable(format!(
+                "this build does not run {}; build with `--features {feature}`",
+                target.name
+            )));
+        }
         if let Some(lacking) = target.features.iter().find(|f| !kgen_runtime::device::has(f)) {
             return Err(Error::Unavailable(format!(
                 "this CPU lacks `{lacking}`, which {} needs; it runs {}",
@@ -337,6 +344,23 @@ pub(crate) fn refused(e: Error) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_build_does_not_run_is_told() {
+        let told = |name| {
+            let cpu = Cpu::open(Some(1)).unwrap().with_target(Some(name));
+            cpu.err().map(|e| e.to_string()).unwrap_or_default()
+        };
+        if cfg!(not(feature = "llvm")) {
+            let error = told("aarch64-i8mm");
+            assert!(
+                error.ends_with("does not run aarch64-i8mm/llvm; build with `--features llvm`"),
+                "{error}"
+            );
+        }
+        let error = told("x86-64-v9");
+        assert!(error.contains("no target `x86-64-v9`"), "{error}");
+    }
 
     #[test]
     fn only_gpus_are_simulated() {
