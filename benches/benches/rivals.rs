@@ -1,106 +1,62 @@
-//! Ours beside the best that others have, in one run: interleaved, on the same machine, at the same sizes.
+//! Ours beside the limits of this machine and the best that others have, in one run: interleaved, at the same sizes.
 //!
 //! ```text
-//! cargo bench -p kgen-benches --bench rivals [-- PART OF A ROW'S NAME ...]
+//! cargo bench -p kgen-benches --bench rivals [-- [--alone] [--resume] [--out FOLDER] [PART OF A ROW'S NAME ...]]
 //! ```
 //!
-//! A rival that is not installed is told and left out. ONNX Runtime and OpenVINO run in the Python that `KGEN_PYTHON`
-//! names (`pip install numpy onnx onnxruntime openvino`); ggml in the program that `KGEN_GGML` names, built by
-//! `RUSTFLAGS="-C target-cpu=native" cargo build --release --manifest-path benches/rivals/ggml/Cargo.toml`, which
-//! needs cmake, a C++ compiler and libclang.
+//! `--alone` asks no rival. `rows.jsonl`, `report.md` and `report.svg` are written to the folder (`target/rivals`);
+//! `--resume` keeps the cases that are there. `cargo xtask rivals` builds the rivals first: ggml, candle and rten are
+//! programs of their own under `benches/rivals`, ONNX Runtime, OpenVINO and PyTorch run in the Python that
+//! `KGEN_PYTHON` names. A rival that is not installed is told and left out.
 
 use kgen::{
     bench::{self, Beside},
     device::Cpu,
     inputs, sweep,
 };
-use kgen_benches::rival::Rival;
+use kgen_benches::{
+    probe::Loop,
+    report::{self, Line, Other},
+    rival::Rival,
+    table::{self, By, Case, Limit, Row},
+};
 use kgen_ir::op;
-use kgen_runtime::roof::Roof;
-use std::{collections::BTreeMap, path::Path, process::Command};
+use kgen_runtime::{load::Load, roof::Roof};
+use std::{
+    collections::BTreeMap,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 /// Rounds of a case.
 const ROUNDS: usize = 11;
+/// Readings of the machine's load before a case, until it is quiet.
+const PATIENCE: usize = 40;
 
-/// An operator in our words and in theirs.
-struct Row {
-    name: &'static str,
-    text: String,
-    /// What a rival is asked for besides sizes.
-    theirs: &'static str,
-    sizes: &'static [&'static str],
+struct Asked {
+    alone: bool,
+    resume: bool,
+    out: PathBuf,
+    wanted: Vec<String>,
 }
 
-fn product(
-    name: &'static str,
-    weight: &str,
-    theirs: &'static str,
-    sizes: &'static [&'static str],
-) -> Row {
-    let text = format!(
-        "op = \"mpgemm\"\nname = \"product\"\nm = \"m\"\nn = 11008\nk = 4096\na = \"f32\"\nw = {{ format = {weight} }}\n\
-         out = \"f32\"\ncompute = \"int_dot\"\n"
-    );
-    Row { name, text, theirs, sizes }
-}
-
-fn attention(
-    name: &'static str,
-    q: &str,
-    kv: &str,
-    theirs: &'static str,
-    sizes: &'static [&'static str],
-) -> Row {
-    let text = format!(
-        "op = \"attention\"\nname = \"attention\"\n\
-         q = {{ dtype = \"{q}\", heads = 32, dim = 128, batch = 1, len = \"m\" }}\n\
-         kv = {{ heads = 8, dtype = \"{kv}\" }}\nout = \"{q}\"\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n"
-    );
-    Row { name, text, theirs, sizes }
-}
-
-fn rows() -> Vec<Row> {
-    let (gemv, few) = (&["m=1"][..], &["m=1", "m=8", "m=32", "m=128"][..]);
-    let many = &["m=1", "m=128"][..];
-    vec![
-        product("q4_0", "\"q4_0\"", "mm weight=q4_0 bits=4 group=32", few),
-        product("q8_0", "\"q8_0\"", "mm weight=q8_0 bits=8 group=32", few),
-        product("int4 g128", "\"int4\", group = 128, scale = \"f16\"", "mm bits=4 group=128", few),
-        product("int8 g128", "\"int8\", group = 128, scale = \"f16\"", "mm bits=8 group=128", many),
-        product("int2 g64", "\"int2\", group = 64, scale = \"f16\"", "mm bits=2 group=64", gemv),
-        product("q4_1", "\"q4_1\"", "mm weight=q4_1", gemv),
-        product("q5_0", "\"q5_0\"", "mm weight=q5_0", gemv),
-        product("q5_1", "\"q5_1\"", "mm weight=q5_1", gemv),
-        product("q2_k", "\"q2_k\"", "mm weight=q2_k", gemv),
-        product("q3_k", "\"q3_k\"", "mm weight=q3_k", gemv),
-        product("q4_k", "\"q4_k\"", "mm weight=q4_k", gemv),
-        product("q5_k", "\"q5_k\"", "mm weight=q5_k", gemv),
-        product("q6_k", "\"q6_k\"", "mm weight=q6_k", gemv),
-        product("tq1_0", "\"tq1_0\"", "mm weight=tq1_0", gemv),
-        product("tq2_0", "\"tq2_0\"", "mm weight=tq2_0", gemv),
-        attention(
-            "decode f16",
-            "f16",
-            "f16",
-            "attention kv=f16",
-            &["m=1 n=1024", "m=1 n=8192", "m=1 n=32768"],
-        ),
-        attention("decode q8_0", "f16", "q8_0", "attention kv=q8_0", &["m=1 n=8192"]),
-        attention(
-            "prompt f32",
-            "f32",
-            "f32",
-            "attention kv=f32",
-            &["m=512 n=512", "m=2048 n=2048"],
-        ),
-        attention(
-            "prompt f16",
-            "f16",
-            "f16",
-            "attention kv=f16",
-            &["m=512 n=512", "m=2048 n=2048"],
-        ),
-    ]
+fn asked() -> Asked {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/rivals");
+    let mut asked = Asked { alone: false, resume: false, out: folder, wanted: Vec::new() };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--alone" => asked.alone = true,
+            "--resume" => asked.resume = true,
+            "--out" => asked.out = words.next().expect("a folder behind --out").into(),
+            // Said by cargo.
+            "--bench" => {}
+            _ => asked.wanted.push(word),
+        }
+    }
+    asked
 }
 
 /// Those that start, each with what is added to its cases.
@@ -112,12 +68,20 @@ fn rivals() -> Vec<(Rival, &'static str)> {
         command.arg(folder.join("worker.py")).arg(which);
         command
     };
-    let built = folder.join("ggml/target/release/kgen-rival-ggml");
-    let ggml = || match std::env::var("KGEN_GGML") {
-        Ok(path) => Command::new(path),
-        Err(_) => Command::new(&built),
+    let program = |name: &str| {
+        let built = folder.join(format!("{name}/target/release/kgen-rival-{name}"));
+        let told = std::env::var(format!("KGEN_{}", name.to_uppercase()));
+        told.map_or(Command::new(built), Command::new)
     };
-    let all = [(worker("ort"), ""), (worker("openvino"), ""), (ggml(), ""), (ggml(), " repack=1")];
+    let all = [
+        (worker("ort"), ""),
+        (worker("openvino"), ""),
+        (worker("torch"), ""),
+        (program("ggml"), ""),
+        (program("ggml"), " repack=1"),
+        (program("candle"), ""),
+        (program("rten"), ""),
+    ];
     all.into_iter()
         .filter_map(|(command, more)| match Rival::start(command) {
             Ok(rival) => Some((rival, more)),
@@ -129,63 +93,181 @@ fn rivals() -> Vec<(Rival, &'static str)> {
         .collect()
 }
 
+/// Multiplications and additions a second that the instruction allows; `None`: the CPU lacks it, or nothing is known.
+fn peak(cpu: &Cpu, by: By) -> Option<f64> {
+    let (op, class, zero, k) = match by {
+        By::Fma => ("fma", "f", "fconst", 1),
+        By::Bytes => ("dot.u8s8", "w", "wconst", 4),
+        By::Bf16 => ("dot.bf16", "f", "fconst", 2),
+    };
+    let named = kgen_ir::machine::print::MNEMONICS.iter().find(|(name, _)| *name == op)?;
+    let has = cpu.target.row(&named.1).is_some() && cpu.target.backend == "native";
+    let turn = Loop { op, class, zero, sums: 16 };
+    has.then(|| turn.flops(cpu.target, cpu.workers().count(), k))
+}
+
+/// Whether others keep the machine busy, after waiting for them.
+fn disturbed(cpu: &Cpu) -> bool {
+    for _ in 0..PATIENCE {
+        let before = Load::now();
+        std::thread::sleep(Duration::from_millis(250));
+        let Some((before, now)) = before.zip(Load::now()) else { return false };
+        if now.other(&before, cpu.workers().count()) <= bench::FOREIGN {
+            return false;
+        }
+    }
+    true
+}
+
 fn main() {
-    let cpu = Cpu::open(None).expect("this CPU");
+    let asked = asked();
+    let mut cpu = Cpu::open(None).expect("this CPU");
     let threads = cpu.workers().count();
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with("--")).collect();
     let roof = Roof::new(bench::ROTATED).expect("memory");
-    let mut rivals = rivals();
-    println!(
-        "{} on {threads} threads, {ROUNDS} rounds: medians in ms, ours over the best rival",
-        cpu.target.name
+    let mut rivals = if asked.alone { Vec::new() } else { rivals() };
+    let by = format!(
+        "kgen {}, {}, {threads} threads, {}",
+        env!("CARGO_PKG_VERSION"),
+        cpu.target.name,
+        kgen_runtime::device::model()
     );
-    for row in rows() {
-        if !wanted.is_empty() && !wanted.iter().any(|w| row.name.contains(w.as_str())) {
+    println!("{by}, {ROUNDS} rounds: medians");
+    std::fs::create_dir_all(&asked.out).expect("a folder for the report");
+    let file = asked.out.join("rows.jsonl");
+    let mut lines = if asked.resume { report::read(&file) } else { Vec::new() };
+    lines.retain(|l| l.by == by);
+    let text: String = lines.iter().map(|l| l.print() + "\n").collect();
+    std::fs::write(&file, text).expect("the folder takes files");
+    for row in table::rows() {
+        if !asked.wanted.is_empty() && !asked.wanted.iter().any(|w| row.name.contains(w.as_str())) {
             continue;
         }
-        let op =
-            op::read::read("rivals.toml", &row.text).unwrap_or_else(|e| panic!("{}", e.render()));
-        let module = cpu.load(&op).expect("the op compiles");
-        for sizes in row.sizes {
-            let set: Vec<String> = sizes.split(' ').map(Into::into).collect();
-            let values = sweep::cases(&sweep::parse_all(&set).expect("sizes")).remove(0);
-            let dims = inputs::dims(&op, &values, &BTreeMap::new()).expect("its symbols");
-            let shape = if row.theirs.starts_with("mm") { " n=11008 k=4096" } else { "" };
-            let asked = format!("{} {sizes}{shape} threads={threads}", row.theirs);
-            let ready: Vec<Result<(), String>> =
-                rivals.iter_mut().map(|(r, more)| r.prepare(&format!("{asked}{more}"))).collect();
-            let mut beside: Vec<&mut dyn Beside> = rivals
-                .iter_mut()
-                .zip(&ready)
-                .filter(|(_, ready)| ready.is_ok())
-                .map(|((rival, _), _)| rival as &mut dyn Beside)
-                .collect();
-            let measured =
-                bench::measure_beside(&cpu, &module, &op, &dims, &roof, (ROUNDS, 1), &mut beside);
-            let (m, theirs) = measured.expect("it runs");
-            let mut theirs = theirs.into_iter();
-            println!(
-                "{} {sizes}: ours {:.3} +- {:.3} ms, {:.2} of the roof {:.1} GB/s, {:.0} GFLOP/s, error/bound {:.2}",
-                row.name,
-                m.median * 1e3,
-                m.ci95 * 1e3,
-                m.share(),
-                m.roof / 1e9,
-                m.flops / m.median / 1e9,
-                m.error_ratio
-            );
-            for ((rival, more), ready) in rivals.iter_mut().zip(ready) {
-                let timed = ready.and_then(|()| theirs.next().unwrap_or(Err("no turn".into())));
-                match timed.and_then(|seconds| Ok((seconds, rival.error()?))) {
-                    Ok((seconds, error)) => println!(
-                        "    {}{more}: {:.3} ms, {:.2}x ours, error {error:.1e}",
-                        rival.name,
-                        seconds * 1e3,
-                        seconds / m.median
-                    ),
-                    Err(reason) => println!("    {}{more}: {reason}", rival.name),
+        for case in &row.cases {
+            if lines.iter().any(|l| l.row == row.name && l.sizes == case.sizes) {
+                continue;
+            }
+            match measured(&mut cpu, &roof, &mut rivals, &row, case, &lines) {
+                Ok(line) => {
+                    told(&Line { by: by.clone(), ..line.clone() }, &file);
+                    lines.push(Line { by: by.clone(), ..line });
                 }
+                Err(reason) => println!("{} {}: {reason}", row.name, case.sizes),
             }
         }
     }
+    let write = |name: &str, text: String| {
+        std::fs::write(asked.out.join(name), text).expect("it is written")
+    };
+    write("report.md", report::markdown(&lines));
+    write("report.svg", report::picture(&lines));
+    let misses = lines.iter().filter(|l| !l.misses().is_empty()).count();
+    println!(
+        "{} cases, {misses} miss an aim; {}",
+        lines.len(),
+        asked.out.join("report.md").display()
+    );
+}
+
+/// Says it, and keeps it.
+fn told(line: &Line, file: &Path) {
+    println!(
+        "{:44} {:9.3} +- {:.3} ms, {:.2} of {} (aim {:.2}, {:.1}), error/bound {:.2}{}{}",
+        format!("{} {}", line.row, line.sizes),
+        line.ms,
+        line.ci95,
+        line.share(),
+        line.limit,
+        line.aim,
+        line.rate,
+        line.error,
+        if line.disturbed { ", disturbed" } else { "" },
+        if line.error <= 1.0 { "" } else { " WRONG" },
+    );
+    for r in &line.rivals {
+        match &r.timed {
+            Ok((ms, error)) => {
+                println!("    {}: {ms:.3} ms, {:.2}x ours, error {error:.1e}", r.name, ms / line.ms)
+            }
+            Err(reason) => println!("    {}: {reason}", r.name),
+        }
+    }
+    let mut file = std::fs::OpenOptions::new().append(true).open(file).expect("it was written");
+    writeln!(file, "{}", line.print()).expect("the file takes lines");
+}
+
+fn measured(
+    cpu: &mut Cpu,
+    roof: &Roof,
+    rivals: &mut [(Rival, &'static str)],
+    row: &Row,
+    case: &Case,
+    before: &[Line],
+) -> Result<Line, String> {
+    let op = op::read::read("rivals.toml", &row.text).map_err(|e| e.render())?;
+    let module = cpu.load(&op).map_err(|e| e.to_string())?;
+    let set: Vec<String> = case.sizes.split(' ').map(Into::into).collect();
+    let values = sweep::cases(&sweep::parse_all(&set).expect("sizes")).remove(0);
+    let dims = inputs::dims(&op, &values, &BTreeMap::new()).map_err(|e| e.to_string())?;
+    cpu.strides = row.strides;
+    let batch = values.iter().any(|(name, value)| name == "b" && *value != sweep::Value::One(1));
+    let words = row.theirs.as_ref().filter(|_| !batch);
+    let ready: Vec<Result<(), String>> = rivals
+        .iter_mut()
+        .map(|(rival, more)| match words {
+            Some(words) => {
+                let threads = cpu.workers().count();
+                rival.prepare(&format!("{words} {} threads={threads}{more}", case.sizes))
+            }
+            None => Err("not asked".into()),
+        })
+        .collect();
+    let mut beside: Vec<&mut dyn Beside> = rivals
+        .iter_mut()
+        .zip(&ready)
+        .filter(|(_, ready)| ready.is_ok())
+        .map(|((rival, _), _)| rival as &mut dyn Beside)
+        .collect();
+    let disturbed = disturbed(cpu);
+    let peak = peak(cpu, row.by);
+    let (m, theirs) =
+        bench::measure_beside(cpu, &module, &op, &dims, roof, (ROUNDS, 1), &mut beside)
+            .map_err(|e| e.to_string())?;
+    let mut theirs = theirs.into_iter();
+    let rivals = rivals.iter_mut().zip(ready).filter_map(|((rival, more), ready)| {
+        // What no rival was asked for needs no reasons.
+        words?;
+        let timed = ready.and_then(|()| theirs.next().unwrap_or(Err("no turn".into())));
+        let timed = timed.and_then(|seconds| Ok((seconds * 1e3, rival.error()?)));
+        Some(Other { name: format!("{}{more}", rival.name), timed })
+    });
+    let (limit, rate, floor) = match case.limit {
+        Limit::Memory => ("memory", m.roof / 1e9, m.bytes as f64 / m.roof),
+        Limit::Multipliers => {
+            let peak = peak.ok_or(format!("this CPU has no row for {}: skipped", row.by.name()))?;
+            (row.by.name(), peak / 1e9, m.flops / peak)
+        }
+        Limit::Bytes(name, sizes) => {
+            let other = before.iter().find(|l| l.row == name && l.sizes == sizes);
+            let other =
+                other.ok_or(format!("it is held to `{name} {sizes}`, which was not measured"))?;
+            // Bytes a second that the other kernel read.
+            let rate = other.rate * other.share() * 1e9;
+            ("bytes", rate / 1e9, m.bytes as f64 / rate)
+        }
+    };
+    Ok(Line {
+        row: row.name.clone(),
+        sizes: case.sizes.into(),
+        ms: m.median * 1e3,
+        ci95: m.ci95 * 1e3,
+        limit: limit.into(),
+        rate,
+        floor: floor * 1e3,
+        aim: case.aim,
+        lead: case.lead,
+        error: m.error_ratio,
+        disturbed: disturbed || m.disturbed(),
+        rivals: rivals.collect(),
+        by: String::new(),
+    })
 }

@@ -1,4 +1,4 @@
-"""ONNX Runtime or OpenVINO as a rival that waits for its turns: `worker.py ort` or `worker.py openvino`.
+"""ONNX Runtime, OpenVINO or PyTorch as a rival that waits for its turns: `worker.py ort`, `openvino` or `torch`.
 
 Words come on standard input, a line each; every line is answered by one:
 
@@ -11,6 +11,9 @@ Words come on standard input, a line each; every line is answered by one:
 A case that the rival does not have is answered by `no REASON`. Weights and keys are random, in as many copies as fill
 400 MB where one row or query reads them; a turn uses each once and tells the seconds of one. The error is the root of
 the mean square of sampled outputs against f64 over the rival's own weights.
+
+`worker.py onnx FILE bits=4 group=32 m=1 n=11008 k=4096` writes such a product for another program, and the first rows of
+its last weight as f32 to `FILE.f32`; it prints how many weights it holds.
 """
 
 import sys
@@ -63,6 +66,37 @@ def copies(size, m):
     return min(max(2, int(ROTATED // size) + 1), 64) if m <= 8 else 2
 
 
+def quantised_product(m, n, k, bits, group):
+    """Products of one input with many weights as ONNX Runtime's operator: how many, the graph's parts, a weight."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    size = n * (k * bits // 8 + 4 * k // group)
+    count = copies(size, m)
+    scale = (RNG.random((n, k // group)) * 0.01 + 0.005).astype(np.float32)
+    nodes, constants, outputs, packed = [], [], [], None
+    for i in range(count):
+        packed = RNG.integers(0, 256, (n, k * bits // 8), dtype=np.uint8)
+        blocks = packed.reshape(n, k // group, group * bits // 8)
+        constants += [numpy_helper.from_array(blocks, f"B{i}"), numpy_helper.from_array(scale.reshape(-1), f"S{i}")]
+        shape = dict(K=k, N=n, bits=bits, block_size=group, accuracy_level=4)
+        nodes.append(
+            helper.make_node("MatMulNBits", ["X", f"B{i}", f"S{i}"], [f"Y{i}"], domain="com.microsoft", **shape)
+        )
+        outputs.append(helper.make_tensor_value_info(f"Y{i}", TensorProto.FLOAT, [m, n]))
+    given = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [m, k])]
+    return count, nodes, given, outputs, constants, decoded(packed, scale, bits, group)
+
+
+def onnx_model(nodes, inputs, outputs, constants):
+    from onnx import helper
+
+    graph = helper.make_graph(nodes, "rival", inputs, outputs, constants)
+    sets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=sets)
+    model.ir_version = 10
+    return model.SerializeToString()
+
+
 class Ort:
     def __init__(self):
         import onnxruntime
@@ -71,12 +105,6 @@ class Ort:
         self.name = "onnxruntime " + onnxruntime.__version__
 
     def session(self, nodes, inputs, outputs, constants, threads):
-        from onnx import helper
-
-        graph = helper.make_graph(nodes, "rival", inputs, outputs, constants)
-        sets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
-        model = helper.make_model(graph, opset_imports=sets)
-        model.ir_version = 10
         options = self.ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -84,25 +112,11 @@ class Ort:
         # Spins within a run, as it does by default, but not while another has the turn.
         options.add_session_config_entry("session.intra_op.allow_spinning", "1")
         options.add_session_config_entry("session.force_spinning_stop", "1")
-        return self.ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        model = onnx_model(nodes, inputs, outputs, constants)
+        return self.ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def product(self, m, n, k, bits, group, threads):
-        from onnx import TensorProto, helper, numpy_helper
-
-        size = n * (k * bits // 8 + 4 * k // group)
-        count = copies(size, m)
-        scale = (RNG.random((n, k // group)) * 0.01 + 0.005).astype(np.float32)
-        nodes, constants, outputs, packed = [], [], [], None
-        for i in range(count):
-            packed = RNG.integers(0, 256, (n, k * bits // 8), dtype=np.uint8)
-            blocks = packed.reshape(n, k // group, group * bits // 8)
-            constants += [numpy_helper.from_array(blocks, f"B{i}"), numpy_helper.from_array(scale.reshape(-1), f"S{i}")]
-            shape = dict(K=k, N=n, bits=bits, block_size=group, accuracy_level=4)
-            nodes.append(
-                helper.make_node("MatMulNBits", ["X", f"B{i}", f"S{i}"], [f"Y{i}"], domain="com.microsoft", **shape)
-            )
-            outputs.append(helper.make_tensor_value_info(f"Y{i}", TensorProto.FLOAT, [m, n]))
-        given = [helper.make_tensor_value_info("X", TensorProto.FLOAT, [m, k])]
+        count, nodes, given, outputs, constants, weight = quantised_product(m, n, k, bits, group)
         try:
             session = self.session(nodes, given, outputs, constants, threads)
         except Exception as e:
@@ -113,7 +127,6 @@ class Ort:
         def turn():
             out[:] = session.run(None, {"X": x})
 
-        weight = decoded(packed, scale, bits, group)
         return count, turn, lambda: relative(x.astype(np.float64) @ weight.T, out[-1][:, :SAMPLED])
 
     def attention(self, m, n, kv, threads):
@@ -243,8 +256,90 @@ class OpenVino:
         return 1, request.infer, error
 
 
+class Torch:
+    PLAIN = ("f32", "bf16", "f16")
+
+    def __init__(self):
+        import torch
+
+        self.torch = torch
+        torch.set_grad_enabled(False)
+        self.name = "torch " + torch.__version__.split("+")[0]
+        self.types = dict(zip(self.PLAIN, (torch.float32, torch.bfloat16, torch.float16)))
+
+    def many(self, count, call):
+        def turn():
+            for i in range(count):
+                call(i)
+
+        return turn
+
+    def plain(self, m, n, k, weight, threads):
+        torch = self.torch
+        if weight not in self.types:
+            raise No("no such weights")
+        torch.set_num_threads(threads)
+        kind = self.types[weight]
+        count = copies(n * k * kind.itemsize, m)
+        base = (torch.randn(n, k) * 0.02).to(kind)
+        weights = [base.clone() for _ in range(count)]
+        x = torch.randn(m, k).to(kind)
+        linear = torch.nn.functional.linear
+        got = lambda: linear(x, weights[-1])[:, :SAMPLED].double().numpy()
+        want = lambda: x.double().numpy() @ base[:SAMPLED].double().numpy().T
+        return count, self.many(count, lambda i: linear(x, weights[i])), lambda: relative(want(), got())
+
+    def product(self, m, n, k, bits, group, threads):
+        torch = self.torch
+        if bits != 4:
+            raise No(f"no {bits}-bit weights with groups")
+        torch.set_num_threads(threads)
+        size = n * (k // 2 + 4 * k // group)
+        count = copies(size, m)
+        codes = torch.randint(0, 16, (n, k), dtype=torch.int32)
+        scale = torch.rand(k // group, n, 1) * 0.01 + 0.005
+        pairs = torch.cat([scale, torch.zeros(k // group, n, 1)], 2).bfloat16().contiguous()
+        packed = torch.ops.aten._convert_weight_to_int4pack_for_cpu(codes, 1)
+        weights = [packed.clone() for _ in range(count)]
+        x = torch.randn(m, k).bfloat16()
+        multiply = lambda i: torch.ops.aten._weight_int4pack_mm_for_cpu(x, weights[i], group, pairs)
+        rows = (codes[:SAMPLED].double() - 8) * pairs[:, :SAMPLED, 0].double().t().repeat_interleave(group, 1)
+        got = lambda: multiply(count - 1)[:, :SAMPLED].double().numpy()
+        return count, self.many(count, multiply), lambda: relative(x.double().numpy() @ rows.numpy().T, got())
+
+    def attention(self, m, n, kv, threads):
+        torch = self.torch
+        if kv not in self.types:
+            raise No(f"no keys in {kv}")
+        torch.set_num_threads(threads)
+        kind = self.types[kv]
+        count = copies(2 * KV * n * DIM * kind.itemsize, m) if m == 1 else 1
+        q = torch.randn(1, HEADS, m, DIM).to(kind)
+        cache = [[torch.randn(1, KV, n, DIM).to(kind) for _ in range(2)] for _ in range(count)]
+        attend = torch.nn.functional.scaled_dot_product_attention
+        call = lambda i: attend(q, *cache[i], is_causal=m > 1, enable_gqa=True)
+
+        def error():
+            head, group = 5, 5 // (HEADS // KV)
+            k, v = (a[0, group].double().numpy() for a in cache[-1])
+            return relative(attended(q[0, head, -1].double().numpy(), k, v), call(count - 1)[0, head, -1].double().numpy())
+
+        return count, self.many(count, call), error
+
+
+def write_onnx(file, words):
+    given = {name: int(value) for name, value in (w.split("=") for w in words)}
+    count, *parts, weight = quantised_product(*(given[name] for name in ("m", "n", "k", "bits", "group")))
+    with open(file, "wb") as out:
+        out.write(onnx_model(*parts))
+    weight.astype(np.float32).tofile(file + ".f32")
+    print(count)
+
+
 def main():
-    rival = {"ort": Ort, "openvino": OpenVino}[sys.argv[1]]()
+    if sys.argv[1] == "onnx":
+        return write_onnx(sys.argv[2], sys.argv[3:])
+    rival = {"ort": Ort, "openvino": OpenVino, "torch": Torch}[sys.argv[1]]()
     case = None
     for line in sys.stdin:
         words = line.split()
@@ -257,8 +352,11 @@ def main():
                 size = lambda name: int(given[name])
                 if words[1] == "mm":
                     if "bits" not in given:
-                        raise No("no such weights")
-                    case = rival.product(*map(size, ["m", "n", "k", "bits", "group", "threads"]))
+                        if not hasattr(rival, "plain"):
+                            raise No("no such weights")
+                        case = rival.plain(*map(size, "mnk"), given["weight"], size("threads"))
+                    else:
+                        case = rival.product(*map(size, ["m", "n", "k", "bits", "group", "threads"]))
                 else:
                     case = rival.attention(size("m"), size("n"), given["kv"], size("threads"))
                 answer = "ready"

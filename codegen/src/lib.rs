@@ -8,7 +8,8 @@ use kgen_ir::{artifact::Block, diag::Unsupported, machine::Kernel, target::Targe
 /// Every target, best first within a family.
 pub fn targets() -> impl Iterator<Item = &'static Target> {
     let chips = ptx::targets::CHIPS.iter().map(|c| &c.target);
-    cpu::targets::NATIVE.iter().chain(cpu::targets::TARGETS).chain(chips)
+    let llvm = cpu::llvm::targets::CHIPS.iter().map(|c| &c.target);
+    cpu::targets::NATIVE.iter().chain(cpu::targets::TARGETS).chain(llvm).chain(chips)
 }
 
 /// A kernel in the language of its target.
@@ -33,6 +34,10 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<Emitted, Unsupported> {
         "cranelift" => {
             let text = cpu::emit(kernel, target)?;
             Ok(Emitted { extension: "clif", text, note: None, block: None })
+        }
+        "llvm" => {
+            let text = cpu::llvm::emit(kernel, target)?;
+            Ok(Emitted { extension: "ll", text, note: None, block: None })
         }
         "ptx" => {
             let (text, block) = ptx::emit(kernel, target)?;

@@ -245,6 +245,12 @@ pub fn compile_with(
 /// them.
 pub fn object(artifact: &Artifact) -> Result<Vec<u8>, Error> {
     let m = &artifact.manifest;
+    let prefix = header::prefix(&m.name);
+    let texts: Vec<&str> =
+        m.kernels.iter().filter_map(|k| artifact.files.get(&k.file)).map(String::as_str).collect();
+    if m.backend == "llvm" {
+        return llvm_object(&texts, &prefix);
+    }
     let arch = std::env::consts::ARCH.replace('_', "-");
     if !m.target.starts_with(&arch) {
         return Err(Error::Unavailable(format!(
@@ -252,11 +258,21 @@ pub fn object(artifact: &Artifact) -> Result<Vec<u8>, Error> {
             m.target
         )));
     }
-    let texts: Vec<&str> =
-        m.kernels.iter().filter_map(|k| artifact.files.get(&k.file)).map(String::as_str).collect();
-    let prefix = header::prefix(&m.name);
     kgen_runtime::driver::object::object(&m.backend, &m.name, &prefix, &texts, &m.features)
         .map_err(|e| Error::Unavailable(e.to_string()))
+}
+
+/// For the system that the texts name, whichever this is.
+#[cfg(feature = "llvm")]
+fn llvm_object(texts: &[&str], prefix: &str) -> Result<Vec<u8>, Error> {
+    use kgen_runtime::driver::llvm::{System, object};
+    object(texts, prefix, System::Named).map_err(|e| Error::Unavailable(e.to_string()))
+}
+
+#[cfg(not(feature = "llvm"))]
+fn llvm_object(_: &[&str], _: &str) -> Result<Vec<u8>, Error> {
+    let what = "this build has no LLVM to make objects; build with `--features llvm`";
+    Err(Error::Unavailable(what.into()))
 }
 
 type Made = Result<(machine::Kernel, Vec<String>, kgen_codegen::Emitted), Unsupported>;

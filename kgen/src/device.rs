@@ -11,14 +11,14 @@ use kgen_runtime::{
     buffer::{Buffer, Guard, Side},
     cache::Cache,
     driver::{
-        Driver,
+        DRIVERS, Driver, FEATURES,
         native::Native,
         sim::{Cost, Sim},
     },
     module::Module,
     plan::Prepared,
     pool::{Pool, Workers},
-    tensors::Session,
+    tensors::{Session, Strides},
 };
 use kgen_sim::ptx::Order;
 use std::{
@@ -27,7 +27,16 @@ use std::{
 };
 
 /// The artifact's code, loaded. With `perf` among the words of `KGEN_LOG`, Linux' perf is told the names of its kernels.
-pub(crate) fn open(artifact: &Artifact) -> Result<Arc<Module>, Error> {
+/// Backends that take long keep what they make in the cache.
+pub(crate) fn open(artifact: &Artifact, cache: Option<&Cache>) -> Result<Arc<Module>, Error> {
+    #[cfg(feature = "llvm")]
+    if artifact.manifest.backend == "llvm" {
+        let objects = cache.map(|c| c.folder().join("objects"));
+        let driver = kgen_runtime::driver::llvm::Llvm { objects };
+        return Module::load(artifact, &driver).map_err(|e| Error::Unavailable(e.to_string()));
+    }
+    #[cfg(not(feature = "llvm"))]
+    let _ = cache;
     let log = std::env::var("KGEN_LOG").unwrap_or_default();
     let native = Native { perf_map: log.split(',').any(|word| word == "perf") };
     let module = if native.perf_map && artifact.manifest.backend == native.name() {
@@ -44,8 +53,8 @@ pub struct Cpu {
     pub schedule: Schedule,
     pub accesses: Accesses,
     pub guard: Guard,
-    /// With a seed, rows of tensors have places between them.
-    pub spread: Option<u64>,
+    /// How tensors lie.
+    pub strides: Strides,
     /// Where compiled artifacts are kept; `None`: nowhere.
     pub cache: Option<Cache>,
     pool: Pool,
@@ -59,13 +68,20 @@ impl Cpu {
         let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
         let (schedule, accesses) = (Schedule::default_for(target), Accesses::Trusted);
         let guard = Guard::Canaries;
-        Ok(Cpu { target, schedule, accesses, guard, spread: None, cache: None, pool })
+        Ok(Cpu { target, schedule, accesses, guard, strides: Strides::Dense, cache: None, pool })
     }
 
     /// The same workers for code of another target, which this CPU must be able to run.
     pub fn with_target(mut self, name: Option<&str>) -> Result<Cpu, Error> {
         let Some(name) = name else { return Ok(self) };
         let target = compile::target(name)?;
+        let built = DRIVERS.iter().any(|d| d.name() == target.backend);
+        if let Some(feature) = FEATURES.iter().find(|f| **f == target.backend && !built) {
+            return Err(Error::Unavailable(format!(
+                "this build does not run {}; build with `--features {feature}`",
+                target.name
+            )));
+        }
         if let Some(lacking) = target.features.iter().find(|f| !kgen_runtime::device::has(f)) {
             return Err(Error::Unavailable(format!(
                 "this CPU lacks `{lacking}`, which {} needs; it runs {}",
@@ -85,7 +101,7 @@ impl Cpu {
         let (schedule, accesses) = (&self.schedule, self.accesses);
         let (artifact, _) =
             compile::artifact(op, self.target, schedule, accesses, self.cache.as_ref())?;
-        open(&artifact)
+        open(&artifact, self.cache.as_ref())
     }
 
     /// Weights re-encoded as the module asks.
@@ -104,7 +120,7 @@ impl Cpu {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<Session, Error> {
-        session(module, dims, inputs, self.pool.count(), (self.guard, self.spread))
+        session(module, dims, inputs, self.pool.count(), (self.guard, self.strides))
     }
 
     /// So many of them, each with memory of its own; weights are packed once.
@@ -116,8 +132,8 @@ impl Cpu {
         copies: usize,
     ) -> Result<Vec<Session>, Error> {
         let packed = pack(module, inputs)?;
-        let guards = (self.guard, self.spread);
-        let one = |_| seat(module, dims, inputs, &packed, self.pool.count(), guards);
+        let laid = (self.guard, self.strides);
+        let one = |_| seat(module, dims, inputs, &packed, self.pool.count(), laid);
         (0..copies).map(one).collect()
     }
 
@@ -193,9 +209,9 @@ pub(crate) fn session(
     dims: &Dims,
     inputs: &BTreeMap<String, Tensor>,
     workers: usize,
-    guards: (Guard, Option<u64>),
+    laid: (Guard, Strides),
 ) -> Result<Session, Error> {
-    seat(module, dims, inputs, &pack(module, inputs)?, workers, guards)
+    seat(module, dims, inputs, &pack(module, inputs)?, workers, laid)
 }
 
 fn seat(
@@ -204,7 +220,7 @@ fn seat(
     inputs: &BTreeMap<String, Tensor>,
     packed: &[Packed],
     workers: usize,
-    (guard, spread): (Guard, Option<u64>),
+    (guard, strides): (Guard, Strides),
 ) -> Result<Session, Error> {
     let prepared = place(module, packed, guard)?;
     let sources: Vec<_> = module.manifest().prepares.iter().flat_map(|p| p.sources()).collect();
@@ -212,7 +228,7 @@ fn seat(
     let rest: BTreeMap<_, _> = rest.map(|(n, t)| (n.clone(), t.clone())).collect();
     let mut dims = dims.clone();
     dims.cores = workers as i64;
-    let session = Session::spread(module, &dims, &rest, &prepared, guard, spread);
+    let session = Session::laid(module, &dims, &rest, &prepared, guard, strides);
     session.map_err(|e| Error::Input(e.to_string()))
 }
 
@@ -283,7 +299,8 @@ impl Simulated {
         let module = Module::for_device(artifact);
         let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
         let workers = device.workers.unwrap_or(WORKERS);
-        let mut session = session(&module, dims, inputs, workers, (Guard::Canaries, None))?;
+        let mut session =
+            session(&module, dims, inputs, workers, (Guard::Canaries, Strides::Dense))?;
         session.run_on(device).map_err(|e| Error::Unavailable(e.to_string()))?;
         session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
     }
@@ -327,6 +344,23 @@ pub(crate) fn refused(e: Error) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_build_does_not_run_is_told() {
+        let told = |name| {
+            let cpu = Cpu::open(Some(1)).unwrap().with_target(Some(name));
+            cpu.err().map(|e| e.to_string()).unwrap_or_default()
+        };
+        if cfg!(not(feature = "llvm")) {
+            let error = told("aarch64-i8mm");
+            assert!(
+                error.ends_with("does not run aarch64-i8mm/llvm; build with `--features llvm`"),
+                "{error}"
+            );
+        }
+        let error = told("x86-64-v9");
+        assert!(error.contains("no target `x86-64-v9`"), "{error}");
+    }
 
     #[test]
     fn only_gpus_are_simulated() {

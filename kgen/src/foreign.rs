@@ -16,7 +16,7 @@ pub fn hash(artifact: &Artifact) -> String {
 /// The op and the loaded code of a folder, for this CPU; `trust` as in [`read`].
 pub fn load(dir: &Path, trust: Option<Option<&str>>) -> Result<(Op, Arc<Module>), Error> {
     let (op, artifact) = read(dir, trust)?;
-    let module = device::open(&artifact)?;
+    let module = device::open(&artifact, None)?;
     Ok((op, module))
 }
 

@@ -24,7 +24,7 @@ use kgen_runtime::{
     },
     module::Module,
     plan::PlanError,
-    tensors::Session,
+    tensors::{Session, Strides},
 };
 use std::{
     collections::BTreeMap,
@@ -145,7 +145,8 @@ impl Gpu {
         dims: &Dims,
         inputs: &Tensors,
     ) -> Result<Tensors, Error> {
-        let mut session = session(module, dims, inputs, *workers, (Guard::Canaries, None))?;
+        let mut session =
+            session(module, dims, inputs, *workers, (Guard::Canaries, Strides::Dense))?;
         let mut gpu = self.lock();
         let ran = session.run_on(&mut *gpu).map_err(|e| Error::Unavailable(e.to_string()));
         let damage = gpu.damage();
@@ -172,7 +173,7 @@ impl Gpu {
         let expected = inputs::sampled(op, dims, &tensors, seed)?;
         let bytes: usize = tensors.values().map(|t| t.bytes.len()).sum();
         let (module, workers) = &loaded;
-        let first = session(module, dims, &tensors, *workers, (Guard::Canaries, None))?;
+        let first = session(module, dims, &tensors, *workers, (Guard::Canaries, Strides::Dense))?;
         let mut gpu = self.lock();
         let measured = rounds(&mut gpu, &first, bytes, reps);
         let forgot = gpu.forget();

@@ -127,6 +127,11 @@ impl Cache {
         Ok(cache)
     }
 
+    /// Where it is: private, as it was opened.
+    pub fn folder(&self) -> &Path {
+        &self.dir
+    }
+
     /// Removes what killed processes left.
     fn sweep(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.dir)? {

@@ -4,7 +4,7 @@
 
 use crate::{
     device,
-    driver::{DRIVERS, Driver, DriverError, Loaded},
+    driver::{DRIVERS, Driver, DriverError, FEATURES, Loaded},
 };
 use kgen_ir::{
     artifact::{Artifact, FORMAT, KernelEntry, Manifest, text},
@@ -84,7 +84,7 @@ pub enum LoadError {
     Format { found: u32 },
     #[error("the artifact is for backend `{wanted}`, the driver is `{driver}`")]
     Backend { wanted: String, driver: &'static str },
-    #[error("the artifact is for backend `{wanted}`; this build has {built}")]
+    #[error("the artifact is for backend `{wanted}`; this build has {built}{}", way_out(.wanted))]
     NoDriver { wanted: String, built: String },
     #[error("the artifact needs the CPU feature `{feature}`, which this CPU does not have")]
     Feature { feature: String },
@@ -96,6 +96,11 @@ pub enum LoadError {
     Unknown { place: String, what: &'static str, name: String, near: Option<String> },
     #[error("{place}: {what}")]
     Mismatch { place: String, what: String },
+}
+
+fn way_out(wanted: &str) -> String {
+    let optional = FEATURES.iter().find(|f| **f == wanted);
+    optional.map_or_else(String::new, |f| format!("; build with `--features {f}`"))
 }
 
 pub(crate) fn hint(near: &Option<String>) -> String {
@@ -124,7 +129,8 @@ impl Module {
         if let Some(feature) = m.features.iter().find(|f| !device::has(f)) {
             return Err(LoadError::Feature { feature: feature.clone() });
         }
-        Module::resolved(artifact, |text, entries| driver.load(text, entries).map(Code::Loaded))
+        let load = |text: &str, entries: &[&str]| driver.load(text, entries).map(Code::Loaded);
+        Module::resolved(artifact, driver.slow(), load)
     }
 
     /// An artifact whose kernels a device takes as texts: [`crate::plan::Plan::run_on`] runs it.
@@ -133,12 +139,13 @@ impl Module {
             let what = "it has no block of threads: it is no kernel of a device".into();
             return Err(LoadError::Mismatch { place: format!("kernel `{}`", k.name), what });
         }
-        Module::resolved(artifact, |text, _| Ok(Code::Text(text.into())))
+        Module::resolved(artifact, false, |text, _| Ok(Code::Text(text.into())))
     }
 
     fn resolved(
         artifact: &Artifact,
-        load: impl Fn(&str, &[&str]) -> Result<Code, DriverError>,
+        slow: bool,
+        load: impl Fn(&str, &[&str]) -> Result<Code, DriverError> + Sync,
     ) -> Result<Arc<Module>, LoadError> {
         let manifest = artifact.manifest.clone();
         if manifest.format > FORMAT {
@@ -161,16 +168,23 @@ impl Module {
             let before = manifest.kernels[..i].iter().filter(|other| other.file == k.file);
             kernels.push(resolver.kernel(k, file_index(&k.file), before.count())?);
         }
-        let mut code = Vec::new();
-        for (file, entries) in &files {
-            let Some(text) = artifact.files.get(*file) else {
-                return Err(LoadError::Damaged(format!("file `{file}` is missing")));
-            };
-            code.push(
-                load(text, entries)
-                    .map_err(|source| LoadError::Driver { file: (*file).into(), source })?,
-            );
-        }
+        let one = |(file, entries): (&&str, &Vec<&str>)| {
+            let text = artifact.files.get(*file);
+            let text =
+                text.ok_or_else(|| LoadError::Damaged(format!("file `{file}` is missing")))?;
+            load(text, entries).map_err(|source| LoadError::Driver { file: (*file).into(), source })
+        };
+        let code: Result<Vec<_>, _> = if slow {
+            std::thread::scope(|scope| {
+                let one = &one;
+                let running: Vec<_> = files.iter().map(|f| scope.spawn(move || one(f))).collect();
+                let done = running.into_iter().map(|thread| thread.join());
+                done.map(|d| d.unwrap_or_else(|bug| std::panic::resume_unwind(bug))).collect()
+            })
+        } else {
+            files.iter().map(one).collect()
+        };
+        let code = code?;
         let strides = resolver.strides;
         Ok(Arc::new(Module { manifest, code, kernels, variants, strides }))
     }

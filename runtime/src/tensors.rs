@@ -45,6 +45,18 @@ pub fn run_tensors(
     session.outputs()
 }
 
+/// How the elements of tensors lie in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Strides {
+    /// The last dimension fastest, nothing in between.
+    #[default]
+    Dense,
+    /// With places between rows that belong to nobody: how many, a seed says.
+    Apart(u64),
+    /// The two dimensions before the last change places in these tensors: `[b, n, h, d]` lies as `[b, h, n, d]`.
+    Swapped(&'static [&'static str]),
+}
+
 /// Tensors bound to a plan, to be run many times; it owns their memory.
 pub struct Session {
     plan: Plan,
@@ -72,17 +84,17 @@ impl Session {
         prepared: &[Arc<Prepared>],
         guard: Guard,
     ) -> Result<Session, Error> {
-        Session::spread(module, dims, inputs, prepared, guard, None)
+        Session::laid(module, dims, inputs, prepared, guard, Strides::Dense)
     }
 
-    /// As [`Session::new`], with places between the rows of tensors that belong to nobody: how many, a seed says.
-    pub fn spread(
+    /// As [`Session::new`], with tensors that lie otherwise.
+    pub fn laid(
         module: &Arc<Module>,
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
         prepared: &[Arc<Prepared>],
         guard: Guard,
-        seed: Option<u64>,
+        strides: Strides,
     ) -> Result<Session, Error> {
         let params = &module.manifest().params;
         for (name, tensor) in inputs {
@@ -111,7 +123,13 @@ impl Session {
             let (dtype, shape) = input.map_or((param.elem, shape), |t| (t.dtype, t.shape.clone()));
             let elem = dtype.bytes().unwrap_or(1);
             let too_large = || PlanError::TooLarge(param.name.clone());
-            let strides = seed.map(|seed| apart(&shape, elem, seed.wrapping_add(i as u64)));
+            let strides = match strides {
+                Strides::Dense => None,
+                Strides::Apart(seed) => Some(apart(&shape, elem, seed.wrapping_add(i as u64))),
+                Strides::Swapped(names) => {
+                    names.contains(&param.name.as_str()).then(|| swapped(&shape, elem)).flatten()
+                }
+            };
             let bytes = match &strides {
                 None => shape.iter().try_fold(elem, |n, s| n.checked_mul(*s)),
                 Some(strides) => reach(&shape, elem, strides),
@@ -224,6 +242,21 @@ fn apart(shape: &[usize], elem: usize, mut seed: u64) -> Vec<usize> {
         strides[d - 1] = strides[d].saturating_mul(shape[d]).saturating_add(more * elem);
     }
     strides
+}
+
+/// Bytes between neighbours where the two dimensions before the last have changed places; `None` without two.
+fn swapped(shape: &[usize], elem: usize) -> Option<Vec<usize>> {
+    let outer = shape.len().checked_sub(3)?;
+    let (a, b) = (outer, outer + 1);
+    let mut order: Vec<usize> = (0..shape.len()).collect();
+    order.swap(a, b);
+    let mut strides = vec![elem; shape.len()];
+    let mut size = elem;
+    for d in order.into_iter().rev() {
+        strides[d] = size;
+        size = size.saturating_mul(shape[d]);
+    }
+    Some(strides)
 }
 
 /// Bytes from the first element to behind the last.

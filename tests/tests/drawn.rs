@@ -11,7 +11,7 @@ use kgen_ir::{
     extent::Dims,
     op::{Op, print, read},
 };
-use kgen_runtime::module::Module;
+use kgen_runtime::{module::Module, tensors::Strides};
 use kgen_tests::draw::{self, Drawn};
 use std::{
     cell::RefCell,
@@ -89,7 +89,7 @@ fn held(drawn: &Drawn, number: usize) -> Ended {
     };
     let base = cpu.schedule.clone();
     // Every second op on rows that do not touch.
-    cpu.spread = (number % 2 == 1).then_some(number as u64);
+    cpu.strides = if number % 2 == 1 { Strides::Apart(number as u64) } else { Strides::Dense };
     cpu.schedule = Schedule { keys: 16, split: [32, 48, 40][number % 3], ..base };
     let options = Options { cases: 13, seed: number as u64 };
     let engine = Once { cpu, known: RefCell::default() };

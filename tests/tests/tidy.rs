@@ -52,6 +52,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/driver/mod.rs", "the call into compiled code"),
     ("runtime/src/driver/clif.rs", "the same, for Cranelift"),
     ("runtime/src/driver/cranelift.rs", "compiles, calls and frees code"),
+    ("runtime/src/driver/llvm.rs", "links, calls and frees code"),
     ("runtime/src/driver/native.rs", "calls code that it maps"),
     ("runtime/src/driver/cuda/api.rs", "finds the functions of a library and calls one"),
     ("runtime/src/driver/cuda/mod.rs", "calls the GPU's driver"),
@@ -68,7 +69,8 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/pool.rs", "lends a job to the workers"),
     ("runtime/src/tensors.rs", "binds memory it owns"),
     ("tests/src/reference_kernels.rs", "Rust functions in place of compiled code"),
-    ("tests/tests/machine.rs", "runs compiled code"),
+    ("tests/tests/llvm/main.rs", "runs compiled code"),
+    ("tests/tests/machine.rs", "the same"),
     ("tests/tests/native/main.rs", "the same"),
     ("tests/tests/native/memory.rs", "the same, at the end of a page"),
 ];

@@ -4,6 +4,13 @@ use crate::must_show::{How, Point, Ran, Verdict, one_test, succeeded};
 
 pub const POINTS: &[Point] = &[
     Point {
+        name: "every row beside its limit and the rivals that are installed: correct, each miss told",
+        how: How::Slow {
+            command: "cargo bench -q -p kgen-benches --bench rivals -- --resume",
+            judge: reported,
+        },
+    },
+    Point {
         name: "tuner: at least 100 candidates of an op within 60 s, three ops",
         how: How::Run {
             command: "cargo bench -q -p kgen-benches --bench tuner -- quick",
@@ -32,10 +39,31 @@ pub const POINTS: &[Point] = &[
         },
     },
     Point {
+        name: "all kernels of the tiny model and of Llama 3.2 1B's shape, one thread: <= 1 s cold, <= 50 ms cached",
+        how: How::Run { command: "cargo bench -q -p kgen-benches --bench model", judge: compiled },
+    },
+    Point {
+        name: "from text to code: native and Cranelift",
+        how: How::Run { command: "cargo bench -q -p kgen-benches --bench jit", judge: lines },
+    },
+    Point {
+        name: "moves and stack references in innermost loops, a kernel a line",
+        how: How::Run {
+            command: "cargo test --release -q -p kgen-tests --test costs -- --nocapture",
+            judge: lines,
+        },
+    },
+    Point {
         name: "latency of the pool, idle and with a busy process a core",
         how: How::Run { command: "cargo bench -q -p kgen-benches --bench dispatch", judge: lines },
     },
 ];
+
+/// The table of the report, if no result was wrong.
+fn reported(ran: &Ran) -> Verdict {
+    let told = lines(ran)?;
+    if told.contains(" WRONG") || !told.contains(" cases, ") { Err(told) } else { Ok(told) }
+}
 
 /// All that was printed.
 fn lines(ran: &Ran) -> Verdict {
@@ -52,6 +80,11 @@ fn each(ran: &Ran, kind: &str, behind: &str, holds: &dyn Fn(f64) -> bool) -> Ver
     });
     let numbers: Vec<f64> = numbers.collect();
     if numbers.is_empty() || !numbers.iter().all(|n| holds(*n)) { Err(told) } else { Ok(told) }
+}
+
+fn compiled(ran: &Ran) -> Verdict {
+    each(ran, "op files", "cold ", &|ms| ms <= 1000.0)?;
+    each(ran, "op files", "cached ", &|ms| ms <= 50.0)
 }
 
 fn quick(ran: &Ran) -> Verdict {
@@ -86,6 +119,12 @@ mod tests {
             exhaustive(&ran("ops/a: exhaustive: the quick winner is 1.07 times the best")).is_err()
         );
         assert!(repeats(&ran("ops/a: 20 repeats, agreeing: 19 of 20")).is_ok());
+        let told = |cold: f64, cached: f64| {
+            ran(&format!("a model: 11 op files, 34 kernels: cold {cold} ms, cached {cached} ms"))
+        };
+        assert!(compiled(&told(214.0, 8.1)).is_ok());
+        assert!(compiled(&told(1200.0, 8.1)).is_err());
+        assert!(compiled(&told(214.0, 81.0)).is_err());
         assert!(repeats(&ran("nothing")).is_err());
     }
 }

@@ -73,11 +73,11 @@ pub const POINTS: &[Point] = &[
     },
     Point {
         name: "every family beside its floor",
-        how: How::Run { command: "cargo bench -q -p kgen-benches --bench families", judge: lines },
+        how: How::Run { command: "cargo bench -q -p kgen-benches --bench rivals -- --alone --out target/rivals/alone", judge: lines },
     },
     Point {
         name: "products, decode and prompts beside the rivals that are installed",
-        how: How::Slow { command: "cargo bench -q -p kgen-benches --bench rivals", judge: lines },
+        how: How::Slow { command: "cargo bench -q -p kgen-benches --bench rivals -- --resume", judge: lines },
     },
     Point {
         name: "decode: tokens and logits of a trained model beside numpy in f64; Q8_0 and Q4_0 by KL",

@@ -14,6 +14,7 @@
 //! cargo xtask costs                       size of the binary, time of a compile, time of the JIT
 //! cargo xtask hardware [WHAT] [--dry-run] what only a GPU can tell: check, time, profile (benches/hardware.py)
 //! cargo xtask validate [--fast|--full]       ptxas assembles every op file for every chip: registers, spills, tensor opcodes
+//! cargo xtask rivals [--torch] [ROW ..]   ours beside ggml, candle, rten, ONNX Runtime, OpenVINO, PyTorch: a report
 //! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
 
@@ -27,6 +28,7 @@ mod must_show;
 mod native;
 mod nvidia;
 mod probe;
+mod rivals;
 mod spine;
 mod validate;
 
@@ -36,7 +38,7 @@ use std::{
 };
 
 const USAGE: &str = "usage: cargo xtask must-show spine|native|dense|nvidia|cpu-limit [--full] | lines | bless | sample | mutants | costs | \
-                     validate [--fast|--full] | hardware [check|time|profile] [--dry-run] | probe | fuzz [READER] [--inputs N]";
+                     validate [--fast|--full] | hardware [check|time|profile] [--dry-run] | rivals [--torch] [ROW ..] | probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         ["hardware", rest @ ..] => hardware::show(&root(), rest),
         ["validate"] | ["validate", "--full"] => validate::show(&root(), false),
         ["validate", "--fast"] => validate::show(&root(), true),
+        ["rivals", rest @ ..] => rivals::show(&root(), rest),
         ["probe"] => probe::show(&root()),
         _ => {
             eprintln!("{USAGE}");

@@ -1,6 +1,7 @@
-//! CPUs: target rows, instruction rows, the emitters of CLIF text and of machine code.
+//! CPUs: target rows, instruction rows, the emitters of CLIF text, of LLVM's language and of machine code.
 
 mod emit_clif;
+pub mod llvm;
 pub mod native;
 pub mod packing;
 mod rows;

@@ -51,12 +51,15 @@ pub struct Touch {
     sum: Sum,
     /// How far the sum is off: registers of turns that are over.
     slack: Range,
+    /// That distance is a multiple of this.
+    unit: i64,
     lanes: Lanes,
     size: i64,
 }
 
-/// Two accesses of known places: their patterns, bytes and distance, and whether lanes count.
-type Pair = ([u32; 2], [i64; 3], bool);
+/// Two accesses of known places: their patterns, distance and what it is a multiple of more or less, their bytes, and
+/// whether lanes count.
+type Pair = ([u32; 2], [i64; 4], bool);
 
 /// What registers hold.
 pub struct Places {

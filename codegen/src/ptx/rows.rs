@@ -168,10 +168,10 @@ macro_rules! rows {
             row(Op::Cvt(Cvt::FloatFromF16), 8, "cvt.u16.u32 <h0>, <a>;\ncvt.f32.f16 <d>, <h0>;"),
             row(Op::Cvt(Cvt::F16FromFloat), 8, "cvt.rn.f16.f32 <h0>, <a>;\ncvt.u32.u16 <d>, <h0>;"),
 
-            // A butterfly gives lane i the tree that lane 0 has, with its operands the other way round at times: a sum
-            // does not mind, a maximum of NaNs does.
+            // A butterfly gives lane i the tree that lane 0 has, with its operands the other way round at times: neither
+            // a sum nor max.f32 minds, which drops NaNs and takes +0 for more than -0.
             row(Op::HSum, 150, HSUM),
-            row(Op::HMax, 200, HMAX),
+            row(Op::HMax, 150, HMAX),
             row(Op::WordHSum, 150, WORD_HSUM),
             row(Op::Ballot, 12, "vote.sync.ballot.b32 <t0>, <a>, -1;\ncvt.u64.u32 <d>, <t0>;"),
 
@@ -345,21 +345,15 @@ add.rn.f32 <d>, <f7>, <f8>;";
 
 const HMAX: &str = "\
 shfl.sync.bfly.b32 <f0>, <a>, 16, 31, -1;
-setp.gt.f32 <p0>, <a>, <f0>;
-selp.f32 <f1>, <a>, <f0>, <p0>;
+max.f32 <f1>, <a>, <f0>;
 shfl.sync.bfly.b32 <f2>, <f1>, 8, 31, -1;
-setp.gt.f32 <p1>, <f1>, <f2>;
-selp.f32 <f3>, <f1>, <f2>, <p1>;
+max.f32 <f3>, <f1>, <f2>;
 shfl.sync.bfly.b32 <f4>, <f3>, 4, 31, -1;
-setp.gt.f32 <p2>, <f3>, <f4>;
-selp.f32 <f5>, <f3>, <f4>, <p2>;
+max.f32 <f5>, <f3>, <f4>;
 shfl.sync.bfly.b32 <f6>, <f5>, 2, 31, -1;
-setp.gt.f32 <p3>, <f5>, <f6>;
-selp.f32 <f7>, <f5>, <f6>, <p3>;
+max.f32 <f7>, <f5>, <f6>;
 shfl.sync.bfly.b32 <f8>, <f7>, 1, 31, -1;
-setp.gt.f32 <p4>, <f7>, <f8>;
-selp.f32 <f9>, <f7>, <f8>, <p4>;
-shfl.sync.idx.b32 <d>, <f9>, 0, 31, -1;";
+max.f32 <d>, <f7>, <f8>;";
 
 const WORD_HSUM: &str = "\
 shfl.sync.bfly.b32 <t0>, <a>, 16, 31, -1;

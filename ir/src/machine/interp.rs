@@ -491,6 +491,8 @@ impl Machine<'_> {
             | Op::HMax
             | Op::WordHSum
             | Op::PermuteBytes
+            | Op::PermuteHigh
+            | Op::SelectBits
             | Op::Lookup
             | Op::Affine
             | Op::PackBf16
@@ -564,6 +566,18 @@ impl Machine<'_> {
                 let picked: Vec<u8> =
                     self.bytes(inst, 1).into_iter().map(|i| at(i).unwrap_or(0)).collect();
                 out.extend(picked.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)));
+            }
+            Op::PermuteHigh => {
+                let (source, other) = (self.bytes(inst, 0), self.bytes(inst, 2));
+                let byte = |(i, x): (usize, u8)| {
+                    let (from, at) = match x >= 0xc0 {
+                        true => (&source, usize::from(x) % source.len().max(1)),
+                        false => (&other, i),
+                    };
+                    from.get(at).copied().unwrap_or(0)
+                };
+                let made: Vec<u8> = self.bytes(inst, 1).into_iter().enumerate().map(byte).collect();
+                out.extend(made.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)));
             }
             Op::Lookup => {
                 let of = |i: usize, lane| inst.uses.get(i).map_or(0, |o| self.lane(*o, lane));
@@ -657,6 +671,7 @@ impl Machine<'_> {
             | Op::FromBits
             | Op::Cvt(_)
             | Op::Pair(_)
+            | Op::SelectBits
             | Op::Dot(_) => {
                 for lane in 0..lanes {
                     let mut x = [0u32; 3];

@@ -316,7 +316,8 @@ pub enum Op {
     /// `f|w = shuffle a, b`: lane i takes lane `table[i]` of the two, counted through a then b.
     Shuffle(Vec<u8>),
     /// `f = hsum f`, `f = hmax f`: over all lanes, the result in every lane. The sum is a tree of halves:
-    /// lane i adds lane i + L/2, then i + L/4, ...; max is `a > b ? a : b` in the same tree.
+    /// lane i adds lane i + L/2, then i + L/4, ...; max is `a > b ? a : b` in the same tree. Of zeros alone it may be
+    /// either, and beside a NaN, which it may lose, any lane.
     HSum,
     HMax,
     /// `w = hsum w`: wrapping.
@@ -326,6 +327,10 @@ pub enum Op {
 
     /// `w = permb a, b`: byte i is byte `b_i` of a, counted through all lanes; bits too many do not count.
     PermuteBytes,
+    /// `w = permb.high a, b, c`: byte i is as in `permb` where both high bits of `b_i` are set, else byte i of c.
+    PermuteHigh,
+    /// `w = bits.select a, b, c`: the bits of b where those of a are set, else those of c.
+    SelectBits,
     /// `f = lookup a, b`: lane i is lane `b_i` of a; bits too many do not count.
     Lookup,
 
@@ -635,6 +640,8 @@ impl Op {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::PermuteHigh
+            | Op::SelectBits
             | Op::Lookup
             | Op::Affine
             | Op::PackBf16
@@ -724,6 +731,7 @@ impl Op {
             Op::WordHSum                             => s(W, &[Of(Word)], false),
             Op::Ballot                               => s(I, &[Of(Mask)], false),
             Op::PermuteBytes                         => s(W, &[Of(Word), Of(Word)], false),
+            Op::PermuteHigh | Op::SelectBits         => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Lookup                               => s(F, &[Of(Float), Of(Word)], false),
             Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Dot(DotOp::Bf16)                     => s(F, &[Of(Word), Of(Word), Of(Float)], false),

@@ -236,7 +236,7 @@ impl<'a> Search<'a> {
                     }
                     Err(e) => return Err(e),
                 };
-            let module = crate::device::open(&compiled.artifact)?;
+            let module = crate::device::open(&compiled.artifact, None)?;
             let mut dims = self.dims.clone();
             dims.cores = self.cpu.workers().count() as i64;
             let plan = module.plan(&dims).map_err(|e| Error::Input(e.to_string()))?;

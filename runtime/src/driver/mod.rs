@@ -14,28 +14,42 @@ pub mod cuda;
 #[cfg(test)]
 pub mod fake;
 pub mod hint;
+#[cfg(feature = "llvm")]
+pub mod llvm;
 pub mod native;
 #[cfg(feature = "cranelift")]
 pub mod object;
+#[cfg(feature = "llvm")]
+mod objects;
 pub mod sim;
 
 use kgen_ir::artifact::Block;
 
 /// Turns text into code.
-pub trait Driver {
+pub trait Driver: Sync {
     /// As artifacts name it: `cranelift`.
     fn name(&self) -> &'static str;
+
+    /// Whether a file takes so long that each is worth a thread.
+    fn slow(&self) -> bool {
+        false
+    }
 
     /// Loads one file. `entries` are the symbols that will be called, by index.
     fn load(&self, text: &str, entries: &[&str]) -> Result<Box<dyn Loaded>, DriverError>;
 }
 
 /// The drivers of this build.
-pub static DRIVERS: &[&(dyn Driver + Sync)] = &[
+pub static DRIVERS: &[&dyn Driver] = &[
     &native::Native { perf_map: false },
     #[cfg(feature = "cranelift")]
     &clif::Clif,
+    #[cfg(feature = "llvm")]
+    &llvm::Llvm { objects: None },
 ];
+
+/// Backends that a build may be without: the cargo feature that brings one has its name.
+pub const FEATURES: &[&str] = &["cranelift", "llvm"];
 
 /// Code in memory.
 pub trait Loaded: Send + Sync {

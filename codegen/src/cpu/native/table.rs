@@ -175,9 +175,11 @@ table! {
     EVEX_Vcvtps2ph_ymmm256_k1z_zmm_imm8_sae [Ymm Def 32, Zmm Use 0, Imm8 Use 0] 0 ["avx512f"];
     EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 [K Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512f"];
     EVEX_Vshuff32x4_zmm_k1z_zmm_zmmm512b32_imm8 [Zmm Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512f"];
+    EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8 [Zmm Tied 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512f"];
     VEX_Vextracti128_xmmm128_ymm_imm8 [Xmm Def 16, Ymm Use 0, Imm8 Use 0] 0 ["avx2"];
     EVEX_Vextracti32x4_xmmm128_k1z_ymm_imm8 [Xmm Def 16, Ymm Use 0, Imm8 Use 0] 0 ["avx512f", "avx512vl"];
     EVEX_Vextracti64x4_ymmm256_k1z_zmm_imm8 [Ymm Def 32, Zmm Use 0, Imm8 Use 0] 0 ["avx512f"];
+    EVEX_Vpcmpub_kr_k1_zmm_zmmm512_imm8 [K Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 0 ["avx512bw"];
     VEX_Vblendvps_ymm_ymm_ymmm256_ymm [Ymm Def 0, Ymm Use 0, Ymm Use 32, Ymm Use 0] 0 ["avx"];
     EVEX_Vreduceps_zmm_k1z_zmmm512b32_imm8_sae [Zmm Def 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512dq"];
     EVEX_Vgf2p8affineqb_zmm_k1z_zmm_zmmm512b64_imm8 [Zmm Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 8 ["avx512f", "gfni"];

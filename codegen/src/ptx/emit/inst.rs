@@ -143,6 +143,8 @@ impl<'a> Emitter<'a> {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::PermuteHigh
+            | Op::SelectBits
             | Op::Lookup
             | Op::Affine
             | Op::PackBf16

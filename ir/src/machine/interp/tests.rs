@@ -113,6 +113,27 @@ fn bytes_permute_and_multiply_by_matrices_of_bits() {
 }
 
 #[test]
+fn bytes_are_chosen_by_their_high_bits_and_bits_by_a_mask() {
+    let kernel = parse(
+        "machine m lanes 2 { slot 0 = pointer x x = arg 0 : i a = load.w32 [x + 0] : w
+         b = load.w32 [x + 8] : w c = load.w32 [x + 16] : w
+         p = permb.high a, b, c : w q = bits.select a, b, c : w
+         store.w32 [x + 24], p store.w32 [x + 32], q }",
+    )
+    .unwrap_or_else(|e| panic!("{e:?}"));
+    let a = [1, 2, 3, 4, 5, 6, 0xf0, 0xff];
+    let b = [0xc0, 0xbf, 0x7f, 0xff, 0x40, 0xc9, 0xaa, 0x55];
+    let c = [10, 20, 30, 40, 50, 60, 0x33, 80];
+    let mut memory = Memory::default();
+    let x = memory.add([a, b, c, [0; 8], [0; 8]].concat());
+    run(&kernel, &[x], &mut memory, 1).unwrap_or_else(|e| panic!("{e}"));
+    let out = memory.region(x).unwrap_or_default()[24..].to_vec();
+    let permuted = [1, 20, 30, 0xff, 50, 2, 0x33, 80];
+    let selected: [u8; 8] = std::array::from_fn(|i| a[i] & b[i] | !a[i] & c[i]);
+    assert_eq!(out, [permuted, selected].concat());
+}
+
+#[test]
 fn lanes_are_looked_up() {
     let kernel = parse(
         "machine m lanes 2 { slot 0 = pointer x x = arg 0 : i a = load.w32 [x + 0] : f

@@ -3,6 +3,7 @@
 use crate::{Answer, Format, tell};
 use kgen_codegen::ptx::limits::{REGISTERS, limits};
 use kgen_ir::diag::did_you_mean;
+use kgen_runtime::driver::{DRIVERS, FEATURES};
 
 /// List the targets, or describe one
 #[derive(clap::Args)]
@@ -23,7 +24,10 @@ pub fn run(args: &Args, format: Format) -> Answer {
     for t in all.iter().filter(|t| args.target.as_deref().is_none_or(|name| name == t.name)) {
         match format {
             Format::Text => {
-                tell(&format!("{:20} {:10} {}", t.name, t.backend, t.about));
+                let way_out =
+                    lacks(t.backend).map(|f| format!("; to run it, build with `--features {f}`"));
+                let way_out = way_out.unwrap_or_default();
+                tell(&format!("{:20} {:10} {}{way_out}", t.name, t.backend, t.about));
                 if args.target.is_some() {
                     tell(&format!("needs: {}", t.features.join(", ")));
                     limits(t.name).into_iter().for_each(|l| tell(&l.to_string()));
@@ -33,7 +37,7 @@ pub fn run(args: &Args, format: Format) -> Answer {
                 let (name, features) = (t.name, t.features);
                 let line = serde_json::json!({
                     "target": name, "backend": t.backend, "lanes": t.lanes, "vectors": t.vectors,
-                    "features": features, "about": t.about,
+                    "features": features, "about": t.about, "cargo_feature": lacks(t.backend),
                     "multiprocessor": limits(name).map(|l| serde_json::json!({
                         "threads": l.threads, "blocks": l.blocks, "registers": REGISTERS,
                         "shared": l.shared, "shared_of_block": l.shared_of_block,
@@ -47,6 +51,12 @@ pub fn run(args: &Args, format: Format) -> Answer {
         devices(format);
     }
     Ok(0)
+}
+
+/// The cargo feature that a build lacks for a backend's code to run.
+fn lacks(backend: &str) -> Option<&'static str> {
+    let built = DRIVERS.iter().any(|d| d.name() == backend);
+    FEATURES.iter().find(|f| **f == backend && !built).copied()
 }
 
 /// The GPUs of this machine and the target each gets, or why there is none.

@@ -138,8 +138,10 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
         let all = opened.iter().flat_map(|open| mask::ranges(open, &pos, &heads.start));
         for (range, (lo, hi)) in all.enumerate() {
             for (name, end) in [("lo", lo), ("hi", hi)] {
-                let end = b.iota(&[wide, 1], 1, end);
-                let to = vec![rows.clone(), Slice::range(0, 1)];
+                // Side by side in the lanes of one store.
+                let (end, side) = (b.iota(&[1], 0, end), b.fill(0.0, Dtype::I32, &[wide]));
+                let end = b.binary("end", Binary::Add, side, end);
+                let to = vec![rows.clone(), Slice::point(0)];
                 b.store(&format!("{name}{range}"), to, end, false);
             }
         }
@@ -150,8 +152,9 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
             b.store(&format!("{to}.rows"), at, list, false);
         }
         if s.a.alibi {
-            let pos = b.iota(&[wide, 1], 1, pos);
-            b.store("pos.rows", vec![rows, Slice::range(0, 1)], pos, false);
+            let (pos, side) = (b.iota(&[1], 0, pos), b.fill(0.0, Dtype::I32, &[wide]));
+            let pos = b.binary("pos", Binary::Add, side, pos);
+            b.store("pos.rows", vec![rows, Slice::point(0)], pos, false);
         }
         vec![]
     });
