@@ -76,6 +76,7 @@ pub fn optional(op: &Op) -> bool {
             | Op::Squares { .. }
             | Op::PermuteBytes
             | Op::Lookup
+            | Op::Nibbles
             | Op::Affine
             | Op::PackBf16
             | Op::Float(FloatOp::Scale)
