@@ -78,6 +78,7 @@ pub fn optional(op: &Op) -> bool {
             | Op::PermuteHigh
             | Op::SelectBits
             | Op::Lookup
+            | Op::Nibbles
             | Op::Affine
             | Op::PackBf16
             | Op::Float(FloatOp::Scale)

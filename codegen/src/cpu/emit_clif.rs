@@ -233,6 +233,7 @@ impl Emitter<'_> {
             | Op::Load(_)
             | Op::Splat(_)
             | Op::LoadF16
+            | Op::Nibbles
             | Op::SplatF16
             | Op::Store(_)
             | Op::LoadPart(_)

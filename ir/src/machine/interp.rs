@@ -465,6 +465,7 @@ impl Machine<'_> {
             | Op::Splat(_)
             | Op::LoadF16
             | Op::SplatF16
+            | Op::Nibbles
             | Op::LoadPart(_)
             | Op::Gather
             | Op::GatherPart(_)
@@ -612,6 +613,10 @@ impl Machine<'_> {
             Op::SplatF16 => {
                 let half = self.load(inst, 0, Width::U16)? as u32;
                 out = vec![convert(Cvt::FloatFromF16, half); lanes];
+            }
+            Op::Nibbles => {
+                let bits = self.load(inst, 0, Width::W64)? as u64;
+                out.extend((0..lanes as u32).map(|lane| bits.rotate_right(4 * lane % 64) as u32));
             }
             Op::Splat(w) => out = vec![self.load(inst, 0, *w)? as u32; lanes],
             Op::HSum => out = self.tree(inst, &Op::Float(FloatOp::Add)),

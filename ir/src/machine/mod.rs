@@ -246,6 +246,8 @@ pub enum Op {
     LoadF16,
     /// `f = splat.f16 [..]`.
     SplatF16,
+    /// `w = nibbles [..]`: lane i is 32 of the 64 bits in memory, from bit 4 i on; behind the last bit comes the first.
+    Nibbles,
     /// `store.WIDTH [..], w|f`: the low bits of each lane.
     Store(Width),
     /// `w|f = loadpart.WIDTH [..], n`: the first n lanes, 0 to all; zeros behind. Touches no element from n on.
@@ -600,6 +602,7 @@ impl Op {
         match *self {
             Op::Read(w) | Op::Splat(w) => Some((Access::Read, Span::One(w))),
             Op::SplatF16 => Some((Access::Read, Span::One(Width::U16))),
+            Op::Nibbles => Some((Access::Read, Span::One(Width::W64))),
             Op::Load(w) => Some((Access::Read, Span::Lanes(w))),
             Op::LoadF16 => Some((Access::Read, Span::Lanes(Width::U16))),
             Op::LoadPart(w) => Some((Access::Read, Span::Part(w))),
@@ -697,6 +700,7 @@ impl Op {
             Op::Write(_)                             => s(&[], &[Of(Int)], true),
             Op::Next                                 => s(I, &[Of(Int)], true),
             Op::Load(_) | Op::Splat(_)               => s(V, &[], true),
+            Op::Nibbles                              => s(W, &[], true),
             Op::LoadF16 | Op::SplatF16               => s(F, &[], true),
             Op::Store(_)                             => s(&[], &[Vector], true),
             Op::LoadPart(_)                          => s(V, &[Of(Int)], true),

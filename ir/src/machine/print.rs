@@ -30,7 +30,7 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("splat.w64", Op::Splat(Width::W64)), ("splat.w32", Op::Splat(Width::W32)),
     ("splat.u16", Op::Splat(Width::U16)), ("splat.s16", Op::Splat(Width::S16)),
     ("splat.u8", Op::Splat(Width::U8)), ("splat.s8", Op::Splat(Width::S8)),
-    ("load.f16", Op::LoadF16), ("splat.f16", Op::SplatF16),
+    ("load.f16", Op::LoadF16), ("splat.f16", Op::SplatF16), ("nibbles", Op::Nibbles),
     ("store.w64", Op::Store(Width::W64)), ("store.w32", Op::Store(Width::W32)),
     ("store.u16", Op::Store(Width::U16)), ("store.s16", Op::Store(Width::S16)),
     ("store.u8", Op::Store(Width::U8)), ("store.s8", Op::Store(Width::S8)),

@@ -123,6 +123,8 @@ const PERMUTE_BYTES: Row = row(Op::PermuteBytes, 3, "{d} = EVEX_Vpermb_zmm_k1z_z
 /// Bytes from 192 on.
 #[rustfmt::skip] // a table
 const PERMUTE_HIGH: Row = row(Op::PermuteHigh, 7, "{t0} = EVEX_Vpcmpub_kr_k1_zmm_zmmm512_imm8 {b}, {v:c0}, 5\n{d} = EVEX_Vpermb_zmm_k1z_zmm_zmmm512 {b}, {a} /m {c} {t0}");
+#[rustfmt::skip] // a table
+const NIBBLES: Row = row(Op::Nibbles, 8, "{t0} = EVEX_Vmovups_zmm_k1z_zmmm512 {nibbles}\n{t1} = EVEX_Vpbroadcastq_zmm_k1z_xmmm64 {m}\n{d} = EVEX_Vpmultishiftqb_zmm_k1z_zmm_zmmm512b64 {t0}, {t1}");
 /// Of GFNI.
 #[rustfmt::skip] // a table
 const AFFINE: Row = row(Op::Affine, 3, "{d} = EVEX_Vgf2p8affineqb_zmm_k1z_zmm_zmmm512b64_imm8 {a}, {b}, {n}");
@@ -130,11 +132,11 @@ const AFFINE: Row = row(Op::Affine, 3, "{d} = EVEX_Vgf2p8affineqb_zmm_k1z_zmm_zm
 pub static VNNI_ROWS: &[Row] = wide_rows![VNNI_U8S8, VNNI_S16S16];
 
 pub static VBMI_ROWS: &[Row] =
-    wide_rows![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, AFFINE];
+    wide_rows![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE];
 
 #[rustfmt::skip] // a table
 pub static BF16_ROWS: &[Row] = wide_rows![
-    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, AFFINE,
+    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE,
     Row { op: Op::Dot(DotOp::Bf16), latency: 6, layouts: Some([HALVES, HALVES, ""]), text: "{d} = EVEX_Vdpbf16ps_zmm_k1z_zmm_zmmm512b32 {c}, {a}, {b}" },
     row(Op::PackBf16, 7, "{d} = EVEX_Vcvtne2ps2bf16_zmm_k1z_zmm_zmmm512b32 {b}, {a}"),
 ];

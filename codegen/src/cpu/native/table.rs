@@ -150,6 +150,7 @@ table! {
     EVEX_Vdpbf16ps_zmm_k1z_zmm_zmmm512b32 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512bf16", "avx512f"];
     VEX_Vpbroadcastd_ymm_xmmm32 [Ymm Def 0, Xmm Use 4] 0 ["avx2"];
     EVEX_Vpbroadcastd_zmm_k1z_xmmm32 [Zmm Def 0, Xmm Use 4] 0 ["avx512f"];
+    EVEX_Vpbroadcastq_zmm_k1z_xmmm64 [Zmm Def 0, Xmm Use 8] 0 ["avx512f"];
     EVEX_Vpblendmd_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     EVEX_Vcvtne2ps2bf16_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512bf16", "avx512f"];
     EVEX_Vpermi2w_zmm_k1z_zmm_zmmm512 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 0 ["avx512bw"];
@@ -157,6 +158,7 @@ table! {
     VEX_Vpbroadcastw_xmm_xmmm16 [Xmm Def 0, Xmm Use 2] 0 ["avx2"];
     EVEX_Vpbroadcastw_ymm_k1z_r32 [Ymm Def 0, R32 Use 0] 0 ["avx512bw", "avx512vl"];
     EVEX_Vpbroadcastd_zmm_k1z_r32 [Zmm Def 0, R32 Use 0] 0 ["avx512f"];
+    EVEX_Vpmultishiftqb_zmm_k1z_zmm_zmmm512b64 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 8 ["avx512vbmi"];
     EVEX_Vpermb_zmm_k1z_zmm_zmmm512 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 0 ["avx512vbmi"];
     VEX_Vfmadd132ps_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["fma"];
     EVEX_Vfmadd132ps_zmm_k1z_zmm_zmmm512b32_er [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];

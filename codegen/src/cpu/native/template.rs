@@ -191,6 +191,10 @@ fn source(text: &str, bytes: usize) -> Result<Source, String> {
         "n" => Source::Immediate,
         "=n" => Source::ImmediateWord,
         "iota" => Source::Bytes(words(0..bytes as u32 / 4)),
+        // From which bit of its 64 on each byte is: those of lane i from bit 4 i on.
+        "nibbles" => {
+            Source::Bytes((0..bytes).map(|i| (i / 4 * 4 + i % 4 * 8) as u8 % 64).collect())
+        }
         // Half i of a beside half i of b; the halves of b are counted behind those of a.
         "low" => Source::Bytes(interleaved(bytes, 0)),
         "high" => Source::Bytes(interleaved(bytes, bytes / 4)),

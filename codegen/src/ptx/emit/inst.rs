@@ -110,6 +110,7 @@ impl<'a> Emitter<'a> {
             | Op::Load(_)
             | Op::Splat(_)
             | Op::LoadF16
+            | Op::Nibbles
             | Op::SplatF16
             | Op::Store(_)
             | Op::LoadPart(_)

@@ -153,6 +153,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::Load(_)
         | Op::Splat(_)
         | Op::LoadF16
+        | Op::Nibbles
         | Op::SplatF16
         | Op::Store(_)
         | Op::LoadPart(_)

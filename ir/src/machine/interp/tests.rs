@@ -148,6 +148,25 @@ fn lanes_are_looked_up() {
 }
 
 #[test]
+fn half_bytes_come_to_their_lanes() {
+    let kernel = parse(
+        "machine m lanes 16 { slot 0 = pointer x x = arg 0 : i
+         a = nibbles [x + 1] : w store.w32 [x + 16], a }",
+    )
+    .unwrap_or_else(|e| panic!("{e:?}"));
+    verify::verify(&kernel).unwrap_or_else(|e| panic!("{e}"));
+    let mut memory = Memory::default();
+    let codes = [0, 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe];
+    let x = memory.add([codes.as_slice(), &[0; 71]].concat());
+    run(&kernel, &[x], &mut memory, 1).unwrap_or_else(|e| panic!("{e}"));
+    let region = memory.region(x).unwrap_or_default();
+    let words: Vec<u32> =
+        region[16..].as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)).collect();
+    assert!(words.iter().zip(0..).all(|(w, lane)| w & 15 == lane));
+    assert_eq!((words[1], words[15]), (0x8765_4321, 0x6543_210f));
+}
+
+#[test]
 fn products_of_bf16_round_once_each_and_know_no_subnormals() {
     let dot = |a: [f32; 2], b: [f32; 2], c: f32| {
         let [x, y] = [a, b].map(|v| v[0].to_bits() >> 16 | v[1].to_bits() & 0xffff_0000);

@@ -444,6 +444,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::Write(_)
         | Op::Next
         | Op::LoadF16
+        | Op::Nibbles
         | Op::SplatF16
         | Op::Store(_)
         | Op::Gather
