@@ -39,8 +39,8 @@ const ROWS: [i64; 16] = [1, 33, 16, 9, 65, 32, 17, 3, 64, 40, 5, 20, 8, 2, 50, 1
 const WORKERS: [usize; 5] = [3, 8, 1, 2, 5];
 /// Cases of an artifact that are drawn, and those of them that each mutant is run with; what these do not see is run
 /// with the others, and with as many of other data.
-const DRAWN: usize = 24;
-pub const KEPT: usize = 8;
+const DRAWN: usize = 20;
+pub const KEPT: usize = 6;
 
 /// What becomes of a family's inputs.
 #[derive(Clone, Copy)]
@@ -163,7 +163,9 @@ impl Drawn {
 /// Of a product with sums so long that loops over them have several turns, as far as the whole op has them.
 fn longer(whole: &Op, mut op: Op) -> Op {
     if let (Kind::MpGemm(all), Kind::MpGemm(g)) = (&whole.kind, &op.kind) {
-        let k = (5 * g.k).min(all.k);
+        // Groups have rows of their own: that is work enough.
+        let turns = if g.grouped.is_some() { 1 } else { 3 };
+        let k = (turns * g.k).min(all.k);
         let mut longer = op.clone();
         longer.kind = Kind::MpGemm(MpGemm { k, ..g.clone() });
         if kgen_ir::op::verify::verify(&longer).is_empty() {
