@@ -175,6 +175,24 @@ fn longer(whole: &Op, mut op: Op) -> Op {
     op
 }
 
+/// Sets the number of keys, so that tiles of 32 end behind any of them in some case.
+fn set_keys(op: &Op, i: usize, dims: &mut Dims) {
+    let Kind::Attention(a) = &op.kind else { return };
+    let keys = |at: usize| 1 + (11 * at % 96) as i64;
+    for segment in &a.segments {
+        let (Dim::Sym(symbol) | Dim::Ragged { symbol, .. }) = &segment.len else { continue };
+        if op.bounds.iter().any(|b| b.symbol == *symbol) {
+            continue;
+        }
+        if let Some(n) = dims.scalars.get_mut(symbol) {
+            *n = keys(i);
+        }
+        for (j, n) in dims.ragged.get_mut(symbol).into_iter().flatten().enumerate() {
+            *n = keys(i + j);
+        }
+    }
+}
+
 /// Cases for the first of the chips: first some that go as many ways through the kernels as all.
 pub fn chosen(file: &Path, chip: &str) -> Option<Vec<Arc<Drawn>>> {
     let op = kgen::compile::read(file).ok()?;
@@ -199,6 +217,9 @@ pub fn chosen(file: &Path, chip: &str) -> Option<Vec<Arc<Drawn>>> {
         let round = i / count.max(1);
         let (family, data) = kinds[(i + round) % kinds.len()];
         set_rows(&op, i + 5 * round, &mut dims);
+        if i % 2 == 1 {
+            set_keys(&op, i / 2, &mut dims);
+        }
         let mut example = verify::example(&op, &dims, family, i as u64).ok()?;
         change(&mut example, data);
         let workers = WORKERS[(i + 2 * round) % WORKERS.len()];
