@@ -39,8 +39,8 @@ const ROWS: [i64; 16] = [1, 33, 16, 9, 65, 32, 17, 3, 64, 40, 5, 20, 8, 2, 50, 1
 const WORKERS: [usize; 5] = [3, 8, 1, 2, 5];
 /// Cases of an artifact that are drawn, and those of them that each mutant is run with; what these do not see is run
 /// with the others, and with as many of other data.
-const DRAWN: usize = 24;
-pub const KEPT: usize = 8;
+const DRAWN: usize = 20;
+pub const KEPT: usize = 6;
 
 /// What becomes of a family's inputs.
 #[derive(Clone, Copy)]
@@ -163,7 +163,9 @@ impl Drawn {
 /// Of a product with sums so long that loops over them have several turns, as far as the whole op has them.
 fn longer(whole: &Op, mut op: Op) -> Op {
     if let (Kind::MpGemm(all), Kind::MpGemm(g)) = (&whole.kind, &op.kind) {
-        let k = (5 * g.k).min(all.k);
+        // Groups have rows of their own: that is work enough.
+        let turns = if g.grouped.is_some() { 1 } else { 3 };
+        let k = (turns * g.k).min(all.k);
         let mut longer = op.clone();
         longer.kind = Kind::MpGemm(MpGemm { k, ..g.clone() });
         if kgen_ir::op::verify::verify(&longer).is_empty() {
@@ -171,6 +173,24 @@ fn longer(whole: &Op, mut op: Op) -> Op {
         }
     }
     op
+}
+
+/// Sets the number of keys, so that tiles of 32 end behind any of them in some case.
+fn set_keys(op: &Op, i: usize, dims: &mut Dims) {
+    let Kind::Attention(a) = &op.kind else { return };
+    let keys = |at: usize| 1 + (11 * at % 96) as i64;
+    for segment in &a.segments {
+        let (Dim::Sym(symbol) | Dim::Ragged { symbol, .. }) = &segment.len else { continue };
+        if op.bounds.iter().any(|b| b.symbol == *symbol) {
+            continue;
+        }
+        if let Some(n) = dims.scalars.get_mut(symbol) {
+            *n = keys(i);
+        }
+        for (j, n) in dims.ragged.get_mut(symbol).into_iter().flatten().enumerate() {
+            *n = keys(i + j);
+        }
+    }
 }
 
 /// Cases for the first of the chips: first some that go as many ways through the kernels as all.
@@ -197,6 +217,9 @@ pub fn chosen(file: &Path, chip: &str) -> Option<Vec<Arc<Drawn>>> {
         let round = i / count.max(1);
         let (family, data) = kinds[(i + round) % kinds.len()];
         set_rows(&op, i + 5 * round, &mut dims);
+        if i % 2 == 1 {
+            set_keys(&op, i / 2, &mut dims);
+        }
         let mut example = verify::example(&op, &dims, family, i as u64).ok()?;
         change(&mut example, data);
         let workers = WORKERS[(i + 2 * round) % WORKERS.len()];
