@@ -265,8 +265,7 @@ fn one(
     let to = vec![Slice::range(0, ROWS), Slice::range(0, plan.ring.width)];
     let from = [item.rows(), vec![first.clone(), Slice::range(0, s.dim)]].concat();
     b.stage(("qs", to), ("q", from), (Extent::Lit(0), Extent::from(whole) - before.clone()));
-    b.commit();
-    b.wait(0);
+    plan.ring.queries(b, false);
     if s.a.alibi {
         // Heads behind the last one may be nobody's.
         let list = b.load("alibi", "alibi", Dtype::F32, vec![first], true);
@@ -310,6 +309,7 @@ fn one(
             number += 1;
         }
     }
+    plan.ring.queries(b, true);
     let rows = Slice::range(own * (many * ROWS) + before, ROWS);
     let row = |last: Slice| [item.states(), vec![rows.clone(), last]].concat();
     if block == 0 {

@@ -177,6 +177,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
             range += 1;
         }
     }
+    plan.ring.queries(b, true);
     let column = || vec![Slice::range(0, ROWS), Slice::range(0, 1)];
     let sink = s.a.sink_logit.then(|| b.load("sink", "sink.rows", Dtype::F32, column(), false));
     let (y, lse) = merge::finish(b, s, &state, sink);
@@ -227,8 +228,7 @@ fn queries(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, heads
             stage(b, Slice::range(r * panel.heads, panel.heads), lead, held);
         }
     }
-    b.commit();
-    b.wait(0);
+    panel.plan.ring.queries(b, false);
 }
 
 /// All tiles of a range of keys: where it begins and ends for the first row and for the last one.

@@ -118,6 +118,15 @@ impl Ring {
         }
     }
 
+    /// Queries are on their way with the first tile, or before it where registers keep them. Behind all tiles, `end`,
+    /// those of a task without keys are waited for: the next one brings its own.
+    pub fn queries(&self, b: &mut Builder, end: bool) {
+        if self.kept != end {
+            b.commit();
+            b.wait(0);
+        }
+    }
+
     /// Rows that are copied side by side, as one look-up finds them: a power of two.
     fn piece(&self, seg: &Seg<'_>, of: Of) -> usize {
         let divides = |n: i64| if n == 0 { i64::MAX } else { n & n.wrapping_neg() };
