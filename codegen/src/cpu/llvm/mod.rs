@@ -328,13 +328,13 @@ impl Emitter<'_> {
                 ))
             };
             let (low, high) = (pick(0), pick(half));
-            left = match op {
-                Op::WordHSum => self.made(&format!("add {to} {low}, {high}")),
-                Op::HMax => {
-                    let test = self.made(&format!("fcmp ogt {to} {low}, {high}"));
-                    self.made(&format!("select <{narrow} x i1> {test}, {to} {low}, {to} {high}"))
-                }
-                _ => self.made(&format!("fadd {to} {low}, {high}")),
+            left = if *op == Op::WordHSum {
+                self.made(&format!("add {to} {low}, {high}"))
+            } else if *op == Op::HMax {
+                let test = self.made(&format!("fcmp ogt {to} {low}, {high}"));
+                self.made(&format!("select <{narrow} x i1> {test}, {to} {low}, {to} {high}"))
+            } else {
+                self.made(&format!("fadd {to} {low}, {high}"))
             };
             (width, half) = (narrow, half / 2);
         }
