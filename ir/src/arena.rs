@@ -108,7 +108,11 @@ impl hash::Hasher for Mixer {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        for b in bytes {
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
+            self.write_u64(u64::from_le_bytes(*word));
+        }
+        for b in rest {
             self.write_u64((*b).into());
         }
     }

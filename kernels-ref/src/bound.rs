@@ -125,6 +125,8 @@ pub fn step_group(w: &Storage, compute: Compute) -> usize {
     }
     match w {
         Storage::Block(format) if format.name.starts_with("tq") => 128,
+        // The scale of floats is that of a block of 256.
+        Storage::Block(format) if format.name.ends_with("_k") => 128,
         Storage::Plain(_) | Storage::Block(_) => 32,
         Storage::Codes(codes) => match codes.group {
             Group::K(g) if g % 128 == 0 => 128,

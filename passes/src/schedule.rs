@@ -9,7 +9,8 @@
 //! prefetch = 1     # tiles of keys ahead; 0: none
 //! queries = 192    # query rows of a prefill task; 0: no tasks of many rows
 //! block = 96       # keys of a prefill tile
-//! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so; 0: never
+//! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so, hints in the order of memory;
+//! #                   2: the same, hints in that of the heads; 0: never
 //! ahead = 4        # KiB of packed weights ahead; 0: none
 //! softmax = "lazy" # "exact": the maximum of decode moves with every tile; "lazy": where a score exceeds it
 //! ```
@@ -67,7 +68,7 @@ const KEYS: &[Entry] = &[
     ("chunk",    1..=4096,    |s| &mut s.chunk),
     ("prefetch", 0..=16,      |s| &mut s.prefetch),
     ("ahead",    0..=64,      |s| &mut s.ahead),
-    ("heads",    0..=1,       |s| &mut s.heads),
+    ("heads",    0..=2,       |s| &mut s.heads),
     ("queries",  0..=1024,    |s| &mut s.queries),
     ("block",    1..=512,     |s| &mut s.block),
 ];
@@ -85,7 +86,7 @@ const TRIED: &[(&str, &[usize])] = &[
     ("tokens",   &[1, 2, 3, 4]),
     ("chunk",    &[1, 2, 4, 8, 16]),
     ("ahead",    &[0, 4]),
-    ("heads",    &[0, 1]),
+    ("heads",    &[0, 1, 2]),
     ("queries",  &[0, 96, 192, 384, 768]),
     ("block",    &[32, 48, 64, 96, 128, 192]),
 ];

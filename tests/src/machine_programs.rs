@@ -75,7 +75,10 @@ pub fn optional(op: &Op) -> bool {
             | Op::Async(_)
             | Op::Squares { .. }
             | Op::PermuteBytes
+            | Op::PermuteHigh
+            | Op::SelectBits
             | Op::Lookup
+            | Op::Nibbles
             | Op::Affine
             | Op::PackBf16
             | Op::Float(FloatOp::Scale)
@@ -217,7 +220,7 @@ impl Program {
         };
         let signature = op.signature();
         let def = signature.def[self.noise.below(signature.def.len())];
-        let uses: Vec<String> = signature
+        let mut uses: Vec<String> = signature
             .uses
             .iter()
             .map(|u| match u {
@@ -230,6 +233,16 @@ impl Program {
                 Use::Imm => self.noise.below(32).to_string(),
             })
             .collect();
+        if let (Op::HMax, [x]) = (&op, &mut uses[..]) {
+            // It may lose a NaN and the sign of a zero: here are none.
+            let [m, one, zero, y, z] = std::array::from_fn(|_| self.fresh());
+            let _ = writeln!(self.text, "{m} = fcmp.eq {x}, {x} : m");
+            let _ = writeln!(self.text, "{one} = fconst {} : f", 1f32.to_bits());
+            let _ = writeln!(self.text, "{zero} = fconst 0 : f");
+            let _ = writeln!(self.text, "{y} = select {m}, {x}, {one} : f");
+            let _ = writeln!(self.text, "{z} = fadd {y}, {zero} : f");
+            *x = z;
+        }
         let name = self.fresh();
         let _ = writeln!(self.text, "{name} = {op} {} : {}", uses.join(", "), def.letter());
         self.live[def as usize].push(name);

@@ -164,6 +164,8 @@ fn changed(line: &str, random: &mut Random) -> Option<String> {
     let other = match (bits, shifts) {
         (true, _) => n ^ 1 << random.below(5),
         (_, true) => (n + 1) % 32,
+        // A count is off by one, a place by what an access of 16 bytes is.
+        (false, false) if n.abs() < 16 => n + 1,
         (false, false) => n + 16,
     };
     Some(format!("{} {other}{}", &line[..comma], &line[end..]))
@@ -245,6 +247,8 @@ mod tests {
             (negated, "@!%p1 ld.global.b32 %r1, [%rd1];", Some("@%p1 ld.global.b32 %r1, [%rd1];")),
             (changed, "shl.b32 %r1, %r2, 4;", Some("shl.b32 %r1, %r2, 5;")),
             (changed, "shl.b32 %r1, %r2, %r3;", None),
+            (changed, "add.s64 %q1, %q2, -2;", Some("add.s64 %q1, %q2, -1;")),
+            (changed, "add.s64 %q1, %q2, 64;", Some("add.s64 %q1, %q2, 80;")),
             (
                 shuffled,
                 "shfl.sync.bfly.b32 %r1, %r2, 4, 31, -1;",

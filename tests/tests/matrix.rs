@@ -45,6 +45,18 @@ const CASES: &[Case] = &[
     (8, 6, 2, "alibi = true", "", "len = \"n\"\nmask = \"causal\""),
 ];
 
+/// Head dims of which sums and copies are cut into blocks of columns and smaller tiles, the last block smaller at times.
+#[rustfmt::skip] // one case a line
+const WIDE: &[Case] = &[
+    (96, 4, 2, "", "", "len = \"n\"\nmask = \"causal\""),
+    (128, 8, 1, "", "", "len = \"n\"\nmask = { window = 20 }"),
+    (160, 2, 1, "", "", "len = \"n[b]\"\nlayout = { paged = 16 }\nmask = \"causal\""),
+    (192, 4, 4, "", "", "len = \"n\"\nmask = \"causal\""),
+    (200, 2, 1, "alibi = true", "", "len = \"n\"\nmask = { window = 30 }"),
+    (256, 4, 1, "", "", "len = \"n\"\nmask = \"causal\""),
+    (256, 2, 2, "", "", "len = \"n[b]\"\nlayout = { paged = 3 }"),
+];
+
 fn op(case: &Case, elem: &str, extra: &str) -> Op {
     let (dim, heads, kv, more, v, segment) = case;
     let kv = if v.is_empty() {
@@ -175,6 +187,22 @@ fn simulated(case: &Case, elem: &str, variant: &str, chip: &str, (m, n): (i64, i
         assert!(c.passed(), "{case:?} {elem} {variant} {chip}: {name}: {c:?}");
     }
     sim.lines
+}
+
+/// Each by both kernels on a chip of each kind.
+#[test]
+fn wide_heads_on_simulated_gpus() {
+    for (number, case) in WIDE.iter().enumerate() {
+        let newer = if number % 2 == 0 { ("sm80", "bf16") } else { ("sm90", "f16") };
+        for (chip, elem) in [("sm70", "f16"), ("sm75", "f16"), newer] {
+            for (variant, sizes) in [("matrix", (1, 40)), ("panel", (9, 36))] {
+                let lines = simulated(case, elem, variant, chip, sizes);
+                let operands = lines.iter().filter(|l| l.instruction.contains("matrix"));
+                let waits: u64 = operands.map(|l| l.wavefronts - l.ideal_wavefronts).sum();
+                assert_eq!(waits, 0, "{case:?} {elem} {variant} {chip}");
+            }
+        }
+    }
 }
 
 #[test]

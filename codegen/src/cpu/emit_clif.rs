@@ -233,6 +233,7 @@ impl Emitter<'_> {
             | Op::Load(_)
             | Op::Splat(_)
             | Op::LoadF16
+            | Op::Nibbles
             | Op::SplatF16
             | Op::Store(_)
             | Op::LoadPart(_)
@@ -269,6 +270,8 @@ impl Emitter<'_> {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::PermuteHigh
+            | Op::SelectBits
             | Op::Lookup
             | Op::Affine
             | Op::PackBf16

@@ -11,8 +11,7 @@
 //! ```
 
 use super::places::{Places, Touch};
-use kgen_ir::machine::*;
-use std::collections::HashMap;
+use kgen_ir::{arena::Map, machine::*};
 
 /// Accesses by their numbers: a bit each.
 #[derive(Clone, Debug, Default)]
@@ -85,11 +84,11 @@ impl Since {
 struct Accesses {
     places: Places,
     all: Vec<Touch>,
-    numbers: HashMap<Touch, usize>,
+    numbers: Map<Touch, usize>,
     /// By the instruction's address.
-    by_inst: HashMap<usize, Option<usize>>,
+    by_inst: Map<usize, Option<usize>>,
     /// As seen from behind a turn of the loop that begins there.
-    past: HashMap<(usize, u32), usize>,
+    past: Map<(usize, u32), usize>,
     /// Of each, the others that it was compared with, and those it meets.
     compared: Vec<(Set, Set)>,
 }
@@ -161,7 +160,7 @@ pub struct Order {
     mixed: Vec<bool>,
     accesses: Accesses,
     /// Of loops, what lanes had done before and have done behind: many ways lead to the same.
-    loops: HashMap<usize, Vec<(Since, Since, usize)>>,
+    loops: Map<usize, Vec<(Since, Since, usize)>>,
 }
 
 impl Order {
@@ -177,12 +176,12 @@ impl Order {
             accesses: Accesses {
                 places: Places::of(kernel),
                 all: vec![],
-                numbers: HashMap::new(),
-                by_inst: HashMap::new(),
-                past: HashMap::new(),
+                numbers: Map::default(),
+                by_inst: Map::default(),
+                past: Map::default(),
                 compared: vec![],
             },
-            loops: HashMap::new(),
+            loops: Map::default(),
         };
         let mut done = vec![(false, false); kernel.slots.len()];
         let mut lost = (false, false);

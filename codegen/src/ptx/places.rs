@@ -10,8 +10,8 @@
 mod touch;
 
 use super::targets::LANES;
-use kgen_ir::{machine::*, tile::Compare};
-use std::{collections::HashMap, rc::Rc};
+use kgen_ir::{arena::Map, machine::*, tile::Compare};
+use std::rc::Rc;
 
 /// Least and largest value.
 type Range = (i64, i64);
@@ -51,12 +51,15 @@ pub struct Touch {
     sum: Sum,
     /// How far the sum is off: registers of turns that are over.
     slack: Range,
+    /// That distance is a multiple of this.
+    unit: i64,
     lanes: Lanes,
     size: i64,
 }
 
-/// Two accesses of known places: their patterns, bytes and distance, and whether lanes count.
-type Pair = ([u32; 2], [i64; 3], bool);
+/// Two accesses of known places: their patterns, distance and what it is a multiple of more or less, their bytes, and
+/// whether lanes count.
+type Pair = ([u32; 2], [i64; 4], bool);
 
 /// What registers hold.
 pub struct Places {
@@ -71,8 +74,10 @@ pub struct Places {
     natural: Vec<bool>,
     needed: Vec<bool>,
     patterns: Vec<Pattern>,
-    numbers: HashMap<Pattern, u32>,
-    met: HashMap<Pair, bool>,
+    /// Of each, the least and the most that a lane adds, if any touches something.
+    spans: Vec<Option<(i32, i32)>>,
+    numbers: Map<Pattern, u32>,
+    met: Map<Pair, bool>,
     none: Rc<[(Reg, i64)]>,
 }
 
@@ -111,8 +116,9 @@ impl Places {
             natural: vec![false; count],
             needed: vec![],
             patterns: vec![],
-            numbers: HashMap::new(),
-            met: HashMap::new(),
+            spans: vec![],
+            numbers: Map::default(),
+            met: Map::default(),
             none: Rc::new([]),
         };
         p.block(&kernel.body);
@@ -300,6 +306,8 @@ impl Places {
         let next = self.patterns.len() as u32;
         let number = *self.numbers.entry(pattern).or_insert(next);
         if number == next {
+            let places = || pattern.iter().filter(|x| **x != NOWHERE);
+            self.spans.push(places().min().copied().zip(places().max().copied()));
             self.patterns.push(pattern);
         }
         number

@@ -168,10 +168,10 @@ macro_rules! rows {
             row(Op::Cvt(Cvt::FloatFromF16), 8, "cvt.u16.u32 <h0>, <a>;\ncvt.f32.f16 <d>, <h0>;"),
             row(Op::Cvt(Cvt::F16FromFloat), 8, "cvt.rn.f16.f32 <h0>, <a>;\ncvt.u32.u16 <d>, <h0>;"),
 
-            // A butterfly gives lane i the tree that lane 0 has, with its operands the other way round at times: a sum
-            // does not mind, a maximum of NaNs does.
+            // A butterfly gives lane i the tree that lane 0 has, with its operands the other way round at times: neither
+            // a sum nor max.f32 minds, which drops NaNs and takes +0 for more than -0.
             row(Op::HSum, 150, HSUM),
-            row(Op::HMax, 200, HMAX),
+            row(Op::HMax, 150, HMAX),
             row(Op::WordHSum, 150, WORD_HSUM),
             row(Op::Ballot, 12, "vote.sync.ballot.b32 <t0>, <a>, -1;\ncvt.u64.u32 <d>, <t0>;"),
 
@@ -193,34 +193,49 @@ const MMA_884_ROWS: &str =
 const MMA_1688: &str =
     "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {<d>}, {<a>}, {<b>}, {<c>};";
 
-macro_rules! copy {
-    ($($text:literal),*) => {
-        concat!(
-            "setp.ge.s32 <p0>, <e>, 0;\ncvt.u64.u32 <q0>, <a>;\nadd.s64 <q1>, <q0>, <base>;\n",
-            "cvt.s64.s32 <q2>, <c>;\nadd.s64 <q3>, <q2>, <b>;\n",
-            $($text),*
-        )
+/// Where a lane writes, and where it reads.
+macro_rules! place {
+    () => {
+        "setp.ge.s32 <p0>, <e>, 0;\ncvt.u64.u32 <q0>, <a>;\nadd.s64 <q1>, <q0>, <base>;\n"
     };
 }
 
-const CP_ASYNC_4: &str = copy!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 4, <e>;");
-const CP_ASYNC_8: &str = copy!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 8, <e>;");
+macro_rules! source {
+    () => {
+        "cvt.s64.s32 <q2>, <c>;\nadd.s64 <q3>, <q2>, <b>;\n"
+    };
+}
+
+macro_rules! copy_async {
+    ($text:literal) => {
+        concat!(place!(), source!(), $text)
+    };
+}
+
+const CP_ASYNC_4: &str = copy_async!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 4, <e>;");
+const CP_ASYNC_8: &str = copy_async!("@<p0> cp.async.ca.shared.global [<q1><o>], [<q3>], 8, <e>;");
 // Keys and values are read once: past the first level of cache.
-const CP_ASYNC_16: &str = copy!("@<p0> cp.async.cg.shared.global [<q1><o>], [<q3>], 16, <e>;");
+const CP_ASYNC_16: &str =
+    copy_async!("@<p0> cp.async.cg.shared.global [<q1><o>], [<q3>], 16, <e>;");
+
+/// What is read now and written later; where, is found later, too: it would take registers meanwhile.
+macro_rules! copy {
+    ($now:literal, $later:literal) => {
+        concat!(source!(), "setp.gt.s32 <p1>, <e>, 0;\n", $now, "\n<later>\n", place!(), $later)
+    };
+}
 
 const COPY_4: &str = copy!(
-    "setp.gt.s32 <p1>, <e>, 0;\nmov.b32 <t0>, 0;\n",
-    "@<p1> ld.global.b32 <t0>, [<q3>];\n<later>\n@<p0> st.<S>.b32 [<q1><o>], <t0>;"
+    "mov.b32 <t0>, 0;\n@<p1> ld.global.b32 <t0>, [<q3>];",
+    "@<p0> st.<S>.b32 [<q1><o>], <t0>;"
 );
 const COPY_8: &str = copy!(
-    "setp.gt.s32 <p1>, <e>, 0;\nmov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\n",
-    "@<p1> ld.global.v2.b32 {<t0>, <t1>}, [<q3>];\n<later>\n",
+    "mov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\n@<p1> ld.global.v2.b32 {<t0>, <t1>}, [<q3>];",
     "@<p0> st.<S>.v2.b32 [<q1><o>], {<t0>, <t1>};"
 );
 const COPY_16: &str = copy!(
-    "setp.gt.s32 <p1>, <e>, 0;\n",
-    "mov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\nmov.b32 <t2>, 0;\nmov.b32 <t3>, 0;\n",
-    "@<p1> ld.global.v4.b32 {<t0>, <t1>, <t2>, <t3>}, [<q3>];\n<later>\n",
+    "mov.b32 <t0>, 0;\nmov.b32 <t1>, 0;\nmov.b32 <t2>, 0;\nmov.b32 <t3>, 0;\n\
+     @<p1> ld.global.v4.b32 {<t0>, <t1>, <t2>, <t3>}, [<q3>];",
     "@<p0> st.<S>.v4.b32 [<q1><o>], {<t0>, <t1>, <t2>, <t3>};"
 );
 
@@ -330,21 +345,15 @@ add.rn.f32 <d>, <f7>, <f8>;";
 
 const HMAX: &str = "\
 shfl.sync.bfly.b32 <f0>, <a>, 16, 31, -1;
-setp.gt.f32 <p0>, <a>, <f0>;
-selp.f32 <f1>, <a>, <f0>, <p0>;
+max.f32 <f1>, <a>, <f0>;
 shfl.sync.bfly.b32 <f2>, <f1>, 8, 31, -1;
-setp.gt.f32 <p1>, <f1>, <f2>;
-selp.f32 <f3>, <f1>, <f2>, <p1>;
+max.f32 <f3>, <f1>, <f2>;
 shfl.sync.bfly.b32 <f4>, <f3>, 4, 31, -1;
-setp.gt.f32 <p2>, <f3>, <f4>;
-selp.f32 <f5>, <f3>, <f4>, <p2>;
+max.f32 <f5>, <f3>, <f4>;
 shfl.sync.bfly.b32 <f6>, <f5>, 2, 31, -1;
-setp.gt.f32 <p3>, <f5>, <f6>;
-selp.f32 <f7>, <f5>, <f6>, <p3>;
+max.f32 <f7>, <f5>, <f6>;
 shfl.sync.bfly.b32 <f8>, <f7>, 1, 31, -1;
-setp.gt.f32 <p4>, <f7>, <f8>;
-selp.f32 <f9>, <f7>, <f8>, <p4>;
-shfl.sync.idx.b32 <d>, <f9>, 0, 31, -1;";
+max.f32 <d>, <f7>, <f8>;";
 
 const WORD_HSUM: &str = "\
 shfl.sync.bfly.b32 <t0>, <a>, 16, 31, -1;

@@ -465,6 +465,7 @@ impl Machine<'_> {
             | Op::Splat(_)
             | Op::LoadF16
             | Op::SplatF16
+            | Op::Nibbles
             | Op::LoadPart(_)
             | Op::Gather
             | Op::GatherPart(_)
@@ -491,6 +492,8 @@ impl Machine<'_> {
             | Op::HMax
             | Op::WordHSum
             | Op::PermuteBytes
+            | Op::PermuteHigh
+            | Op::SelectBits
             | Op::Lookup
             | Op::Affine
             | Op::PackBf16
@@ -565,6 +568,18 @@ impl Machine<'_> {
                     self.bytes(inst, 1).into_iter().map(|i| at(i).unwrap_or(0)).collect();
                 out.extend(picked.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)));
             }
+            Op::PermuteHigh => {
+                let (source, other) = (self.bytes(inst, 0), self.bytes(inst, 2));
+                let byte = |(i, x): (usize, u8)| {
+                    let (from, at) = match x >= 0xc0 {
+                        true => (&source, usize::from(x) % source.len().max(1)),
+                        false => (&other, i),
+                    };
+                    from.get(at).copied().unwrap_or(0)
+                };
+                let made: Vec<u8> = self.bytes(inst, 1).into_iter().enumerate().map(byte).collect();
+                out.extend(made.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)));
+            }
             Op::Lookup => {
                 let of = |i: usize, lane| inst.uses.get(i).map_or(0, |o| self.lane(*o, lane));
                 out.extend((0..lanes).map(|lane| of(0, of(1, lane) as usize % lanes)));
@@ -598,6 +613,10 @@ impl Machine<'_> {
             Op::SplatF16 => {
                 let half = self.load(inst, 0, Width::U16)? as u32;
                 out = vec![convert(Cvt::FloatFromF16, half); lanes];
+            }
+            Op::Nibbles => {
+                let bits = self.load(inst, 0, Width::W64)? as u64;
+                out.extend((0..lanes as u32).map(|lane| bits.rotate_right(4 * lane % 64) as u32));
             }
             Op::Splat(w) => out = vec![self.load(inst, 0, *w)? as u32; lanes],
             Op::HSum => out = self.tree(inst, &Op::Float(FloatOp::Add)),
@@ -657,6 +676,7 @@ impl Machine<'_> {
             | Op::FromBits
             | Op::Cvt(_)
             | Op::Pair(_)
+            | Op::SelectBits
             | Op::Dot(_) => {
                 for lane in 0..lanes {
                     let mut x = [0u32; 3];

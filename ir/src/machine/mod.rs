@@ -246,6 +246,8 @@ pub enum Op {
     LoadF16,
     /// `f = splat.f16 [..]`.
     SplatF16,
+    /// `w = nibbles [..]`: lane i is 32 of the 64 bits in memory, from bit 4 i on; behind the last bit comes the first.
+    Nibbles,
     /// `store.WIDTH [..], w|f`: the low bits of each lane.
     Store(Width),
     /// `w|f = loadpart.WIDTH [..], n`: the first n lanes, 0 to all; zeros behind. Touches no element from n on.
@@ -316,7 +318,8 @@ pub enum Op {
     /// `f|w = shuffle a, b`: lane i takes lane `table[i]` of the two, counted through a then b.
     Shuffle(Vec<u8>),
     /// `f = hsum f`, `f = hmax f`: over all lanes, the result in every lane. The sum is a tree of halves:
-    /// lane i adds lane i + L/2, then i + L/4, ...; max is `a > b ? a : b` in the same tree.
+    /// lane i adds lane i + L/2, then i + L/4, ...; max is `a > b ? a : b` in the same tree. Of zeros alone it may be
+    /// either, and beside a NaN, which it may lose, any lane.
     HSum,
     HMax,
     /// `w = hsum w`: wrapping.
@@ -326,6 +329,10 @@ pub enum Op {
 
     /// `w = permb a, b`: byte i is byte `b_i` of a, counted through all lanes; bits too many do not count.
     PermuteBytes,
+    /// `w = permb.high a, b, c`: byte i is as in `permb` where both high bits of `b_i` are set, else byte i of c.
+    PermuteHigh,
+    /// `w = bits.select a, b, c`: the bits of b where those of a are set, else those of c.
+    SelectBits,
     /// `f = lookup a, b`: lane i is lane `b_i` of a; bits too many do not count.
     Lookup,
 
@@ -595,6 +602,7 @@ impl Op {
         match *self {
             Op::Read(w) | Op::Splat(w) => Some((Access::Read, Span::One(w))),
             Op::SplatF16 => Some((Access::Read, Span::One(Width::U16))),
+            Op::Nibbles => Some((Access::Read, Span::One(Width::W64))),
             Op::Load(w) => Some((Access::Read, Span::Lanes(w))),
             Op::LoadF16 => Some((Access::Read, Span::Lanes(Width::U16))),
             Op::LoadPart(w) => Some((Access::Read, Span::Part(w))),
@@ -635,6 +643,8 @@ impl Op {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::PermuteHigh
+            | Op::SelectBits
             | Op::Lookup
             | Op::Affine
             | Op::PackBf16
@@ -690,6 +700,7 @@ impl Op {
             Op::Write(_)                             => s(&[], &[Of(Int)], true),
             Op::Next                                 => s(I, &[Of(Int)], true),
             Op::Load(_) | Op::Splat(_)               => s(V, &[], true),
+            Op::Nibbles                              => s(W, &[], true),
             Op::LoadF16 | Op::SplatF16               => s(F, &[], true),
             Op::Store(_)                             => s(&[], &[Vector], true),
             Op::LoadPart(_)                          => s(V, &[Of(Int)], true),
@@ -724,6 +735,7 @@ impl Op {
             Op::WordHSum                             => s(W, &[Of(Word)], false),
             Op::Ballot                               => s(I, &[Of(Mask)], false),
             Op::PermuteBytes                         => s(W, &[Of(Word), Of(Word)], false),
+            Op::PermuteHigh | Op::SelectBits         => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Lookup                               => s(F, &[Of(Float), Of(Word)], false),
             Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Dot(DotOp::Bf16)                     => s(F, &[Of(Word), Of(Word), Of(Float)], false),

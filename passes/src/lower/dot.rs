@@ -89,6 +89,9 @@ impl Lower<'_> {
             _ => return Err(self.no("this form of product".into())),
         };
         self.note(dot, way);
+        if way == Way::Columns {
+            self.weigh(dot)?;
+        }
         Ok((dot, way))
     }
 
@@ -357,18 +360,32 @@ impl Lower<'_> {
                 accs.push(self.start(dot, first.plus(row), n.plus(j * lanes))?);
             }
         }
+        let weighed = self.weighed.get(&dot.out).cloned();
+        let codes = weighed.as_ref().map_or(dot.b, |w| w.codes);
         let step = |l: &mut Self, k: Coord, accs: &[Reg]| -> Result<Vec<Reg>> {
             let way = if dot.n == 1 { LaneDim::Splat } else { LaneDim::Dim(1) };
             let mut b = Vec::new();
             for j in 0..width {
-                b.push(l.vec(dot.b, &[k, n.plus(j * lanes)], way)?);
+                b.push(l.vec(codes, &[k, n.plus(j * lanes)], way)?);
             }
             l.hint_along(dot, n, k, width * lanes)?;
             let mut out = Vec::new();
             for row in 0..rows {
-                let a = l.vec(dot.a, &[first.plus(row), k], LaneDim::Splat)?;
+                let at = first.plus(row);
+                let mut a = match &weighed {
+                    Some(_) => None,
+                    None => Some(l.vec(dot.a, &[at, k], LaneDim::Splat)?),
+                };
                 for (j, b) in b.iter().enumerate() {
-                    out.push(l.v(Class::Float, Op::Fma, &[a, *b, accs[row * width + j]]));
+                    let own = match (&weighed, a) {
+                        (Some(w), a) if a.is_none() || w.begins(j * lanes, width * lanes) => {
+                            l.load_vec(&w.a, &[at, k, n.plus(j * lanes)], LaneDim::Splat)?
+                        }
+                        (_, Some(a)) => a,
+                        (_, None) => return Err(l.no("a product without a left operand".into())),
+                    };
+                    a = Some(own);
+                    out.push(l.v(Class::Float, Op::Fma, &[own, *b, accs[row * width + j]]));
                 }
             }
             Ok(out)

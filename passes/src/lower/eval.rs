@@ -6,7 +6,7 @@ use super::{
 };
 use kgen_ir::{
     dtype::Dtype,
-    machine::{Class, Cvt, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, Width, WordOp},
+    machine::{Class, Cvt, DotOp, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, Width, WordOp},
     tile::{Binary, Compare, Expr, LaneBits, LaneDim, Reduce, Space, Unary, Value},
 };
 
@@ -576,6 +576,9 @@ impl Lower<'_> {
         at: &[Coord],
         lanes: LaneDim,
     ) -> Result<Reg> {
+        if let Some(sum) = self.halves_product(v, op, a, b, at, lanes)? {
+            return Ok(sum);
+        }
         if op == Binary::Add {
             // Broadcasting a row into an accumulator is written as adding zeros.
             if self.is_fill(b, 0.0) && self.elem(v) == Dtype::I32 {
@@ -621,6 +624,77 @@ impl Lower<'_> {
             }
         };
         Ok(self.v(class, op, &[x, y]))
+    }
+
+    /// What is known of a word: that 16 bits hold it, and whether it is never negative.
+    fn half_word(&self, v: Value) -> Option<bool> {
+        let Some(Expr::Convert(a)) = self.exprs.get(&v) else { return None };
+        let elem = self.elem(*a);
+        match elem {
+            Dtype::U8 | Dtype::Code(_) => Some(true),
+            Dtype::I8 | Dtype::I16 => Some(false),
+            Dtype::F32
+            | Dtype::F16
+            | Dtype::BF16
+            | Dtype::E4M3
+            | Dtype::E5M2
+            | Dtype::U16
+            | Dtype::I32
+            | Dtype::U32
+            | Dtype::I64
+            | Dtype::Bool => None,
+        }
+    }
+
+    /// `a * b`, or `sum + a * b`, of integers that fit 16 bits, as a product of halves whose high ones add nothing: one
+    /// instruction where multiplying words is slow.
+    fn halves_product(
+        &mut self,
+        v: Value,
+        op: Binary,
+        a: Value,
+        b: Value,
+        at: &[Coord],
+        lanes: LaneDim,
+    ) -> Result<Option<Reg>> {
+        let dot = Op::Dot(DotOp::S16S16);
+        if self.elem(v) != Dtype::I32 || self.choice.target.row(&dot).is_none() {
+            return Ok(None);
+        }
+        let factors = |l: &Self, product: Value| {
+            let inline = matches!(l.places.get(&product), Some(Place::Inline(None)));
+            match l.exprs.get(&product) {
+                Some(Expr::Binary(Binary::Mul, x, y)) if inline => Some((*x, *y)),
+                _ => None,
+            }
+        };
+        let found = match op {
+            Binary::Mul => Some((None, (a, b))),
+            Binary::Add => [(a, b), (b, a)]
+                .into_iter()
+                .find_map(|(sum, product)| Some((Some(sum), factors(self, product)?))),
+            Binary::Sub
+            | Binary::Div
+            | Binary::Max
+            | Binary::Min
+            | Binary::And
+            | Binary::Or
+            | Binary::Cmp(_) => None,
+        };
+        let Some((sum, (x, y))) = found else { return Ok(None) };
+        let (Some(above), Some(other)) = (self.half_word(x), self.half_word(y)) else {
+            return Ok(None);
+        };
+        let (x, mut y) = (self.operand(x, at, lanes)?, self.operand(y, at, lanes)?);
+        if !above && !other {
+            let low = self.word_const(0xffff);
+            y = self.v(Class::Word, Op::Word(WordOp::And), &[y, low]);
+        }
+        let sum = match sum {
+            Some(sum) => self.operand(sum, at, lanes)?,
+            None => self.zero(Class::Word),
+        };
+        Ok(Some(self.v(Class::Word, dot, &[x, y, sum])))
     }
 
     /// Along the last dimension: vectors first, lanes at the end; the result is in every lane.

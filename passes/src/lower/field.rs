@@ -195,21 +195,23 @@ impl Lower<'_> {
             return Ok(None);
         }
         let blocks = len.div_ceil(field.block);
-        let padded = (rows * blocks).next_multiple_of(self.lanes);
+        // Those of a block stand side by side.
+        let run = rows.next_multiple_of(self.lanes);
+        let padded = run * blocks;
         let halves = self.scratch_bytes(2 * padded) as i32;
         let floats = self.scratch_bytes(4 * padded) as i32;
         let scratch = self.scratch_base();
         let rows_hi = Operand::Imm(rows as i64);
         self.for_loop(Operand::Imm(0), rows_hi, 1, &[], |l, row, _| {
-            let bytes = Operand::Imm(2 * blocks as i64);
-            let to = l.int(IntOp::Mul, Operand::Reg(row), bytes);
+            let to = l.int(IntOp::Mul, Operand::Reg(row), Operand::Imm(2));
             let to = l.int(IntOp::Add, Operand::Reg(scratch), to);
             let to = l.as_reg(to);
+            let row = Coord { reg: Some(row), add: 0, span: 1 };
+            l.hint_row(&from, row)?;
             for block in 0..blocks {
-                let row = Coord { reg: Some(row), add: 0, span: 1 };
                 let x =
                     l.element(&from, &[row, Coord::from(block * field.block)], 0, Width::U16)?;
-                let mem = Mem { base: to, offset: halves + 2 * block as i32 };
+                let mem = Mem { base: to, offset: halves + 2 * (block * run) as i32 };
                 l.effect(Op::Write(Width::U16), &[x], mem);
             }
             Ok(((), vec![]))
@@ -225,12 +227,12 @@ impl Lower<'_> {
             self.exprs.insert(v, load);
         }
         let dim = |len, step| TileDim { len, step: Operand::Imm(step), guard: None };
-        let field = Field { block: field.block, stride: 32, at: 0, step: 0 };
+        let field = Field { block: field.block, stride: 32 * run, at: 0, step: 0 };
         Ok(Some(Place::Inline(Some(TileRef {
             base: scratch,
             offset: floats,
             elem: Dtype::F32,
-            dims: vec![dim(rows, 4 * blocks as i64), dim(len, 0)],
+            dims: vec![dim(rows, 4), dim(len, 0)],
             packed: None,
             inside: 0,
             field: Some((field, Operand::Imm(0))),
@@ -420,6 +422,13 @@ impl Lower<'_> {
         rough: bool,
     ) -> Result<Reg> {
         let (lanes, pair) = (self.lanes, 2 * self.lanes);
+        let even =
+            start == Operand::Imm(0) && coord.add.is_multiple_of(2) && coord.span.is_multiple_of(2);
+        let whole = count == lanes && lanes == 1 << HALF_BYTE;
+        if rough && whole && even && self.choice.target.row(&Op::Nibbles).is_some() {
+            let mem = self.address(r, at)?;
+            return Ok(self.inst(Class::Word, Op::Nibbles, &[], Some(mem)));
+        }
         let inside =
             if coord.reg.is_some() { coord.span } else { r.dims.last().map_or(0, |d| d.len) };
         let aligned = coord.reg.is_none() || coord.span.is_multiple_of(pair);

@@ -20,6 +20,7 @@ mod squares;
 mod stage;
 mod trits;
 mod unpack;
+mod weigh;
 mod words;
 
 use crate::Choice;
@@ -88,6 +89,7 @@ pub fn lower(
         depth: 0,
         born: BTreeMap::new(),
         hints: vec![],
+        weighed: Default::default(),
         later: vec![],
         notes: vec![],
         fragments: crate::tile::fragments::fragments(kernel, choice.target),
@@ -176,6 +178,8 @@ struct Lower<'a> {
     born: BTreeMap<Value, usize>,
     /// Hints of this block whose tiles' loads are still to come: tensor, tile, level.
     hints: Vec<(String, TileRef, u8)>,
+    /// Left operands of products that took the scales of right ones.
+    weighed: BTreeMap<Value, weigh::Weighed>,
     /// Products that are computed beside the next one.
     later: Vec<Value>,
     /// What the engine of products chose, once a product.

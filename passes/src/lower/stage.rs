@@ -207,6 +207,10 @@ impl Lower<'_> {
         };
         let far = self.v(Class::Word, Op::Word(WordOp::Mul), &[lane_row, stride_word]);
         let flip = self.flips_of(chunks, lane_row, Lanes::Entry);
+        // From copy to copy by one sum: products of the stride, one for each, would live through the loop around.
+        let start_base = Operand::Imm(i64::from(from_offset));
+        let start_base = self.int(IntOp::Add, Operand::Reg(from_base), start_base);
+        let more_rows = self.int(IntOp::Mul, stride, Operand::Imm(at_once as i64));
         for block in (0..wide).step_by(per) {
             let chunk = self.word_by(WordOp::Add, lane_chunk, block);
             let along = self.word_by(WordOp::Mul, chunk, CHUNK);
@@ -221,16 +225,17 @@ impl Lower<'_> {
             };
             // What a lane with a row to copy does, what one with a row of zeros does.
             let (full, none) = self.ways((lane_row, chunk), (at_once, wide, some));
+            let mut base = start_base;
             for first in (0..rows).step_by(at_once) {
                 let more = chunks.flip(first) * CHUNK;
                 let place = self.word_by(WordOp::Xor, flipped, more);
                 let place = self.v(Class::Word, Op::Word(WordOp::Add), &[own, place]);
                 let how = self.within((lo, hi), first, (at_once, lane_row), (full, none));
-                let step = self.int(IntOp::Mul, stride, Operand::Imm(first as i64));
-                let base = self.int(IntOp::Add, Operand::Reg(from_base), step);
-                let base = self.int(IntOp::Add, base, Operand::Imm(i64::from(from_offset)));
-                let base = self.as_reg(base);
-                let uses = [place, base, source, how].map(Operand::Reg);
+                if first > 0 {
+                    base = self.int(IntOp::Add, base, more_rows);
+                }
+                let from = self.as_reg(base);
+                let uses = [place, from, source, how].map(Operand::Reg);
                 let offset = to.offset + (first * pitch) as i32;
                 let copy = Op::Async(AsyncOp::Copy(CHUNK as u8));
                 self.effect(copy, &uses, Mem { base: to.base, offset });

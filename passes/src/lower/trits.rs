@@ -1,13 +1,15 @@
 //! Digits of base 3, five to a byte, by tables of 64 bytes (see [`kgen_ir::format::pack::codes`]).
 //!
 //! ```text
-//! rest = affine(v & v << 1)                    ones where both high bits of a byte are set
-//! low  = permb(T, v) ^ permb(T ^ R, v) & rest  digits 0 to 3, two bits each: T of c, R of the rest
-//! high = v ^ permb(H, v) & rest                digit 4 in the two high bits
+//! low  = permb.high(R, v, permb(T, v))     digits 0 to 3, two bits each: T of c, R of the rest
+//! high = permb.high(H, v, v)               digit 4 in the two high bits
 //! ```
 
 use super::Lower;
-use kgen_ir::machine::{Class, Op, Operand, Reg, WordOp};
+use kgen_ir::{
+    format::pack::Bits,
+    machine::{Class, Op, Reg, WordOp},
+};
 
 /// Numbers that a byte names beside its highest digit, and how many are left.
 const DIRECT: i32 = 64;
@@ -54,7 +56,7 @@ impl Lower<'_> {
         all.unwrap_or(c)
     }
 
-    /// The tables T, T ^ R and H: byte i of each is that of i.
+    /// The tables T, R and H: byte i of each is that of i.
     fn tables(&mut self) -> [Reg; 3] {
         let lane = self.inst(Class::Word, Op::Iota, &[], None);
         let first = self.shifted(lane, -2);
@@ -67,12 +69,8 @@ impl Lower<'_> {
             let start = self.word_const(DIRECT);
             let c = self.word(WordOp::Add, c, start);
             let rest = self.four_digits(c);
-            let both = self.word(WordOp::Xor, direct, rest);
-            // What stands there, both bits, goes.
-            let ones = self.word_const(3);
-            let high = self.word(WordOp::Xor, high, ones);
             let high = self.shifted(high, -6);
-            for (table, entry) in tables.iter_mut().zip([direct, both, high]) {
+            for (table, entry) in tables.iter_mut().zip([direct, rest, high]) {
                 let entry = self.and_number(entry, 0xff);
                 let entry = self.shifted(entry, i64::from(-8 * place));
                 *table = Some(match *table {
@@ -86,25 +84,12 @@ impl Lower<'_> {
 
     /// The five words of digits of a word, as bytes.
     pub(super) fn digits(&mut self, word: Reg) -> Vec<Reg> {
-        let [direct, both, last] = self.tables();
-        let look = |l: &mut Self, table| l.v(Class::Word, Op::PermuteBytes, &[table, word]);
-        let up = self.shifted(word, -1);
-        let set = self.word(WordOp::And, word, up);
-        let ones = self.word_const(0x8080_8080u32 as i32);
-        let operands = [Operand::Reg(set), Operand::Reg(ones), Operand::Imm(0)];
-        let rest = self.inst(Class::Word, Op::Affine, &operands, None);
-        let low = look(self, direct);
-        let other = look(self, both);
-        let other = self.word(WordOp::And, other, rest);
-        let low = self.word(WordOp::Xor, low, other);
-        let other = look(self, last);
-        let other = self.word(WordOp::And, other, rest);
-        let high = self.word(WordOp::Xor, word, other);
-        let mut out = Vec::new();
-        for (from, shift) in [(low, 0), (low, 2), (low, 4), (low, 6), (high, 6)] {
-            let shifted = self.shifted(from, shift);
-            out.push(self.and_number(shifted, 0x0303_0303));
-        }
-        out
+        let [direct, rest, last] = self.tables();
+        let low = self.v(Class::Word, Op::PermuteBytes, &[direct, word]);
+        let low = self.v(Class::Word, Op::PermuteHigh, &[rest, word, low]);
+        let high = self.v(Class::Word, Op::PermuteHigh, &[last, word, word]);
+        let places = [(low, 0), (low, 2), (low, 4), (low, 6), (high, 6)];
+        let digit = |(from, bit)| self.field(from, &Bits { byte: 0, bit, width: 2, low: 0 });
+        places.map(digit).to_vec()
     }
 }

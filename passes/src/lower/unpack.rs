@@ -7,6 +7,9 @@ use kgen_ir::{
     tile::{Expr, LaneDim, Part, Value},
 };
 
+/// Bits of half a byte.
+const HALF: u32 = 4;
+
 impl Lower<'_> {
     /// The packed codes behind `v`, seen through conversions.
     pub(super) fn codes_ref(&self, v: Value) -> Option<TileRef> {
@@ -79,11 +82,21 @@ impl Lower<'_> {
         count: usize,
     ) -> Result<Vec<Reg>> {
         let trits = r.packed.as_ref().is_some_and(|(of, _)| of.trits);
+        let matrices = self.lanes.is_multiple_of(2)
+            && [Op::Affine, Op::SelectBits].iter().all(|op| self.choice.target.row(op).is_some());
         let mut digits = None;
         let mut out = Vec::new();
         for quad in 0..count {
             let places = self.code_bits(r, &[rows, Coord::from(k + 4 * quad)])?;
             let mut bytes: Option<Reg> = None;
+            if let ([(wide, high), (narrow, low)], true) =
+                (&places[..], matches!(places[..], [_, _]) && matrices)
+            {
+                let words = [wide, narrow]
+                    .map(|m| self.inst(Class::Word, Op::Load(Width::W32), &[], Some(*m)));
+                out.push(self.two_fields(words, [*high, *low]));
+                continue;
+            }
             for (mem, bits) in places {
                 if trits {
                     let all = match &digits {
@@ -111,17 +124,40 @@ impl Lower<'_> {
         Ok(out)
     }
 
+    /// A code of bits of two words: half a byte of each becomes one, then a matrix brings the bits to their places. Where
+    /// both stand in the same half, the halves of the second are swapped; what the fields of a word share is computed
+    /// once.
+    fn two_fields(&mut self, [wide, narrow]: [Reg; 2], [first, mut second]: [Bits; 2]) -> Reg {
+        let half = |bits: &Bits| bits.bit / HALF;
+        let mut other = narrow;
+        if half(&first) == half(&second) {
+            let swapped =
+                [(0, HALF), (HALF, 0)].map(|(bit, low)| Bits { byte: 0, bit, width: HALF, low });
+            other = self.affine_of(narrow, &swapped);
+            second.bit = (second.bit + HALF) % 8;
+        }
+        let mask = if half(&first) == 0 { 0x0f0f_0f0f } else { 0xf0f0_f0f0u32 as i32 };
+        let mask = self.word_const(mask);
+        let both = self.v(Class::Word, Op::SelectBits, &[mask, wide, other]);
+        self.affine_of(both, &[first, second])
+    }
+
+    /// Some bits of each byte at their places in the code.
+    fn affine_of(&mut self, word: Reg, bits: &[Bits]) -> Reg {
+        let matrix = self.bit_matrix(bits);
+        let operands = [Operand::Reg(word), Operand::Reg(matrix), Operand::Imm(0)];
+        self.inst(Class::Word, Op::Affine, &operands, None)
+    }
+
     /// Some bits of each byte, where they stand in the code.
-    fn field(&mut self, word: Reg, bits: &Bits) -> Reg {
+    pub(super) fn field(&mut self, word: Reg, bits: &Bits) -> Reg {
         if bits.width == 8 {
             return word;
         }
         let by = i64::from(bits.bit) - i64::from(bits.low);
         if by != 0 && self.lanes.is_multiple_of(2) && self.choice.target.row(&Op::Affine).is_some()
         {
-            let matrix = self.bit_matrix(bits);
-            let operands = [Operand::Reg(word), Operand::Reg(matrix), Operand::Imm(0)];
-            return self.inst(Class::Word, Op::Affine, &operands, None);
+            return self.affine_of(word, std::slice::from_ref(bits));
         }
         let word = self.shifted(word, by);
         let mask = ((1u32 << bits.width) - 1) << bits.low;
@@ -130,11 +166,11 @@ impl Lower<'_> {
     }
 
     /// The 8x8 matrix, in each 64 bits, that moves bits of a byte to their place in the code: one instruction does what
-    /// a shift and a mask do.
-    fn bit_matrix(&mut self, bits: &Bits) -> Reg {
-        let row = |i: u32| match (bits.low..bits.low + bits.width).contains(&i) {
-            true => 1u32 << (bits.bit + i - bits.low),
-            false => 0,
+    /// shifts and masks do.
+    fn bit_matrix(&mut self, bits: &[Bits]) -> Reg {
+        let row = |i: u32| {
+            let from = bits.iter().find(|b| (b.low..b.low + b.width).contains(&i));
+            from.map_or(0, |b| 1u32 << (b.bit + i - b.low))
         };
         // Bit i of a product is that of byte 7 - i: the higher ones stand in the even lanes.
         let word = |first: u32| (0..4).fold(0, |w, j| w | row(first - j) << (8 * j));

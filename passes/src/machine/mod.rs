@@ -5,12 +5,14 @@ mod expand;
 mod induct;
 mod order;
 mod share;
+mod spread;
 
 pub use check::check;
 pub use expand::expand;
 pub use induct::induct;
 pub use order::order;
 pub use share::share;
+pub use spread::spread;
 
 use kgen_ir::{diag::Unsupported, machine::Kernel, target::Target};
 
@@ -26,7 +28,8 @@ pub const PIPELINE: &[Pass] = &[
     Pass { name: "expand", about: "ops without a row become sequences of ops that have one", run: expand },
     Pass { name: "share",  about: "what is computed twice is computed once, outside loops",  run: share }, // after expand: sequences share their steps
     Pass { name: "induct", about: "multiples of the variable of an innermost loop are summed up", run: induct }, // after share: what does not change is outside
-    Pass { name: "order",  about: "where too many registers live at once, another order",    run: order }, // last: it counts what is left
+    Pass { name: "order",  about: "where too many registers live at once, another order",    run: order }, // it counts what is left
+    Pass { name: "spread", about: "hints in a row are spread over what is behind them",      run: spread }, // last: in the order that runs
 ];
 
 /// On request, behind all others: they would take what it checks for something to simplify.

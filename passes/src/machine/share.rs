@@ -109,6 +109,7 @@ fn loads_lanes(op: &Op) -> bool {
         Op::Load(_)
             | Op::Splat(_)
             | Op::LoadF16
+            | Op::Nibbles
             | Op::SplatF16
             | Op::Squares { .. }
             | Op::GatherPart(_)

@@ -27,6 +27,9 @@ use kgen_ir::{
 /// Bytes of a tile below which a CPU fetches ahead by itself.
 const WORTH: usize = 512;
 
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
 pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
     let mut program = program.clone();
     for kernel in &mut program.kernels {
@@ -177,7 +180,17 @@ fn turns(t: &Tensor, at: &[Slice], step: i64, schedule: &Schedule) -> i64 {
             }
             Err(_) => 0,
         },
-        // What several elements share is small.
+        // What several elements share, in a tensor of its own: nothing near it is asked for.
+        Store::Field(field)
+            if field.step == 0
+                && field.stride == t.elem.bits() as usize
+                && t.role == Role::In
+                && dims <= 2 =>
+        {
+            let large = elements / field.block * field.stride >= 8 * LINE;
+            if large { schedule.prefetch as i64 } else { 0 }
+        }
+        // Among the codes they come with them.
         Store::Field(field) if field.step > 0 && t.role == Role::In && dims <= 2 => {
             let bytes = elements / field.block * field.stride / 8;
             if bytes >= WORTH { schedule.prefetch as i64 } else { 0 }

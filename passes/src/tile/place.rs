@@ -261,10 +261,15 @@ fn block(
     out: &mut BTreeMap<Value, Space>,
     next: &mut usize,
 ) {
+    let crowded = crowded(kernel, body, choice);
     for stmt in body {
         match stmt {
             Stmt::Let { value, expr } => {
-                let space = space(kernel, body, own, *value, expr, uses, choice, out);
+                let mut space = space(kernel, body, own, *value, expr, uses, choice, out);
+                let sum = matches!(expr, Expr::Binary(..));
+                if crowded && sum && space == Space::Inline && ends(body, expr, uses, out) > 1 {
+                    space = kept(&kernel.values[*value].ty, choice);
+                }
                 let shape = &kernel.values[*value].ty.shape;
                 // Registers have no index that is known at run time only.
                 let looked_up = shape.len() == 2 && shape[0] > 1 && uses.rows.contains(value);
@@ -338,6 +343,64 @@ const BESIDE: usize = 8;
 fn sums(ty: &Type, choice: &Choice) -> Space {
     let most = choice.target.vectors.saturating_sub(BESIDE).max(choice.target.vectors / 2);
     fits(ty, most, choice)
+}
+
+/// Do the products of bytes of a block fill half of the registers, if all wait for their readers?
+fn crowded(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> bool {
+    let products = body.iter().filter_map(|s| match s {
+        Stmt::Let { value, expr: Expr::Dot { .. } } => Some(&kernel.values[*value].ty),
+        Stmt::Let { .. }
+        | Stmt::For(_)
+        | Stmt::If(_)
+        | Stmt::Tasks { .. }
+        | Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Any { .. }
+        | Stmt::Store { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_)
+        | Stmt::Prefetch { .. } => None,
+    });
+    let (mut count, mut all) = (0, 0);
+    let bytes = products.filter(|ty| ty.elem == Dtype::I32);
+    for ty in bytes.filter(|ty| kept(ty, choice) == Space::Register) {
+        (count, all) = (count + 1, all + vectors(ty, choice.target.lanes));
+    }
+    count > 1 && all >= choice.target.vectors / 2
+}
+
+/// Values in registers that nobody else reads than `expr`, and what it reads where it is computed: they are free after
+/// it.
+fn ends(body: &[Stmt], expr: &Expr, uses: &Uses, placed: &BTreeMap<Value, Space>) -> usize {
+    let one = |v: Value| {
+        if uses.readers.get(&v).is_none_or(|r| r.len() != 1) {
+            return 0;
+        }
+        match placed.get(&v) {
+            Some(Space::Register) => 1,
+            Some(Space::Inline) => body
+                .iter()
+                .find_map(|s| match s {
+                    Stmt::Let { value, expr } if *value == v => Some(expr),
+                    Stmt::Let { .. }
+                    | Stmt::For(_)
+                    | Stmt::If(_)
+                    | Stmt::Tasks { .. }
+                    | Stmt::Scalar { .. }
+                    | Stmt::Read { .. }
+                    | Stmt::Any { .. }
+                    | Stmt::Store { .. }
+                    | Stmt::Stage(_)
+                    | Stmt::Commit
+                    | Stmt::Wait(_)
+                    | Stmt::Prefetch { .. } => None,
+                })
+                .map_or(0, |expr| ends(body, expr, uses, placed)),
+            Some(Space::Scratch) | None => 0,
+        }
+    };
+    operands(expr).into_iter().map(one).sum()
 }
 
 /// Vectors of the largest product of bytes in `body`.

@@ -39,7 +39,13 @@ fn memory_rows_extend_and_truncate() {
         let _ = writeln!(text, "g = splat.w32 [x + 1] : f store.u16 [y + {}], g", at + v);
         let _ = writeln!(text, "j = worker : i k = spread j : w store.u8 [y + {}], k", at + 2 * v);
         let _ = writeln!(text, "i = iota : w store.w32 [y + {}], i", at + 3 * v);
-        let _ = writeln!(text, "u = spread -7 : w store.w32 [y + {}], u }}", at + 4 * v);
+        let _ = writeln!(text, "u = spread -7 : w store.w32 [y + {}], u", at + 4 * v);
+        // Of a target of lanes that are as many as nibbles.
+        let nibbles = match target.row(&Op::Nibbles) {
+            Some(_) => format!("b = nibbles [x + 6] : w store.w32 [y + {}], b }}", at + 5 * v),
+            None => "}".into(),
+        };
+        text += &nibbles;
         let k = kernel(&text);
         let mut noise = Noise(3);
         let regions: Vec<Vec<u8>> = [96, at + 6 * v]

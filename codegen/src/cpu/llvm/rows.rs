@@ -325,6 +325,7 @@ macro_rules! wide {
             row(Op::FloatUnary(FloatUnary::Fraction), 4, "{d} = call {F} @llvm.x86.avx512.mask.reduce.ps.512({F} {a}, i32 9, {F} zeroinitializer, i16 -1, i32 4)"),
             row(Op::Cvt(Cvt::IntFromFloat), 4, "{d} = call {W} @llvm.x86.avx512.mask.cvtps2dq.512({F} {a}, {W} zeroinitializer, i16 -1, i32 4)"),
             row(Op::Cvt(Cvt::F16FromFloat), 11, "{t0} = call <16 x i16> @llvm.x86.avx512.mask.vcvtps2ph.512({F} {a}, i32 0, <16 x i16> zeroinitializer, i16 -1)\n{d} = zext <16 x i16> {t0} to {W}"),
+            row(Op::SelectBits, 1, "{t0} = xor {W} {b}, {c}\n{t1} = and {W} {t0}, {a}\n{d} = xor {W} {t1}, {c}"),
             row(Op::Lookup, 3, "{d} = call {F} @llvm.x86.avx512.permvar.sf.512({F} {a}, {W} {b})"),
             $($rest),*
         ]
@@ -344,17 +345,20 @@ const VNNI_S16S16: Row = dot(DotOp::S16S16, 5, HALVES, "{d} = call {W} @llvm.x86
 /// Of VBMI.
 #[rustfmt::skip] // a table
 const PERMUTE_BYTES: Row = row(Op::PermuteBytes, 3, "{t0} = bitcast {W} {a} to <64 x i8>\n{t1} = bitcast {W} {b} to <64 x i8>\n{t2} = call <64 x i8> @llvm.x86.avx512.permvar.qi.512(<64 x i8> {t0}, <64 x i8> {t1})\n{d} = bitcast <64 x i8> {t2} to {W}");
+/// Bytes from 192 on.
+#[rustfmt::skip] // a table
+const PERMUTE_HIGH: Row = row(Op::PermuteHigh, 7, "{t0} = bitcast {W} {a} to <64 x i8>\n{t1} = bitcast {W} {b} to <64 x i8>\n{t2} = bitcast {W} {c} to <64 x i8>\n{t3} = call <64 x i8> @llvm.x86.avx512.permvar.qi.512(<64 x i8> {t0}, <64 x i8> {t1})\n{t4} = bitcast {W} {=c0c0c0c0} to <64 x i8>\n{t5} = icmp uge <64 x i8> {t1}, {t4}\n{t6} = select <64 x i1> {t5}, <64 x i8> {t3}, <64 x i8> {t2}\n{d} = bitcast <64 x i8> {t6} to {W}");
 /// Of GFNI.
 #[rustfmt::skip] // a table
 const AFFINE: Row = row(Op::Affine, 3, "{t0} = bitcast {W} {a} to <64 x i8>\n{t1} = bitcast {W} {b} to <64 x i8>\n{t2} = call <64 x i8> @llvm.x86.vgf2p8affineqb.512(<64 x i8> {t0}, <64 x i8> {t1}, i8 {n})\n{d} = bitcast <64 x i8> {t2} to {W}");
 
 pub static V4_VNNI: &[Row] = wide![VNNI_U8S8, VNNI_S16S16];
 
-pub static V4_VBMI: &[Row] = wide![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, AFFINE];
+pub static V4_VBMI: &[Row] = wide![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, AFFINE];
 
 #[rustfmt::skip] // a table
 pub static V4_BF16: &[Row] = wide![
-    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, AFFINE,
+    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, AFFINE,
     dot(DotOp::Bf16, 6, HALVES, "{t0} = bitcast {W} {a} to <32 x bfloat>\n{t1} = bitcast {W} {b} to <32 x bfloat>\n{d} = call {F} @llvm.x86.avx512bf16.dpbf16ps.512({F} {c}, <32 x bfloat> {t0}, <32 x bfloat> {t1})"),
     // The first operand is the upper half.
     row(Op::PackBf16, 7, "{t0} = call <32 x bfloat> @llvm.x86.avx512bf16.cvtne2ps2bf16.512({F} {b}, {F} {a})\n{d} = bitcast <32 x bfloat> {t0} to {W}"),

@@ -142,6 +142,16 @@ pub enum Arg {
     Pool { constant: usize, broadcast: bool },
 }
 
+/// Which lanes or bytes an instruction writes.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteMask {
+    pub by: VReg,
+    /// Writes zeros where it is false.
+    pub zero: bool,
+    /// What stays there, in the register of the result.
+    pub merge: Option<VReg>,
+}
+
 /// An operand before it is given to the allocator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Given {
@@ -234,8 +244,9 @@ impl Mir {
         instr: &'static Instr,
         def: Option<VReg>,
         sources: &[Given],
-        mask: Option<(VReg, bool)>,
+        mask: Option<WriteMask>,
     ) -> Option<()> {
+        let merge = mask.and_then(|m| m.merge);
         let (first, first_arg) = (self.operands.len(), self.args.len());
         let operands = &mut self.operands;
         let mut sources = sources.iter().copied().peekable();
@@ -251,16 +262,20 @@ impl Mir {
             };
             if let Some(d) = here {
                 def = None;
-                self.args.push(Arg::Reg(match form.role {
-                    Role::Tied => {
-                        let Given::Reg(from) = sources.next()? else { return None };
+                let tied = match (form.role, merge) {
+                    (Role::Tied, _) => match sources.next()? {
+                        Given::Reg(from) => Some(from),
+                        Given::Imm(_) | Given::Mem { .. } | Given::Pool { .. } => return None,
+                    },
+                    (Role::Def | Role::Use | Role::Address, merge) => merge,
+                };
+                self.args.push(Arg::Reg(match tied {
+                    Some(from) => {
                         let n = add(Operand { value: from, how: How::Use });
                         late = Some(Operand { value: d, how: How::DefAt(n) });
                         n
                     }
-                    Role::Def | Role::Use | Role::Address => {
-                        add(Operand { value: d, how: How::Def })
-                    }
+                    None => add(Operand { value: d, how: How::Def }),
                 }));
                 continue;
             }
@@ -280,9 +295,9 @@ impl Mir {
         if def.is_some() || sources.next().is_some() {
             return None;
         }
-        let mask = mask.map(|(m, zero)| {
-            operands.push(Operand { value: m, how: How::Use });
-            ((operands.len() - first - 1) as u8, zero)
+        let mask = mask.map(|m| {
+            operands.push(Operand { value: m.by, how: How::Use });
+            ((operands.len() - first - 1) as u8, m.zero)
         });
         operands.extend(late);
         self.note(Kind::Instr { instr, mask }, first, first_arg);

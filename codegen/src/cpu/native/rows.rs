@@ -3,8 +3,9 @@
 //! A template has one instruction a line, named as iced names its `Code`; the registers' widths follow from it.
 //! `{d}` is the result, `{a} {b} {c}` the operands, `{m}` the memory operand, `{n}` the immediate, `{t0}` .. fresh
 //! values, `{=3f800000}` that word in all lanes of a constant in memory, `{v:0004080c}` these bytes over and over,
-//! `{iota}` the numbers of the lanes as words. `/ {a}` at the end is a write mask that only picks among sources, or
-//! leaves memory alone; `/z {a}` is one that writes zeros where it is false.
+//! `{iota}` the numbers of the lanes as words, `{nibbles}` which bits [`Op::Nibbles`] takes. `/ {a}` at the end is a
+//! write mask that only picks among sources, or leaves memory alone; `/z {a}` is one that writes zeros where it is
+//! false, `/m {c} {a}` one that leaves `{c}` there.
 //! An instruction that overwrites its first source names it first. Ops with an empty text stand in `select`:
 //!
 //! ```text

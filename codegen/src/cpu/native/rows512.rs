@@ -99,6 +99,7 @@ macro_rules! wide_rows {
             row(Op::HSum, 24, HSUM),
             row(Op::HMax, 24, HMAX),
             row(Op::WordHSum, 16, WORD_HSUM),
+            row(Op::SelectBits, 1, "{d} = EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8 {a}, {b}, {c}, 202"),
             row(Op::Lookup, 3, "{d} = EVEX_Vpermps_zmm_k1z_zmm_zmmm512b32 {b}, {a}"),
             row(Op::Ballot, 3, "{d} = VEX_Kmovw_r32_kr {a}"),
             $($rest),*
@@ -119,17 +120,23 @@ const VNNI_S16S16: Row = Row { op: Op::Dot(DotOp::S16S16), latency: 5, layouts: 
 /// Of VBMI.
 #[rustfmt::skip] // a table
 const PERMUTE_BYTES: Row = row(Op::PermuteBytes, 3, "{d} = EVEX_Vpermb_zmm_k1z_zmm_zmmm512 {b}, {a}");
+/// Bytes from 192 on.
+#[rustfmt::skip] // a table
+const PERMUTE_HIGH: Row = row(Op::PermuteHigh, 7, "{t0} = EVEX_Vpcmpub_kr_k1_zmm_zmmm512_imm8 {b}, {v:c0}, 5\n{d} = EVEX_Vpermb_zmm_k1z_zmm_zmmm512 {b}, {a} /m {c} {t0}");
+#[rustfmt::skip] // a table
+const NIBBLES: Row = row(Op::Nibbles, 8, "{t0} = EVEX_Vmovups_zmm_k1z_zmmm512 {nibbles}\n{t1} = EVEX_Vpbroadcastq_zmm_k1z_xmmm64 {m}\n{d} = EVEX_Vpmultishiftqb_zmm_k1z_zmm_zmmm512b64 {t0}, {t1}");
 /// Of GFNI.
 #[rustfmt::skip] // a table
 const AFFINE: Row = row(Op::Affine, 3, "{d} = EVEX_Vgf2p8affineqb_zmm_k1z_zmm_zmmm512b64_imm8 {a}, {b}, {n}");
 
 pub static VNNI_ROWS: &[Row] = wide_rows![VNNI_U8S8, VNNI_S16S16];
 
-pub static VBMI_ROWS: &[Row] = wide_rows![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, AFFINE];
+pub static VBMI_ROWS: &[Row] =
+    wide_rows![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE];
 
 #[rustfmt::skip] // a table
 pub static BF16_ROWS: &[Row] = wide_rows![
-    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, AFFINE,
+    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE,
     Row { op: Op::Dot(DotOp::Bf16), latency: 6, layouts: Some([HALVES, HALVES, ""]), text: "{d} = EVEX_Vdpbf16ps_zmm_k1z_zmm_zmmm512b32 {c}, {a}, {b}" },
     row(Op::PackBf16, 7, "{d} = EVEX_Vcvtne2ps2bf16_zmm_k1z_zmm_zmmm512b32 {b}, {a}"),
 ];

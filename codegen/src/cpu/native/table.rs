@@ -150,6 +150,7 @@ table! {
     EVEX_Vdpbf16ps_zmm_k1z_zmm_zmmm512b32 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512bf16", "avx512f"];
     VEX_Vpbroadcastd_ymm_xmmm32 [Ymm Def 0, Xmm Use 4] 0 ["avx2"];
     EVEX_Vpbroadcastd_zmm_k1z_xmmm32 [Zmm Def 0, Xmm Use 4] 0 ["avx512f"];
+    EVEX_Vpbroadcastq_zmm_k1z_xmmm64 [Zmm Def 0, Xmm Use 8] 0 ["avx512f"];
     EVEX_Vpblendmd_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     EVEX_Vcvtne2ps2bf16_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512bf16", "avx512f"];
     EVEX_Vpermi2w_zmm_k1z_zmm_zmmm512 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 0 ["avx512bw"];
@@ -157,6 +158,7 @@ table! {
     VEX_Vpbroadcastw_xmm_xmmm16 [Xmm Def 0, Xmm Use 2] 0 ["avx2"];
     EVEX_Vpbroadcastw_ymm_k1z_r32 [Ymm Def 0, R32 Use 0] 0 ["avx512bw", "avx512vl"];
     EVEX_Vpbroadcastd_zmm_k1z_r32 [Zmm Def 0, R32 Use 0] 0 ["avx512f"];
+    EVEX_Vpmultishiftqb_zmm_k1z_zmm_zmmm512b64 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 8 ["avx512vbmi"];
     EVEX_Vpermb_zmm_k1z_zmm_zmmm512 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 0 ["avx512vbmi"];
     VEX_Vfmadd132ps_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["fma"];
     EVEX_Vfmadd132ps_zmm_k1z_zmm_zmmm512b32_er [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
@@ -175,9 +177,11 @@ table! {
     EVEX_Vcvtps2ph_ymmm256_k1z_zmm_imm8_sae [Ymm Def 32, Zmm Use 0, Imm8 Use 0] 0 ["avx512f"];
     EVEX_Vpcmpd_kr_k1_zmm_zmmm512b32_imm8 [K Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512f"];
     EVEX_Vshuff32x4_zmm_k1z_zmm_zmmm512b32_imm8 [Zmm Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512f"];
+    EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8 [Zmm Tied 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512f"];
     VEX_Vextracti128_xmmm128_ymm_imm8 [Xmm Def 16, Ymm Use 0, Imm8 Use 0] 0 ["avx2"];
     EVEX_Vextracti32x4_xmmm128_k1z_ymm_imm8 [Xmm Def 16, Ymm Use 0, Imm8 Use 0] 0 ["avx512f", "avx512vl"];
     EVEX_Vextracti64x4_ymmm256_k1z_zmm_imm8 [Ymm Def 32, Zmm Use 0, Imm8 Use 0] 0 ["avx512f"];
+    EVEX_Vpcmpub_kr_k1_zmm_zmmm512_imm8 [K Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 0 ["avx512bw"];
     VEX_Vblendvps_ymm_ymm_ymmm256_ymm [Ymm Def 0, Ymm Use 0, Ymm Use 32, Ymm Use 0] 0 ["avx"];
     EVEX_Vreduceps_zmm_k1z_zmmm512b32_imm8_sae [Zmm Def 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512dq"];
     EVEX_Vgf2p8affineqb_zmm_k1z_zmm_zmmm512b64_imm8 [Zmm Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 8 ["avx512f", "gfni"];

@@ -35,6 +35,8 @@ pub struct Step {
     pub sources: Vec<Option<Source>>,
     /// A write mask, and whether it writes zeros where it is false.
     pub mask: Option<(Slot, bool)>,
+    /// What stays where the mask is false.
+    pub merge: Option<Slot>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,7 +84,7 @@ fn template(text: &str, bytes: usize) -> Result<Template, String> {
 fn fold(steps: &[Step], slot: Slot) -> Option<Fold> {
     let mut found = None;
     for step in steps {
-        if step.mask.is_some_and(|(mask, _)| mask == slot) {
+        if step.mask.is_some_and(|(mask, _)| mask == slot) || step.merge == Some(slot) {
             return None;
         }
         for (form, source) in step.instr.operands.iter().zip(&step.sources) {
@@ -122,10 +124,17 @@ fn step(line: &str, bytes: usize) -> Result<Step, String> {
         Some((def, right)) => (Some(def), right),
         None => (None, line),
     };
-    let (right, mask) = match (right.split_once(" / "), right.split_once(" /z ")) {
-        (Some((right, mask)), _) => (right, Some((mask, false))),
-        (None, Some((right, mask))) => (right, Some((mask, true))),
-        (None, None) => (right, None),
+    let (right, merge, mask) = match right.split_once(" /") {
+        None => (right, None, None),
+        Some((right, how)) => match how.split_once(' ') {
+            Some(("", mask)) => (right, None, Some((mask, false))),
+            Some(("z", mask)) => (right, None, Some((mask, true))),
+            Some(("m", both)) => match both.split_once(' ') {
+                Some((merge, mask)) => (right, Some(merge), Some((mask, false))),
+                None => return Err(format!("`{line}` names no mask")),
+            },
+            Some(_) | None => return Err(format!("`{line}` has another kind of mask")),
+        },
     };
     let (name, sources) = right.split_once(' ').unwrap_or((right, ""));
     let instr = instr::named(name).ok_or_else(|| format!("there is no instruction `{name}`"))?;
@@ -149,6 +158,7 @@ fn step(line: &str, bytes: usize) -> Result<Step, String> {
         def: def.map(slot).transpose()?,
         sources: bind(instr, def.is_some(), sources).ok_or_else(misfit)?,
         mask: mask.map(|(text, zero)| Ok::<_, String>((slot(text)?, zero))).transpose()?,
+        merge: merge.map(slot).transpose()?,
     };
     let fits = |(form, source): (&instr::Form, &Option<Source>)| {
         let number = matches!(
@@ -181,6 +191,10 @@ fn source(text: &str, bytes: usize) -> Result<Source, String> {
         "n" => Source::Immediate,
         "=n" => Source::ImmediateWord,
         "iota" => Source::Bytes(words(0..bytes as u32 / 4)),
+        // From which bit of its 64 on each byte is: those of lane i from bit 4 i on.
+        "nibbles" => {
+            Source::Bytes((0..bytes).map(|i| (i / 4 * 4 + i % 4 * 8) as u8 % 64).collect())
+        }
         // Half i of a beside half i of b; the halves of b are counted behind those of a.
         "low" => Source::Bytes(interleaved(bytes, 0)),
         "high" => Source::Bytes(interleaved(bytes, bytes / 4)),
@@ -231,6 +245,8 @@ mod tests {
             ("{d} = VEX_Vaddps_ymm_ymm_ymmm256 {a}", "does not fit its instruction"),
             ("{d} = VEX_Vaddps_ymm_ymm_ymmm256 {a}, 3", "does not fit its instruction"),
             ("{d} = VEX_Vaddps_ymm_ymm_ymmm256 {a}, {x}", "`{x}` is no operand"),
+            ("{d} = EVEX_Vpermb_zmm_k1z_zmm_zmmm512 {a}, {b} /m {c}", "names no mask"),
+            ("{d} = EVEX_Vpermb_zmm_k1z_zmm_zmmm512 {a}, {b} /x {c}", "has another kind of mask"),
             ("{m} = VEX_Vaddps_ymm_ymm_ymmm256 {a}, {b}", "`{m}` is no register"),
         ] {
             assert!(told(text).ends_with(error), "{text}: {}", told(text));

@@ -110,6 +110,7 @@ impl<'a> Emitter<'a> {
             | Op::Load(_)
             | Op::Splat(_)
             | Op::LoadF16
+            | Op::Nibbles
             | Op::SplatF16
             | Op::Store(_)
             | Op::LoadPart(_)
@@ -143,6 +144,8 @@ impl<'a> Emitter<'a> {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::PermuteHigh
+            | Op::SelectBits
             | Op::Lookup
             | Op::Affine
             | Op::PackBf16

@@ -61,7 +61,7 @@ impl Places {
                 (told(self, bytes, 1, kept), width.bytes())
             }
         };
-        Some(Touch { slot, sum, slack: (0, 0), lanes, size: size as i64 })
+        Some(Touch { slot, sum, slack: (0, 0), unit: 0, lanes, size: size as i64 })
     }
 
     /// The access as it is seen from a later turn of a loop, whose registers were born from `start` on.
@@ -74,6 +74,7 @@ impl Places {
                 if young(*reg) {
                     let moved = times(self.range(Operand::Reg(*reg)), (*n, *n));
                     touch.slack = plus(touch.slack, moved);
+                    touch.unit = common(touch.unit, *n);
                 } else {
                     kept.push((*reg, *n));
                 }
@@ -97,10 +98,8 @@ impl Places {
     fn extent(&self, touch: &Touch) -> Option<Range> {
         match touch.lanes {
             Lanes::Known(number) | Lanes::Shared(number) => {
-                let pattern = self.patterns.get(number as usize)?;
-                let places = || pattern.iter().filter(|x| **x != NOWHERE);
-                let (lo, hi) = (places().min()?, places().max()?);
-                Some((i64::from(*lo), i64::from(*hi) + touch.size))
+                let (lo, hi) = self.spans.get(number as usize).copied().flatten()?;
+                Some((i64::from(lo), i64::from(hi) + touch.size))
             }
             Lanes::Told(_) | Lanes::Unknown => None,
         }
@@ -114,11 +113,13 @@ impl Places {
             return Some(false);
         }
         let mut away = plus(a.slack, times(b.slack, (-1, -1)));
+        let mut unit = common(a.unit, b.unit);
         if a.sum.terms != b.sum.terms {
             let difference = self.added(&a.sum, &b.sum, -1)?;
-            away = difference.terms.iter().fold(away, |away, (reg, n)| {
-                plus(away, times(self.range(Operand::Reg(*reg)), (*n, *n)))
-            });
+            for (reg, n) in difference.terms.iter() {
+                away = plus(away, times(self.range(Operand::Reg(*reg)), (*n, *n)));
+                unit = common(unit, *n);
+            }
         }
         let apart = a.sum.fixed - b.sum.fixed;
         let (lo, hi) = plus(away, (apart, apart));
@@ -132,26 +133,49 @@ impl Places {
         if to + hi <= start || end <= from + lo {
             return Some(false);
         }
-        if lo != hi {
-            return None;
-        }
         let ((x, shared), (y, read)) = (known(a.lanes)?, known(b.lanes)?);
-        let key: Pair = ([x, y], [lo, a.size, b.size], shared || read);
-        if let Some(met) = self.met.get(&key) {
-            return Some(*met);
-        }
-        let [p, q] = [x, y].map(|n| self.patterns.get(n as usize).copied());
-        let (p, q) = (p?, q?);
-        let met = p.iter().enumerate().filter(|(_, x)| **x != NOWHERE).any(|(l, x)| {
-            let from = i64::from(*x) + lo;
-            q.iter().enumerate().filter(|(_, y)| **y != NOWHERE).any(|(m, y)| {
-                let start = i64::from(*y);
-                (l != m || shared || read) && from < start + b.size && start < from + a.size
-            })
-        });
-        self.met.insert(key, met);
-        Some(met)
+        // All that they can be apart: one number, or each that is so much more than another.
+        let (first, unit) = if lo == hi { (lo, 0) } else { (apart.rem_euclid(unit), unit) };
+        let key: Pair = ([x, y], [first, unit, a.size, b.size], shared || read);
+        let met = match self.met.get(&key) {
+            Some(met) => *met,
+            None => {
+                let [p, q] = [x, y].map(|n| self.patterns.get(n as usize).copied());
+                let met = meeting(&p?, &q?, (first, unit), [a.size, b.size], shared || read);
+                self.met.insert(key, met);
+                met
+            }
+        };
+        (unit == 0 || !met).then_some(met)
     }
+}
+
+/// Do bytes of two patterns meet, the first so far behind the second, or by a multiple of the unit more or less?
+/// `shared`: also those of one lane.
+fn meeting(p: &Pattern, q: &Pattern, by: (i64, i64), size: [i64; 2], shared: bool) -> bool {
+    let (first, unit) = by;
+    let there = |p: &Pattern| {
+        let lanes = p.iter().enumerate().filter(|(_, x)| **x != NOWHERE);
+        lanes.map(|(l, x)| (l, i64::from(*x))).collect::<Vec<_>>()
+    };
+    let q = there(q);
+    there(p).into_iter().any(|(l, x)| {
+        q.iter().any(|(m, y)| {
+            // From the start of the one to the start of the other: less than the size of the one that comes first.
+            let away = x + first - y;
+            let near = |away: i64| -size[0] < away && away < size[1];
+            let met = match unit {
+                0 => near(away),
+                _ => near(away.rem_euclid(unit)) || near(away.rem_euclid(unit) - unit),
+            };
+            (l != *m || shared) && met
+        })
+    })
+}
+
+/// The greatest that divides both (Euclid).
+fn common(a: i64, b: i64) -> i64 {
+    if b == 0 { a.abs() } else { common(b, a % b) }
 }
 
 /// The pattern, and whether it is not asked which lane is which.

@@ -140,6 +140,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
             let high = bf16_step(x >> 16, y >> 16, c);
             bf16_step(x & 0xffff, y & 0xffff, high).to_bits()
         }
+        Op::SelectBits => x & y | !x & z,
         Op::Bits | Op::FromBits => x,
         // Not ops of one lane.
         Op::Const
@@ -152,6 +153,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::Load(_)
         | Op::Splat(_)
         | Op::LoadF16
+        | Op::Nibbles
         | Op::SplatF16
         | Op::Store(_)
         | Op::LoadPart(_)
@@ -176,6 +178,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::WordHSum
         | Op::Ballot
         | Op::PermuteBytes
+        | Op::PermuteHigh
         | Op::Lookup
         | Op::Affine
         | Op::PackBf16 => x,

@@ -113,6 +113,27 @@ fn bytes_permute_and_multiply_by_matrices_of_bits() {
 }
 
 #[test]
+fn bytes_are_chosen_by_their_high_bits_and_bits_by_a_mask() {
+    let kernel = parse(
+        "machine m lanes 2 { slot 0 = pointer x x = arg 0 : i a = load.w32 [x + 0] : w
+         b = load.w32 [x + 8] : w c = load.w32 [x + 16] : w
+         p = permb.high a, b, c : w q = bits.select a, b, c : w
+         store.w32 [x + 24], p store.w32 [x + 32], q }",
+    )
+    .unwrap_or_else(|e| panic!("{e:?}"));
+    let a = [1, 2, 3, 4, 5, 6, 0xf0, 0xff];
+    let b = [0xc0, 0xbf, 0x7f, 0xff, 0x40, 0xc9, 0xaa, 0x55];
+    let c = [10, 20, 30, 40, 50, 60, 0x33, 80];
+    let mut memory = Memory::default();
+    let x = memory.add([a, b, c, [0; 8], [0; 8]].concat());
+    run(&kernel, &[x], &mut memory, 1).unwrap_or_else(|e| panic!("{e}"));
+    let out = memory.region(x).unwrap_or_default()[24..].to_vec();
+    let permuted = [1, 20, 30, 0xff, 50, 2, 0x33, 80];
+    let selected: [u8; 8] = std::array::from_fn(|i| a[i] & b[i] | !a[i] & c[i]);
+    assert_eq!(out, [permuted, selected].concat());
+}
+
+#[test]
 fn lanes_are_looked_up() {
     let kernel = parse(
         "machine m lanes 2 { slot 0 = pointer x x = arg 0 : i a = load.w32 [x + 0] : f
@@ -124,6 +145,25 @@ fn lanes_are_looked_up() {
     let x = memory.add([words([10, 20]), words([7, u32::MAX - 1]), vec![0; 8]].concat());
     run(&kernel, &[x], &mut memory, 1).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(memory.region(x).unwrap_or_default()[16..], words([20, 10]));
+}
+
+#[test]
+fn half_bytes_come_to_their_lanes() {
+    let kernel = parse(
+        "machine m lanes 16 { slot 0 = pointer x x = arg 0 : i
+         a = nibbles [x + 1] : w store.w32 [x + 16], a }",
+    )
+    .unwrap_or_else(|e| panic!("{e:?}"));
+    verify::verify(&kernel).unwrap_or_else(|e| panic!("{e}"));
+    let mut memory = Memory::default();
+    let codes = [0, 0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe];
+    let x = memory.add([codes.as_slice(), &[0; 71]].concat());
+    run(&kernel, &[x], &mut memory, 1).unwrap_or_else(|e| panic!("{e}"));
+    let region = memory.region(x).unwrap_or_default();
+    let words: Vec<u32> =
+        region[16..].as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)).collect();
+    assert!(words.iter().zip(0..).all(|(w, lane)| w & 15 == lane));
+    assert_eq!((words[1], words[15]), (0x8765_4321, 0x6543_210f));
 }
 
 #[test]

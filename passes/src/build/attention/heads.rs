@@ -268,9 +268,14 @@ fn hints(
 ) {
     let keys = open.seg.keys;
     let share = head.clone() * keys / s.a.kv.heads;
-    let first = Slice::point(first.clone() + share);
+    let (first, rows) = match s.own_rows {
+        true => (Slice::range(first.clone(), keys), Slice::point(head.clone())),
+        false => (Slice::point(first.clone() + share), Slice::range(0, keys)),
+    };
     for ((tensor, stored), width) in open.seg.stored().into_iter().zip([s.dim, s.v_dim]) {
-        let rows = [first.clone(), Slice::range(0, keys), Slice::range(0, width)];
-        b.prefetch(&stored.main(&tensor), [&lead[..], &rows].concat());
+        let rows = [first.clone(), rows.clone(), Slice::range(0, width)];
+        for name in stored.hinted(&tensor) {
+            b.prefetch(&name, [&lead[..], &rows].concat());
+        }
     }
 }

@@ -325,7 +325,9 @@ fn hints(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>, hi: &Extent, page: i64) 
             Slice::point(goal.head.clone()),
             Slice::range(0, width),
         ];
-        b.prefetch(&stored.main(&tensor), at);
+        for name in stored.hinted(&tensor) {
+            b.prefetch(&name, at.clone());
+        }
     }
 }
 

@@ -39,6 +39,13 @@ const ROOM: usize = 44 << 10;
 const COLUMNS: usize = 256;
 const FEWER: usize = 128;
 
+/// Words of a lane that a tile may hold of the 255 that it has, where the rest is addresses and operands on their way.
+const REGISTERS: usize = 160;
+
+/// The same of sums and what is copied, where counts stand beside the sums; fewer where lanes hold right operands twice.
+const BESIDE_COUNTS: usize = 96;
+const WITH_OPERANDS_TWICE: usize = 84;
+
 /// Blocks of columns at most: each computes the scores again.
 const BLOCKS: usize = 4;
 
@@ -51,6 +58,7 @@ const SHIFT: f64 = 15.0;
 /// How a task is cut.
 pub(super) struct Plan {
     pub elem: Dtype,
+    /// With the columns of the first block.
     pub ring: Ring,
     /// Blocks of columns of the values.
     pub blocks: usize,
@@ -62,14 +70,21 @@ impl Plan {
     /// Also where it serves. `None`: it does not serve this op, or the target has no such matrices.
     pub fn new(s: &Shape<'_>, choice: &Choice) -> Option<(Plan, Vec<Predicate>)> {
         let most = if s.dim > COLUMNS { FEWER } else { COLUMNS };
-        let plan = Plan::within(s, choice, 0, most)?;
+        let plan = Plan::within(s, choice, 0, most, false)?;
         let few = Predicate { left: longest(&s.a.q.len), cmp: Compare::Lt, right: MANY.into() };
         let when = [vec![few], plan.when(s)].concat();
         Some((plan, when))
     }
 
-    /// The same, `taken` bytes of scratch being for something else, with about so many columns in a block at most.
-    pub fn within(s: &Shape<'_>, choice: &Choice, taken: usize, most: usize) -> Option<Plan> {
+    /// The same, `taken` bytes of scratch being for something else, with about so many columns in a block at most, and
+    /// with counts of what is no number or without.
+    pub fn within(
+        s: &Shape<'_>,
+        choice: &Choice,
+        taken: usize,
+        most: usize,
+        counts: bool,
+    ) -> Option<Plan> {
         let elem = s.a.q.dtype;
         let stored = |seg: &Seg<'_>| {
             let plain = seg.stored().iter().all(|(_, x)| x.plain() == Some(elem));
@@ -95,34 +110,46 @@ impl Plan {
         // Values that are a part of the keys are found where flips of their chunks begin.
         let part = s.segments.iter().any(|seg| seg.v.is_none());
         let unit_of_block = if part { 8 * PERIOD } else { unit };
-        let even = |blocks: &usize| s.v_dim.is_multiple_of(unit_of_block * blocks);
-        let blocks = (s.v_dim.div_ceil(most)..=BLOCKS).find(|n| *n == 1 || even(n));
-        let blocks = blocks.or((s.v_dim <= COLUMNS).then_some(1))?;
-        let count = s.v_dim / blocks;
+        let columns = |blocks: usize| s.v_dim.div_ceil(blocks).next_multiple_of(unit_of_block);
         let width = s.dim.next_multiple_of(STEP);
         let own = s.segments.iter().any(|seg| seg.v.is_some());
         let queries = ROWS * width * elem.bytes().unwrap_or(2);
-        let most = choice.schedule.keys.next_power_of_two().max(STEP);
-        let sizes = [(most, 2), (most / 2, 2), (STEP, 2), (STEP, 1)].into_iter();
+        let longest = choice.schedule.keys.next_power_of_two().max(STEP);
         // Where nothing is done to wait, nothing is under way but registers.
         let kept = target.row(&Op::Async(AsyncOp::Wait)).is_some_and(|row| row.text.is_empty());
-        let rings = sizes.filter(|(keys, _)| *keys >= STEP).map(|(keys, stages)| Ring {
+        let ring = |blocks: usize, (keys, stages): (usize, usize)| Ring {
             keys,
             stages,
             width,
-            columns: (0, count),
-            wide: count.next_multiple_of(unit),
+            columns: (0, columns(blocks).min(s.v_dim)),
+            wide: columns(blocks).min(s.v_dim.next_multiple_of(unit)),
             kept,
             twice: kept && target.row(&Op::Squares { count: 4, turned: true }).is_none(),
-        });
+        };
         let segments = s.segments.len();
-        let ring =
-            rings.into_iter().find(|r| taken + queries + segments * r.bytes(own, elem) <= ROOM)?;
         let terms = match (s.a.compute, elem) {
             (Precision::F32, Dtype::F16) => 2,
             (Precision::F32, _) => 3,
             (Precision::Bf16 | Precision::Int8 | Precision::Int8x2, _) => 1,
         };
+        let beside = |r: &Ring| if r.twice { WITH_OPERANDS_TWICE } else { BESIDE_COUNTS };
+        let fits = |r: &Ring| {
+            taken + queries + segments * r.bytes(own, elem) <= ROOM
+                && r.registers(target, (own, elem), terms) <= REGISTERS
+                && (!counts || r.sums(target) + r.alone(target, own, elem) <= beside(r))
+        };
+        let least = s.v_dim.div_ceil(most);
+        // The last block may be smaller, but for what lies beside other columns.
+        let cut = |n: &usize| match part {
+            true => *n == 1 || s.v_dim.is_multiple_of(unit_of_block * n),
+            false => columns(*n) * (n - 1) < s.v_dim,
+        };
+        let found = (least..=BLOCKS).filter(cut).find_map(|n| {
+            let sizes = [(longest, 2), (longest / 2, 2), (STEP, 2), (STEP, 1)].into_iter();
+            let mut rings = sizes.filter(|size| size.0 >= STEP).map(|size| ring(n, size));
+            rings.find(&fits).map(|ring| (n, ring))
+        });
+        let (blocks, ring) = found?;
         Some(Plan { elem, ring, blocks, terms })
     }
 
@@ -147,6 +174,12 @@ impl Plan {
             }
         }
         when
+    }
+
+    /// The columns of a block: the first, and how many.
+    pub fn columns(&self, s: &Shape<'_>, block: usize) -> (usize, usize) {
+        let first = block * self.ring.columns.1;
+        (first, self.ring.columns.1.min(s.v_dim.saturating_sub(first)))
     }
 
     /// Rows of the states of all heads.
@@ -239,7 +272,8 @@ fn one(
         let list = b.load("alibi", "alibi", Dtype::F32, vec![first], true);
         b.store("slope.rows", vec![Slice::range(0, ROWS), Slice::point(0)], list, false);
     }
-    let (count, wide) = (plan.ring.columns.1, plan.ring.wide);
+    let (first_column, count) = plan.columns(s, block);
+    let wide = plan.ring.wide;
     let max = b.fill(LOWEST, Dtype::F32, &[ROWS, 1]);
     let den = b.fill(0.0, Dtype::F32, &[ROWS, 1]);
     let o = b.fill(0.0, Dtype::F32, &[ROWS, wide]);
@@ -262,7 +296,7 @@ fn one(
                 b.scalar(&format!("start{number}"), lo.clone() - lo.clone() % keys * some)
             };
             let range = Range { open, start: &start, lo: &lo, hi: &hi, apart: false };
-            let ring = Ring { columns: (block * count, count), ..plan.ring };
+            let ring = Ring { columns: (first_column, count), ..plan.ring };
             let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
             let var = format!("j{number}");
             let before = (start != lo).then_some(Seen::All(&lo, Compare::Ge));
@@ -283,7 +317,7 @@ fn one(
         b.store("part.den", row(Slice::range(0, 1)), state[1], false);
     }
     // Columns that fill up are nobody's.
-    b.store("part.o", row(Slice::range(block * count, wide)), state[2], wide > count);
+    b.store("part.o", row(Slice::range(first_column, wide)), state[2], wide > count);
 }
 
 /// Which keys of a tile are seen: those that compare so with an edge of all rows, or of each row, `i32[16, 1]`.
@@ -393,6 +427,8 @@ pub(super) fn step(
                 (v, Some(count))
             } else {
                 sums = marked(b, sums, count);
+                // From here on values are read again: what has been read once would be kept.
+                b.commit();
                 (v, None)
             }
         }

@@ -66,6 +66,8 @@ pub(super) struct Shape<'a> {
     split: usize,
     /// Tiles ahead that hints ask for; 0: none.
     ahead: usize,
+    /// Hints of a task of all heads are for the head's own rows; else a share of the tile, in the order of memory.
+    own_rows: bool,
     /// The running maximum moves, and what was added fades, only where a score exceeds it; else at every tile.
     lazy: bool,
 }
@@ -322,6 +324,7 @@ fn shape<'a>(a: &'a Attention, symbols: &[Symbol], choice: &Choice) -> Result<Sh
         classes,
         split: choice.schedule.split,
         ahead: choice.schedule.prefetch,
+        own_rows: choice.schedule.heads == 2,
         lazy: choice.schedule.softmax == Softmax::Lazy,
     })
 }

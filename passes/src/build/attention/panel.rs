@@ -18,9 +18,6 @@ use super::{
 /// Columns of values whose sums leave registers for the ranges of rows.
 const COLUMNS: usize = 224;
 
-/// The same where values that are looked at before they are used count, too.
-const FEWER: usize = 96;
-
 /// How a task is cut.
 pub(super) struct Panel {
     plan: Plan,
@@ -38,9 +35,8 @@ impl Panel {
         }
         let heads = (1usize << s.whole().trailing_zeros()).min(ROWS);
         let positions = ROWS / heads;
-        let within = |most| Plan::within(s, choice, ROWS * (s.v_dim.min(COLUMNS) + 8) * 4, most);
-        let plan = within(COLUMNS)?;
-        let plan = if plan.ring.twice { within(FEWER)? } else { plan };
+        let taken = ROWS * (s.v_dim.min(COLUMNS) + 8) * 4;
+        let plan = Plan::within(s, choice, taken, COLUMNS, true)?;
         let m = longest(&s.a.q.len);
         let least = Extent::from(positions.max(2));
         if m.as_lit().zip(least.as_lit()).is_some_and(|(m, least)| m < least) {
@@ -142,8 +138,10 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
         let all = opened.iter().flat_map(|open| mask::ranges(open, &pos, &heads.start));
         for (range, (lo, hi)) in all.enumerate() {
             for (name, end) in [("lo", lo), ("hi", hi)] {
-                let end = b.iota(&[wide, 1], 1, end);
-                let to = vec![rows.clone(), Slice::range(0, 1)];
+                // Side by side in the lanes of one store.
+                let (end, side) = (b.iota(&[1], 0, end), b.fill(0.0, Dtype::I32, &[wide]));
+                let end = b.binary("end", Binary::Add, side, end);
+                let to = vec![rows.clone(), Slice::point(0)];
                 b.store(&format!("{name}{range}"), to, end, false);
             }
         }
@@ -154,15 +152,17 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
             b.store(&format!("{to}.rows"), at, list, false);
         }
         if s.a.alibi {
-            let pos = b.iota(&[wide, 1], 1, pos);
-            b.store("pos.rows", vec![rows, Slice::range(0, 1)], pos, false);
+            let (pos, side) = (b.iota(&[1], 0, pos), b.fill(0.0, Dtype::I32, &[wide]));
+            let pos = b.binary("pos", Binary::Add, side, pos);
+            b.store("pos.rows", vec![rows, Slice::point(0)], pos, false);
         }
         vec![]
     });
     let max = b.fill(LOWEST, Dtype::F32, &[ROWS, 1]);
     let den = b.fill(0.0, Dtype::F32, &[ROWS, 1]);
-    let (count, width) = (plan.ring.columns.1, plan.ring.wide);
-    let ring = Ring { columns: (task.column * count, count), ..plan.ring };
+    let (first_column, count) = plan.columns(s, task.column);
+    let width = plan.ring.wide;
+    let ring = Ring { columns: (first_column, count), ..plan.ring };
     let o = b.fill(0.0, Dtype::F32, &[ROWS, width]);
     let mut state = vec![max, den, o];
     let end = first.clone() + here.clone() - 1;
@@ -192,8 +192,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
         let at = vec![rows.clone(), Slice::range(0, count)];
         let o = b.load("o", "rows", Dtype::F32, at, false);
         let out = b.convert("out", o, s.a.out);
-        let to =
-            [item.rows(), vec![heads.clone(), Slice::range(task.column * count, count)]].concat();
+        let to = [item.rows(), vec![heads.clone(), Slice::range(first_column, count)]].concat();
         b.store("o", to, out, false);
         if lse.is_some() {
             let list = b.load("lse", "lse.rows", Dtype::F32, vec![rows, Slice::point(0)], false);

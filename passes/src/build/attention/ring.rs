@@ -16,7 +16,8 @@
 //!
 //! Where keys are looked up, a tile comes in pieces: as many rows as one look-up finds side by side.
 
-use super::{keys::Open, *};
+use super::{keys::Open, matrix::ROWS, *};
+use kgen_ir::{layout::banks::CHUNK, target::Target};
 
 /// How tiles of a segment come and stay.
 #[derive(Clone, Copy)]
@@ -32,15 +33,17 @@ pub(super) struct Ring {
     pub wide: usize,
     /// Registers keep what is copied until it is waited for: keys are put down before values come.
     pub kept: bool,
-    /// Lanes hold right operands twice, and no square is read at once: where values are looked at before they are used,
-    /// registers keep nothing else.
+    /// Lanes hold right operands twice, and no square is read at once: what looks at values is done together with the
+    /// products of the same ones.
     pub twice: bool,
 }
 
-/// What a tile consists of.
+/// What of a tile comes.
 #[derive(Clone, Copy, PartialEq)]
 enum Of {
     All,
+    /// All, while nothing else is done.
+    Alone,
     Keys,
     Values,
 }
@@ -58,6 +61,9 @@ pub(super) struct Range<'a> {
 /// What is done between the two products of a tile.
 pub(super) type Between<'a> = dyn Fn(&mut Builder) + 'a;
 
+/// Rows that are copied at once by way of registers where nothing else is done meanwhile.
+const ALONE: usize = 8;
+
 /// Pieces of a tile that are written one by one; more are a loop.
 const UNROLLED: usize = 4;
 
@@ -68,6 +74,42 @@ impl Ring {
         self.stages * self.keys * (self.width + values) * elem.bytes().unwrap_or(4)
     }
 
+    /// Words of a lane for a sum of each row and column.
+    pub fn sums(&self, target: &Target) -> usize {
+        (ROWS * self.wide).div_ceil(target.lanes)
+    }
+
+    /// Words of a lane for the sums, the scores of a tile and the `terms` that they become, and what is on its way in
+    /// registers: chunks of four words, each with a place and a guard.
+    pub fn registers(
+        &self,
+        target: &Target,
+        (own_values, elem): (bool, Dtype),
+        terms: usize,
+    ) -> usize {
+        let sums = self.sums(target);
+        let scores = (1 + terms) * (ROWS * self.keys).div_ceil(target.lanes);
+        match self.stages {
+            1 => sums + scores.max(self.alone(target, own_values, elem)),
+            _ => sums + scores + self.copied(target, own_values, elem, self.keys),
+        }
+    }
+
+    /// What is on its way where nothing else is done.
+    pub fn alone(&self, target: &Target, own_values: bool, elem: Dtype) -> usize {
+        self.copied(target, own_values, elem, self.keys.min(ALONE))
+    }
+
+    /// So many rows of keys or values in registers.
+    fn copied(&self, target: &Target, own_values: bool, elem: Dtype, rows: usize) -> usize {
+        let widest = if own_values { self.width.max(self.wide) } else { self.width };
+        let chunks = (widest * elem.bytes().unwrap_or(4)).div_ceil(CHUNK);
+        // As many rows at once as lanes have for whole ones, a power of two.
+        let at_once = 1 << (target.lanes / chunks.min(target.lanes)).ilog2();
+        let copies = rows.div_ceil(at_once) * chunks.div_ceil(target.lanes);
+        if self.kept { (CHUNK / 4 + 2) * copies } else { 0 }
+    }
+
     pub fn scratch(&self, b: &mut Builder, seg: &Seg<'_>) {
         let rows = self.stages * self.keys;
         b.scratch(&seg.name("k_ring"), seg.k.elem(), &[rows, self.width]);
@@ -76,15 +118,16 @@ impl Ring {
         }
     }
 
-    /// Rows that one look-up finds: a power of two.
-    fn piece(&self, seg: &Seg<'_>) -> usize {
+    /// Rows that are copied side by side, as one look-up finds them: a power of two.
+    fn piece(&self, seg: &Seg<'_>, of: Of) -> usize {
         let divides = |n: i64| if n == 0 { i64::MAX } else { n & n.wrapping_neg() };
         let most = match seg.spec.layout {
-            KvLayout::Dense => return self.keys,
+            KvLayout::Dense => self.keys as i64,
             KvLayout::Paged(page) => divides(page),
             KvLayout::Ring { keep_first, recent } => divides(keep_first).min(divides(recent)),
         };
-        usize::try_from(most).unwrap_or(self.keys).min(self.keys)
+        let most = usize::try_from(most).unwrap_or(self.keys);
+        most.min(if of == Of::Alone { ALONE } else { self.keys })
     }
 
     /// The tile that begins at `first` is on its way to `slot`.
@@ -96,7 +139,7 @@ impl Ring {
         (first, slot): (&Extent, &Extent),
         of: Of,
     ) {
-        let piece = self.piece(r.open.seg);
+        let piece = self.piece(r.open.seg, of);
         let count = self.keys / piece;
         if count <= UNROLLED {
             for i in 0..count {
@@ -150,10 +193,17 @@ impl Ring {
             let (ring, name) = (seg.name("k_ring"), seg.k_name());
             b.stage((&ring, to(self.width)), (&name, from(0, s.dim)), held.clone());
         }
+        let alone = |b: &mut Builder| {
+            if of == Of::Alone {
+                b.wait(0);
+            }
+        };
+        alone(b);
         if of != Of::Keys && seg.v.is_some() {
             let (ring, name) = (seg.name("v_ring"), seg.v_name());
             let (column, count) = self.columns;
             b.stage((&ring, to(self.wide)), (&name, from(column, count)), held);
+            alone(b);
         }
     }
 
@@ -169,7 +219,8 @@ impl Ring {
         body: impl FnOnce(&mut Builder, (&Extent, &Extent), &[Value], &Between<'_>) -> Vec<Value>,
     ) -> Vec<Value> {
         let (keys, mut ahead) = (self.keys, self.stages - 1);
-        if self.twice && r.apart {
+        // Registers have room for counts, or for what is on its way.
+        if self.kept && r.apart {
             ahead = 0;
         }
         let some = Predicate { left: r.hi.clone(), cmp: Compare::Gt, right: r.lo.clone() };
@@ -194,7 +245,12 @@ impl Ring {
             let next = b.scalar("next", (turn + ahead) % self.stages);
             let place = (&(j.clone() + ahead * keys), &next);
             let halves = self.kept && ahead > 0 && r.open.seg.v.is_some();
-            self.tile(b, s, r, place, if halves { Of::Keys } else { Of::All });
+            let of = match (self.kept, ahead) {
+                (true, 0) => Of::Alone,
+                (true, _) if halves => Of::Keys,
+                (_, _) => Of::All,
+            };
+            self.tile(b, s, r, place, of);
             b.commit();
             if ahead == 0 {
                 b.wait(0);

@@ -161,6 +161,13 @@ impl Stored {
         self.parts.first().map_or(tensor.into(), |_| format!("{tensor}.codes"))
     }
 
+    /// The parameters that hints name: each memory once.
+    pub fn hinted(&self, tensor: &str) -> Vec<String> {
+        let own = |p: &&Part| p.name != "codes" && !p.tensor.is_empty() && !p.alone;
+        let beside = self.parts.iter().filter(own).map(|p| format!("{tensor}.{}", p.name));
+        [self.main(tensor)].into_iter().chain(beside).collect()
+    }
+
     /// The program's tensor with most of the bytes.
     pub fn whole(&self, tensor: &str) -> String {
         let codes = self.parts.iter().find(|p| p.name == "codes");

@@ -16,6 +16,9 @@ use kgen_ir::{
     tile::{Binary, Part, Reduce, Slice, Unary, Value},
 };
 
+/// The largest int8 activation.
+const ACTIVATION: i64 = 128;
+
 /// Activation rows times rows of a packed weight.
 #[derive(Clone)]
 pub(super) struct Tile<'a> {
@@ -206,53 +209,86 @@ impl Tile<'_> {
         b.load("sx", "as", Dtype::F32, at, false)
     }
 
-    /// A group whose steps stand each in their own way: all of them, one after the other. Scales and mins meet at its
-    /// end, before they are added to what is much larger.
+    /// A group whose steps stand each in their own way: all of them, one after the other. What shares a scale of the
+    /// activations is summed as integers, where they are sure to fit; scales and mins meet at the end, before they are
+    /// added to what is much larger.
     fn fixed_group(&self, b: &mut Builder, acc: Value) -> Value {
         let (step, group) = (self.product.step, self.packing.group);
         let steps = group / step;
         let inner = self.packing.inner.as_ref();
         let each = inner.map_or(step, |i| i.group.min(step));
+        let alike = (self.product.share / step).clamp(1, steps);
         let more = |b: &mut Builder, name: &str, sum: Option<Value>, x: Value| match sum {
             None => Some(x),
             Some(sum) => Some(b.binary(name, Binary::Add, sum, x)),
         };
         let (mut scaled, mut mins) = (None, None);
-        for s in 0..steps {
-            let place = b.var("g") * steps + s;
-            self.hint(b, s * step);
-            let sx = self.activation_scale(b, &place);
-            let mut part = None;
-            for first in (0..step).step_by(each) {
-                let k = b.var("g") * group + (s * step + first);
-                let w0 = self.codes(b, &k, each);
-                let w = b.convert("wb", w0, Dtype::U8);
-                let along = vec![
-                    Slice::point(place.clone()),
-                    self.activation_rows(),
-                    Slice::range(first, each),
-                ];
-                let x = b.load("x", "aq", Dtype::I8, along, false);
-                let z = self.activation_sum(b, &place, first, each);
-                let start = self.start(b, z);
-                let dot = b.dot("d", x, w, true, start);
-                let mut f = b.convert("f", dot, Dtype::F32);
-                if let Some(inner) = inner {
-                    let number = (s * step + first) / inner.group;
-                    let factor = self.inner(b, Part::InnerScale, inner.signed(), number);
-                    f = b.binary("scaled", Binary::Mul, f, factor);
-                    if inner.min.is_some() {
-                        let factor = self.inner(b, Part::InnerMin, Dtype::U8, number);
-                        let ax = self.product.weighed(b, z, sx);
-                        let min = b.binary("min_all", Binary::Mul, factor, ax);
+        for first in (0..steps).step_by(alike) {
+            let sx = self.activation_scale(b, &(b.var("g") * steps + first));
+            let (mut whole, mut part, mut less) = (None, None, None);
+            for s in first..steps.min(first + alike) {
+                let place = b.var("g") * steps + s;
+                self.hint(b, s * step);
+                for from in (0..step).step_by(each) {
+                    let k = b.var("g") * group + (s * step + from);
+                    let w0 = self.codes(b, &k, each);
+                    let w = b.convert("wb", w0, Dtype::U8);
+                    let along = vec![
+                        Slice::point(place.clone()),
+                        self.activation_rows(),
+                        Slice::range(from, each),
+                    ];
+                    let x = b.load("x", "aq", Dtype::I8, along, false);
+                    let z = self.activation_sum(b, &place, from, each);
+                    let start = self.start(b, z);
+                    let dot = b.dot("d", x, w, true, start);
+                    let Some(inner) = inner else {
+                        whole = more(b, "whole", whole, dot);
+                        continue;
+                    };
+                    let number = (s * step + from) / inner.group;
+                    if self.halves(each) {
+                        let factor =
+                            self.inner(b, Part::InnerScale, inner.signed(), Dtype::I32, number);
+                        let half = b.convert("half", dot, Dtype::I16);
+                        let half = b.convert("half_w", half, Dtype::I32);
+                        let product = b.binary("scaled", Binary::Mul, half, factor);
+                        whole = more(b, "whole", whole, product);
+                    } else {
+                        let factor =
+                            self.inner(b, Part::InnerScale, inner.signed(), Dtype::F32, number);
+                        let f = b.convert("f", dot, Dtype::F32);
+                        let product = b.binary("scaled", Binary::Mul, f, factor);
+                        part = more(b, "part", part, product);
+                    }
+                    if inner.min.is_none() {
+                        continue;
+                    }
+                    if self.product.weighed {
+                        let factor = self.inner(b, Part::InnerMin, Dtype::U8, Dtype::F32, number);
+                        let min = b.binary("min_all", Binary::Mul, factor, z);
                         mins = more(b, "mins", mins, min);
+                    } else {
+                        // A sum of at most 128 bytes.
+                        let factor = self.inner(b, Part::InnerMin, Dtype::U8, Dtype::I32, number);
+                        let half = b.convert("z_half", z, Dtype::I16);
+                        let half = b.convert("z_word", half, Dtype::I32);
+                        let min = b.binary("min_all", Binary::Mul, factor, half);
+                        less = more(b, "less", less, min);
                     }
                 }
-                part = more(b, "part", part, f);
             }
-            let Some(part) = part else { continue };
-            let whole = b.binary("whole", Binary::Mul, part, sx);
-            scaled = more(b, "all", scaled, whole);
+            let weigh = |b: &mut Builder, sum: Value, to: Option<Value>| {
+                let f = b.convert("f", sum, Dtype::F32);
+                let product = b.binary("weighed", Binary::Mul, f, sx);
+                more(b, "all", to, product)
+            };
+            for sum in [whole, part].into_iter().flatten() {
+                scaled = weigh(b, sum, scaled);
+            }
+            if let Some(less) = less {
+                mins = weigh(b, less, mins);
+            }
         }
         let mut acc = acc;
         let levels = [(scaled, Part::Scale, Some(self.packing.scale.unwrap_or(Dtype::F32)))];
@@ -265,12 +301,21 @@ impl Tile<'_> {
         acc
     }
 
+    /// Do 16 bits hold a product of so many codes and activations?
+    fn halves(&self, count: usize) -> bool {
+        let top = (1i64 << self.packing.elem.bits()) - 1;
+        let zero = i64::from(self.packing.zero);
+        let largest = zero.abs().max((top - zero).abs());
+        count as i64 * largest * ACTIVATION <= i64::from(i16::MAX)
+    }
+
     /// Inner factors of group `g`, one a weight row.
-    fn inner(&self, b: &mut Builder, part: Part, elem: Dtype, number: usize) -> Value {
+    fn inner(&self, b: &mut Builder, part: Part, elem: Dtype, to: Dtype, number: usize) -> Value {
         let count = self.packing.inner.as_ref().map_or(1, |i| self.packing.group / i.group);
         let at = vec![Slice::range(b.var("g") * count + number, 1), self.weight_rows()];
         let x = b.load(part.name(), &self.weight.part(part), elem, at, false);
-        b.convert(&format!("{}_f", part.name()), x, Dtype::F32)
+        let form = if to == Dtype::F32 { "f" } else { "w" };
+        b.convert(&format!("{}_{form}", part.name()), x, to)
     }
 
     /// Asks for the codes of a later group, a step at a time: all at once they would wait for each other.

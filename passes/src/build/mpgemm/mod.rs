@@ -31,7 +31,7 @@ use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
     extent::Extent,
-    format::pack::Packing,
+    format::pack::{Packing, STEP},
     machine::Op,
     op::{Code, Codes, Compute, Dim, Group, MpGemm, Storage, expr::Expr, tensors},
     tile::{
@@ -210,6 +210,12 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         Some(&group) if groups.len() == 1 && group <= WHOLE && same => group,
         Some(_) | None => step,
     };
+    // Groups of two levels share one scale of floats.
+    let leveled = packings().all(|p| p.inner.is_some()) && g.compute != Compute::GroupInt;
+    let share = match (leveled, given) {
+        (true, None | Some((Group::Row | Group::Tensor, _))) => share.max(widest_share(packings())),
+        (true, Some((Group::K(_), _))) | (false, _) => share,
+    };
     if g.compute == Compute::GroupInt && groups.iter().any(|g| *g != share) {
         return Err(choice.unsupported(
             "`group_int` where scales of weights and activations change at different places",
@@ -267,6 +273,12 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         stored::blocks(&mut program, g, format, &product.m, choice)?;
     }
     Ok(program)
+}
+
+/// Activations that may share a scale: of a group, and no more than of others.
+fn widest_share<'a>(packings: impl Iterator<Item = &'a Packing>) -> usize {
+    let bits = packings.map(|p| p.group.trailing_zeros()).min();
+    bits.map_or(1, |bits| 1 << bits.min(STEP.ilog2()))
 }
 
 fn tensor(name: &str, role: Role, elem: Dtype, shape: Vec<Extent>) -> Tensor {
@@ -333,12 +345,19 @@ impl<'a> Product<'a> {
             // One row: every worker rounds the activations for itself, so no barrier is needed.
             let mut first = sources.clone();
             first.extend(floats.clone().filter(|a| first.iter().all(|t| t.name != a.name)));
-            let mut b = self.kernel("product_one", first);
-            b.scratch("aq", Dtype::I8, &[self.steps, 1, self.step]);
-            b.scratch("as", Dtype::F32, &[self.steps, 1, 1]);
-            b.scratch("az", self.sums(), &[self.steps, 1, self.step / self.summed]);
-            self.quantise(&mut b, &Extent::Lit(0), false);
-            self.tasks(&mut b, true);
+            // Inner mins are integers, and multiply such.
+            let whole = |w: &Weight| match &w.kind {
+                Kind::Codes { packing, .. } => packing.inner.is_none(),
+                Kind::Floats(_) | Kind::Pairs(_) => true,
+            };
+            let weighed = self.weighed && self.weights.iter().all(whole);
+            let of = Product { weighed, ..self.clone() };
+            let mut b = of.kernel("product_one", first);
+            b.scratch("aq", Dtype::I8, &[of.steps, 1, of.step]);
+            b.scratch("as", Dtype::F32, &[of.steps, 1, 1]);
+            b.scratch("az", of.sums(), &[of.steps, 1, of.step / of.summed]);
+            of.quantise(&mut b, &Extent::Lit(0), false);
+            of.tasks(&mut b, true);
             let one = b.finish();
             let (name, when) = ("one".into(), when(Compare::Eq, 1));
             program.variants.push(Variant { name, when, launches: then(&[&one]) });

@@ -97,7 +97,7 @@ pub(super) fn kind(
     let (form, mut packing) = stored_weight(g, w, copies, lanes, choice)?;
     if let (Storage::Block(format), true) = (&w.storage, integer) {
         // Tables of digits are of 64 bytes.
-        let tables = [Op::PermuteBytes, Op::Affine];
+        let tables = [Op::PermuteBytes, Op::PermuteHigh, Op::Affine];
         let tables = lanes == TABLE / 4 && tables.iter().all(|op| choice.target.row(op).is_some());
         packing = Packing::dense(format, lanes, tables)?;
     }

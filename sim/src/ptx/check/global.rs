@@ -1,6 +1,6 @@
 //! Who wrote and read each word of global memory last, over all blocks of a launch.
 
-use super::race::{Clocks, Epoch, Past};
+use super::race::{self, Clocks, Epoch, Past};
 use std::collections::HashSet;
 
 /// The last write and the last read of words of global memory, in pages that are made when they are met.
@@ -22,8 +22,7 @@ pub struct GlobalWord {
     shared: bool,
 }
 
-const NOBODY: (u32, Epoch) =
-    (0, Epoch { time: 0, agent: 0, lane: 0, bytes: 0, strong: false, asynchronous: false });
+const NOBODY: (u32, Epoch) = (0, race::NOBODY);
 const EMPTY: GlobalWord = GlobalWord { write: NOBODY, reads: [NOBODY; 2], shared: false };
 
 impl GlobalShadow {
@@ -63,7 +62,7 @@ impl GlobalWord {
                 || !of.1.asynchronous
                     && !now.asynchronous
                     && if of.0 == block {
-                        clocks.before(of.1, now.agent.into(), now.lane.into())
+                        clocks.before(of.1, now)
                     } else {
                         acquired.contains(&of.0)
                     }
@@ -84,11 +83,11 @@ impl GlobalWord {
         }
         self.shared = false;
         self.reads = [NOBODY; 2];
-        let own = self.write.0 == block
-            && (self.write.1.time, self.write.1.agent, self.write.1.lane)
-                == (now.time, now.agent, now.lane);
-        let kept = if own { self.write.1.bytes } else { 0 };
-        self.write = (block, Epoch { bytes: now.bytes | kept, ..now });
+        let write = self.write.1;
+        let together = self.write.0 == block
+            && (write.agent, write.time, write.strong, write.asynchronous)
+                == (now.agent, now.time, now.strong, now.asynchronous);
+        self.write = (block, if together { write.with(now, false) } else { now });
         conflict
     }
 
@@ -98,9 +97,8 @@ impl GlobalWord {
             self.shared |= last.1.time != 0;
             self.reads = [(block, now), NOBODY];
         } else if last.1.agent == now.agent {
-            let lane = if last.1.lane == now.lane { now.lane } else { 32 };
             let asynchronous = last.1.asynchronous || now.asynchronous;
-            last.1 = Epoch { bytes: now.bytes | last.1.bytes, lane, asynchronous, ..now };
+            last.1 = Epoch { asynchronous, ..last.1.with(now, true) };
         } else {
             self.reads = [(block, now), *last];
         }

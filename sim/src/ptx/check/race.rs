@@ -49,16 +49,39 @@ pub fn learn(list: &mut Vec<(u32, Knowledge)>, lanes: u32, from: &Knowledge) {
 pub struct Epoch {
     pub time: u32,
     pub agent: u8,
-    /// 32: several lanes.
-    pub lane: u8,
+    /// Of each byte; 32: several lanes.
+    pub lanes: [u8; 4],
     pub bytes: u8,
     /// Atomic or volatile; by a copy engine or a matrix unit.
     pub strong: bool,
     pub asynchronous: bool,
 }
 
-const NOBODY: Epoch =
-    Epoch { time: 0, agent: 0, lane: 0, bytes: 0, strong: false, asynchronous: false };
+pub const NOBODY: Epoch =
+    Epoch { time: 0, agent: 0, lanes: [0; 4], bytes: 0, strong: false, asynchronous: false };
+
+impl Epoch {
+    /// The lane of all its bytes, or 32.
+    pub fn lane(self) -> u8 {
+        let mut lanes = (0..4).filter(|b| self.bytes >> b & 1 == 1).map(|b| self.lanes[b]);
+        let first = lanes.next().unwrap_or(self.lanes[0]);
+        if lanes.all(|l| l == first) { first } else { 32 }
+    }
+
+    /// And another of the same agent: a byte that both touch is the later one's, or, of reads, several lanes'.
+    pub fn with(self, now: Epoch, reads: bool) -> Epoch {
+        let mut out = Epoch { bytes: self.bytes | now.bytes, ..now };
+        for b in 0..4 {
+            let (old, new) = (self.bytes >> b & 1 == 1, now.bytes >> b & 1 == 1);
+            if old && !new {
+                out.lanes[b] = self.lanes[b];
+            } else if old && reads && self.lanes[b] != now.lanes[b] {
+                out.lanes[b] = 32;
+            }
+        }
+        out
+    }
+}
 
 pub struct Clocks {
     time: Vec<u32>,
@@ -89,7 +112,7 @@ impl Clocks {
     }
 
     pub fn epoch(&self, agent: usize, lane: usize) -> Epoch {
-        Epoch { time: self.time[agent], agent: agent as u8, lane: lane as u8, ..NOBODY }
+        Epoch { time: self.time[agent], agent: agent as u8, lanes: [lane as u8; 4], ..NOBODY }
     }
 
     /// What others know who acquire what these lanes did until now. The clock goes on.
@@ -134,19 +157,29 @@ impl Clocks {
         self.time[agent] += 1;
     }
 
-    /// Is the access before what a lane of this agent does now?
-    pub fn before(&self, of: Epoch, agent: usize, lane: usize) -> bool {
-        let other = of.agent as usize;
-        if of.time == 0 {
+    /// Is the access before what a lane does now to the same bytes?
+    pub fn before(&self, of: Epoch, now: Epoch) -> bool {
+        let agent = now.agent as usize;
+        if of.time == 0 || of.agent == now.agent && of.time < self.time[agent] {
             return true;
         }
-        if other == agent {
-            return of.time < self.time[agent] || of.lane as usize == lane;
+        let ordered = |lane: u8| self.lane_before(of, lane, agent, now.lanes[0]);
+        if of.lanes == [of.lanes[0]; 4] {
+            return ordered(of.lanes[0]);
         }
-        self.known[agent].get(other).is_some_and(|k| k.covers(of.lane, of.time))
+        let both = of.bytes & now.bytes;
+        (0..4).filter(|b| both >> b & 1 == 1).all(|b| ordered(of.lanes[b]))
+    }
+
+    fn lane_before(&self, of: Epoch, of_lane: u8, agent: usize, lane: u8) -> bool {
+        let other = of.agent as usize;
+        if other == agent {
+            return of_lane == lane;
+        }
+        self.known[agent].get(other).is_some_and(|k| k.covers(of_lane, of.time))
             || self.partial[agent].iter().any(|(mask, knowledge)| {
                 mask >> lane & 1 == 1
-                    && knowledge.get(other).is_some_and(|k| k.covers(of.lane, of.time))
+                    && knowledge.get(other).is_some_and(|k| k.covers(of_lane, of.time))
             })
     }
 
@@ -156,7 +189,9 @@ impl Clocks {
         of.time == 0
             || of.asynchronous
             || self.fenced.get(other).is_some_and(|t| of.time <= *t)
-            || self.fence[agent].get(other).is_some_and(|k| k.covers(of.lane, of.time))
+            || self.fence[agent]
+                .get(other)
+                .is_some_and(|k| of.lanes.iter().all(|lane| k.covers(*lane, of.time)))
     }
 }
 
@@ -200,12 +235,12 @@ impl Shadow {
     /// A read of some bytes of a word by `now`.
     #[inline]
     pub fn read(&mut self, word: usize, now: Epoch, clocks: &Clocks) -> Option<Conflict> {
-        let (agent, lane) = (now.agent as usize, now.lane as usize);
+        let agent = now.agent as usize;
         let write = *self.writes.get(word)?;
         let mut conflict = None;
         if write.bytes & now.bytes != 0 {
             let both = write.strong && now.strong;
-            if !(both || clocks.before(write, agent, lane)) {
+            if !(both || clocks.before(write, now)) {
                 conflict = Some(Conflict::Race(write, Past::Write));
             } else if now.asynchronous && !clocks.through_fence(write, agent) {
                 conflict = Some(Conflict::Fence(write));
@@ -213,15 +248,11 @@ impl Shadow {
         }
         let slot = &mut self.reads[word * self.agents + agent];
         let known = self.readers[word] >> agent & 1 == 1;
-        if known && slot.time == now.time {
-            slot.bytes |= now.bytes;
-            slot.strong &= now.strong;
-            if slot.lane != now.lane {
-                slot.lane = 32;
-            }
+        *slot = if known && slot.time == now.time {
+            Epoch { strong: slot.strong && now.strong, ..slot.with(now, true) }
         } else {
-            *slot = now;
-        }
+            now
+        };
         self.readers[word] |= 1 << agent;
         conflict
     }
@@ -235,13 +266,10 @@ impl Shadow {
         same: bool,
         clocks: &Clocks,
     ) -> Option<Conflict> {
-        let (agent, lane) = (now.agent as usize, now.lane as usize);
         let write = *self.writes.get(word)?;
         let mut conflict = None;
         let free = |of: Epoch| {
-            same || of.bytes & now.bytes == 0
-                || of.strong && now.strong
-                || clocks.before(of, agent, lane)
+            same || of.bytes & now.bytes == 0 || of.strong && now.strong || clocks.before(of, now)
         };
         if !free(write) {
             conflict = Some(Conflict::Race(write, Past::Write));
@@ -256,12 +284,9 @@ impl Shadow {
             }
         }
         self.readers[word] = 0;
-        let kept = if write.agent == now.agent && write.lane == now.lane && write.time == now.time {
-            write.bytes
-        } else {
-            0
-        };
-        self.writes[word] = Epoch { bytes: now.bytes | kept, ..now };
+        let together = (write.agent, write.time, write.strong, write.asynchronous)
+            == (now.agent, now.time, now.strong, now.asynchronous);
+        self.writes[word] = if together { write.with(now, false) } else { now };
         conflict
     }
 }
@@ -323,6 +348,30 @@ mod tests {
         assert!(shadow.write(0, low, false, &clocks).is_none());
         assert_eq!(shadow.write(0, Epoch { agent: 1, ..low }, true, &clocks), None);
         assert!(shadow.write(0, low, false, &clocks).is_some());
+    }
+
+    #[test]
+    fn lanes_have_halves_of_a_word_each() {
+        let mut clocks = Clocks::new(2);
+        let mut shadow = Shadow::new(1, 3);
+        let half = |clocks: &Clocks, lane: usize| Epoch {
+            bytes: if lane == 0 { 3 } else { 12 },
+            ..clocks.epoch(0, lane)
+        };
+        for lane in [0, 1] {
+            assert_eq!(shadow.read(0, half(&clocks, lane), &clocks), None);
+        }
+        // Each writes what it has read itself.
+        for lane in [0, 1] {
+            assert_eq!(shadow.write(0, half(&clocks, lane), false, &clocks), None);
+        }
+        // Neither may read what the other has written.
+        for (lane, bytes) in [(0, 12), (1, 3)] {
+            let other = Epoch { bytes, ..clocks.epoch(0, lane) };
+            assert!(shadow.read(0, other, &clocks).is_some(), "{lane}");
+        }
+        clocks.synchronise(0);
+        assert_eq!(shadow.read(0, at(&clocks, 0, 5), &clocks), None);
     }
 
     #[test]

@@ -337,10 +337,9 @@ impl<'a> Machine<'a> {
             Conflict::Race(other, past) => {
                 let did = did(other, past);
                 self.tell(site, Kind::Race, place, || {
-                    let lane = if other.lane < 32 {
-                        format!("lane {}", other.lane)
-                    } else {
-                        "lanes".into()
+                    let lane = match other.lane() {
+                        lane @ 0..32 => format!("lane {lane}"),
+                        _ => "lanes".into(),
                     };
                     let who = if other.agent as usize == site.warp {
                         format!("{lane} of the same warp")

@@ -14,7 +14,7 @@ mod shuffle;
 use super::{
     instr::{self, Instr},
     isa::{self, Isa},
-    mir::{Bank, GPR, Given, MASK, Mir, VECTOR, VReg},
+    mir::{Bank, GPR, Given, MASK, Mir, VECTOR, VReg, WriteMask},
     scan::{Load, Scan},
     template::Templates,
 };
@@ -174,7 +174,7 @@ impl Select<'_> {
         instr: &'static Instr,
         def: Option<VReg>,
         sources: &[Given],
-        mask: Option<(VReg, bool)>,
+        mask: Option<WriteMask>,
     ) -> Done<()> {
         self.mir
             .instr(instr, def, sources, mask)
@@ -444,6 +444,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::Write(_)
         | Op::Next
         | Op::LoadF16
+        | Op::Nibbles
         | Op::SplatF16
         | Op::Store(_)
         | Op::Gather
@@ -475,6 +476,8 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::WordHSum
         | Op::Ballot
         | Op::PermuteBytes
+        | Op::PermuteHigh
+        | Op::SelectBits
         | Op::Lookup
         | Op::PackBf16
         | Op::Dot(_) => true,

@@ -9,7 +9,7 @@
 use super::{Done, Refused, Select};
 use crate::cpu::native::{
     instr::{File, Instr, Role},
-    mir::{Bank, GPR, Given, MASK, VECTOR, VReg},
+    mir::{Bank, GPR, Given, MASK, VECTOR, VReg, WriteMask},
     scan::{self, Load},
     template::{Slot, Source, Step, Template},
 };
@@ -199,9 +199,16 @@ impl Select<'_> {
                 None => return Ok(None),
             }
         }
+        let merge = match step.merge.map(|s| slot(s, temporaries)) {
+            None => None,
+            Some(Some(Given::Reg(v))) => Some(v),
+            Some(_) => return Ok(None),
+        };
         let mask = match step.mask.map(|(m, zero)| (slot(m, temporaries), zero)) {
             None => None,
-            Some((Some(Given::Reg(v)), zero)) if v.bank() == MASK => Some((v, zero)),
+            Some((Some(Given::Reg(by)), zero)) if by.bank() == MASK => {
+                Some(WriteMask { by, zero, merge })
+            }
             Some(_) => return Ok(None),
         };
         let def = match (step.def, class) {

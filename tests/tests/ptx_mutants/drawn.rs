@@ -1,0 +1,251 @@
+//! Which sizes and data the kernels of an op are run with: drawn around the ends of tiles and between them, and those
+//! first that go as many ways through the kernels as all.
+
+use kgen::{
+    device::Simulated,
+    verify::{self, Example, Options},
+};
+use kgen_ir::{
+    artifact::Artifact,
+    dtype::Dtype,
+    extent::Dims,
+    op::{Dim, Kind, MpGemm, Op},
+    tensor::Tensor,
+};
+use kgen_kernels_ref as reference;
+use kgen_runtime::driver::sim::Sim;
+use kgen_tests::ptx_mutants::Random;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+/// Where tiles end, about. Of products: the last tile has one column, so that no guard holds everywhere; of rows: more
+/// than one step of columns.
+fn edges(op: &Op) -> &'static [i64] {
+    match op.kind {
+        Kind::MpGemm(_) | Kind::Rows(_) => &[64],
+        Kind::Attention(_) => &[30, 64],
+    }
+}
+
+/// Where tiles do not end.
+const MIDDLES: [i64; 3] = [11, 22, 44];
+
+/// Rows, of queries or activations: tiles of 8 to 64 that are full, and those that are not.
+const ROWS: [i64; 16] = [1, 33, 16, 9, 65, 32, 17, 3, 64, 40, 5, 20, 8, 2, 50, 12];
+/// Warps of the launches: fewer than tasks, as many, more.
+const WORKERS: [usize; 5] = [3, 8, 1, 2, 5];
+/// Cases of an artifact that are drawn, and those of them that each mutant is run with; what these do not see is run
+/// with the others, and with as many of other data.
+const DRAWN: usize = 20;
+pub const KEPT: usize = 6;
+
+/// What becomes of a family's inputs.
+#[derive(Clone, Copy)]
+enum Data {
+    AsIs,
+    /// Queries, or all floats, farther apart than exponentials reach: who misses the largest, has some that are infinite.
+    Apart,
+    /// Values that are no number, here and there: rows see some of them.
+    Odd,
+}
+
+/// Families whose inputs tell every element from the others.
+fn families(op: &Op) -> &'static [(&'static str, Data)] {
+    match op.kind {
+        Kind::Attention(_) => &[
+            ("normal", Data::AsIs),
+            ("large magnitudes", Data::AsIs),
+            ("NaN where nothing may read", Data::AsIs),
+            ("NaN and infinity where some rows read", Data::AsIs),
+            ("normal", Data::Apart),
+            ("normal", Data::Odd),
+        ],
+        Kind::Rows(_) => &[
+            ("normal", Data::AsIs),
+            ("normal", Data::Apart),
+            ("NaN and infinity where some rows read", Data::AsIs),
+        ],
+        Kind::MpGemm(_) => {
+            &[("normal", Data::AsIs), ("NaN and infinity where some rows read", Data::AsIs)]
+        }
+    }
+}
+
+/// Lines of each text whose instruction some lane executes, and those that some lane does not.
+pub type Covered = BTreeSet<(String, u32, bool)>;
+
+/// Instructions that were executed, and of which lines.
+pub type Done = (u64, Covered);
+
+/// What a case of an artifact executes.
+fn executed(artifact: &Artifact, case: &Example, workers: usize) -> Option<Covered> {
+    let mut sim = Sim::default();
+    sim.workers = Some(workers);
+    Simulated::run_on(&mut sim, artifact, &case.dims, &case.inputs).ok()?;
+    Some(done(artifact, &sim).1)
+}
+
+/// What a simulator has executed of an artifact.
+pub fn done(artifact: &Artifact, sim: &Sim) -> Done {
+    let mut covered = Covered::new();
+    for (lines, on) in [(&sim.reached, true), (&sim.held, false)] {
+        for (entry, lines) in lines {
+            let kernel = artifact.manifest.kernels.iter().find(|k| k.entry == *entry);
+            let file = kernel.map_or(entry, |k| &k.file);
+            covered.extend(lines.iter().map(|line| (file.clone(), *line, on)));
+        }
+    }
+    (sim.instructions, covered)
+}
+
+fn change(example: &mut Example, data: Data) {
+    let attention = matches!(example.op.kind, Kind::Attention(_));
+    let mut random = Random(1);
+    let mut odd = |x: f64| match random.below(192) {
+        0 => f64::NAN,
+        1 => f64::INFINITY,
+        2 => f64::NEG_INFINITY,
+        _ => x,
+    };
+    for (name, tensor) in &mut example.inputs {
+        if !matches!(tensor.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+            continue;
+        }
+        let values = name.ends_with(".v") || name.ends_with(".v_pages");
+        let list = tensor.to_f64().into_iter();
+        let list: Vec<f64> = match data {
+            Data::Apart if name == "q" || !attention => list.map(|x| 200.0 * x).collect(),
+            Data::Odd if values => list.map(&mut odd).collect(),
+            Data::AsIs | Data::Apart | Data::Odd => continue,
+        };
+        *tensor = Tensor::from_f64(tensor.dtype, &tensor.shape, &list);
+    }
+}
+
+/// Sets the number of rows, where nothing is promised of it.
+fn set_rows(op: &Op, i: usize, dims: &mut Dims) {
+    let rows = match &op.kind {
+        Kind::Attention(a) => &a.q.len,
+        Kind::MpGemm(g) => &g.m,
+        Kind::Rows(r) => &r.rows,
+    };
+    let (Dim::Sym(symbol) | Dim::Ragged { symbol, .. }) = rows else { return };
+    if op.bounds.iter().any(|b| b.symbol == *symbol) {
+        return;
+    }
+    if let Some(n) = dims.scalars.get_mut(symbol) {
+        *n = ROWS[i % ROWS.len()];
+    }
+    for (j, n) in dims.ragged.get_mut(symbol).into_iter().flatten().enumerate() {
+        *n = ROWS[(i + j) % ROWS.len()];
+    }
+}
+
+/// A case with the warps of its launches.
+pub struct Drawn {
+    pub example: Example,
+    /// Numbers as any op takes them.
+    pub plain: bool,
+    pub workers: usize,
+    expected: OnceLock<Option<BTreeMap<String, reference::Output>>>,
+}
+
+impl Drawn {
+    pub fn expected(&self) -> Option<&BTreeMap<String, reference::Output>> {
+        let e = &self.example;
+        self.expected.get_or_init(|| reference::run(&e.op, &e.dims, &e.inputs).ok()).as_ref()
+    }
+}
+
+/// Of a product with sums so long that loops over them have several turns, as far as the whole op has them.
+fn longer(whole: &Op, mut op: Op) -> Op {
+    if let (Kind::MpGemm(all), Kind::MpGemm(g)) = (&whole.kind, &op.kind) {
+        // Groups have rows of their own: that is work enough.
+        let turns = if g.grouped.is_some() { 1 } else { 3 };
+        let k = (turns * g.k).min(all.k);
+        let mut longer = op.clone();
+        longer.kind = Kind::MpGemm(MpGemm { k, ..g.clone() });
+        if kgen_ir::op::verify::verify(&longer).is_empty() {
+            op = longer;
+        }
+    }
+    op
+}
+
+/// Sets the number of keys, so that tiles of 32 end behind any of them in some case.
+fn set_keys(op: &Op, i: usize, dims: &mut Dims) {
+    let Kind::Attention(a) = &op.kind else { return };
+    let keys = |at: usize| 1 + (11 * at % 96) as i64;
+    for segment in &a.segments {
+        let (Dim::Sym(symbol) | Dim::Ragged { symbol, .. }) = &segment.len else { continue };
+        if op.bounds.iter().any(|b| b.symbol == *symbol) {
+            continue;
+        }
+        if let Some(n) = dims.scalars.get_mut(symbol) {
+            *n = keys(i);
+        }
+        for (j, n) in dims.ragged.get_mut(symbol).into_iter().flatten().enumerate() {
+            *n = keys(i + j);
+        }
+    }
+}
+
+/// Cases for the first of the chips: first some that go as many ways through the kernels as all.
+pub fn chosen(file: &Path, chip: &str) -> Option<Vec<Arc<Drawn>>> {
+    let op = kgen::compile::read(file).ok()?;
+    let device = Simulated::open(&format!("sim:{chip}")).ok()?;
+    let all = verify::examples_around(&op, edges(&op), &Options { cases: DRAWN, seed: 5 });
+    // The op with the most data, at the sizes of all.
+    let bytes = |e: &Example| e.inputs.values().map(|t| t.bytes.len()).sum::<usize>();
+    let op = longer(&op, all.iter().max_by_key(|e| bytes(e))?.op.clone());
+    let kinds = families(&op);
+    let busy = |e: &&Example| {
+        e.dims.scalars.values().all(|n| *n > 0)
+            && e.dims.ragged.values().all(|list| list.iter().any(|n| *n > 0))
+    };
+    let more = verify::examples_around(&op, &MIDDLES, &Options { cases: DRAWN, seed: 6 });
+    // By turns.
+    let (all, more) = (all.iter().filter(busy), more.iter().filter(busy));
+    let busy: Vec<_> = all.zip(more).flat_map(|(x, y)| [x, y]).collect();
+    let count = busy.len().min(DRAWN);
+    let draw = |i: usize| {
+        let mut dims = busy.get(i % busy.len().max(1))?.dims.clone();
+        // Other sizes with each family, other numbers of rows with each size.
+        let round = i / count.max(1);
+        let (family, data) = kinds[(i + round) % kinds.len()];
+        set_rows(&op, i + 5 * round, &mut dims);
+        if i % 2 == 1 {
+            set_keys(&op, i / 2, &mut dims);
+        }
+        let mut example = verify::example(&op, &dims, family, i as u64).ok()?;
+        change(&mut example, data);
+        let workers = WORKERS[(i + 2 * round) % WORKERS.len()];
+        let plain = family == "normal" && matches!(data, Data::AsIs);
+        Some(Arc::new(Drawn { example, plain, workers, expected: OnceLock::new() }))
+    };
+    let mut drawn: Vec<_> = (0..count).filter_map(draw).collect();
+    let mut later: Vec<_> = (count..2 * count).filter_map(draw).collect();
+    drawn.sort_by_key(|d| bytes(&d.example));
+    let artifact = kgen::compile::compile(&op, device.target, &device.schedule).ok()?.artifact;
+    let mut found = vec![];
+    for d in drawn {
+        let covered = executed(&artifact, &d.example, d.workers)?;
+        found.push((d, covered));
+    }
+    // First what adds most.
+    let (mut kept, mut done) = (vec![], Covered::new());
+    while kept.len() < KEPT && !found.is_empty() {
+        let (at, _) = (found.iter().enumerate())
+            .max_by_key(|(i, (_, covered))| (covered.difference(&done).count(), *i))?;
+        let (d, covered) = found.swap_remove(at);
+        done.extend(covered);
+        kept.push(d);
+    }
+    later.extend(found.into_iter().map(|(d, _)| d));
+    later.sort_by_key(|d| bytes(&d.example));
+    kept.extend(later);
+    Some(kept)
+}
