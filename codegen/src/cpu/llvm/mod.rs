@@ -419,6 +419,11 @@ impl Emitter<'_> {
                     "L" => count.to_string(),
                     "2L" => (2 * count).to_string(),
                     "iota" => lanes(0..count),
+                    "nibbles" => {
+                        let bits = (0..4 * count).map(|b| (4 * (b / 4) + 8 * (b % 4)) % 64);
+                        let bits: Vec<_> = bits.map(|b| format!("i8 {b}")).collect();
+                        format!("<{}>", bits.join(", "))
+                    }
                     "second" => lanes(count..2 * count),
                     "low" => lanes((0..2 * count).map(|i| i / 2 + 2 * count * (i % 2))),
                     "high" => lanes((0..2 * count).map(|i| count + i / 2 + 2 * count * (i % 2))),
