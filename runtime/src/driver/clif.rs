@@ -145,6 +145,16 @@ bound = "0"
         }
     }
 
+    #[cfg(not(feature = "llvm"))]
+    #[test]
+    fn a_build_without_a_backend_says_how_to_get_it() {
+        let mut other = artifact(DOUBLE);
+        other.manifest.backend = "llvm".into();
+        let error = Module::open(&other).err().unwrap().to_string();
+        assert!(error.contains("is for backend `llvm`; this build has native"), "{error}");
+        assert!(error.ends_with("; build with `--features llvm`"), "{error}");
+    }
+
     #[test]
     fn what_does_not_compile_is_told() {
         let told = |text: &str| Module::load(&artifact(text), &Clif).err().unwrap().to_string();

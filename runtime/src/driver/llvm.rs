@@ -24,6 +24,7 @@ use inkwell::{
         support::LLVMParseCommandLineOptions,
     },
     memory_buffer::MemoryBuffer,
+    support::LLVMString,
     targets::{
         CodeModel, FileType, InitializationConfig, RelocMode, Target, TargetMachine, TargetTriple,
     },
@@ -94,18 +95,23 @@ fn wrong(e: impl std::fmt::Display) -> DriverError {
     DriverError::Compile(format!("LLVM: {}", e.to_string().trim_end()))
 }
 
+/// What LLVM says, as it says it: its strings are shown quoted.
+fn said(e: LLVMString) -> DriverError {
+    wrong(e.to_string_lossy())
+}
+
 /// The functions of texts as one object file, each called `PREFIXname`.
 pub fn object(texts: &[&str], prefix: &str, system: System) -> Result<Vec<u8>, DriverError> {
     initialise();
     let context = Context::create();
     let parse = |text: &str| {
         let buffer = MemoryBuffer::create_from_memory_range_copy(text.as_bytes(), "kernel");
-        context.create_module_from_ir(buffer).map_err(wrong)
+        context.create_module_from_ir(buffer).map_err(said)
     };
     let [first, rest @ ..] = texts else { return Err(wrong("no text")) };
     let module = parse(first)?;
     for text in rest {
-        module.link_in_module(parse(text)?).map_err(wrong)?;
+        module.link_in_module(parse(text)?).map_err(said)?;
     }
     let named = module.get_triple();
     let triple = match system {
@@ -121,7 +127,7 @@ pub fn object(texts: &[&str], prefix: &str, system: System) -> Result<Vec<u8>, D
             this
         }
     };
-    let target = Target::from_triple(&triple).map_err(wrong)?;
+    let target = Target::from_triple(&triple).map_err(said)?;
     // What each function says of its CPU comes before this.
     let (level, model) = (OptimizationLevel::Default, CodeModel::Default);
     let machine = target
@@ -147,8 +153,8 @@ pub fn object(texts: &[&str], prefix: &str, system: System) -> Result<Vec<u8>, D
             function.as_global_value().set_name(&format!("{prefix}{name}"));
         }
     }
-    module.verify().map_err(wrong)?;
-    let object = machine.write_to_memory_buffer(&module, FileType::Object).map_err(wrong)?;
+    module.verify().map_err(said)?;
+    let object = machine.write_to_memory_buffer(&module, FileType::Object).map_err(said)?;
     Ok(object.as_slice().to_vec())
 }
 

@@ -328,13 +328,13 @@ impl Emitter<'_> {
                 ))
             };
             let (low, high) = (pick(0), pick(half));
-            left = match op {
-                Op::WordHSum => self.made(&format!("add {to} {low}, {high}")),
-                Op::HMax => {
-                    let test = self.made(&format!("fcmp ogt {to} {low}, {high}"));
-                    self.made(&format!("select <{narrow} x i1> {test}, {to} {low}, {to} {high}"))
-                }
-                _ => self.made(&format!("fadd {to} {low}, {high}")),
+            left = if *op == Op::WordHSum {
+                self.made(&format!("add {to} {low}, {high}"))
+            } else if *op == Op::HMax {
+                let test = self.made(&format!("fcmp ogt {to} {low}, {high}"));
+                self.made(&format!("select <{narrow} x i1> {test}, {to} {low}, {to} {high}"))
+            } else {
+                self.made(&format!("fadd {to} {low}, {high}"))
             };
             (width, half) = (narrow, half / 2);
         }
@@ -419,6 +419,11 @@ impl Emitter<'_> {
                     "L" => count.to_string(),
                     "2L" => (2 * count).to_string(),
                     "iota" => lanes(0..count),
+                    "nibbles" => {
+                        let bits = (0..4 * count).map(|b| (4 * (b / 4) + 8 * (b % 4)) % 64);
+                        let bits: Vec<_> = bits.map(|b| format!("i8 {b}")).collect();
+                        format!("<{}>", bits.join(", "))
+                    }
                     "second" => lanes(count..2 * count),
                     "low" => lanes((0..2 * count).map(|i| i / 2 + 2 * count * (i % 2))),
                     "high" => lanes((0..2 * count).map(|i| count + i / 2 + 2 * count * (i % 2))),

@@ -4,7 +4,7 @@
 //! immediate, `{t0}` .. fresh values, `{=3f800000}` that word in all lanes. Types are of as many lanes as the target's
 //! vectors have: `{F}` floats, `{W}` words, `{M}` truth values, `{V}` the one of the result, `{A}` the one of the first
 //! operand, `{E}` an element of the result's; `{L}` is the number of lanes, `{2L}` and `{4L}` twice and four times as
-//! many, `{iota}`, `{low}` and `{high}` are lanes of shuffles. Ops with an empty text stand in `emit`:
+//! many, `{iota}`, `{low}` and `{high}` are lanes of shuffles, `{nibbles}` which bits [`Op::Nibbles`] takes. Ops with an empty text stand in `emit`:
 //!
 //! ```text
 //! {t0} = fcmp ogt {F} {a}, {b}
@@ -348,17 +348,20 @@ const PERMUTE_BYTES: Row = row(Op::PermuteBytes, 3, "{t0} = bitcast {W} {a} to <
 /// Bytes from 192 on.
 #[rustfmt::skip] // a table
 const PERMUTE_HIGH: Row = row(Op::PermuteHigh, 7, "{t0} = bitcast {W} {a} to <64 x i8>\n{t1} = bitcast {W} {b} to <64 x i8>\n{t2} = bitcast {W} {c} to <64 x i8>\n{t3} = call <64 x i8> @llvm.x86.avx512.permvar.qi.512(<64 x i8> {t0}, <64 x i8> {t1})\n{t4} = bitcast {W} {=c0c0c0c0} to <64 x i8>\n{t5} = icmp uge <64 x i8> {t1}, {t4}\n{t6} = select <64 x i1> {t5}, <64 x i8> {t3}, <64 x i8> {t2}\n{d} = bitcast <64 x i8> {t6} to {W}");
+#[rustfmt::skip] // a table
+const NIBBLES: Row = row(Op::Nibbles, 8, "{t0} = load i64, ptr {m}, align 1\n{t1} = insertelement <8 x i64> poison, i64 {t0}, i64 0\n{t2} = shufflevector <8 x i64> {t1}, <8 x i64> poison, <8 x i32> zeroinitializer\n{t3} = bitcast <8 x i64> {t2} to <64 x i8>\n{t4} = call <64 x i8> @llvm.x86.avx512.pmultishift.qb.512(<64 x i8> {nibbles}, <64 x i8> {t3})\n{d} = bitcast <64 x i8> {t4} to {W}");
 /// Of GFNI.
 #[rustfmt::skip] // a table
 const AFFINE: Row = row(Op::Affine, 3, "{t0} = bitcast {W} {a} to <64 x i8>\n{t1} = bitcast {W} {b} to <64 x i8>\n{t2} = call <64 x i8> @llvm.x86.vgf2p8affineqb.512(<64 x i8> {t0}, <64 x i8> {t1}, i8 {n})\n{d} = bitcast <64 x i8> {t2} to {W}");
 
 pub static V4_VNNI: &[Row] = wide![VNNI_U8S8, VNNI_S16S16];
 
-pub static V4_VBMI: &[Row] = wide![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, AFFINE];
+pub static V4_VBMI: &[Row] =
+    wide![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE];
 
 #[rustfmt::skip] // a table
 pub static V4_BF16: &[Row] = wide![
-    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, AFFINE,
+    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE,
     dot(DotOp::Bf16, 6, HALVES, "{t0} = bitcast {W} {a} to <32 x bfloat>\n{t1} = bitcast {W} {b} to <32 x bfloat>\n{d} = call {F} @llvm.x86.avx512bf16.dpbf16ps.512({F} {c}, <32 x bfloat> {t0}, <32 x bfloat> {t1})"),
     // The first operand is the upper half.
     row(Op::PackBf16, 7, "{t0} = call <32 x bfloat> @llvm.x86.avx512bf16.cvtne2ps2bf16.512({F} {b}, {F} {a})\n{d} = bitcast <32 x bfloat> {t0} to {W}"),
