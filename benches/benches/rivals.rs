@@ -43,14 +43,18 @@ struct Asked {
 }
 
 fn asked() -> Asked {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/rivals");
-    let mut asked = Asked { alone: false, resume: false, out: folder, wanted: Vec::new() };
+    // Cargo runs benches in the folder of their package.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let out = root.join("target/rivals");
+    let mut asked = Asked { alone: false, resume: false, out, wanted: Vec::new() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--alone" => asked.alone = true,
             "--resume" => asked.resume = true,
-            "--out" => asked.out = words.next().expect("a folder behind --out").into(),
+            "--out" => {
+                asked.out = root.join(words.next().expect("a folder behind --out"));
+            }
             // Said by cargo.
             "--bench" => {}
             _ => asked.wanted.push(word),

@@ -145,7 +145,10 @@ fn a_row_for_every_op_that_has_no_sequence() {
                     "avx512f",
                     matches!(op, Op::LoadPart(w) | Op::StorePart(w) if *w != Width::W32),
                 )
-                && !lacks("avx512vbmi", matches!(op, Op::PermuteBytes | Op::PermuteHigh | Op::Nibbles))
+                && !lacks(
+                    "avx512vbmi",
+                    matches!(op, Op::PermuteBytes | Op::PermuteHigh | Op::Nibbles),
+                )
                 && !lacks("avx512f", *op == Op::SelectBits)
                 && !lacks("avx512f", *op == Op::Lookup)
                 && !lacks(
