@@ -87,11 +87,14 @@ fn rivals() -> Vec<(Rival, &'static str)> {
         (program("rten"), ""),
     ];
     all.into_iter()
-        .filter_map(|(command, more)| match Rival::start(command) {
-            Ok(rival) => Some((rival, more)),
-            Err(reason) => {
-                println!("left out{more}: {reason}");
-                None
+        .filter_map(|(command, more)| {
+            let named = format!("{command:?}");
+            match Rival::start(command) {
+                Ok(rival) => Some((rival, more)),
+                Err(reason) => {
+                    println!("left out: {named}: {reason}");
+                    None
+                }
             }
         })
         .collect()

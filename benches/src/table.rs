@@ -85,6 +85,11 @@ enum Cache {
     Paged(u32),
 }
 
+/// Tensors of keys and values: numbers, pages of them, codes with scales.
+const PLAIN: [&str; 2] = ["kv.k", "kv.v"];
+const PAGES: [&str; 2] = ["kv.k_pages", "kv.v_pages"];
+const CODES: [&str; 4] = ["kv.k.codes", "kv.k.scale", "kv.v.codes", "kv.v.scale"];
+
 /// 8 heads of keys, `group` heads of queries each, head dim 128.
 fn attention(
     name: &str,
@@ -108,8 +113,9 @@ fn attention(
     let theirs = (!theirs.is_empty()).then(|| format!("attention kv={theirs}"));
     let strides = match cache {
         Cache::Tokens => Strides::Dense,
-        // Within a page too.
-        Cache::Heads | Cache::Paged(_) => Strides::Swapped(&["k", "v"]),
+        Cache::Heads if kv.starts_with('{') => Strides::Swapped(&CODES),
+        Cache::Heads => Strides::Swapped(&PLAIN),
+        Cache::Paged(_) => Strides::Swapped(&PAGES),
     };
     Row { name: name.into(), text, theirs, strides, by: By::Fma, cases: cases.to_vec() }
 }
@@ -133,9 +139,6 @@ const DECODE: (&str, &str) = ("decode f16, head-major", "b=1 m=1 n=8192");
 
 /// Every row.
 pub fn rows() -> Vec<Row> {
-    let codes = |name: &'static str, text: &'static str, theirs: &'static str| -> Format {
-        (name, text, theirs)
-    };
     let mut all = Vec::new();
     let mut products = |formats: &[Format], cases: &[Case]| {
         for (name, text, theirs) in formats {
@@ -143,9 +146,9 @@ pub fn rows() -> Vec<Row> {
         }
     };
     let g32 = [
-        codes("q4_0", "\"q4_0\"", "weight=q4_0 bits=4 group=32"),
-        codes("q8_0", "\"q8_0\"", "weight=q8_0 bits=8 group=32"),
-        codes("int4 g32", "\"int4\", group = 32, scale = \"f16\"", "bits=4 group=32"),
+        ("q4_0", "\"q4_0\"", "weight=q4_0 bits=4 group=32"),
+        ("q8_0", "\"q8_0\"", "weight=q8_0 bits=8 group=32"),
+        ("int4 g32", "\"int4\", group = 32, scale = \"f16\"", "bits=4 group=32"),
     ];
     products(
         &g32,
@@ -158,7 +161,7 @@ pub fn rows() -> Vec<Row> {
         ],
     );
     products(
-        &[codes("int4 g128", "\"int4\", group = 128, scale = \"f16\"", "bits=4 group=128")],
+        &[("int4 g128", "\"int4\", group = 128, scale = \"f16\"", "bits=4 group=128")],
         &[
             memory("m=1", 0.92, 1.05),
             memory("m=8", 0.85, 1.4),
@@ -168,7 +171,7 @@ pub fn rows() -> Vec<Row> {
         ],
     );
     products(
-        &[codes("int8 g128", "\"int8\", group = 128, scale = \"f16\"", "bits=8 group=128")],
+        &[("int8 g128", "\"int8\", group = 128, scale = \"f16\"", "bits=8 group=128")],
         &[
             memory("m=1", 0.92, 1.05),
             multipliers("m=32", 0.60, 1.5),
@@ -178,30 +181,30 @@ pub fn rows() -> Vec<Row> {
     );
     products(
         &[
-            codes("q4_1", "\"q4_1\"", "weight=q4_1"),
-            codes("q5_0", "\"q5_0\"", "weight=q5_0"),
-            codes("q5_1", "\"q5_1\"", "weight=q5_1"),
-            codes("q6_k", "\"q6_k\"", "weight=q6_k"),
+            ("q4_1", "\"q4_1\"", "weight=q4_1"),
+            ("q5_0", "\"q5_0\"", "weight=q5_0"),
+            ("q5_1", "\"q5_1\"", "weight=q5_1"),
+            ("q6_k", "\"q6_k\"", "weight=q6_k"),
         ],
         &[memory("m=1", 0.92, 1.05)],
     );
     products(
-        &[codes("q4_k", "\"q4_k\"", "weight=q4_k"), codes("q5_k", "\"q5_k\"", "weight=q5_k")],
+        &[("q4_k", "\"q4_k\"", "weight=q4_k"), ("q5_k", "\"q5_k\"", "weight=q5_k")],
         &[memory("m=1", 0.92, 1.1), multipliers("m=512", 0.60, 2.0)],
     );
     products(
         &[
-            codes("q2_k", "\"q2_k\"", "weight=q2_k"),
-            codes("q3_k", "\"q3_k\"", "weight=q3_k"),
-            codes("int3 g64", "\"int3\", group = 64, scale = \"f16\"", ""),
+            ("q2_k", "\"q2_k\"", "weight=q2_k"),
+            ("q3_k", "\"q3_k\"", "weight=q3_k"),
+            ("int3 g64", "\"int3\", group = 64, scale = \"f16\"", ""),
         ],
         &[memory("m=1", 0.90, 1.5)],
     );
     products(
         &[
-            codes("int2 g64", "\"int2\", group = 64, scale = \"f16\"", "bits=2 group=64"),
-            codes("tq1_0 (base-3)", "\"tq1_0\"", "weight=tq1_0"),
-            codes("tq2_0", "\"tq2_0\"", "weight=tq2_0"),
+            ("int2 g64", "\"int2\", group = 64, scale = \"f16\"", "bits=2 group=64"),
+            ("tq1_0 (base-3)", "\"tq1_0\"", "weight=tq1_0"),
+            ("tq2_0", "\"tq2_0\"", "weight=tq2_0"),
         ],
         &[
             memory("m=1", 0.90, 1.5),
@@ -294,6 +297,10 @@ mod tests {
         assert_eq!(names.len(), rows.len());
         for row in &rows {
             let op = read::read("row.toml", &row.text).unwrap_or_else(|e| panic!("{}", e.render()));
+            if let Strides::Swapped(names) = row.strides {
+                let tensors = op.tensors();
+                assert!(names.iter().all(|n| tensors.iter().any(|t| t.name == *n)), "{}", row.name);
+            }
             for case in &row.cases {
                 let set: Vec<String> = case.sizes.split(' ').map(Into::into).collect();
                 let values = sweep::cases(&sweep::parse_all(&set).unwrap()).remove(0);

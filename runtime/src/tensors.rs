@@ -97,12 +97,17 @@ impl Session {
         strides: Strides,
     ) -> Result<Session, Error> {
         let params = &module.manifest().params;
+        let known = |name: &str| {
+            let near = || did_you_mean(name, params.iter().map(|t| t.name.as_str()));
+            let unknown = || Error::Unknown { name: name.into(), near: near().map(Into::into) };
+            params.iter().find(|t| t.name == name).ok_or_else(unknown)
+        };
         for (name, tensor) in inputs {
-            if !params.iter().any(|t| t.name == *name) {
-                let near = did_you_mean(name, params.iter().map(|t| t.name.as_str()));
-                return Err(Error::Unknown { name: name.clone(), near: near.map(Into::into) });
-            }
+            known(name)?;
             check_bytes(name, tensor)?;
+        }
+        if let Strides::Swapped(names) = strides {
+            names.iter().try_for_each(|name| known(name).map(|_| ()))?;
         }
         let mut plan = module.plan(dims)?;
         // Every tensor is to meet both kinds of fences, and the same case always the same ones.
@@ -244,12 +249,11 @@ fn apart(shape: &[usize], elem: usize, mut seed: u64) -> Vec<usize> {
     strides
 }
 
-/// Bytes between neighbours where the two dimensions before the last have changed places; `None` without two.
+/// Bytes between neighbours where the two dimensions before the last have changed places, if there are two.
 fn swapped(shape: &[usize], elem: usize) -> Option<Vec<usize>> {
     let outer = shape.len().checked_sub(3)?;
-    let (a, b) = (outer, outer + 1);
     let mut order: Vec<usize> = (0..shape.len()).collect();
-    order.swap(a, b);
+    order.swap(outer, outer + 1);
     let mut strides = vec![elem; shape.len()];
     let mut size = elem;
     for d in order.into_iter().rev() {

@@ -1,6 +1,10 @@
 //! Attention beyond the cases: results that do not depend on neighbours, and indices that point to nowhere.
 
-use kgen::{Schedule, device::Cpu};
+use kgen::{
+    Schedule,
+    device::Cpu,
+    verify::{self, Options},
+};
 use kgen_ir::{
     dtype::Dtype,
     extent::Dims,
@@ -8,6 +12,7 @@ use kgen_ir::{
     tensor::Tensor,
 };
 use kgen_passes::schedule::Softmax;
+use kgen_runtime::tensors::Strides;
 use std::collections::BTreeMap;
 
 type Tensors = BTreeMap<String, Tensor>;
@@ -295,5 +300,32 @@ fn both_forms_of_the_softmax_mean_the_same() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn caches_that_lie_head_by_head_mean_the_same() {
+    let plain = ("\"f16\"", &["kv.k", "kv.v"][..]);
+    let pages = ("\"f16\"", &["kv.k_pages", "kv.v_pages"][..]);
+    let blocks = ("\"q8_0\"", plain.1);
+    let codes = (
+        "{ format = \"int4\", group = 32, scale = \"f16\" }",
+        &["kv.k.codes", "kv.k.scale", "kv.v.codes", "kv.v.scale"][..],
+    );
+    for ((kv, names), layout) in
+        [(plain, ""), (blocks, ""), (codes, ""), (pages, "layout = { paged = 16 }\n")]
+    {
+        let op = op(&format!(
+            "op = \"attention\"\nname = \"a\"\n\
+             q = {{ dtype = \"f32\", heads = 8, dim = 64, batch = \"b\", len = \"m\" }}\n\
+             kv = {{ heads = 2, dtype = {kv} }}\nout = \"f32\"\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n{layout}"
+        ));
+        let mut cpu = Cpu::open(Some(2)).unwrap();
+        cpu.strides = Strides::Swapped(names);
+        let summary = verify::verify(&op, &cpu, &Options { cases: 12, seed: 1 });
+        assert!(summary.passed >= 12 && summary.failed.is_empty(), "{kv} {layout}");
+        cpu.strides = Strides::Swapped(&["keys"]);
+        let summary = verify::verify(&op, &cpu, &Options { cases: 1, seed: 1 });
+        assert!(!summary.failed.is_empty(), "a tensor that is not there is told");
     }
 }
