@@ -263,6 +263,19 @@ pub fn rows() -> Vec<Row> {
             &prompt(0.57, 0.75, 2.5),
         )
     });
+    let shared = "op = \"attention\"\nname = \"attention\"\n\
+        q = { dtype = \"f16\", heads = 32, dim = 128, batch = \"b\" }\n\
+        kv = { heads = 8, dtype = \"f16\" }\nout = \"f16\"\n\
+        [[segment]]\nname = \"prefix\"\nlen = \"p\"\nshared = \"batch\"\n\
+        [[segment]]\nname = \"own\"\nlen = \"s\"\n";
+    all.push(Row {
+        name: "shared prefix f16".into(),
+        text: shared.into(),
+        theirs: None,
+        strides: Strides::Swapped(&["prefix.k", "prefix.v"]),
+        by: By::Fma,
+        cases: vec![multipliers("b=32 p=8192 s=128", 0.65, 8.0)],
+    });
     all.extend([
         row(
             "rmsnorm",

@@ -3,7 +3,7 @@
 use crate::{Error, device::Cpu, inputs};
 use kgen_ir::{
     extent::Dims,
-    op::{Kind, Mask, Op},
+    op::{Dim, Kind, Mask, Op},
     tensor::Tensor,
 };
 use kgen_runtime::{
@@ -176,12 +176,30 @@ fn flops(kind: &Kind, dims: &Dims) -> f64 {
     let size = |n: &str| dims.scalars.get(n).copied().unwrap_or(1) as f64;
     match kind {
         Kind::Attention(a) => {
-            let (m, n) = (size("m"), size("n"));
-            // The last row stands at the last key.
-            let causal = a.segments.iter().all(|s| matches!(s.mask, Mask::Causal));
-            let rows = (0..m as u64).map(|i| n - m + 1.0 + i as f64);
-            let seen = if causal { rows.map(|x| x.clamp(0.0, n)).sum() } else { m * n };
-            2.0 * size("b") * a.q.heads as f64 * (a.q.dim + a.kv.v_dim) as f64 * seen
+            let of = |dim: &Dim, seq: usize| match dim {
+                Dim::Const(n) => *n,
+                Dim::Sym(symbol) => size(symbol) as i64,
+                Dim::Ragged { symbol, .. } => {
+                    dims.ragged.get(symbol).and_then(|list| list.get(seq)).map_or(0, |n| *n)
+                }
+            };
+            let seen = (0..of(&a.q.batch, 0) as usize).map(|seq| {
+                let lens: Vec<i64> = a.segments.iter().map(|s| of(&s.len, seq)).collect();
+                let (m, mut first, mut sum) = (of(&a.q.len, seq), 0, 0.0);
+                let all: i64 = lens.iter().sum();
+                for (s, len) in a.segments.iter().zip(lens) {
+                    // The last row stands at the last key.
+                    let rows = (0..m).map(|i| all - m + i + 1 - first);
+                    let causal = matches!(s.mask, Mask::Causal);
+                    let keys = rows.map(|keys| if causal { keys.clamp(0, len) } else { len });
+                    let keys: i64 = keys.sum();
+                    sum += keys as f64 * a.heads_of(s).len() as f64 / a.kv.heads as f64;
+                    first += len;
+                }
+                sum
+            });
+            let seen: f64 = seen.sum();
+            2.0 * a.q.heads as f64 * (a.q.dim + a.kv.v_dim) as f64 * seen
         }
         Kind::MpGemm(g) => {
             let n: i64 = g.w.iter().map(|w| w.n).sum();

@@ -11,6 +11,7 @@ use kgen_ir::{
     op::{Op, read},
     tensor::Tensor,
 };
+use kgen_kernels_ref as reference;
 use kgen_passes::schedule::Softmax;
 use kgen_runtime::tensors::Strides;
 use std::collections::BTreeMap;
@@ -327,5 +328,73 @@ fn caches_that_lie_head_by_head_mean_the_same() {
         cpu.strides = Strides::Swapped(&["keys"]);
         let summary = verify::verify(&op, &cpu, &Options { cases: 1, seed: 1 });
         assert!(!summary.failed.is_empty(), "a tensor that is not there is told");
+    }
+}
+
+/// A prefix that all sequences share is walked once for all of them: parts of it that end inside a tile, blocks of rows
+/// that end inside a panel, sequences without keys of their own, and numbers that are none.
+#[test]
+fn a_shared_prefix_is_one_level() {
+    let rest = "[[segment]]\nname = \"own\"\n";
+    let paged = format!("{rest}len = \"s[b]\"\nlayout = {{ paged = 16 }}\n");
+    let dense = format!("{rest}len = \"s\"\nmask = \"causal\"\n");
+    let forms =
+        [("f16", "", "causal", &paged), ("q8_0", "lse = true\nsoftcap = 30.0\n", "none", &dense)];
+    for (kv, more, mask, rest) in
+        forms.into_iter().chain([("f32", "sink_logit = true\n", "none", &String::new())])
+    {
+        let len = if mask == "none" && kv == "q8_0" { ", len = \"m\"" } else { "" };
+        let op = op(&format!(
+            "op = \"attention\"\nname = \"a\"\n{more}\
+             q = {{ dtype = \"f32\", heads = 4, dim = 32, batch = \"b\"{len} }}\n\
+             kv = {{ heads = 2, dtype = \"{kv}\" }}\nout = \"f32\"\n\
+             [[segment]]\nname = \"prefix\"\nlen = \"p\"\nshared = \"batch\"\nmask = \"{mask}\"\n{rest}"
+        ));
+        let mut cpu = Cpu::open(Some(3)).unwrap();
+        cpu.schedule = Schedule { split: 128, block: 32, queries: 100, ..cpu.schedule.clone() };
+        let module = cpu.load(&op).unwrap();
+        let families: Vec<_> = verify::families(&op).collect();
+        let symbols = op.symbols();
+        let sizes = |b: i64, p: i64, m: i64| {
+            let mut dims = Dims { cores: 3, ..Dims::default() };
+            for s in &symbols {
+                match (s.name.as_str(), &s.ragged) {
+                    ("s", Some(_)) => {
+                        let own = (0..b).map(|i| 7 * i % 36).collect();
+                        dims.ragged.insert("s".into(), own);
+                    }
+                    (name, _) => {
+                        let known = [("b", b), ("p", p), ("m", m), ("s", 5)];
+                        let size = known.into_iter().find(|(n, _)| *n == name);
+                        dims.scalars.extend(size.map(|(n, size)| (n.into(), size)));
+                    }
+                }
+            }
+            dims
+        };
+        for (at, (b, p)) in
+            [(24, 32), (25, 33), (49, 128), (50, 257)].into_iter().enumerate()
+        {
+            let dims = sizes(b, p, 2);
+            for family in families.iter().skip(at).step_by(4) {
+                let Ok(case) = verify::example(&op, &dims, family, at as u64) else { continue };
+                assert_eq!(module.plan(&case.dims).unwrap().variant(), "level");
+                let wanted = reference::run(&op, &case.dims, &case.inputs).unwrap();
+                let got = cpu.run(&module, &case.dims, &case.inputs).unwrap();
+                for (name, wanted) in &wanted {
+                    let compared = reference::compare(name, wanted, &got[name]).unwrap();
+                    let far = compared.worst_ratio;
+                    assert!(
+                        compared.passed(),
+                        "{kv} {family} b={b} p={p}: {name} is {far} bounds off"
+                    );
+                }
+            }
+        }
+        // Few rows, or few keys, walk their keys by themselves.
+        for (b, p) in [(2, 300), (24, 31)] {
+            let dims = verify::sizes_of(&op, &sizes(b, p, 1));
+            assert_ne!(module.plan(&dims).unwrap().variant(), "level");
+        }
     }
 }

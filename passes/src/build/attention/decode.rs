@@ -69,7 +69,23 @@ pub(super) fn items(b: &mut Builder, s: &Shape<'_>, split: bool) -> Option<Exten
 
 /// The kernel over all keys, or over parts of keys that leave their states.
 pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: bool) -> kgen_ir::tile::Kernel {
-    let mut b = Builder::new(if split { "attend_part" } else { "attend" }, params, &s.symbols);
+    kernel(s, if split { "attend_part" } else { "attend" }, params, split, 0)
+}
+
+/// The kernel over those parts that are not of the first segment.
+pub(super) fn rest(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel {
+    kernel(s, "attend_rest", params, true, 1)
+}
+
+/// `skip`: parts of so many segments are somebody else's.
+fn kernel(
+    s: &Shape<'_>,
+    name: &str,
+    params: Vec<Param>,
+    split: bool,
+    skip: usize,
+) -> kgen_ir::tile::Kernel {
+    let mut b = Builder::new(name, params, &s.symbols);
     scratch(&mut b, s, s.group, has_list(s, split), !split);
     let listed = items(&mut b, s, split);
     let parts = if split { s.parts() } else { Extent::Lit(1) };
@@ -104,7 +120,19 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, split: bool) -> kgen_ir:
                 let (item, u) = numbered(b, t);
                 begins(b, s, class, &item, &u, split)
             });
-            one(b, s, class, &item, &u, split, next.as_ref());
+            let mut opened = keys::open(b, s, &class.segments, &item.seq);
+            let at = u.clone() / s.blocks;
+            own_heads(&mut opened, class, &at);
+            let head = (pick(&class.heads, &at) * s.blocks + u % s.blocks) * s.group;
+            let Some(left) = opened.get(skip) else { return };
+            let behind = item.part.clone() - left.part.clone();
+            let behind = Predicate { left: behind, cmp: Compare::Ge, right: Extent::Lit(0) };
+            let opened = &opened[skip..];
+            let heads = Slice::range(head, s.group);
+            match skip {
+                0 => one(b, s, &item, heads, split, opened, next.as_ref()),
+                _ => b.choose(behind, |b| one(b, s, &item, heads, split, opened, None), |_| {}),
+            }
         });
     }
     b.finish()
@@ -174,30 +202,25 @@ pub(super) fn begins<'a>(
     Some(keys::Next { open: open.clone(), lo })
 }
 
-/// A task: `u` counts the heads of the class, a block of query heads each.
+/// A task: query heads of an item beside the keys of these segments.
 fn one(
     b: &mut Builder,
     s: &Shape<'_>,
-    class: &Class,
     item: &Item,
-    u: &Extent,
+    heads: Slice,
     split: bool,
+    opened: &[Open<'_>],
     next: Option<&keys::Next<'_>>,
 ) {
-    let at = u.clone() / s.blocks;
-    let block = pick(&class.heads, &at) * s.blocks + u.clone() % s.blocks;
-    let heads = Slice::range(block * s.group, s.group);
-    let mut opened = keys::open(b, s, &class.segments, &item.seq);
-    own_heads(&mut opened, class, &at);
     let q = queries(b, s, item, &heads);
     let bias = Bias { slope: slopes(b, s, &heads), item, head: &heads.start };
     let max = b.fill(LOWEST, Dtype::F32, &[s.group, 1]);
     let den = b.fill(0.0, Dtype::F32, &[s.group, 1]);
     let o = b.fill(0.0, Dtype::F32, &[s.group, s.v_dim]);
     let mut state = vec![max, den, o];
-    let pos = position(b, item, &opened);
+    let pos = position(b, item, opened);
     let mut number = 0;
-    for open in &opened {
+    for open in opened {
         for (lo, hi) in mask::ranges(open, &pos, &heads.start) {
             let part = split.then_some(item);
             let bounds = bounds(b, s, open, (lo, hi), number, part);

@@ -11,6 +11,7 @@
 mod decode;
 mod heads;
 mod keys;
+mod level;
 mod lists;
 mod mask;
 mod matrix;
@@ -213,11 +214,33 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
         program.variants.push(Variant { name: "rows".into(), when, launches });
     }
     let short = [&ins[..], &rows, &outs].concat();
+    // Behind matrices only rows at odd places are left: one kernel, which takes a context whole, does them.
+    let in_parts = s.split > 0 && !served;
+    // States of the parts, between the launches.
+    let lead = s.state_lead();
+    let state = |name: &str, last: usize| {
+        let tail = [Extent::Lit(a.q.heads), Extent::from(last)];
+        buffer(name, Dtype::F32, [&lead[..], &tail].concat())
+    };
+    let states = [state("part.max", 1), state("part.den", 1), state("part.o", s.v_dim)];
+    let first = [&ins[..], &lists, &states].concat();
+    let merged: Vec<_> = ins.iter().filter(|t| merge::reads(t)).cloned().collect();
+    let second = [&merged[..], &lists, &states, &outs].concat();
+    let merge_them = launch("merge", &second);
+    if let Some((plan, when)) = level::plan(&rows_shape, choice).filter(|_| in_parts) {
+        program.kernels.push(level::shared(&rows_shape, params(&first), &plan));
+        let mut launches = [&listed[..], &[launch("attend_shared", &first)]].concat();
+        if s.segments.len() > 1 {
+            program.kernels.push(decode::rest(&s, params(&first)));
+            launches.push(launch("attend_rest", &first));
+        }
+        launches.push(merge_them.clone());
+        program.variants.push(Variant { name: "level".into(), when, launches });
+    }
     program.kernels.push(decode::decode(&s, params(&short), false));
     let before = if rows.is_empty() { &[][..] } else { &listed };
     let launches = [before, &[launch("attend", &short)]].concat();
-    // Behind matrices only rows at odd places are left: one kernel, which takes a context whole, does them.
-    if s.split == 0 || served {
+    if !in_parts {
         program.variants.push(Variant { name: "all".into(), when: vec![], launches });
         stored::views(&mut program, &stored);
         return Ok(program);
@@ -226,20 +249,9 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
         vec![Predicate { left: s.longest(), cmp: Compare::Le, right: Extent::from(s.split) }];
     program.variants.push(Variant { name: "short".into(), when, launches });
 
-    // States of the parts, between the launches.
-    let lead = s.state_lead();
-    let state = |name: &str, last: usize| {
-        let tail = [Extent::Lit(a.q.heads), Extent::from(last)];
-        buffer(name, Dtype::F32, [&lead[..], &tail].concat())
-    };
-    let states = [state("part.max", 1), state("part.den", 1), state("part.o", s.v_dim)];
     program.buffers.extend(states.clone());
-    let first = [&ins[..], &lists, &states].concat();
-    let merged: Vec<_> = ins.iter().filter(|t| merge::reads(t)).cloned().collect();
-    let second = [&merged[..], &lists, &states, &outs].concat();
     program.kernels.push(decode::decode(&s, params(&first), true));
     program.kernels.push(merge::merge("merge", &s, params(&second), None));
-    let merge_them = launch("merge", &second);
     if let Some(beside) = heads::beside(&s, choice) {
         // Where the keys of a token lie side by side and there are parts enough for all cores.
         let parts = match (&s.m, s.varies()) {

@@ -22,13 +22,13 @@ use super::{
 /// How a task is cut.
 pub(super) struct Plan {
     /// Query positions of a task.
-    positions: usize,
+    pub positions: usize,
     /// Rows that stand side by side in lanes.
-    width: usize,
+    pub width: usize,
     panels: usize,
     lanes: usize,
     /// Query rows of a task, and copies behind the last one to fill all panels.
-    rows: usize,
+    pub rows: usize,
 }
 
 /// The op in tiles of this kernel's size.
@@ -61,14 +61,9 @@ impl Plan {
         if choice.schedule.queries == 0 || !ranges || neighbours {
             return None;
         }
-        let target = choice.target;
-        let width = target.lanes * if target.vectors < 32 { 2 } else { 3 };
-        let positions = (choice.schedule.queries / s.group).max(1);
-        let panels = (positions * s.group).div_ceil(width);
-        let rows = (panels * width).next_multiple_of(s.group);
-        let plan = Plan { positions, width, panels, lanes: target.lanes, rows };
+        let plan = Plan::of(s, choice);
         let m = longest(&s.a.q.len);
-        let least = Extent::from(width.div_ceil(s.group).max(2));
+        let least = Extent::from(plan.width.div_ceil(s.group).max(2));
         if m.as_lit().zip(least.as_lit()).is_some_and(|(m, least)| m < least) {
             return None;
         }
@@ -78,6 +73,16 @@ impl Plan {
             when.push(Predicate { left: tasks, cmp: Compare::Ge, right: Extent::Cores });
         }
         Some((plan, when))
+    }
+
+    /// Tasks of as many rows as the schedule wants.
+    pub fn of(s: &Shape<'_>, choice: &Choice) -> Plan {
+        let target = choice.target;
+        let width = target.lanes * if target.vectors < 32 { 2 } else { 3 };
+        let positions = (choice.schedule.queries / s.group).max(1);
+        let panels = (positions * s.group).div_ceil(width);
+        let rows = (panels * width).next_multiple_of(s.group);
+        Plan { positions, width, panels, lanes: target.lanes, rows }
     }
 
     /// Tasks of a sequence and head, at most.
@@ -99,6 +104,30 @@ struct Panel<'a> {
 
 pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir::tile::Kernel {
     let mut b = Builder::new("attend_rows", params, &s.symbols);
+    scratch(&mut b, s, plan);
+    let mut bounds = 0;
+    for class in &s.classes {
+        let (heads, blocks) = (class.heads.len() * s.blocks, plan.blocks(s));
+        b.tasks("t", s.batch.clone() * heads * blocks.clone(), 1, |b| {
+            let t = b.var("t");
+            // The last rows see most keys under causal masks: long tasks first.
+            let u = b.scalar("h", t.clone() % heads);
+            let seq = b.scalar("seq", t.clone() / heads % s.batch.clone());
+            let number = blocks - 1 - t / (s.batch.clone() * heads);
+            let (row, m) = lists::rows(b, s, &seq);
+            let first = b.scalar("first", number * plan.positions);
+            let here = (m.clone() - first.clone()).max(0).min(plan.positions);
+            let here = b.scalar("here", here);
+            let some = Predicate { left: here.clone(), cmp: Compare::Gt, right: Extent::Lit(0) };
+            let task = Task { class, u: &u, seq: &seq, row: row.as_ref(), m: &m, first, here };
+            b.choose(some, |b| one(b, s, plan, &task, &mut bounds), |_| {});
+        });
+    }
+    b.finish()
+}
+
+/// Memory of a worker for panels and a tile of keys.
+pub(super) fn scratch(b: &mut Builder, s: &Shape<'_>, plan: &Plan) {
     let (width, rows) = (plan.width, plan.rows);
     let pad = s.v_dim.next_multiple_of(plan.lanes);
     let keys = s.segments.iter().map(|seg| seg.keys).max().unwrap_or(1);
@@ -122,27 +151,8 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir
         b.scratch("ws", Dtype::F32, &[keys, 1]);
     }
     for seg in &s.segments {
-        seg.scratch(&mut b, s);
+        seg.scratch(b, s);
     }
-    let mut bounds = 0;
-    for class in &s.classes {
-        let (heads, blocks) = (class.heads.len() * s.blocks, plan.blocks(s));
-        b.tasks("t", s.batch.clone() * heads * blocks.clone(), 1, |b| {
-            let t = b.var("t");
-            // The last rows see most keys under causal masks: long tasks first.
-            let u = b.scalar("h", t.clone() % heads);
-            let seq = b.scalar("seq", t.clone() / heads % s.batch.clone());
-            let number = blocks - 1 - t / (s.batch.clone() * heads);
-            let (row, m) = lists::rows(b, s, &seq);
-            let first = b.scalar("first", number * plan.positions);
-            let here = (m.clone() - first.clone()).max(0).min(plan.positions);
-            let here = b.scalar("here", here);
-            let some = Predicate { left: here.clone(), cmp: Compare::Gt, right: Extent::Lit(0) };
-            let task = Task { class, u: &u, seq: &seq, row: row.as_ref(), m: &m, first, here };
-            b.choose(some, |b| one(b, s, plan, &task, &mut bounds), |_| {});
-        });
-    }
-    b.finish()
 }
 
 /// Elements of a row that a loop over rows reads column by column: of an odd number of vectors, since rows of a power
@@ -184,14 +194,13 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
     let count: usize =
         opened.iter().map(|o| mask::ranges(o, &Extent::Lit(0), &heads.start).len()).sum();
     for range in *bounds..count {
-        b.scratch(&format!("lo{range}"), Dtype::I32, &[1, plan.rows]);
-        b.scratch(&format!("hi{range}"), Dtype::I32, &[1, plan.rows]);
+        for name in ends(range) {
+            b.scratch(&name, Dtype::I32, &[1, plan.rows]);
+        }
     }
     *bounds = count.max(*bounds);
     let used = b.scalar("used", (here.clone() * s.group).ceil_div(width));
-    let pad = s.v_dim.next_multiple_of(plan.lanes);
-    let nought = b.fill(0.0, Dtype::I32, &[1, pad]);
-    b.store("odd", vec![Slice::range(0, 1), Slice::range(0, pad)], nought, false);
+    no_odd(b, s, plan);
     b.for_each("turn", (Extent::Lit(0), Extent::from(plan.rows / s.group), 1), &[], |b, _| {
         let r = b.var("turn");
         // Behind the last row stand copies of it, which nobody stores.
@@ -204,9 +213,9 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
         let row = || vec![Slice::range(0, 1), place.clone()];
         let all = opened.iter().flat_map(|open| mask::ranges(open, &pos, &heads.start));
         for (range, (lo, hi)) in all.enumerate() {
-            for (name, end) in [("lo", lo), ("hi", hi)] {
+            for (name, end) in ends(range).into_iter().zip([lo, hi]) {
                 let end = b.iota(&[1, s.group], 0, end);
-                b.store(&format!("{name}{range}"), row(), end, false);
+                b.store(&name, row(), end, false);
             }
         }
         let list = |b: &mut Builder, to: &str, from: &str| {
@@ -224,20 +233,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
         vec![]
     });
     let panels = (Extent::Lit(0), used, 1);
-    b.for_each("panel", panels.clone(), &[], |b, _| {
-        let p = b.var("panel");
-        let at = vec![Slice::range(p.clone() * width, width), Slice::range(0, s.dim)];
-        let q = b.load("q", "rows", Dtype::F32, at, false);
-        let turned = b.transpose("qt", q);
-        b.store("qt", tall(&p, s.dim, width), turned, false);
-        let max = b.fill(LOWEST, Dtype::F32, &[1, width]);
-        let den = b.fill(0.0, Dtype::F32, &[1, width]);
-        let o = b.fill(0.0, Dtype::F32, &[s.v_dim, width]);
-        b.store("max", flat(&p, width), max, false);
-        b.store("den", flat(&p, width), den, false);
-        b.store("ot", tall(&p, s.v_dim, width), o, false);
-        vec![]
-    });
+    begin(b, s, plan, &panels);
     let end = first.clone() + here.clone() - 1;
     let early = position(b, &task.item(first.clone()), &opened);
     let late = b.scalar("late", early.clone() + end - first.clone());
@@ -262,10 +258,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
         if let Some(lse) = lse {
             b.store("lse_row", flat(&p, width), lse, false);
         }
-        let o = b.load("o", "ot", Dtype::F32, tall(&p, s.v_dim, width), false);
-        let turned = b.transpose("o_rows", o);
-        let at = vec![Slice::range(p * width, width), Slice::range(0, s.v_dim)];
-        b.store("rows", at, turned, false);
+        turn(b, s, plan, p);
         vec![]
     });
     b.for_each("turn", (Extent::Lit(0), here.clone(), 1), &[], |b, _| {
@@ -285,8 +278,48 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
     });
 }
 
+/// Where the keys begin and end that each row sees of a range.
+pub(super) fn ends(range: usize) -> [String; 2] {
+    ["lo", "hi"].map(|name| format!("{name}{range}"))
+}
+
+/// No column of values has been seen with one that is no number.
+pub(super) fn no_odd(b: &mut Builder, s: &Shape<'_>, plan: &Plan) {
+    let pad = s.v_dim.next_multiple_of(plan.lanes);
+    let nought = b.fill(0.0, Dtype::I32, &[1, pad]);
+    b.store("odd", vec![Slice::range(0, 1), Slice::range(0, pad)], nought, false);
+}
+
+/// Queries stand by columns, and no row has seen a key.
+pub(super) fn begin(b: &mut Builder, s: &Shape<'_>, plan: &Plan, panels: &(Extent, Extent, usize)) {
+    let width = plan.width;
+    b.for_each("panel", panels.clone(), &[], |b, _| {
+        let p = b.var("panel");
+        let at = vec![Slice::range(p.clone() * width, width), Slice::range(0, s.dim)];
+        let q = b.load("q", "rows", Dtype::F32, at, false);
+        let turned = b.transpose("qt", q);
+        b.store("qt", tall(&p, s.dim, width), turned, false);
+        let max = b.fill(LOWEST, Dtype::F32, &[1, width]);
+        let den = b.fill(0.0, Dtype::F32, &[1, width]);
+        let o = b.fill(0.0, Dtype::F32, &[s.v_dim, width]);
+        b.store("max", flat(&p, width), max, false);
+        b.store("den", flat(&p, width), den, false);
+        b.store("ot", tall(&p, s.v_dim, width), o, false);
+        vec![]
+    });
+}
+
+/// Outputs stand by rows again.
+pub(super) fn turn(b: &mut Builder, s: &Shape<'_>, plan: &Plan, p: Extent) {
+    let width = plan.width;
+    let o = b.load("o", "ot", Dtype::F32, tall(&p, s.v_dim, width), false);
+    let turned = b.transpose("o_rows", o);
+    let at = vec![Slice::range(p * width, width), Slice::range(0, s.v_dim)];
+    b.store("rows", at, turned, false);
+}
+
 /// All tiles of a range of keys, of which the first row of the task sees the start and the last one the end.
-fn walk(
+pub(super) fn walk(
     b: &mut Builder,
     s: &Shape<'_>,
     plan: &Plan,
@@ -459,8 +492,8 @@ fn seen(
     shape: &[usize],
     first: Extent,
 ) -> Value {
-    let lo = b.load("lo", &format!("lo{range}"), Dtype::I32, flat(at.p, plan.width), false);
-    let hi = b.load("hi", &format!("hi{range}"), Dtype::I32, flat(at.p, plan.width), false);
+    let [lo, hi] =
+        ends(range).map(|name| b.load(&name, &name, Dtype::I32, flat(at.p, plan.width), false));
     let places = b.iota(shape, 0, first);
     let after = b.binary("after", Binary::Cmp(Compare::Ge), places, lo);
     let below = b.binary("before", Binary::Cmp(Compare::Lt), places, hi);
