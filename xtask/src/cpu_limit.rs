@@ -1,4 +1,4 @@
-//! What the CPU's limit promises, as far as it is built: the tuner, latency of the pool.
+//! What the CPU's limit promises, as far as it is built: the report, the tuner, backends, latency of the pool.
 
 use crate::must_show::{How, Point, Ran, Verdict, one_test, succeeded};
 
@@ -47,6 +47,10 @@ pub const POINTS: &[Point] = &[
         how: How::Run { command: "cargo bench -q -p kgen-benches --bench jit", judge: lines },
     },
     Point {
+        name: "LLVM: every row, the bits of machine code, its JIT beside the others",
+        how: How::Slow { command: "cargo xtask llvm", judge: oracle },
+    },
+    Point {
         name: "moves and stack references in innermost loops, a kernel a line",
         how: How::Run {
             command: "cargo test --release -q -p kgen-tests --test costs -- --nocapture",
@@ -80,6 +84,18 @@ fn each(ran: &Ran, kind: &str, behind: &str, holds: &dyn Fn(f64) -> bool) -> Ver
     });
     let numbers: Vec<f64> = numbers.collect();
     if numbers.is_empty() || !numbers.iter().all(|n| holds(*n)) { Err(told) } else { Ok(told) }
+}
+
+/// How the tests ended, and a line a backend and op.
+fn oracle(ran: &Ran) -> Verdict {
+    succeeded(ran)?;
+    let told = ran.out.lines().filter(|l| l.starts_with("test result") || l.contains("/llvm: "));
+    let told: Vec<String> = told.map(|l| format!("\n           {l}")).collect();
+    if told.len() < 2 {
+        Err("no test ran, or no kernel was timed".into())
+    } else {
+        Ok(told.concat())
+    }
 }
 
 fn compiled(ran: &Ran) -> Verdict {
@@ -126,5 +142,8 @@ mod tests {
         assert!(compiled(&told(1200.0, 8.1)).is_err());
         assert!(compiled(&told(214.0, 81.0)).is_err());
         assert!(repeats(&ran("nothing")).is_err());
+        let line = "test result: ok. 13 passed\nflash_decode, x86-64-v4/llvm: 5 kernels";
+        assert!(oracle(&ran(line)).is_ok());
+        assert!(oracle(&ran("test result: ok. 13 passed")).is_err());
     }
 }
