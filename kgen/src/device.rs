@@ -3,9 +3,14 @@
 use crate::{
     Error,
     compile::{self, Accesses},
-    verify::{Engine, EngineError, Tensors},
+    verify::{
+        Engine, EngineError, Tensors,
+        sample::{self, Sample},
+    },
 };
-use kgen_ir::{artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor};
+use kgen_ir::{
+    artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor, tile::Program,
+};
 use kgen_passes::Schedule;
 use kgen_runtime::{
     buffer::{Buffer, Guard, Side},
@@ -270,8 +275,43 @@ impl Simulated {
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<BTreeMap<String, Tensor>, Error> {
         let artifact = &compile::compile(op, self.target, &self.schedule)?.artifact;
+        let run = |sim: &mut Sim| Simulated::run_on(sim, artifact, dims, inputs);
         let mut late = Sim::default();
-        let outputs = Simulated::run_on(&mut late, artifact, dims, inputs)?;
+        let outputs = run(&mut late)?;
+        self.checked(op, &late, &outputs, &run)?;
+        Ok(outputs)
+    }
+
+    /// A sample of the tasks of what was compiled.
+    pub fn run_some(
+        &self,
+        op: &Op,
+        (program, artifact): (&Program, &Artifact),
+        (dims, inputs): (&Dims, &Tensors),
+        seed: u64,
+    ) -> Result<(Tensors, Option<Sample>), Error> {
+        let run = |sim: &mut Sim| {
+            let mut session = Simulated::session(sim, artifact, dims, inputs)?;
+            let of = (op, program, session.variant());
+            let begun = sample::begin(sim, of, (dims, inputs), seed);
+            let outputs = ran(&mut session, sim)?;
+            let sample = begun.map(|begun| sample::end(sim, &begun, &outputs));
+            Ok((outputs, sample))
+        };
+        let mut late = Sim::default();
+        let (outputs, sample) = run(&mut late)?;
+        self.checked(op, &late, &outputs, &|sim| run(sim).map(|(outputs, _)| outputs))?;
+        Ok((outputs, sample))
+    }
+
+    /// Counts what accesses cost. What is short runs again, in another order.
+    fn checked(
+        &self,
+        op: &Op,
+        late: &Sim,
+        outputs: &Tensors,
+        run: &dyn Fn(&mut Sim) -> Result<Tensors, Error>,
+    ) -> Result<(), Error> {
         let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
         for (kernel, cost) in &late.costs {
             costs.entry((op.name.clone(), kernel.clone())).or_default().join(cost);
@@ -279,14 +319,14 @@ impl Simulated {
         drop(costs);
         if late.instructions < SHORT {
             let mut random = Sim::new(Order::Random, late.instructions);
-            let again = Simulated::run_on(&mut random, artifact, dims, inputs)?;
+            let again = run(&mut random)?;
             if let Some((name, _)) = outputs.iter().find(|(name, t)| again.get(*name) != Some(t)) {
                 return Err(Error::Unavailable(format!(
                     "`{name}` depends on the order of the warps"
                 )));
             }
         }
-        Ok(outputs)
+        Ok(())
     }
 
     /// One run of an artifact on a simulator that the caller set up.
@@ -296,14 +336,25 @@ impl Simulated {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<BTreeMap<String, Tensor>, Error> {
+        ran(&mut Simulated::session(device, artifact, dims, inputs)?, device)
+    }
+
+    fn session(
+        device: &Sim,
+        artifact: &Artifact,
+        dims: &Dims,
+        inputs: &Tensors,
+    ) -> Result<Session, Error> {
         let module = Module::for_device(artifact);
         let module = module.map_err(|e| Error::Unavailable(e.to_string()))?;
         let workers = device.workers.unwrap_or(WORKERS);
-        let mut session =
-            session(&module, dims, inputs, workers, (Guard::Canaries, Strides::Dense))?;
-        session.run_on(device).map_err(|e| Error::Unavailable(e.to_string()))?;
-        session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
+        session(&module, dims, inputs, workers, (Guard::Canaries, Strides::Dense))
     }
+}
+
+fn ran(session: &mut Session, device: &mut Sim) -> Result<Tensors, Error> {
+    session.run_on(device).map_err(|e| Error::Unavailable(e.to_string()))?;
+    session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
 }
 
 impl Engine for Simulated {
@@ -317,6 +368,23 @@ impl Engine for Simulated {
 
     fn run(&self, op: &Op, dims: &Dims, inputs: &Tensors) -> Result<Tensors, EngineError> {
         Simulated::run(self, op, dims, inputs).map_err(refused)
+    }
+
+    fn samples(&self) -> bool {
+        true
+    }
+
+    fn run_sample(
+        &self,
+        op: &Op,
+        dims: &Dims,
+        inputs: &Tensors,
+        seed: u64,
+    ) -> Result<(Tensors, Option<Sample>), EngineError> {
+        let compiled = compile::compile(op, self.target, &self.schedule);
+        let compiled = compiled.map_err(refused)?;
+        let made = (&compiled.program, &compiled.artifact);
+        self.run_some(op, made, (dims, inputs), seed).map_err(refused)
     }
 
     fn edges(&self, _: &Op) -> Vec<i64> {

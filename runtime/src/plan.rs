@@ -26,6 +26,8 @@ use workspace::Workspace;
 
 /// A counter has a cache line of its own, and a neighbour that the prefetcher may fetch with it.
 const COUNTER: usize = 128;
+/// The counters of tasks, as a device knows them.
+pub(crate) const COUNTERS: &str = "counters";
 
 pub struct Plan {
     module: Arc<Module>,

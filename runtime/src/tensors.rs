@@ -173,6 +173,11 @@ impl Session {
         Ok(Session { plan, memory })
     }
 
+    /// The variant of the program that fits these sizes and strides.
+    pub fn variant(&self) -> &str {
+        self.plan.variant()
+    }
+
     pub fn run(&mut self, workers: &dyn Workers) -> Result<(), Error> {
         Ok(self.plan.run(workers)?)
     }

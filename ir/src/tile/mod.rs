@@ -24,6 +24,7 @@ pub mod interp;
 pub mod lanes;
 pub mod parse;
 pub mod print;
+pub mod touch;
 pub mod verify;
 
 use crate::{

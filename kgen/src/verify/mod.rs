@@ -5,12 +5,13 @@
 //! ```
 //!
 //! Most cases are of *reduced* ops, whose constants are cut to a few tiles; one has the full size and is judged by
-//! samples. A failure is shrunk to a small case that fails too. [`mutants`] tells whether all this would notice.
+//! samples; a simulator computes no more than these ([`sample`]). A failure is shrunk to a small case that fails too. [`mutants`] tells whether all this would notice.
 
 mod families;
 mod indices;
 pub mod mutants;
 mod reduce;
+pub mod sample;
 mod shrink;
 mod sizes;
 
@@ -21,6 +22,7 @@ use families::Family;
 use kgen_ir::{diag::Unsupported, dtype::Dtype, extent::Dims, op::Op, tensor::Tensor};
 use kgen_kernels_ref::{self as reference, Output, RefError};
 use kgen_runtime::driver::sim::Cost;
+use sample::Sample;
 use sizes::Random;
 pub use sizes::count;
 use std::{collections::BTreeMap, fmt};
@@ -31,6 +33,20 @@ pub type Tensors = BTreeMap<String, Tensor>;
 pub trait Engine {
     fn name(&self) -> &str;
     fn run(&self, op: &Op, dims: &Dims, inputs: &Tensors) -> Result<Tensors, EngineError>;
+    /// As [`Engine::run`], where a sample of the outputs will do: an engine that is slow says which it computed.
+    fn run_sample(
+        &self,
+        op: &Op,
+        dims: &Dims,
+        inputs: &Tensors,
+        _seed: u64,
+    ) -> Result<(Tensors, Option<Sample>), EngineError> {
+        Ok((self.run(op, dims, inputs)?, None))
+    }
+    /// Whether it computes samples by themselves, so that full sizes may be large.
+    fn samples(&self) -> bool {
+        false
+    }
     /// Tile edges of the plan for this op, such as 16 keys: sizes are drawn around them.
     fn edges(&self, op: &Op) -> Vec<i64>;
     /// Whether several ops may be asked at once, on a core each; one that uses all cores by itself says no.
@@ -77,6 +93,8 @@ pub struct Summary {
     pub unsupported: Option<Unsupported>,
     /// Largest `|got - expected| / bound`.
     pub worst_ratio: f64,
+    /// Tasks that full-size cases did, and those of whole launches; both 0 where all of them ran.
+    pub sampled: [u64; 2],
 }
 
 /// One case that failed, shrunk.
@@ -148,7 +166,7 @@ pub fn examples(op: &Op, options: &Options) -> Vec<Example> {
 
 /// The same of one whose tiles end elsewhere.
 pub fn examples_around(op: &Op, edges: &[i64], options: &Options) -> Vec<Example> {
-    let small = cases(op, edges, options).into_iter().filter(|c| !c.sampled);
+    let small = cases(op, edges, options, false).into_iter().filter(|c| !c.sampled);
     let made = small.filter_map(|case| {
         let inputs = families::inputs(&case.op, &case.dims, case.family, case.seed).ok()?;
         Some(Example { op: case.op, dims: case.dims, family: case.family.name(), inputs })
@@ -201,10 +219,11 @@ fn ask(op: &Op, engine: &dyn Engine, options: &Options, failures: usize, shrink:
         failed: Vec::new(),
         unsupported: None,
         worst_ratio: 0.0,
+        sampled: [0; 2],
     };
-    for case in cases(op, &engine.edges(op), options) {
+    for case in cases(op, &engine.edges(op), options, engine.samples()) {
         summary.cases += 1;
-        match judge(&case, engine) {
+        match judge(&case, engine, &mut summary.sampled) {
             Verdict::Passed(ratio) => {
                 summary.passed += 1;
                 summary.worst_ratio = summary.worst_ratio.max(ratio);
@@ -232,14 +251,17 @@ fn ask(op: &Op, engine: &dyn Engine, options: &Options, failures: usize, shrink:
 
 /// Largest tile edge that sizes are drawn around: the reference is slow.
 const EDGE: i64 = 4096;
+/// Of so many cases two have the full size, where a sample costs little.
+const MANY: usize = 6;
 
-/// All cases, the full-size one last: it costs most.
-fn cases(op: &Op, edges: &[i64], options: &Options) -> Vec<Case> {
+/// All cases, that of full size last: it costs most. Before it comes one with `many` rows.
+fn cases(op: &Op, edges: &[i64], options: &Options, many: bool) -> Vec<Case> {
     let edges: Vec<i64> = edges.iter().copied().filter(|t| (1..=EDGE).contains(t)).collect();
     let edges = if edges.is_empty() { vec![16] } else { edges };
     let reduced = reduce::variants(op, &edges);
     let families = Family::of(op);
-    let small = options.cases.saturating_sub(1).max(1);
+    let many = many && options.cases >= MANY;
+    let small = options.cases.saturating_sub(1 + usize::from(many)).max(1);
     let mut all: Vec<Case> = (0..options.cases.min(small))
         .filter_map(|i| {
             let seed = Random::new(options.seed.wrapping_add(i as u64)).bits();
@@ -251,17 +273,18 @@ fn cases(op: &Op, edges: &[i64], options: &Options) -> Vec<Case> {
             Some(Case { sampled: reduced.is_empty(), op, dims, family, seed })
         })
         .collect();
-    if options.cases > 1 {
-        let dims = sizes::full(op, &edges);
-        let family = Family::Normal;
-        all.push(Case { op: op.clone(), dims, family, seed: options.seed, sampled: true });
-    }
+    let full = if options.cases > 1 { &[true, false][usize::from(!many)..] } else { &[] };
+    all.extend(full.iter().map(|many| {
+        let (op, dims, family) = (op.clone(), sizes::full(op, &edges, *many), Family::Normal);
+        Case { op, dims, family, seed: options.seed, sampled: true }
+    }));
     all
 }
 
 const REFERENCE: &str = "the reference";
 
-fn judge(case: &Case, engine: &dyn Engine) -> Verdict {
+/// `sampled` gets the tasks that were done, and those there are, where not all had to be.
+fn judge(case: &Case, engine: &dyn Engine, sampled: &mut [u64; 2]) -> Verdict {
     let broken = |output: &str, error: String| {
         Verdict::Failed(Box::new(Failure {
             op: case.op.clone(),
@@ -280,28 +303,48 @@ fn judge(case: &Case, engine: &dyn Engine) -> Verdict {
         Ok(inputs) => inputs,
         Err(error) => return broken("", format!("the inputs cannot be made: {error}")),
     };
-    let expected = if case.sampled {
-        let samples = families::samples(&case.op, &inputs, case.seed);
-        reference::run_samples(&case.op, &case.dims, &inputs, &samples)
+    // What the reference does not know need not be computed.
+    let first = if case.sampled {
+        reference::run_samples(&case.op, &case.dims, &inputs, &[])
     } else {
         reference::run(&case.op, &case.dims, &inputs)
     };
-    let mut expected = match expected {
-        Ok(expected) => expected,
-        Err(RefError::NotYet(what)) => {
-            return Verdict::Unsupported(Unsupported {
-                what,
-                target: REFERENCE.into(),
-                instead: "compare two engines".into(),
-            });
-        }
-        Err(error) => return broken("", format!("the reference refused: {error}")),
+    let refused = |error| match error {
+        RefError::NotYet(what) => Verdict::Unsupported(Unsupported {
+            what,
+            target: REFERENCE.into(),
+            instead: "compare two engines".into(),
+        }),
+        error => broken("", format!("the reference refused: {error}")),
     };
-    let got = match engine.run(&case.op, &case.dims, &inputs) {
-        Ok(got) => got,
+    let mut expected = match first {
+        Ok(expected) => expected,
+        Err(error) => return refused(error),
+    };
+    let answer = if case.sampled {
+        engine.run_sample(&case.op, &case.dims, &inputs, case.seed)
+    } else {
+        engine.run(&case.op, &case.dims, &inputs).map(|got| (got, None))
+    };
+    let (got, sample) = match answer {
+        Ok(answer) => answer,
         Err(EngineError::Unsupported(why)) => return Verdict::Unsupported(why),
         Err(EngineError::Failed(error)) => return broken("", error),
     };
+    if case.sampled {
+        let pairs = match &sample {
+            Some(sample) => sample.pairs(&case.op, &got),
+            None => families::samples(&case.op, &inputs, case.seed),
+        };
+        expected = match reference::run_samples(&case.op, &case.dims, &inputs, &pairs) {
+            Ok(expected) => expected,
+            Err(error) => return refused(error),
+        };
+    }
+    if let Some(sample) = &sample {
+        expected.iter_mut().for_each(|(name, wanted)| sample.keep(name, wanted));
+        (sampled[0], sampled[1]) = (sampled[0] + sample.ran, sampled[1] + sample.of);
+    }
     let exact = !case.sampled && case.family.exact(&case.op);
     let mut worst = 0.0f64;
     for spec in case.op.tensors().iter().filter(|t| t.role == kgen_ir::op::tensors::Role::Out) {

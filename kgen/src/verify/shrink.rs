@@ -18,7 +18,7 @@ pub fn run(case: &Case, failure: Failure, engine: &dyn Engine) -> Failure {
                 return failure;
             }
             tries += 1;
-            if let Verdict::Failed(worse) = judge(&candidate, engine) {
+            if let Verdict::Failed(worse) = judge(&candidate, engine, &mut [0; 2]) {
                 (case, failure) = (candidate, *worse);
                 continue 'smaller;
             }

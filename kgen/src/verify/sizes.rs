@@ -61,12 +61,20 @@ pub fn draw(op: &Op, edges: &[i64], random: &mut Random) -> Dims {
     fill(op, &mut |symbol, _| one(symbol, random))
 }
 
-/// Sizes of the full-size case: few rows, some keys.
-pub fn full(op: &Op, edges: &[i64]) -> Dims {
+/// Rows of a full-size case with many: two tiles of 64 and a piece of one.
+const MANY: i64 = 2 * 64 + 3;
+
+/// Sizes of a full-size case: few rows or many, some keys.
+pub fn full(op: &Op, edges: &[i64], many: bool) -> Dims {
     let t = edges.iter().copied().max().unwrap_or(16).clamp(1, 1 << 12);
     fill(op, &mut |symbol, at| {
-        let few = counts(op, symbol) || rows(op, symbol);
-        limited(op, symbol, if few || at % 2 == 1 { 2 } else { 2 * t + 3 })
+        let most = match rows(op, symbol) {
+            true if many => MANY,
+            true => 2,
+            false if counts(op, symbol) => 2,
+            false => 2 * t + 3,
+        };
+        limited(op, symbol, if at % 2 == 1 { 2 } else { most })
     })
 }
 

@@ -90,10 +90,10 @@ fn every_kind_of_layout_and_storage_passes() {
         ("ternary_lut_gemv", include_str!("../../../ops/ternary_lut_gemv.toml")),
     ] {
         let op = op(name, text);
-        let list = cases(&op, &[16], &SMALL);
+        let list = cases(&op, &[16], &SMALL, false);
         assert_eq!(list.len(), SMALL.cases, "{name}");
         for case in list.iter().filter(|c| !c.sampled) {
-            match judge(case, &TOY) {
+            match judge(case, &TOY, &mut [0; 2]) {
                 Verdict::Passed(ratio) => assert!(ratio <= 1.0),
                 Verdict::Failed(failure) => panic!("{failure}"),
                 Verdict::Unsupported(why) => panic!("{name}: {why}"),
@@ -110,7 +110,7 @@ fn hidden_slots_are_found_and_never_enter_the_expectation() {
     ] {
         let op = op("hidden", text);
         let mut hidden = 0;
-        for case in cases(&op, &[16], &Options { cases: 60, seed: 3 }) {
+        for case in cases(&op, &[16], &Options { cases: 60, seed: 3 }, false) {
             if case.family != Family::Hidden {
                 continue;
             }
@@ -169,10 +169,10 @@ fn plans_of_other_tile_edges_find_as_much() {
 
 #[test]
 fn the_same_seed_gives_the_same_cases() {
-    assert_eq!(cases(&decode(), &[16], &SMALL), cases(&decode(), &[16], &SMALL));
+    assert_eq!(cases(&decode(), &[16], &SMALL, false), cases(&decode(), &[16], &SMALL, false));
     assert_ne!(
-        cases(&decode(), &[16], &SMALL),
-        cases(&decode(), &[16], &Options { seed: 8, ..SMALL })
+        cases(&decode(), &[16], &SMALL, false),
+        cases(&decode(), &[16], &Options { seed: 8, ..SMALL }, false)
     );
 }
 
@@ -185,7 +185,7 @@ fn sizes_keep_the_promises_of_the_file() {
         max: Some(30),
         multiple_of: Some(4),
     }];
-    for case in cases(&op, &[16], &SMALL) {
+    for case in cases(&op, &[16], &SMALL, false) {
         let n = case.dims.scalars["n"];
         assert!((8..=28).contains(&n) && n % 4 == 0, "{n}");
     }
@@ -300,7 +300,7 @@ fn block_formats_of_every_kind_are_exact_in_small_integers() {
             );
             let op = op("x.toml", &text);
             passes(&op, &SMALL);
-            for case in cases(&op, &[16], &SMALL).iter().filter(|c| c.family.exact(&c.op)) {
+            for case in cases(&op, &[16], &SMALL, false).iter().filter(|c| c.family.exact(&c.op)) {
                 let inputs = families::inputs(&case.op, &case.dims, case.family, 1).unwrap();
                 let out = &reference::run(&case.op, &case.dims, &inputs).unwrap()["out"];
                 let whole = |y: &f64| y.fract() == 0.0 && y.abs() < (1 << 24) as f64;

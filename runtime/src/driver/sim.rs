@@ -7,9 +7,13 @@
 //! ```
 
 use super::{Device, DeviceKernel, DriverError};
+use crate::plan::COUNTERS;
 use kgen_ir::artifact::Block;
 use kgen_sim::ptx::{Arg, Entry, Launch, Line, Memory, Module, Order, run};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 /// A GPU of any chip: the text says which.
 #[derive(Default)]
@@ -38,7 +42,15 @@ pub struct Sim {
     pub held: BTreeMap<String, BTreeSet<u32>>,
     /// Warps of a launch, if not as many as its owner says.
     pub workers: Option<usize>,
+    /// Asked before each launch which tasks are done; without an answer all are.
+    pub choose: Option<Box<Choose>>,
+    launches: usize,
 }
+
+/// Tasks of the launch of a number, as its counter gives them out. It reads bytes of tensors and workspace by name; those
+/// that nobody has written yet are none.
+pub type Choose = dyn FnMut(usize, &Bytes<'_>) -> Option<Vec<u64>>;
+pub type Bytes<'a> = dyn Fn(&str, Range<usize>) -> Option<Vec<u8>> + 'a;
 
 /// What accesses of a kernel cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,8 +99,30 @@ impl Sim {
 
     /// What the bytes of the last buffer of that name are as a function of the data.
     pub fn terms(&self, name: &str) -> Vec<u64> {
-        let found = (0..self.memory.len()).rev().find(|i| self.memory.name(*i) == name);
-        found.map_or(vec![], |i| self.memory.terms(i))
+        named(&self.memory, name).map_or(vec![], |i| self.memory.terms(i))
+    }
+
+    /// Of each byte of the last buffer of that name, whether it was written.
+    pub fn written(&self, name: &str) -> Vec<bool> {
+        named(&self.memory, name).map_or(vec![], |i| self.memory.written(i))
+    }
+
+    /// The counters among the arguments of the next launch, and the tasks that it gets from them.
+    fn tasks(&mut self, args: &[u64]) -> Vec<(u64, Vec<u64>)> {
+        let (launch, memory) = (self.launches, &self.memory);
+        self.launches += 1;
+        let read = |name: &str, range: Range<usize>| {
+            let index = named(memory, name)?;
+            let there = memory.written(index).get(range.clone())?.iter().all(|w| *w);
+            there.then(|| memory.bytes(index).get(range).map(<[u8]>::to_vec))?
+        };
+        let chosen = self.choose.as_mut().and_then(|choose| choose(launch, &read));
+        let (Some(tasks), Some(counters)) = (chosen, named(memory, COUNTERS)) else {
+            return vec![];
+        };
+        let start = memory.address(counters);
+        let own = start..start + memory.bytes(counters).len() as u64;
+        args.iter().filter(|a| own.contains(a)).map(|a| (*a, tasks.clone())).collect()
     }
 
     /// The buffer of an address, and bytes behind its start.
@@ -146,6 +180,7 @@ impl Device for Sim {
     }
 
     fn launch(&mut self, kernel: usize, grid: usize, args: &[u64]) -> Result<(), DriverError> {
+        let tasks = self.tasks(args);
         let Some((module, entry, block, name)) = self.kernels.get(kernel) else {
             return Err(DriverError::Wrong(format!("no kernel {kernel}")));
         };
@@ -158,6 +193,7 @@ impl Device for Sim {
             order: self.order,
             seed: self.seed,
             follow: self.follow,
+            tasks,
             limit: self.limit.unwrap_or(Launch::default().limit),
             ..Launch::default()
         };
@@ -181,6 +217,11 @@ impl Device for Sim {
         let more = if more > 0 { format!("; and {more} more") } else { String::new() };
         Err(DriverError::Wrong(told.join("; ") + &more))
     }
+}
+
+/// The last buffer of that name.
+fn named(memory: &Memory, name: &str) -> Option<usize> {
+    (0..memory.len()).rev().find(|i| memory.name(*i) == name)
 }
 
 fn nowhere(address: u64, bytes: usize) -> DriverError {

@@ -12,7 +12,7 @@
 
 #![allow(unsafe_code)]
 
-use super::{COUNTER, Plan, PlanError};
+use super::{COUNTER, COUNTERS, Plan, PlanError};
 use crate::{
     driver::{Device, DeviceKernel, DriverError},
     module::{Code, Module, SlotSource, Source},
@@ -186,7 +186,7 @@ impl Plan {
         let (m, variant) = (&module.manifest, &module.variants[self.variant]);
         let mut there = There::default();
         let zeros = vec![0; self.memory.bytes(self.counters).len()];
-        let counters = device.put("counters", &zeros, true).map_err(|e| failed("counters", e))?;
+        let counters = device.put(COUNTERS, &zeros, true).map_err(|e| failed(COUNTERS, e))?;
         there.counters = (counters, zeros.len());
         let scratch = self.memory.bytes(self.scratch);
         there.scratch = device.put("scratch", scratch, false).map_err(|e| failed("scratch", e))?;
@@ -240,7 +240,7 @@ impl Placed {
     pub fn enqueue(&self, device: &mut dyn Device) -> Result<(), PlanError> {
         let (address, bytes) = self.counters;
         if bytes > 0 {
-            device.zero(address, bytes).map_err(|e| failed("counters", e))?;
+            device.zero(address, bytes).map_err(|e| failed(COUNTERS, e))?;
         }
         for l in &self.launches {
             device.launch(l.kernel, l.grid, &l.args).map_err(|e| failed(&l.name, e))?;

@@ -39,6 +39,9 @@ pub struct Launch {
     pub check: Check,
     /// Which blocks run, by their number `x + grid.x * (y + grid.y * z)`; none: all.
     pub blocks: Option<Vec<u32>>,
+    /// Counters of tasks, by address, and the only tasks that these blocks get from them, in order: blocks that do not
+    /// run took the others in the meantime.
+    pub tasks: Vec<(u64, Vec<u64>)>,
     /// Instructions that a block may execute before it is taken for endless.
     pub limit: u64,
     /// Follow what each value is as a function of the inputs: [`Memory::terms`] tells of the outputs.
@@ -55,6 +58,7 @@ impl Default for Launch {
             seed: 0,
             check: Check::Full,
             blocks: None,
+            tasks: vec![],
             limit: 1 << 28,
             follow: false,
         }

@@ -104,6 +104,13 @@ impl Memory {
         self.buffers.get_mut(index).map_or(&mut [], |b| &mut b.terms)
     }
 
+    /// Of each byte, whether it was written.
+    pub fn written(&self, index: usize) -> Vec<bool> {
+        let Some(buffer) = self.buffers.get(index) else { return vec![] };
+        let state = |i: usize| buffer.state.get(i).is_none_or(|s| *s == WRITTEN);
+        (0..buffer.bytes.len()).map(state).collect()
+    }
+
     /// Which bytes were never written.
     pub fn unwritten(&self, index: usize) -> usize {
         self.buffers.get(index).map_or(0, |b| b.state.iter().filter(|s| **s != WRITTEN).count())
@@ -162,6 +169,7 @@ mod tests {
         assert_eq!(memory.locate(0), None);
         assert_eq!(memory.locate(u64::MAX), None);
         assert_eq!((memory.unwritten(a), memory.unwritten(b)), (0, 8));
+        assert_eq!((memory.written(a), memory.written(b)), (vec![true; 100], vec![false; 8]));
         memory.bytes_mut(b)[0] = 1;
         assert_eq!((memory.unwritten(b), memory.bytes(b)[0]), (0, 1));
         assert_eq!((memory.bytes(9), memory.len()), (&[][..], 2));

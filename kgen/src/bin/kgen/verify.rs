@@ -16,6 +16,10 @@ use std::{
 };
 
 /// Compile ops and compare what they compute with the reference
+///
+/// The last case of an op has its full size. Simulated devices then do a sample of its tasks by the seed, with the first, the
+/// last and those at the edges of each dimension of the outputs; a task is what a block does before it asks for the next.
+/// Everything that these read is computed as well, and everything that they write is compared.
 #[derive(clap::Args)]
 pub struct Args {
     /// Op files, or folders of them
@@ -170,8 +174,12 @@ fn told(path: &Path, summary: Option<&verify::Summary>, engine: &dyn Engine, for
             let end = if s.passed == 0 && s.unsupported.is_some() {
                 format!("unsupported: {reason}")
             } else {
+                let full = match s.sampled {
+                    [_, 0] => String::new(),
+                    [ran, of] => format!(", at full size {ran} of {of} tasks"),
+                };
                 format!(
-                    "{} of {} cases passed, worst error/bound {:.3}",
+                    "{} of {} cases passed{full}, worst error/bound {:.3}",
                     s.passed, s.cases, s.worst_ratio
                 )
             };
@@ -191,7 +199,7 @@ fn told(path: &Path, summary: Option<&verify::Summary>, engine: &dyn Engine, for
             let line = serde_json::json!({
                 "op": s.op, "device": s.engine, "cases": s.cases, "passed": s.passed, "failed": s.failed.len(),
                 "unsupported": s.cases - s.passed - s.failed.len(), "reason": reason,
-                "worst_ratio": s.worst_ratio, "costs": costs,
+                "worst_ratio": s.worst_ratio, "sampled_tasks": s.sampled, "costs": costs,
             });
             tell(&line.to_string());
         }

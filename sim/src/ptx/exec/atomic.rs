@@ -11,6 +11,9 @@ use crate::ptx::{
     op::{Atomic, AtomicOp, Fence, Order, SINK, Type, mask_of, signed},
 };
 
+/// More tasks than any launch has, and far from where sums of them overflow.
+const NONE_LEFT: u64 = 1 << 48;
+
 impl<'a> Machine<'a> {
     pub(super) fn atomic(&mut self, warp: &mut Warp<'a>, atomic: &Atomic, pc: u32, mask: u32) {
         let size = (atomic.kind.bits() / 8) as usize;
@@ -22,6 +25,7 @@ impl<'a> Machine<'a> {
             let site = self.site(warp, pc, lane);
             let (space, at) = self.target(warp, atomic.address, lane);
             let Some(place) = self.place(site, space, at, total) else { continue };
+            self.skip(place, atomic.op);
             let mut bytes = [0; 64];
             self.read(site, warp, place, how, &mut bytes[..total]);
             self.showed(warp, place, mask, atomic.order, &mut told);
@@ -53,6 +57,23 @@ impl<'a> Machine<'a> {
             self.write(site, warp, place, how, &bytes[..total]);
             self.saw(warp, place, lane, atomic.order);
         }
+    }
+
+    /// Others have taken all tasks from a counter up to the next one that is for these blocks.
+    fn skip(&mut self, place: Place, op: AtomicOp) {
+        let (Place::Global(index, at), AtomicOp::Add) = (place, op) else { return };
+        let own = self.memory.address(index) + at as u64;
+        let counters = &self.setup.launch.tasks;
+        let Some((_, tasks)) = counters.iter().find(|(address, _)| *address == own) else { return };
+        let Some(buffer) = self.memory.buffer_mut(index) else { return };
+        let Some(bytes) = buffer.bytes.get_mut(at..).and_then(|b| b.first_chunk_mut()) else {
+            return;
+        };
+        let next = u64::from_le_bytes(*bytes);
+        // Behind the last one, none is left.
+        let next =
+            tasks.iter().copied().filter(|t| *t >= next).min().unwrap_or(NONE_LEFT.max(next));
+        *bytes = next.to_le_bytes();
     }
 
     fn key(&self, place: Place) -> Option<u64> {
