@@ -198,7 +198,8 @@ impl Lower<'_> {
         };
         match way {
             Way::Matrix(mma) => {
-                let lanes = Instruction::of(mma).sums().map_or(LaneDim::Splat, LaneDim::Bits);
+                let sums = Instruction::of(mma).and_then(|by| by.sums);
+                let lanes = sums.map_or(LaneDim::Splat, LaneDim::Bits);
                 for (at, reg) in self.matrix(dot, transpose, mma)? {
                     let at = at.map(Coord::from);
                     self.store_vec(target, &at, reg, lanes)?;

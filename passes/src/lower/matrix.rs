@@ -98,12 +98,14 @@ impl Lower<'_> {
         transpose: bool,
         mma: &'static Mma,
     ) -> Result<Vec<([usize; 2], Reg)>> {
-        let by = Instruction::of(mma);
+        let Some(by) = Instruction::of(mma) else {
+            return Err(self.no(format!("the layout of {}", mma.name)));
+        };
         let sides = (
             Side::of(&by.layouts[0], ["m", "k"], mma.words[0], 1),
             Side::of(&by.layouts[1], ["n", "k"], mma.words[1], usize::from(transpose)),
             words_of(&by.layouts[2], ["m", "n"], mma.words[2]),
-            by.sums(),
+            by.sums,
         );
         let (Some(mut left), Some(mut right), Some(sums), Some(lanes)) = sides else {
             return Err(self.no(format!("the layout of {}", mma.name)));
