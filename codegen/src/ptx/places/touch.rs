@@ -156,23 +156,26 @@ impl Places {
 /// `shared`: also those of one lane.
 fn meeting(p: &Pattern, q: &Pattern, by: (i64, i64), size: [i64; 2], shared: bool) -> bool {
     let (first, unit) = by;
-    // Where a lane begins; with a unit, how far behind a multiple of it.
+    // Where lanes begin, in order; with a unit, how far behind a multiple of it.
     let there = |p: &Pattern, by: i64| {
-        p.map(|x| match (x, unit) {
-            (NOWHERE, _) => None,
-            (x, 0) => Some(i64::from(x) + by),
-            (x, unit) => Some((i64::from(x) + by).rem_euclid(unit)),
-        })
+        let place = |x: i32| match unit {
+            0 => i64::from(x) + by,
+            _ => (i64::from(x) + by).rem_euclid(unit),
+        };
+        let lanes = p.iter().enumerate().filter(|(_, x)| **x != NOWHERE);
+        let mut all: Vec<(i64, usize)> = lanes.map(|(l, x)| (place(*x), l)).collect();
+        all.sort_unstable();
+        all
     };
     let (p, q) = (there(p, first), there(q, 0));
+    let turns = if unit == 0 { 0..=0 } else { -1..=1 };
     // From the start of the one to the start of the other: less than the size of the one that comes first.
-    let near = |away: i64| -size[0] < away && away < size[1];
-    let turned = |away: i64| unit > 0 && (near(away - unit) || near(away + unit));
-    p.iter().enumerate().any(|(l, x)| {
-        let Some(x) = x else { return false };
-        q.iter().enumerate().any(|(m, y)| {
-            let away = y.map(|y| x - y);
-            (l != m || shared) && away.is_some_and(|away| near(away) || turned(away))
+    p.into_iter().any(|(x, l)| {
+        turns.clone().any(|turn| {
+            let x = x + turn * unit;
+            let near = q.partition_point(|(y, _)| *y <= x - size[1]);
+            let near = q[near..].iter().take_while(|(y, _)| *y < x + size[0]);
+            near.into_iter().any(|(_, m)| l != *m || shared)
         })
     })
 }
