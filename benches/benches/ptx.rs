@@ -120,7 +120,7 @@ fn compile(op: &Op, target: &'static Target) -> (Vec<f64>, String) {
     };
     let built = kgen_passes::build(op, &choice).expect("shipped ops compile");
     lap(0);
-    let program = kgen_passes::optimise(&built, &choice).expect("as above");
+    let program = kgen_passes::optimise(built, &choice).expect("as above");
     lap(1);
     verify::verify(&program, Stage::Pipelined).expect("as above");
     lap(2);

@@ -141,7 +141,7 @@ fn whole(t: &Tile, target: &'static Target) -> (Code, usize) {
     let program = tile::parse::parse(&text).unwrap_or_else(|e| panic!("{e:?}\n{text}"));
     let schedule = kgen::Schedule { ahead: 0, ..kgen::Schedule::default_for(target) };
     let choice = Choice { target, schedule };
-    let program = kgen_passes::optimise(&program, &choice).expect("a product");
+    let program = kgen_passes::optimise(program, &choice).expect("a product");
     let (kernel, _) =
         kgen_passes::lower_kernel(&program, &program.kernels[0], &choice).expect("a product");
     let sizes = [("x", rows * k * 4), ("w.codes", columns * k * 4), ("out", rows * columns * 4)];

@@ -69,7 +69,7 @@ fn best(has: &dyn Fn(&str) -> bool) -> Option<&'static Target> {
 /// Whether `target` can do `op`, under its default schedule: every level but the text.
 pub fn legal(op: &Op, target: &'static Target) -> Result<(), Unsupported> {
     let choice = Choice { target, schedule: Schedule::default_for(target) };
-    let program = kgen_passes::optimise(&kgen_passes::build(op, &choice)?, &choice)?;
+    let program = kgen_passes::optimise(kgen_passes::build(op, &choice)?, &choice)?;
     kgen_passes::lower(&program, &choice).map(|_| ())
 }
 
@@ -199,7 +199,7 @@ pub fn compile_with(
 ) -> Result<Compiled, Error> {
     let choice = Choice { target, schedule: schedule.clone() };
     let built = kgen_passes::build(op, &choice)?;
-    let program = kgen_passes::optimise(&built, &choice)?;
+    let program = kgen_passes::optimise(built, &choice)?;
     if let Err(errors) = verify::verify(&program, Stage::Pipelined) {
         // Not the user's: a pass broke a rule.
         let shown = verify::explain(&program, &errors);

@@ -45,10 +45,9 @@ pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
 }
 
 /// All tile passes, in their order.
-pub fn optimise(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
-    let mut program = program.clone();
+pub fn optimise(mut program: Program, choice: &Choice) -> Result<Program, Unsupported> {
     for pass in tile::PIPELINE {
-        program = (pass.run)(&program, choice)?;
+        program = (pass.run)(program, choice)?;
     }
     Ok(program)
 }

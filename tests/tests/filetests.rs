@@ -102,7 +102,7 @@ fn tile_result(case: &Case) -> String {
         }
         let pass = kgen_passes::tile::PIPELINE.iter().find(|p| p.name == name);
         let pass = pass.unwrap_or_else(|| panic!("{}: no pass {name}", case.path.display()));
-        program = match (pass.run)(&program, &choice) {
+        program = match (pass.run)(program, &choice) {
             Ok(program) => program,
             Err(unsupported) => return format!("{unsupported}\n"),
         };

@@ -32,7 +32,7 @@ fn wide(lanes: usize, halves: bool) -> &'static Target {
 
 fn lowered(op: &kgen_ir::op::Op, choice: &Choice) -> Compiled {
     let built = kgen_passes::build(op, choice).unwrap_or_else(|e| panic!("{e}"));
-    let program = kgen_passes::optimise(&built, choice).unwrap_or_else(|e| panic!("{e}"));
+    let program = kgen_passes::optimise(built, choice).unwrap_or_else(|e| panic!("{e}"));
     let (kernels, notes) =
         kgen_passes::lower_explained(&program, choice).unwrap_or_else(|e| panic!("{e}"));
     for k in &kernels {

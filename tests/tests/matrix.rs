@@ -111,7 +111,7 @@ fn program(op: &Op, target: &'static Target) -> Program {
     let schedule = Schedule { split: 64, ..Schedule::default_for(target) };
     let choice = Choice { target, schedule };
     let program = kgen_passes::build(op, &choice).unwrap_or_else(|e| panic!("{e}"));
-    let program = kgen_passes::optimise(&program, &choice).unwrap_or_else(|e| panic!("{e}"));
+    let program = kgen_passes::optimise(program, &choice).unwrap_or_else(|e| panic!("{e}"));
     let stage = program.kernels[0].stage;
     verify(&program, stage).unwrap_or_else(|e| panic!("{e:?}\n{program}"));
     program

@@ -41,7 +41,7 @@ fn all_mean_the_same(
         let choice = Choice { target, schedule: schedule.clone() };
         let place = || format!("{name} {:?} {schedule:?}", dims);
         let built = kgen_passes::build(&op, &choice);
-        let program = kgen_passes::optimise(&built.expect("known"), &choice);
+        let program = kgen_passes::optimise(built.expect("known"), &choice);
         let got = interp(&program.expect("legal"), &dims, &inputs, Mode::Exact)
             .unwrap_or_else(|e| panic!("{}: {e}", place()));
         for (output, wanted) in &expected {

@@ -20,6 +20,7 @@
 mod control;
 mod inst;
 mod lanes;
+mod template;
 
 use super::{
     order::{Order, Since},
@@ -30,8 +31,8 @@ use kgen_ir::{
     arena::Map, artifact::Block, diag::Unsupported, machine::*, target::Target, tile::Compare,
 };
 use std::{
-    collections::HashSet,
     fmt::{self, Write},
+    rc::Rc,
 };
 
 /// Shared memory that a block has without being asked.
@@ -76,6 +77,7 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
         kernel,
         target,
         rows: target.rows.iter().rev().map(|row| (&row.op, row)).collect(),
+        templates: Map::default(),
         names: vec![None; kernel.regs.len()],
         counts: [0; 5],
         order: Order::of(kernel),
@@ -119,43 +121,31 @@ struct Name {
     number: u32,
 }
 
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [b'0'; 12];
-        let (mut rest, mut at) = (self.number, digits.len());
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
+impl Name {
+    fn put(self, out: &mut impl Write) -> fmt::Result {
+        out.write_char('%')?;
+        out.write_char(match self.kind {
+            Kind::Predicate => 'p',
+            Kind::Half => 'h',
+            Kind::Word => 'r',
+            Kind::Float => 'f',
+            Kind::Quad => 'q',
+        })?;
+        let mut ten = 1;
+        while self.number / ten >= 10 {
+            ten *= 10;
         }
-        at -= 2;
-        digits[at] = b'%';
-        digits[at + 1] = match self.kind {
-            Kind::Predicate => b'p',
-            Kind::Half => b'h',
-            Kind::Word => b'r',
-            Kind::Float => b'f',
-            Kind::Quad => b'q',
-        };
-        f.write_str(std::str::from_utf8(&digits[at..]).unwrap_or_default())
+        while ten > 0 {
+            out.write_char(char::from(b'0' + (self.number / ten % 10) as u8))?;
+            ten /= 10;
+        }
+        Ok(())
     }
 }
 
-/// The words of an array, as they stand in braces.
-struct List<'a>(&'a [Name]);
-
-impl fmt::Display for List<'_> {
+impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, name) in self.0.iter().enumerate() {
-            if i > 0 {
-                f.write_str(", ")?;
-            }
-            name.fmt(f)?;
-        }
-        Ok(())
+        self.put(f)
     }
 }
 
@@ -215,19 +205,6 @@ struct Own {
     block: Name,
 }
 
-impl Own {
-    /// What a template calls it.
-    fn by_key(&self, key: &str) -> Option<Name> {
-        Some(match key {
-            "lane" => self.lane,
-            "lane64" => self.lane64,
-            "first" => self.first,
-            "worker" => self.worker,
-            _ => return None,
-        })
-    }
-}
-
 /// What a lane finds in a table: lane to read, whether the second register.
 type Found = (Option<Name>, Option<Name>);
 
@@ -239,6 +216,8 @@ struct Emitter<'a> {
     target: &'a Target,
     /// The target's, by what they do: there are hundreds of rows, and thousands of instructions.
     rows: Map<&'static Op, &'static Row>,
+    /// The text of rows, once used.
+    templates: Map<&'a Op, Rc<template::Template>>,
     /// Where the PTX registers of each register stand in `pool`, and how many words it has, once it is defined.
     names: Vec<Option<(usize, usize)>>,
     pool: Vec<Name>,

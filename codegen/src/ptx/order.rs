@@ -12,6 +12,7 @@
 
 use super::places::{Places, Touch};
 use kgen_ir::{arena::Map, machine::*};
+use std::rc::Rc;
 
 /// Accesses by their numbers: a bit each.
 #[derive(Clone, Debug, Default)]
@@ -42,11 +43,20 @@ impl Set {
     }
 
     fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(i, word)| {
-            let rest = std::iter::successors(Some(*word), |w| Some(w & w.wrapping_sub(1)));
-            rest.take_while(|w| *w != 0).map(move |w| 64 * i + w.trailing_zeros() as usize)
-        })
+        self.0.iter().enumerate().flat_map(|(i, word)| members(i, *word))
     }
+
+    /// Those that the other has not.
+    fn without<'a>(&'a self, other: &'a Set) -> impl Iterator<Item = usize> + 'a {
+        let has = |i: usize| other.0.get(i).copied().unwrap_or(0);
+        self.0.iter().enumerate().flat_map(move |(i, word)| members(i, word & !has(i)))
+    }
+}
+
+/// Bits of word `i` of a set.
+fn members(i: usize, word: u64) -> impl Iterator<Item = usize> {
+    let rest = std::iter::successors(Some(word), |w| Some(w & w.wrapping_sub(1)));
+    rest.take_while(|w| *w != 0).map(move |w| 64 * i + w.trailing_zeros() as usize)
 }
 
 impl PartialEq for Set {
@@ -80,15 +90,58 @@ impl Since {
     }
 }
 
+/// What statements do that lanes may wait for.
+enum Event {
+    Access(Done),
+    Loop(Rc<Turns>),
+    If(Vec<Event>, Vec<Event>),
+}
+
+/// What an instruction does that lanes may wait for.
+#[derive(Clone, Copy)]
+enum Done {
+    Access {
+        touch: usize,
+        /// Of memory that is both read and written.
+        mixed: bool,
+        how: How,
+    },
+    /// Copies arrive: all, or those of some groups.
+    Arrive { all: bool },
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    Reads,
+    Writes,
+    Copies,
+}
+
+struct Turns {
+    number: usize,
+    /// When the first of what its body defines is born.
+    start: u32,
+    body: Vec<Event>,
+}
+
+/// What a loop comes to that lanes begin after having done something.
+struct Entered {
+    before: Since,
+    /// Whether lanes wait once before it, so that they need not in each turn.
+    first: bool,
+    /// Where a turn begins: the first one, or any other.
+    head: Since,
+    behind: Since,
+    waits: usize,
+}
+
 /// Accesses of a kernel, and which of them meet.
 struct Accesses {
     places: Places,
     all: Vec<Touch>,
     numbers: Map<Touch, usize>,
-    /// By the instruction's address.
-    by_inst: Map<usize, Option<usize>>,
-    /// As seen from behind a turn of the loop that begins there.
-    past: Map<(usize, u32), usize>,
+    /// Of each loop and access: as it is seen from behind a turn, once asked.
+    past: Vec<Vec<Option<usize>>>,
     /// Of each, the others that it was compared with, and those it meets.
     compared: Vec<(Set, Set)>,
 }
@@ -104,49 +157,78 @@ impl Accesses {
         number
     }
 
-    fn of(&mut self, inst: &Inst, slot: Option<usize>) -> Option<usize> {
-        let key = std::ptr::from_ref(inst) as usize;
-        if let Some(known) = self.by_inst.get(&key) {
-            return *known;
+    fn past(&mut self, number: usize, l: &Turns) -> usize {
+        let known = &mut self.past[l.number];
+        if known.len() <= number {
+            known.resize(number + 1, None);
         }
-        let number = self.places.touch(inst, slot).map(|touch| self.number(touch));
-        self.by_inst.insert(key, number);
-        number
+        if let Some(known) = known[number] {
+            return known;
+        }
+        let touch = self.places.past(&self.all[number], l.start);
+        let past = self.number(touch);
+        self.past[l.number][number] = Some(past);
+        past
     }
 
-    fn past(&mut self, number: usize, start: u32) -> usize {
-        if let Some(known) = self.past.get(&(number, start)) {
-            return *known;
+    /// Behind a turn of a loop: registers are about to have other values.
+    fn turned(&mut self, l: &Turns, since: &Since) -> Since {
+        let mut past = |old: &Set| {
+            let mut out = Set::default();
+            old.iter().for_each(|n| out.insert(self.past(n, l)));
+            out
+        };
+        Since {
+            reads: past(&since.reads),
+            stores: past(&since.stores),
+            copies: past(&since.copies),
         }
-        let touch = self.places.past(&self.all[number], start);
-        let past = self.number(touch);
-        self.past.insert((number, start), past);
-        past
     }
 
     /// Does it meet one of the others? `mixed` where that cannot be told.
     fn meets(&mut self, number: usize, others: &Set, mixed: bool) -> bool {
-        let (known, met) = &self.compared[number];
+        let (known, met) = &mut self.compared[number];
         if others.both(met).any(|w| w != 0) {
             return true;
         }
-        let news = others.0.iter().enumerate().any(|(i, w)| w & !known.0.get(i).unwrap_or(&0) != 0);
-        if !news {
-            return false;
-        }
-        let list: Vec<usize> = others.iter().collect();
-        let mut any = false;
-        for other in list {
-            let touch = &self.all[number];
-            let meets = self.places.meet(&self.all[other], touch).unwrap_or(mixed);
-            let (known, met) = &mut self.compared[number];
+        let touch = &self.all[number];
+        let news: Vec<usize> = others.without(known).collect();
+        news.into_iter().any(|other| {
             known.insert(other);
+            let meets = self.places.meet(&self.all[other], touch).unwrap_or(mixed);
             if meets {
                 met.insert(other);
-                any = true;
             }
+            meets
+        })
+    }
+
+    /// Whether lanes wait before it; then, what they have done behind it.
+    ///
+    /// What is only written needs no order where places are not known to meet: a kernel writes an element of an output
+    /// once, and indices that name a place twice are refused.
+    fn step(&mut self, done: Done, since: &mut Since) -> bool {
+        let (touch, mixed, how) = match done {
+            Done::Access { touch, mixed, how } => (touch, mixed, how),
+            Done::Arrive { all } => {
+                since.stores.join(&since.copies);
+                if all {
+                    since.copies = Set::default();
+                }
+                return false;
+            }
+        };
+        let wait = self.meets(touch, &since.stores, mixed)
+            || how != How::Reads && self.meets(touch, &since.reads, mixed);
+        if wait {
+            *since = since.waited();
         }
-        any
+        match how {
+            How::Reads => since.reads.insert(touch),
+            How::Writes => since.stores.insert(touch),
+            How::Copies => since.copies.insert(touch),
+        }
+        wait
     }
 }
 
@@ -159,8 +241,12 @@ pub struct Order {
     /// Slots that are both read and written, so that the order matters.
     mixed: Vec<bool>,
     accesses: Accesses,
-    /// Of loops, what lanes had done before and have done behind: many ways lead to the same.
-    loops: Map<usize, Vec<(Since, Since, usize)>>,
+    /// By the instruction's address.
+    done: Map<usize, Done>,
+    /// By the loop's address.
+    loops: Map<usize, Rc<Turns>>,
+    /// By the loop's number: many ways lead to the same.
+    entered: Vec<Vec<Rc<Entered>>>,
 }
 
 impl Order {
@@ -177,11 +263,12 @@ impl Order {
                 places: Places::of(kernel),
                 all: vec![],
                 numbers: Map::default(),
-                by_inst: Map::default(),
-                past: Map::default(),
+                past: vec![],
                 compared: vec![],
             },
+            done: Map::default(),
             loops: Map::default(),
+            entered: vec![],
         };
         let mut done = vec![(false, false); kernel.slots.len()];
         let mut lost = (false, false);
@@ -190,6 +277,7 @@ impl Order {
             // What is at an address of unknown origin may be anything.
             *mixed = (read || lost.0) && (wrote || lost.1);
         }
+        o.events(&kernel.body);
         o
     }
 
@@ -266,70 +354,79 @@ impl Order {
         }
     }
 
-    /// Whether lanes wait before `inst`; then, what they have done behind it.
-    ///
-    /// What is only written needs no order where places are not known to meet: a kernel writes an element of an output
-    /// once, and indices that name a place twice are refused.
-    pub fn step(&mut self, inst: &Inst, since: &mut Since) -> bool {
-        if inst.op == Op::Async(AsyncOp::Wait) {
-            let all = inst.uses == [Operand::Imm(0)];
-            since.stores.join(&since.copies);
-            if all {
-                since.copies = Set::default();
+    fn events(&mut self, body: &[Stmt]) -> Vec<Event> {
+        let mut out = Vec::new();
+        for stmt in body {
+            match stmt {
+                Stmt::Inst(inst) => {
+                    if let Some(done) = self.of_inst(inst) {
+                        self.done.insert(std::ptr::from_ref(inst) as usize, done);
+                        out.push(Event::Access(done));
+                    }
+                }
+                Stmt::Loop(l) => {
+                    let number = self.entered.len();
+                    self.entered.push(vec![]);
+                    self.accesses.past.push(vec![]);
+                    let (start, body) = (self.places().start(l), self.events(&l.body));
+                    let turns = Rc::new(Turns { number, start, body });
+                    self.loops.insert(std::ptr::from_ref(&**l) as usize, turns.clone());
+                    out.push(Event::Loop(turns));
+                }
+                Stmt::If(i) => {
+                    let both = (self.events(&i.then), self.events(&i.otherwise));
+                    if !both.0.is_empty() || !both.1.is_empty() {
+                        out.push(Event::If(both.0, both.1));
+                    }
+                }
             }
-            return false;
         }
-        let (Some(writes), Some(mem)) = (access(&inst.op), inst.mem) else { return false };
+        out
+    }
+
+    fn of_inst(&mut self, inst: &Inst) -> Option<Done> {
+        if inst.op == Op::Async(AsyncOp::Wait) {
+            return Some(Done::Arrive { all: inst.uses == [Operand::Imm(0)] });
+        }
+        let (writes, mem) = (access(&inst.op)?, inst.mem?);
         let slot = self.slot(mem.base);
         let mixed = slot.and_then(|s| self.mixed.get(s)).copied().unwrap_or(true);
         if !mixed && !writes {
+            return None;
+        }
+        let touch = self.accesses.places.touch(inst, slot)?;
+        let touch = self.accesses.number(touch);
+        let how = match (&inst.op, writes) {
+            (Op::Async(_), _) => How::Copies,
+            (_, true) => How::Writes,
+            (_, false) => How::Reads,
+        };
+        Some(Done::Access { touch, mixed, how })
+    }
+
+    /// Whether lanes wait before `inst`; then, what they have done behind it.
+    pub fn step(&mut self, inst: &Inst, since: &mut Since) -> bool {
+        if inst.mem.is_none() && inst.op != Op::Async(AsyncOp::Wait) {
             return false;
         }
-        let Some(touch) = self.accesses.of(inst, slot) else { return false };
-        let wait = self.accesses.meets(touch, &since.stores, mixed)
-            || writes && self.accesses.meets(touch, &since.reads, mixed);
-        if wait {
-            *since = since.waited();
-        }
-        if let Op::Async(_) = inst.op {
-            since.copies.insert(touch);
-        } else if writes {
-            since.stores.insert(touch);
-        } else {
-            since.reads.insert(touch);
-        }
-        wait
+        let done = self.done.get(&(std::ptr::from_ref(inst) as usize));
+        done.is_some_and(|done| self.accesses.step(*done, since))
     }
 
     /// What lanes have done behind a list of statements, and how often they waited.
-    fn behind(&mut self, body: &[Stmt], since: &Since) -> (Since, usize) {
+    fn behind(&mut self, body: &[Event], since: &Since) -> (Since, usize) {
         let (mut since, mut waits) = (since.clone(), 0);
-        for stmt in body {
-            match stmt {
-                Stmt::Inst(inst) => waits += usize::from(self.step(inst, &mut since)),
-                Stmt::Loop(l) => {
-                    let key = std::ptr::from_ref(&**l) as usize;
-                    let known = self.loops.get(&key).and_then(|k| k.iter().find(|k| k.0 == since));
-                    let (behind, count) = match known {
-                        Some((_, behind, count)) => (behind.clone(), *count),
-                        None => {
-                            let before = since.clone();
-                            let first = usize::from(self.first(l, &mut since));
-                            let head = self.head(l, &since);
-                            let (turn, count) = self.behind(&l.body, &head);
-                            let behind = since.join(&self.turned(l, &turn));
-                            let count = count + first;
-                            let list = self.loops.entry(key).or_default();
-                            list.push((before, behind.clone(), count));
-                            (behind, count)
-                        }
-                    };
-                    since = behind;
-                    waits += count;
+        for event in body {
+            match event {
+                Event::Access(done) => waits += usize::from(self.accesses.step(*done, &mut since)),
+                Event::Loop(l) => {
+                    let entered = self.enter(l, &since);
+                    since = entered.behind.clone();
+                    waits += entered.waits;
                 }
-                Stmt::If(i) => {
-                    let (then, a) = self.behind(&i.then, &since);
-                    let (otherwise, b) = self.behind(&i.otherwise, &since);
+                Event::If(then, otherwise) => {
+                    let (then, a) = self.behind(then, &since);
+                    let (otherwise, b) = self.behind(otherwise, &since);
                     since = then.join(&otherwise);
                     waits += a + b;
                 }
@@ -338,45 +435,55 @@ impl Order {
         (since, waits)
     }
 
+    /// What a loop comes to.
+    fn enter(&mut self, l: &Turns, since: &Since) -> Rc<Entered> {
+        let known = self.entered[l.number].iter().find(|e| e.before == *since);
+        if let Some(known) = known {
+            return known.clone();
+        }
+        let mut entered = self.entered_with(l, since.clone());
+        if entered.waits > 0 && !(since.stores.is_empty() && since.reads.is_empty()) {
+            let sooner = self.entered_with(l, since.waited());
+            if sooner.waits < entered.waits {
+                let (before, waits) = (since.clone(), sooner.waits + 1);
+                entered = Entered { before, first: true, waits, ..sooner };
+            }
+        }
+        let entered = Rc::new(entered);
+        self.entered[l.number].push(entered.clone());
+        entered
+    }
+
+    /// The same without a wait before it.
+    fn entered_with(&mut self, l: &Turns, before: Since) -> Entered {
+        let once = self.behind(&l.body, &before).0;
+        let once = before.clone().join(&self.accesses.turned(l, &once));
+        let twice = self.behind(&l.body, &once).0;
+        let head = once.join(&self.accesses.turned(l, &twice));
+        let (turn, waits) = self.behind(&l.body, &head);
+        let behind = before.clone().join(&self.accesses.turned(l, &turn));
+        Entered { before, first: false, head, behind, waits }
+    }
+
+    /// Lanes enter a loop: whether they wait before it, and what they have done where a turn begins, the first one or any
+    /// other.
+    pub fn head(&mut self, l: &Loop, since: &mut Since) -> (bool, Since) {
+        let Some(turns) = self.turns(l) else { return (false, since.clone()) };
+        let entered = self.enter(&turns, since);
+        if entered.first {
+            *since = since.waited();
+        }
+        (entered.first, entered.head.clone())
+    }
+
     /// Behind a turn of a loop: registers are about to have other values.
     pub fn turned(&mut self, l: &Loop, since: &Since) -> Since {
-        let start = self.accesses.places.start(l);
-        let mut past = |old: &Set| {
-            let mut out = Set::default();
-            old.iter().for_each(|n| out.insert(self.accesses.past(n, start)));
-            out
-        };
-        Since {
-            reads: past(&since.reads),
-            stores: past(&since.stores),
-            copies: past(&since.copies),
-        }
+        let turns = self.turns(l);
+        turns.map_or_else(|| since.clone(), |turns| self.accesses.turned(&turns, since))
     }
 
-    /// What lanes may have done where a turn of a loop begins: the first turn, or any other.
-    pub fn head(&mut self, l: &Loop, before: &Since) -> Since {
-        let once = self.behind(&l.body, before).0;
-        let once = before.clone().join(&self.turned(l, &once));
-        let twice = self.behind(&l.body, &once).0;
-        let twice = self.turned(l, &twice);
-        once.join(&twice)
-    }
-
-    /// Whether lanes wait once before a loop, so that they need not in each turn.
-    pub fn first(&mut self, l: &Loop, since: &mut Since) -> bool {
-        if since.stores.is_empty() && since.reads.is_empty() {
-            return false;
-        }
-        let waited = since.waited();
-        let count = |o: &mut Order, before: &Since| {
-            let head = o.head(l, before);
-            o.behind(&l.body, &head).1
-        };
-        let sooner = count(self, &waited) < count(self, since);
-        if sooner {
-            *since = waited;
-        }
-        sooner
+    fn turns(&self, l: &Loop) -> Option<Rc<Turns>> {
+        self.loops.get(&(std::ptr::from_ref(l) as usize)).cloned()
     }
 }
 

@@ -135,7 +135,8 @@ impl Places {
 
     /// The same value in every lane, if it is known.
     pub fn constant(&self, word: Reg) -> Option<i32> {
-        let pattern = self.pattern(Operand::Reg(word))?;
+        let number = self.words.get(word.index()).copied().flatten()?;
+        let pattern = self.patterns.get(number as usize)?;
         pattern.iter().all(|x| *x == pattern[0]).then_some(pattern[0])
     }
 

@@ -10,11 +10,14 @@
 //! integers wrap, so that they are exact in any order.
 
 use crate::{dtype::Dtype, layout::Layout};
-use std::sync::LazyLock;
+use std::{
+    hash::{Hash, Hasher},
+    sync::LazyLock,
+};
 
 /// A matrix instruction. Axes of the layouts are `m k`, `k n`, `m n`, with `q` where it does several products at once;
 /// `reg` counts words, `half` and `byte` the elements in one.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, Eq)]
 pub struct Mma {
     /// As in the text form, behind `mma.`.
     pub name: &'static str,
@@ -29,6 +32,19 @@ pub struct Mma {
     pub layouts: [&'static str; 3],
     /// Words a lane of a, b, c.
     pub words: [u8; 3],
+}
+
+/// One of the table is itself alone.
+impl PartialEq for Mma {
+    fn eq(&self, other: &Mma) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Hash for Mma {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.m, self.n, self.k, self.a, self.b).hash(state);
+    }
 }
 
 const C8: &str = "lane = n1 n2 m0 m1 m2, reg = n0";

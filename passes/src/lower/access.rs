@@ -385,7 +385,7 @@ impl Lower<'_> {
     /// `count < lanes` elements, zeros behind: by one instruction, or through the first bytes of scratch.
     pub(super) fn load_part(&mut self, form: &Form, mem: Mem, count: Operand) -> Result<Reg> {
         let part = Op::LoadPart(form.width);
-        if self.choice.target.row(&part).is_some() {
+        if self.has(&part) {
             return Ok(if form.load == Op::LoadF16 {
                 let halves = self.inst(Class::Word, part, &[count], Some(mem));
                 let cvt = Op::Cvt(Cvt::FloatFromF16);
@@ -508,7 +508,7 @@ impl Lower<'_> {
     ) -> Result<()> {
         let count = count.unwrap_or(Operand::Imm(self.lanes as i64));
         let part = Op::StorePart(width);
-        if self.choice.target.row(&part).is_some() {
+        if self.has(&part) {
             self.effect(part, &[Operand::Reg(value), count], mem);
             return Ok(());
         }

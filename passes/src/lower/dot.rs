@@ -17,6 +17,7 @@ use kgen_ir::{
     machine::{Class, DotOp, FloatOp, Op, Operand, Reg, mma::Mma},
     tile::{Expr, LaneDim, Value},
 };
+use std::rc::Rc;
 
 /// A block of the product in registers.
 #[derive(Clone, Copy)]
@@ -76,8 +77,8 @@ impl Lower<'_> {
         let dot = Dot { out, a, b, acc, m: *m, n, k: *k };
         let elem = |v: Value| self.kernel.values[v].ty.elem;
         let pairs = elem(a) == Dtype::BF16
-            && self.codes_ref(b).is_some_and(|r| r.packed.is_some_and(|(of, _)| of.is_pairs()))
-            && self.choice.target.row(&Op::Dot(DotOp::Bf16)).is_some();
+            && self.codes_ref(b).is_some_and(|r| r.packed.iter().any(|(of, _)| of.is_pairs()))
+            && self.has(&Op::Dot(DotOp::Bf16));
         let by = instruction(self.kernel, (a, b), transpose, self.choice.target);
         let way = match (transpose, elem(out), self.is_packed(b)) {
             _ if let Some(by) = by => Way::Matrix(by.mma),
@@ -138,7 +139,7 @@ impl Lower<'_> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => r.packed.is_some(),
             Some(Place::Inline(None)) => {
-                crate::tile::operands(&self.exprs[&v]).iter().any(|o| self.is_packed(*o))
+                crate::tile::operands(&*self.exprs[&v]).iter().any(|o| self.is_packed(*o))
             }
             Some(Place::Regs(_) | Place::Scratch(_)) | None => false,
         }
@@ -198,7 +199,8 @@ impl Lower<'_> {
         };
         match way {
             Way::Matrix(mma) => {
-                let lanes = Instruction::of(mma).sums().map_or(LaneDim::Splat, LaneDim::Bits);
+                let sums = Instruction::of(mma).and_then(|by| by.sums);
+                let lanes = sums.map_or(LaneDim::Splat, LaneDim::Bits);
                 for (at, reg) in self.matrix(dot, transpose, mma)? {
                     let at = at.map(Coord::from);
                     self.store_vec(target, &at, reg, lanes)?;
@@ -394,10 +396,10 @@ impl Lower<'_> {
     }
 
     /// The tile in memory behind an operand, if a later tile is wanted while it is read.
-    fn hinted(&self, v: Value) -> Option<TileRef> {
+    fn hinted(&self, v: Value) -> Option<Rc<TileRef>> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => r.ahead.is_some().then(|| r.clone()),
-            Some(Place::Inline(None)) => match self.exprs.get(&v) {
+            Some(Place::Inline(None)) => match self.expr(v) {
                 // Codes stand before their scales.
                 Some(Expr::Convert(a) | Expr::Binary(_, a, _)) => self.hinted(*a),
                 _ => None,

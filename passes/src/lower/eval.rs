@@ -9,6 +9,7 @@ use kgen_ir::{
     machine::{Class, Cvt, DotOp, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, Width, WordOp},
     tile::{Binary, Compare, Expr, LaneBits, LaneDim, Reduce, Space, Unary, Value},
 };
+use std::rc::Rc;
 
 /// The same lanes, or every lane alike.
 fn along(bits: LaneBits) -> LaneDim {
@@ -119,7 +120,7 @@ impl Lower<'_> {
 
     /// Keeps or remembers a value; `home` is where a large one must be written.
     pub(super) fn let_value(&mut self, v: Value, expr: &Expr, home: Option<usize>) -> Result<()> {
-        self.exprs.insert(v, expr.clone());
+        self.exprs.insert(v, Rc::new(expr.clone()));
         let load = match expr {
             Expr::Load { tensor, at, guard } => {
                 let mut r = self.tile_ref(tensor, at, *guard)?;
@@ -130,7 +131,7 @@ impl Lower<'_> {
                 let one = TileDim { len: 1, step: Operand::Imm(0), guard: None };
                 let more = self.shape(v).len().saturating_sub(r.dims.len());
                 r.dims.splice(0..0, vec![one; more]);
-                Some(r)
+                Some(Rc::new(r))
             }
             Expr::Fill(_)
             | Expr::Iota { .. }
@@ -161,7 +162,7 @@ impl Lower<'_> {
             }
             Some(Space::Register) => {
                 let regs = self.registers(v, expr, load)?;
-                self.places.insert(v, Place::Regs(regs));
+                self.places.insert(v, Place::Regs(regs.into()));
                 Ok(())
             }
             Some(Space::Scratch) => {
@@ -177,7 +178,7 @@ impl Lower<'_> {
         }
     }
 
-    fn registers(&mut self, v: Value, expr: &Expr, load: Option<TileRef>) -> Result<Vec<Reg>> {
+    fn registers(&mut self, v: Value, expr: &Expr, load: Option<Rc<TileRef>>) -> Result<Vec<Reg>> {
         if let Expr::Dot { a, b, transpose, acc } = expr {
             return self.dot_registers(v, *a, *b, *transpose, *acc);
         }
@@ -195,7 +196,7 @@ impl Lower<'_> {
         &mut self,
         v: Value,
         expr: &Expr,
-        load: Option<TileRef>,
+        load: Option<Rc<TileRef>>,
         at: usize,
     ) -> Result<()> {
         if let Expr::Dot { a, b, transpose, acc } = expr {
@@ -329,7 +330,7 @@ impl Lower<'_> {
             }
             Some(Place::Inline(load)) => {
                 let expr = self.exprs[&v].clone();
-                self.compute(v, &expr, load.as_ref(), at, lanes)
+                self.compute(v, &expr, load.as_deref(), at, lanes)
             }
         }
     }
@@ -564,7 +565,7 @@ impl Lower<'_> {
     }
 
     fn is_fill(&self, v: Value, x: f64) -> bool {
-        matches!(self.exprs.get(&v), Some(Expr::Fill(y)) if *y == x)
+        matches!(self.expr(v), Some(Expr::Fill(y)) if *y == x)
     }
 
     fn binary(
@@ -587,7 +588,7 @@ impl Lower<'_> {
             // A product used nowhere else joins the sum: one rounding instead of two.
             for (sum, product) in [(a, b), (b, a)] {
                 let inline = matches!(self.places.get(&product), Some(Place::Inline(None)));
-                if let Some(Expr::Binary(Binary::Mul, x, y)) = self.exprs.get(&product).cloned()
+                if let Some(Expr::Binary(Binary::Mul, x, y)) = self.expr(product).cloned()
                     && inline
                     && self.elem(v) == Dtype::F32
                 {
@@ -628,7 +629,7 @@ impl Lower<'_> {
 
     /// What is known of a word: that 16 bits hold it, and whether it is never negative.
     fn half_word(&self, v: Value) -> Option<bool> {
-        let Some(Expr::Convert(a)) = self.exprs.get(&v) else { return None };
+        let Some(Expr::Convert(a)) = self.expr(v) else { return None };
         let elem = self.elem(*a);
         match elem {
             Dtype::U8 | Dtype::Code(_) => Some(true),
@@ -658,12 +659,12 @@ impl Lower<'_> {
         lanes: LaneDim,
     ) -> Result<Option<Reg>> {
         let dot = Op::Dot(DotOp::S16S16);
-        if self.elem(v) != Dtype::I32 || self.choice.target.row(&dot).is_none() {
+        if self.elem(v) != Dtype::I32 || !self.has(&dot) {
             return Ok(None);
         }
         let factors = |l: &Self, product: Value| {
             let inline = matches!(l.places.get(&product), Some(Place::Inline(None)));
-            match l.exprs.get(&product) {
+            match l.expr(product) {
                 Some(Expr::Binary(Binary::Mul, x, y)) if inline => Some((*x, *y)),
                 _ => None,
             }
@@ -843,7 +844,7 @@ impl Lower<'_> {
     /// f16 elements come from memory as floats, where the target has an instruction for that.
     fn converted_load(&mut self, a: Value, at: &[Coord], lanes: LaneDim) -> Result<Option<Reg>> {
         let Some(Place::Inline(Some(r))) = self.places.get(&a).cloned() else { return Ok(None) };
-        if r.packed.is_some() || self.choice.target.row(&Op::LoadF16).is_none() {
+        if r.packed.is_some() || !self.has(&Op::LoadF16) {
             return Ok(None);
         }
         let shape = self.shape(a).to_vec();
@@ -859,7 +860,7 @@ impl Lower<'_> {
         let along = lanes == LaneDim::Dim(r.dims.len() - 1) && r.dims.len() == at.len();
         let apart =
             r.packed.is_some() || r.field.is_some() || r.dims.iter().any(|d| d.guard.is_some());
-        let native = self.choice.target.row(&Op::Cvt(Cvt::FloatFromF16)).is_some();
+        let native = self.has(&Op::Cvt(Cvt::FloatFromF16));
         let inside = if coord.reg.is_some() { coord.span } else { dim.len };
         let first = coord.add / (2 * self.lanes) * 2 * self.lanes;
         if !along

@@ -228,7 +228,7 @@ impl Lower<'_> {
         }
         let dim = |len, step| TileDim { len, step: Operand::Imm(step), guard: None };
         let field = Field { block: field.block, stride: 32 * run, at: 0, step: 0 };
-        Ok(Some(Place::Inline(Some(TileRef {
+        let r = TileRef {
             base: scratch,
             offset: floats,
             elem: Dtype::F32,
@@ -239,7 +239,8 @@ impl Lower<'_> {
             align: 4,
             ahead: None,
             chunks: None,
-        }))))
+        };
+        Ok(Some(Place::Inline(Some(r.into()))))
     }
 
     /// The first bytes of scratch, cleared for a vector.
@@ -327,7 +328,7 @@ impl Lower<'_> {
         at: &[Coord],
         lanes: LaneDim,
     ) -> Result<Option<Reg>> {
-        let all = self.lanes == 1 << HALF_BYTE && self.choice.target.row(&Op::Lookup).is_some();
+        let all = self.lanes == 1 << HALF_BYTE && self.has(&Op::Lookup);
         let along = lanes == LaneDim::Dim(self.shape(v).len().saturating_sub(1));
         if !all || !along || self.elem(v) != Dtype::F32 {
             return Ok(None);
@@ -360,14 +361,14 @@ impl Lower<'_> {
 
     /// The code that an inline expression depends on, if there is nothing else but numbers.
     fn only_code(&self, v: Value) -> Option<Value> {
-        match (self.places.get(&v)?, self.exprs.get(&v)?) {
+        match (self.places.get(&v)?, self.expr(v)?) {
             (Place::Inline(Some(r)), Expr::Load { .. }) => {
                 let half = r.field.is_some() && r.elem.bits() as usize == HALF_BYTE;
                 half.then_some(v)
             }
             (Place::Inline(None), Expr::Convert(a)) => self.only_code(*a),
             (Place::Inline(None), Expr::Binary(op, a, b)) => {
-                let number = matches!(self.exprs.get(b), Some(Expr::Fill(_)));
+                let number = matches!(self.expr(*b), Some(Expr::Fill(_)));
                 let plain = matches!(op, Binary::Add | Binary::Sub | Binary::Mul | Binary::And);
                 if number && plain { self.only_code(*a) } else { None }
             }
@@ -377,11 +378,11 @@ impl Lower<'_> {
 
     /// The expression of [`Self::only_code`] with these codes.
     fn of_code(&mut self, v: Value, codes: Reg) -> Result<Reg> {
-        let fill = |l: &Self, v: &Value| match l.exprs.get(v) {
+        let fill = |l: &Self, v: &Value| match l.expr(*v) {
             Some(Expr::Fill(x)) => *x,
             _ => 0.0,
         };
-        match self.exprs.get(&v).cloned() {
+        match self.expr(v).cloned() {
             Some(Expr::Convert(a)) => {
                 let x = self.of_code(a, codes)?;
                 let new = self.elem(v) == Dtype::F32 && self.elem(a) != Dtype::F32;
@@ -425,7 +426,7 @@ impl Lower<'_> {
         let even =
             start == Operand::Imm(0) && coord.add.is_multiple_of(2) && coord.span.is_multiple_of(2);
         let whole = count == lanes && lanes == 1 << HALF_BYTE;
-        if rough && whole && even && self.choice.target.row(&Op::Nibbles).is_some() {
+        if rough && whole && even && self.has(&Op::Nibbles) {
             let mem = self.address(r, at)?;
             return Ok(self.inst(Class::Word, Op::Nibbles, &[], Some(mem)));
         }

@@ -98,12 +98,14 @@ impl Lower<'_> {
         transpose: bool,
         mma: &'static Mma,
     ) -> Result<Vec<([usize; 2], Reg)>> {
-        let by = Instruction::of(mma);
+        let Some(by) = Instruction::of(mma) else {
+            return Err(self.no(format!("the layout of {}", mma.name)));
+        };
         let sides = (
             Side::of(&by.layouts[0], ["m", "k"], mma.words[0], 1),
             Side::of(&by.layouts[1], ["n", "k"], mma.words[1], usize::from(transpose)),
             words_of(&by.layouts[2], ["m", "n"], mma.words[2]),
-            by.sums(),
+            by.sums,
         );
         let (Some(mut left), Some(mut right), Some(sums), Some(lanes)) = sides else {
             return Err(self.no(format!("the layout of {}", mma.name)));
@@ -201,13 +203,13 @@ impl Lower<'_> {
         let mut own = Product { out: dot.out, lefts: vec![dot.a], right: dot.b, acc: dot.acc };
         while let Some(before) = own.acc
             && later.contains(&before)
-            && let Some(Expr::Dot { a, acc, .. }) = self.exprs.get(&before)
+            && let Some(Expr::Dot { a, acc, .. }) = self.expr(before)
         {
             own.lefts.insert(0, *a);
             own.acc = *acc;
             later.retain(|v| *v != before);
         }
-        let beside = later.into_iter().filter_map(|out| match self.exprs.get(&out) {
+        let beside = later.into_iter().filter_map(|out| match self.expr(out) {
             Some(Expr::Dot { a, b, acc, .. }) => {
                 Some(Product { out, lefts: vec![*a], right: *b, acc: *acc })
             }
@@ -281,7 +283,7 @@ impl Lower<'_> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => r.chunks.is_none() || !self.has_squares(),
             Some(Place::Inline(None)) => {
-                crate::tile::operands(&self.exprs[&v]).iter().all(|o| self.of_memory(*o))
+                crate::tile::operands(&*self.exprs[&v]).iter().all(|o| self.of_memory(*o))
             }
             Some(Place::Scratch(_)) => true,
             Some(Place::Regs(_)) | None => false,

@@ -28,7 +28,7 @@ use access::TileRef;
 use affine::Affine;
 use control::count_uses;
 use kgen_ir::{
-    arena::Map,
+    arena::{Map, Mixer},
     diag::Unsupported,
     dtype::Dtype,
     extent::{BinOp, Extent},
@@ -37,7 +37,11 @@ use kgen_ir::{
     tile::{Compare, Expr, Kernel, LaneBits, Param, Program, Role, Stmt, Store, Value},
 };
 use known::Known;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    hash::BuildHasherDefault,
+    rc::Rc,
+};
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
@@ -75,8 +79,9 @@ pub fn lower(
         affine: Map::default(),
         depths: Map::default(),
         scalars: BTreeMap::new(),
-        places: BTreeMap::new(),
-        exprs: BTreeMap::new(),
+        places: Map::default(),
+        exprs: Map::default(),
+        rows: choice.target.rows.iter().rev().map(|row| &row.op).collect(),
         scratch_tensors: BTreeMap::new(),
         staged: stage::staged(kernel),
         lane_rows: BTreeMap::new(),
@@ -123,16 +128,18 @@ pub fn lower(
 #[derive(Clone, Debug)]
 enum Place {
     /// One register a vector, row by row; a splat has one a row.
-    Regs(Vec<Reg>),
+    Regs(Rc<[Reg]>),
     /// Byte offset in scratch; rows are whole vectors.
     Scratch(usize),
     /// Computed at each use; loads have their address ready.
-    Inline(Option<TileRef>),
+    Inline(Option<Rc<TileRef>>),
 }
 
 struct Lower<'a> {
     kernel: &'a Kernel,
     choice: &'a Choice,
+    /// What the target has a row for.
+    rows: HashSet<&'static Op, BuildHasherDefault<Mixer>>,
     lanes: usize,
     /// What the plan knows: symbols and scalar parameters.
     symbols: BTreeSet<String>,
@@ -154,8 +161,8 @@ struct Lower<'a> {
     depths: Map<Reg, usize>,
     /// Loop variables and named scalars.
     scalars: BTreeMap<String, Operand>,
-    places: BTreeMap<Value, Place>,
-    exprs: BTreeMap<Value, Expr>,
+    places: Map<Value, Place>,
+    exprs: Map<Value, Rc<Expr>>,
     scratch_tensors: BTreeMap<String, usize>,
     /// Tensors of scratch that tiles are copied to, and how chunks of their rows lie.
     staged: BTreeMap<String, Chunks>,
@@ -272,9 +279,18 @@ impl Lower<'_> {
     }
 
     /// Vector instruction on registers.
-    fn v(&mut self, class: Class, op: Op, uses: &[Reg]) -> Reg {
-        let uses: Vec<_> = uses.iter().map(|r| Operand::Reg(*r)).collect();
-        self.inst(class, op, &uses, None)
+    fn v<const N: usize>(&mut self, class: Class, op: Op, uses: &[Reg; N]) -> Reg {
+        self.inst(class, op, &uses.map(Operand::Reg), None)
+    }
+
+    /// What a value is computed by.
+    fn expr(&self, v: Value) -> Option<&Expr> {
+        self.exprs.get(&v).map(Rc::as_ref)
+    }
+
+    /// Does the target have an instruction for it?
+    fn has(&self, op: &Op) -> bool {
+        self.rows.contains(op)
     }
 
     fn float_const(&mut self, x: f32) -> Reg {
@@ -560,7 +576,7 @@ impl Lower<'_> {
                 Ok(())
             }
             Stmt::Prefetch { tensor, at, level } => {
-                if self.choice.target.row(&Op::Prefetch(*level)).is_none() {
+                if !self.has(&Op::Prefetch(*level)) {
                     return Ok(());
                 }
                 let r = self.tile_ref(tensor, at, false)?;

@@ -37,7 +37,7 @@ impl Lower<'_> {
             None | Some(Place::Regs(_)) => false,
             Some(Place::Scratch(_)) => true,
             Some(Place::Inline(Some(r))) => r.packed.is_none(),
-            Some(Place::Inline(None)) => match &self.exprs[&v] {
+            Some(Place::Inline(None)) => match &*self.exprs[&v] {
                 Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => true,
                 // It has no such dimension left.
                 Expr::Reduce(_, _, along) if *along == dim => true,
@@ -92,7 +92,7 @@ impl Lower<'_> {
 
     /// The matrix of which `v` is the transposed, where that is computed at its use.
     pub(super) fn transposed(&self, v: Value) -> Option<Value> {
-        match (self.places.get(&v), self.exprs.get(&v)) {
+        match (self.places.get(&v), self.expr(v)) {
             (Some(Place::Inline(None)), Some(Expr::Transpose(a))) => Some(*a),
             _ => None,
         }
@@ -253,7 +253,7 @@ impl Lower<'_> {
         if !matches!(self.places.get(&v), Some(Place::Inline(_))) {
             return false;
         }
-        let expr = &self.exprs[&v];
+        let expr = &*self.exprs[&v];
         if let Expr::Load { tensor: t, at, .. } = expr {
             return t == tensor && but != Some(at);
         }

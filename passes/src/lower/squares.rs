@@ -97,7 +97,7 @@ impl Lower<'_> {
 
     /// Does the target read squares?
     pub(super) fn has_squares(&self) -> bool {
-        self.choice.target.row(&Op::Squares { count: 4, turned: true }).is_some()
+        self.has(&Op::Squares { count: 4, turned: true })
     }
 
     /// Elements of a staged tile in other lanes than squares: where each lane's is, behind the tile. What rows and

@@ -147,7 +147,7 @@ impl Lower<'_> {
                 self.no(format!("copies to rows of `{}`, no multiple of {CHUNK} bytes", s.tensor))
             );
         };
-        if self.choice.target.row(&Op::Async(AsyncOp::Copy(CHUNK as u8))).is_none() {
+        if !self.has(&Op::Async(AsyncOp::Copy(CHUNK as u8))) {
             return Err(self.no("copies that go on while the kernel computes".into()));
         }
         let (to, from) =

@@ -6,18 +6,19 @@ use kgen_ir::{
     machine::{Class, IntOp, Op, Operand, Reg, Width, WordOp},
     tile::{Expr, LaneDim, Part, Value},
 };
+use std::rc::Rc;
 
 /// Bits of half a byte.
 const HALF: u32 = 4;
 
 impl Lower<'_> {
     /// The packed codes behind `v`, seen through conversions.
-    pub(super) fn codes_ref(&self, v: Value) -> Option<TileRef> {
+    pub(super) fn codes_ref(&self, v: Value) -> Option<Rc<TileRef>> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => {
                 matches!(r.packed, Some((_, Part::Codes))).then(|| r.clone())
             }
-            Some(Place::Inline(None)) => match self.exprs.get(&v) {
+            Some(Place::Inline(None)) => match self.expr(v) {
                 Some(Expr::Convert(a)) => self.codes_ref(*a),
                 _ => None,
             },
@@ -83,7 +84,7 @@ impl Lower<'_> {
     ) -> Result<Vec<Reg>> {
         let trits = r.packed.as_ref().is_some_and(|(of, _)| of.trits);
         let matrices = self.lanes.is_multiple_of(2)
-            && [Op::Affine, Op::SelectBits].iter().all(|op| self.choice.target.row(op).is_some());
+            && [Op::Affine, Op::SelectBits].iter().all(|op| self.has(op));
         let mut digits = None;
         let mut out = Vec::new();
         for quad in 0..count {
@@ -155,8 +156,7 @@ impl Lower<'_> {
             return word;
         }
         let by = i64::from(bits.bit) - i64::from(bits.low);
-        if by != 0 && self.lanes.is_multiple_of(2) && self.choice.target.row(&Op::Affine).is_some()
-        {
+        if by != 0 && self.lanes.is_multiple_of(2) && self.has(&Op::Affine) {
             return self.affine_of(word, std::slice::from_ref(bits));
         }
         let word = self.shifted(word, by);

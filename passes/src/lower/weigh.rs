@@ -37,7 +37,7 @@ impl Lower<'_> {
     /// Computes the left operand of a product by columns times the scales of the right one, if that is less work.
     pub(super) fn weigh(&mut self, dot: Dot) -> Result<()> {
         let inline = matches!(self.places.get(&dot.b), Some(Place::Inline(None)));
-        let Some(Expr::Binary(Binary::Mul, codes, scale)) = self.exprs.get(&dot.b).cloned() else {
+        let Some(Expr::Binary(Binary::Mul, codes, scale)) = self.expr(dot.b).cloned() else {
             return Ok(());
         };
         let Some(Place::Inline(Some(from))) = self.places.get(&scale).cloned() else {

@@ -13,10 +13,11 @@ use kgen_ir::{
     machine::{Class, HalfFloat, HalfOp, Op, Operand, PairOp, Reg, ShiftOp, Width, WordOp},
     tile::{Binary, Compare, Expr, LaneBits, LaneDim, Part, Value},
 };
+use std::rc::Rc;
 
 impl Lower<'_> {
     fn is_constant(&self, v: Value) -> bool {
-        matches!(self.exprs.get(&v), Some(Expr::Fill(_)))
+        matches!(self.expr(v), Some(Expr::Fill(_)))
     }
 
     /// `count` words of neighbours along `dim`, from the elements `at` on; lanes along `bits`.
@@ -60,7 +61,7 @@ impl Lower<'_> {
                     None => self.single_words(v, at, dim, bits, count),
                 };
             }
-            Some(Place::Inline(None)) => self.exprs.get(&v).cloned(),
+            Some(Place::Inline(None)) => self.expr(v).cloned(),
             Some(Place::Inline(Some(_)) | Place::Regs(_) | Place::Scratch(_)) | None => None,
         };
         match expr {
@@ -76,12 +77,12 @@ impl Lower<'_> {
                 }
                 let mut out = Vec::new();
                 for pair in 0..count {
-                    let mut halves = Vec::new();
-                    for i in [2 * pair, 2 * pair + 1] {
+                    let mut half = |i: usize| {
                         let mut at = *at;
                         at[dim].add += i;
-                        halves.push(self.operand(a, &at, LaneDim::Bits(bits))?);
-                    }
+                        self.operand(a, &at, LaneDim::Bits(bits))
+                    };
+                    let halves = [half(2 * pair)?, half(2 * pair + 1)?];
                     out.push(self.v(Class::Word, Op::Pair(op), &halves));
                 }
                 Ok(out)
@@ -213,7 +214,7 @@ impl Lower<'_> {
     }
 
     /// Codes of a packed weight that `v` is.
-    fn packed_codes(&self, v: Value) -> Option<TileRef> {
+    fn packed_codes(&self, v: Value) -> Option<Rc<TileRef>> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) if r.packed.is_some() => Some(r.clone()),
             Some(Place::Inline(_) | Place::Regs(_) | Place::Scratch(_)) | None => None,

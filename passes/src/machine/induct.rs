@@ -67,6 +67,9 @@ fn defined(body: &[Stmt], out: &mut Vec<Reg>) {
 }
 
 fn inner(k: &mut Kernel, mut l: Loop, out: &mut Vec<Stmt>) {
+    if !l.body.iter().any(|stmt| multiplies(stmt, l.var)) {
+        return out.push(Stmt::Loop(Box::new(l)));
+    }
     let mut own = vec![l.var];
     own.extend(l.carried.iter().map(|c| c.param));
     defined(&l.body, &mut own);
@@ -116,6 +119,13 @@ fn inner(k: &mut Kernel, mut l: Loop, out: &mut Vec<Stmt>) {
     kept.extend(ends);
     l.body = kept;
     out.push(Stmt::Loop(Box::new(l)));
+}
+
+fn multiplies(stmt: &Stmt, var: Reg) -> bool {
+    match stmt {
+        Stmt::Inst(Inst { op: Op::Int(IntOp::Mul), uses, .. }) => uses.contains(&Operand::Reg(var)),
+        Stmt::Inst(_) | Stmt::Loop(_) | Stmt::If(_) => false,
+    }
 }
 
 /// What of the two does not change in the loop, if the other is its variable.

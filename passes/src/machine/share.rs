@@ -29,10 +29,10 @@ pub fn share(mut kernel: Kernel, _target: &Target) -> Result<Kernel, Unsupported
         made: vec![None; before],
         first: Map::default(),
         scopes: Vec::new(),
-        values: Map::default(),
-        loads: Map::default(),
+        serials: 0,
+        known: Map::default(),
     };
-    s.scopes.push(Scope::default());
+    s.open(false);
     let body = s.block(body);
     let mut used = vec![0; s.regs.len()];
     count(&body, &mut used);
@@ -53,21 +53,22 @@ struct Key {
     rest: Vec<Operand>,
     mem: Option<Mem>,
     class: Class,
+    /// The block that a constant is of.
+    serial: u32,
 }
 
-fn key(inst: &Inst, class: Class, mut of: impl FnMut(&Operand) -> Operand) -> Key {
-    let uses = std::array::from_fn(|i| inst.uses.get(i).map(&mut of));
+fn key(inst: &Inst, class: Class, of: impl Fn(&Operand) -> Operand) -> Key {
+    let uses = std::array::from_fn(|i| inst.uses.get(i).map(&of));
     let rest = inst.uses.get(FEW..).unwrap_or_default().iter().map(of).collect();
-    Key { op: inst.op.clone(), uses, rest, mem: inst.mem, class }
+    Key { op: inst.op.clone(), uses, rest, mem: inst.mem, class, serial: 0 }
 }
 
-#[derive(Default)]
 struct Scope {
     is_loop: bool,
-    /// What has been computed in this block, and what had it before.
-    values: Vec<(Key, Option<(usize, Reg)>)>,
-    /// What has been loaded in this block since the last store.
-    loads: Vec<Key>,
+    /// Its number among all blocks.
+    serial: u32,
+    /// A number that no store and no block inside has come behind.
+    loads: u32,
     /// What moves before the loop whose body this is.
     before: Vec<Stmt>,
 }
@@ -75,7 +76,8 @@ struct Scope {
 /// What a register is made of, if of constants alone.
 #[derive(Clone)]
 enum Made {
-    Constant(Inst),
+    /// With the first register that is the same.
+    Constant(Inst, Reg),
     /// The numbers of the lanes among them.
     OfLanes,
 }
@@ -90,9 +92,10 @@ struct Sharer {
     /// The first register of each constant.
     first: Map<Key, Reg>,
     scopes: Vec<Scope>,
-    /// What has been computed in the open blocks: number of the block, register.
-    values: Map<Key, (usize, Reg)>,
-    loads: Map<Key, (usize, Reg)>,
+    serials: u32,
+    /// What has been computed or loaded, by the number of its block or its loads: it is to be had while that is one of an
+    /// open block.
+    known: Map<Key, (u32, Reg)>,
 }
 
 /// No effect, no memory, the same result each time.
@@ -123,6 +126,16 @@ fn constant(op: &Op) -> bool {
 impl Sharer {
     fn top(&self) -> usize {
         self.scopes.len() - 1
+    }
+
+    fn serial(&mut self) -> u32 {
+        self.serials += 1;
+        self.serials
+    }
+
+    fn open(&mut self, is_loop: bool) {
+        let (serial, loads) = (self.serial(), self.serial());
+        self.scopes.push(Scope { is_loop, serial, loads, before: vec![] });
     }
 
     fn find(&self, reg: Reg) -> Reg {
@@ -157,7 +170,7 @@ impl Sharer {
         for c in &mut l.carried {
             c.init = self.find(c.init);
         }
-        self.scopes.push(Scope { is_loop: true, ..Scope::default() });
+        self.open(true);
         self.define(l.var);
         for c in &l.carried {
             self.define(c.param);
@@ -176,13 +189,13 @@ impl Sharer {
 
     fn if_(&mut self, mut i: Box<If>, out: &mut Vec<Stmt>) {
         (i.a, i.b) = (self.operand(i.a), self.operand(i.b));
-        self.scopes.push(Scope::default());
+        self.open(false);
         i.then = self.block(std::mem::take(&mut i.then));
         for y in &mut i.yields {
             y.1 = self.find(y.1);
         }
         self.close();
-        self.scopes.push(Scope::default());
+        self.open(false);
         i.otherwise = self.block(std::mem::take(&mut i.otherwise));
         for y in &mut i.yields {
             y.2 = self.find(y.2);
@@ -197,38 +210,29 @@ impl Sharer {
 
     /// Ends a block, and gives what moved before it.
     fn close(&mut self) -> Vec<Stmt> {
-        self.forget_loads();
-        let Some(scope) = self.scopes.pop() else { return Vec::new() };
-        for (key, before) in scope.values.into_iter().rev() {
-            match before {
-                Some(before) => self.values.insert(key, before),
-                None => self.values.remove(&key),
-            };
-        }
-        scope.before
+        self.scopes.pop().map_or_else(Vec::new, |scope| scope.before)
     }
 
     fn forget_loads(&mut self) {
         let top = self.top();
-        for key in std::mem::take(&mut self.scopes[top].loads) {
-            self.loads.remove(&key);
-        }
+        self.scopes[top].loads = self.serial();
     }
 
     /// A constant in scope `to`: one of its own, if it has been computed further inside.
     fn constant_at(&mut self, operand: Operand, to: usize) -> Operand {
         let Operand::Reg(reg) = operand else { return operand };
-        let (Some(Made::Constant(inst)), true) =
-            (self.made[reg.index()].clone(), self.level[reg.index()] > to)
+        let (Some(Made::Constant(inst, first)), true) =
+            (&self.made[reg.index()], self.level[reg.index()] > to)
         else {
             return operand;
         };
+        let (inst, first) = (inst.clone(), *first);
         let data = &self.regs[reg];
         let name = format!("{}_{}", data.name, self.regs.len());
         let own = self.regs.add(RegData { name: name.as_str().into(), ..data.clone() });
         self.same.push(own);
         self.level.push(to);
-        self.made.push(Some(Made::Constant(inst.clone())));
+        self.made.push(Some(Made::Constant(inst.clone(), first)));
         if let Some(moved) = self.scopes.get_mut(to + 1) {
             moved.before.push(Stmt::Inst(Inst { def: Some(own), ..inst }));
         }
@@ -236,13 +240,10 @@ impl Sharer {
     }
 
     /// Constants by their first registers, wherever they are computed.
-    fn key(&mut self, inst: &Inst, def: Reg) -> Key {
+    fn key(&self, inst: &Inst, def: Reg) -> Key {
         let first = |o: &Operand| match o {
             Operand::Reg(reg) => match &self.made[reg.index()] {
-                Some(Made::Constant(constant)) => {
-                    let key = key(constant, self.regs[*reg].class, |o| *o);
-                    Operand::Reg(*self.first.entry(key).or_insert(*reg))
-                }
+                Some(Made::Constant(_, first)) => Operand::Reg(*first),
                 Some(Made::OfLanes) | None => *o,
             },
             Operand::Imm(_) => *o,
@@ -261,19 +262,14 @@ impl Sharer {
             return false;
         };
         let key = self.key(inst, def);
-        let top = self.top();
-        match self.loads.get(&key) {
-            Some((at, known)) if *at == top => {
-                self.same[def.index()] = *known;
-                true
-            }
-            Some(_) | None => {
-                // What a block around has loaded is not to be had here, nor behind this block.
-                self.loads.insert(key.clone(), (top, def));
-                self.scopes[top].loads.push(key);
-                false
-            }
+        // What a block around has loaded is not to be had here, nor behind this block.
+        let here = self.scopes[self.top()].loads;
+        let known = self.known.entry(key).or_insert((here, def));
+        if known.0 != here {
+            *known = (here, def);
         }
+        self.same[def.index()] = known.1;
+        known.1 != def
     }
 
     fn inst(&mut self, mut inst: Inst, out: &mut Vec<Stmt>) {
@@ -296,29 +292,30 @@ impl Sharer {
             Operand::Imm(_) => None,
         };
         let lanes = inst.uses.iter().any(|o| match of(o) {
-            Some(Made::Constant(constant)) => constant.op == Op::Iota,
+            Some(Made::Constant(constant, _)) => constant.op == Op::Iota,
             Some(Made::OfLanes) => true,
             None => false,
         });
         let all = inst.uses.iter().all(|o| matches!(o, Operand::Imm(_)) || of(o).is_some());
         let made = inst.mem.is_none() && lanes && all;
+        let mut key = self.key(&inst, def);
         if constant(&inst.op) {
-            self.made[def.index()] = Some(Made::Constant(inst.clone()));
+            let first = *self.first.entry(key.clone()).or_insert(def);
+            self.made[def.index()] = Some(Made::Constant(inst.clone(), first));
+            key.serial = self.scopes[self.top()].serial;
         } else if made {
             self.made[def.index()] = Some(Made::OfLanes);
         }
-        let key = self.key(&inst, def);
-        let from = if constant(&inst.op) { self.top() } else { 0 };
-        let known = self.values.get(&key).copied();
-        if let Some((_, known)) = known.filter(|(at, _)| *at >= from) {
-            self.same[def.index()] = known;
+        let open = |serial: u32| self.scopes.iter().any(|scope| scope.serial == serial);
+        if let Some((_, known)) = self.known.get(&key).filter(|(serial, _)| open(*serial)) {
+            self.same[def.index()] = *known;
             return;
         }
         let mut to = self.top();
         let outside = |to: usize| {
             inst.uses.iter().all(|o| match o {
                 Operand::Reg(reg) => {
-                    let constant = matches!(self.made[reg.index()], Some(Made::Constant(_)));
+                    let constant = matches!(self.made[reg.index()], Some(Made::Constant(..)));
                     made && constant || self.level[reg.index()] < to
                 }
                 Operand::Imm(_) => true,
@@ -331,8 +328,7 @@ impl Sharer {
             inst.uses = inst.uses.iter().map(|o| self.constant_at(*o, to)).collect();
         }
         self.level[def.index()] = to;
-        self.values.insert(key.clone(), (to, def));
-        self.scopes[to].values.push((key, known));
+        self.known.insert(key, (self.scopes[to].serial, def));
         match self.scopes.get_mut(to + 1) {
             Some(moved) => moved.before.push(Stmt::Inst(inst)),
             None => out.push(Stmt::Inst(inst)),

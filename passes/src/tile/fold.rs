@@ -19,8 +19,7 @@ use kgen_ir::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-pub fn run(program: &Program, _: &Choice) -> Result<Program, Unsupported> {
-    let mut program = program.clone();
+pub fn run(mut program: Program, _: &Choice) -> Result<Program, Unsupported> {
     for kernel in &mut program.kernels {
         let mut fold =
             Fold { kernel, known: BTreeMap::new(), fills: BTreeMap::new(), same: BTreeMap::new() };

@@ -12,11 +12,14 @@
 
 use kgen_ir::{
     layout::Layout,
-    machine::{Op, mma::Mma},
+    machine::{
+        Op,
+        mma::{self, Mma},
+    },
     target::Target,
     tile::{Expr, Kernel, LaneBits, Param, Stmt, Store, Value},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::LazyLock};
 
 /// A matrix instruction as a product sees it: one of several products at once is one of a larger matrix.
 #[derive(Clone, Debug)]
@@ -27,15 +30,28 @@ pub struct Instruction {
     pub k: usize,
     /// Of a, b and the sums; `_` where lanes have the same.
     pub layouts: [String; 3],
+    /// The lanes of its sums.
+    pub sums: Option<LaneBits>,
+    /// The axis along which neighbours of the right operand share a word.
+    along: Option<String>,
 }
 
+/// Each matrix instruction, found once.
+static ALL: LazyLock<Vec<Instruction>> =
+    LazyLock::new(|| mma::ALL.iter().map(|mma| Instruction::new(mma)).collect());
+
 impl Instruction {
+    /// `None` for what is not of the table.
+    pub fn of(mma: &'static Mma) -> Option<&'static Instruction> {
+        ALL.iter().find(|i| i.mma == mma)
+    }
+
     /// Product q of four takes every second four of 16 rows and of 16 columns: so lanes side by side read eight rows
     /// of the left operand, or eight neighbours of four rows of the right one, which lie in different banks.
-    pub fn of(mma: &'static Mma) -> Instruction {
+    fn new(mma: &'static Mma) -> Instruction {
         let places = [("m2", "_"), ("_", "n2"), ("m2", "n2")];
         let several = mma.products() > 1;
-        let layouts = std::array::from_fn(|i| {
+        let layouts: [String; 3] = std::array::from_fn(|i| {
             let (low, high) = places[i];
             let layout = mma.layouts[i].to_string();
             if !several {
@@ -44,12 +60,10 @@ impl Instruction {
             layout.replace("m2", "m3").replace("n2", "n3").replace("q0", low).replace("q1", high)
         });
         let times = if several { 2 } else { 1 };
-        Instruction { mma, m: times * mma.m, n: times * mma.n, k: mma.k, layouts }
-    }
-
-    /// The lanes of its sums.
-    pub fn sums(&self) -> Option<LaneBits> {
-        LaneBits::of(&Layout::parse(&self.layouts[2]).ok()?, ["m", "n"])
+        let sums = Layout::parse(&layouts[2]).ok();
+        let sums = sums.and_then(|layout| LaneBits::of(&layout, ["m", "n"]));
+        let along = neighbours(mma.layouts[1]);
+        Instruction { mma, m: times * mma.m, n: times * mma.n, k: mma.k, layouts, sums, along }
     }
 }
 
@@ -60,7 +74,7 @@ pub fn instruction(
     (a, b): (Value, Value),
     transpose: bool,
     target: &Target,
-) -> Option<Instruction> {
+) -> Option<&'static Instruction> {
     let ty = |v: Value| &kernel.values[v].ty;
     let ([m, k], [x, y]) = (&ty(a).shape[..], &ty(b).shape[..]) else { return None };
     let n = if transpose { x } else { y };
@@ -74,13 +88,11 @@ pub fn instruction(
     }
     let all = target.rows.iter();
     let all = all.filter_map(|row| if let Op::Mma(i) = row.op { Some(i) } else { None });
-    let fits =
-        |i: &Instruction| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k);
     let row = if transpose { "k" } else { "n" };
-    let along = |i: &&'static Mma| neighbours(i.layouts[1]).is_some_and(|axis| axis == row);
-    let all = all.filter(elements);
-    let best = all.clone().filter(along).chain(all);
-    best.map(Instruction::of).find(fits)
+    let along = |i: &&Instruction| i.along.as_deref() == Some(row);
+    let all = all.filter(elements).filter_map(Instruction::of);
+    let mut best = all.clone().filter(along).chain(all);
+    best.find(|i| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k))
 }
 
 /// The axis along which elements of a word are neighbours.
@@ -202,7 +214,7 @@ impl Fragments<'_> {
         match expr {
             Expr::Dot { a, b, transpose, acc } => {
                 let by = instruction(self.kernel, (*a, *b), *transpose, self.target);
-                if let Some(bits) = by.and_then(|by| by.sums()) {
+                if let Some(bits) = by.and_then(|by| by.sums) {
                     self.set(value, bits);
                     acc.iter().for_each(|acc| self.set(*acc, bits));
                 }

@@ -11,8 +11,7 @@ use kgen_ir::{
 /// ```text
 /// m = reduce_max(s, 1) : f32[4, 1] @register  -->  m = reduce_max(s, 1) : f32[4, 1] @register lanes splat
 /// ```
-pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
-    let mut program = program.clone();
+pub fn run(mut program: Program, choice: &Choice) -> Result<Program, Unsupported> {
     for kernel in &mut program.kernels {
         let fragments = fragments(kernel, choice.target);
         let ids: Vec<_> = kernel.values.iter().map(|(id, _)| id).collect();

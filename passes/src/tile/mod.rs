@@ -19,14 +19,14 @@ pub struct Pass {
     pub about: &'static str,
     /// What holds of the program afterwards.
     pub stage: Stage,
-    pub run: fn(&Program, &Choice) -> Result<Program, Unsupported>,
+    pub run: fn(Program, &Choice) -> Result<Program, Unsupported>,
 }
 
 const fn pass(
     name: &'static str,
     about: &'static str,
     stage: Stage,
-    run: fn(&Program, &Choice) -> Result<Program, Unsupported>,
+    run: fn(Program, &Choice) -> Result<Program, Unsupported>,
 ) -> Pass {
     Pass { name, about, stage, run }
 }

@@ -30,8 +30,7 @@ const WORTH: usize = 512;
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
-pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
-    let mut program = program.clone();
+pub fn run(mut program: Program, choice: &Choice) -> Result<Program, Unsupported> {
     for kernel in &mut program.kernels {
         let body = std::mem::take(&mut kernel.body);
         kernel.body = block(kernel, &body, &choice.schedule);

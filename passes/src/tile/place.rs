@@ -22,8 +22,7 @@ use kgen_ir::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-pub fn run(program: &Program, choice: &Choice) -> Result<Program, Unsupported> {
-    let mut program = program.clone();
+pub fn run(mut program: Program, choice: &Choice) -> Result<Program, Unsupported> {
     for kernel in &mut program.kernels {
         let mut uses = Uses::default();
         uses.block(&kernel.body, 0);

@@ -100,7 +100,7 @@ pub(super) fn shipped(name: &str, target: &'static Target) -> Result<Vec<Kernel>
     let schedule = kgen::Schedule::default_for(target);
     let choice = kgen_passes::Choice { target, schedule };
     let built = kgen_passes::build(&op, &choice).map_err(|e| e.to_string())?;
-    let program = kgen_passes::optimise(&built, &choice).map_err(|e| e.to_string())?;
+    let program = kgen_passes::optimise(built, &choice).map_err(|e| e.to_string())?;
     Ok(kgen_passes::lower_explained(&program, &choice).map_err(|e| e.to_string())?.0)
 }
 

@@ -49,10 +49,11 @@ impl<'a> Emitter<'a> {
         self.line(format_args!("setp.ge.s64 {none}, {var}, {hi};"));
         self.line(format_args!("@{none} bra.uni {exit};"));
         let mut before = std::mem::take(&mut self.since);
-        if self.order.first(l, &mut before) {
+        let (waits, head) = self.order.head(l, &mut before);
+        if waits {
             self.line(format_args!("bar.warp.sync -1;"));
         }
-        self.since = self.order.head(l, &before);
+        self.since = head;
         let _ = writeln!(self.text, "{body}:");
         self.block(&l.body)?;
         let mut next = Vec::new();
@@ -139,8 +140,8 @@ impl<'a> Emitter<'a> {
     /// Moves that happen at once: what one writes, another may read.
     fn copies(&mut self, list: &[(Class, Name, Name)]) {
         let mut list: Vec<_> = list.iter().filter(|(_, to, from)| to != from).copied().collect();
-        let written: HashSet<Name> = list.iter().map(|(_, to, _)| *to).collect();
-        if list.iter().any(|(.., from)| written.contains(from)) {
+        let written: Map<Name, ()> = list.iter().map(|(_, to, _)| (*to, ())).collect();
+        if list.iter().any(|(.., from)| written.contains_key(from)) {
             for (class, _, from) in &mut list {
                 let saved = self.fresh((*class).into());
                 self.line(format_args!("mov.{} {saved}, {from};", mov(*class)));

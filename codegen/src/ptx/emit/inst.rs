@@ -5,6 +5,7 @@
 //! ```
 
 use super::*;
+use template::{Line, Own, Piece, Template};
 
 /// What stands for the keys of a template, besides what the emitter knows.
 struct Given<'a> {
@@ -16,13 +17,12 @@ struct Given<'a> {
     base: Name,
     /// Where this lane's element is, whether by its number or by what it says.
     own: Name,
-    temporaries: Vec<(&'static str, Name)>,
-    /// Which of [`ASKED`] hold in every lane.
+    temporaries: Vec<Option<Name>>,
+    /// What the template asks holds in every lane.
     known: [bool; 2],
+    /// Guards hold in every lane.
+    always: bool,
 }
-
-/// What copies ask of each lane, and the guard that the answer is: that it copies or writes zeros; that it copies.
-const ASKED: [(&str, &str); 2] = [("setp.ge.s32 <p0>", "@<p0> "), ("setp.gt.s32 <p1>", "@<p1> ")];
 
 impl<'a> Emitter<'a> {
     pub(super) fn inst(&mut self, inst: &'a Inst) -> Emitted<()> {
@@ -157,8 +157,7 @@ impl<'a> Emitter<'a> {
     /// Results that nobody needs, that are there already, or that are a number: whether this is one.
     fn known(&mut self, def: Reg, inst: &Inst) -> Emitted<bool> {
         let places = self.order.places();
-        let told = self.rows.contains_key(&inst.op) && inst.op.memory().is_none();
-        if told && !places.needed(def) {
+        if !places.needed(def) && inst.op.memory().is_none() && self.rows.contains_key(&inst.op) {
             return Ok(true);
         }
         if let Some(same) = places.same(inst) {
@@ -203,19 +202,14 @@ impl<'a> Emitter<'a> {
     }
 
     fn row(&mut self, inst: &'a Inst, imm: Option<i64>) -> Emitted<()> {
-        let row = self.rows.get(&inst.op).copied().ok_or_else(|| {
-            self.refuse(
-                format!("`{}`", inst.op),
-                "expand it into ops of the target, or choose another schedule".into(),
-            )
-        })?;
+        let template = self.template(inst)?;
         let class = match (inst.def, inst.uses.first()) {
             (Some(def), _) => Some(self.class(def)?),
             (None, Some(Operand::Reg(reg))) => Some(self.class(*reg)?),
             (None, Some(Operand::Imm(_)) | None) => None,
         };
         let float = class == Some(Class::Float);
-        let (none, temporaries) = (Name::default(), Vec::new());
+        let (none, temporaries) = (Name::default(), vec![None; template.temporaries]);
         let mut given = Given {
             inst,
             imm,
@@ -225,22 +219,25 @@ impl<'a> Emitter<'a> {
             own: none,
             temporaries,
             known: [false; 2],
+            always: false,
         };
         if let Some(mem) = inst.mem {
             given.base = self.name(mem.base)?;
             given.shared = self.scratch.is_some()
                 && self.order.slot(mem.base).and_then(|s| self.kernel.slots.get(s))
                     == Some(&Slot::Scratch);
-            if let Some((_, key)) = row.text.split_once("<m")
-                && let Some(size) = key.split('>').next().and_then(|n| n.parse().ok())
-            {
-                given.own = self.lane_address(mem.base, given.base, size);
-            } else if row.text.contains("<g>") {
-                // The mask is the last operand, the bytes stand before it.
-                let Some([Operand::Reg(bytes), _]) = inst.uses.last_chunk() else {
-                    return Err(self.broken(inst));
-                };
-                given.own = self.gather_address(mem.base, given.base, *bytes)?;
+            match template.own {
+                Some(Own::Lane(size)) => {
+                    given.own = self.lane_address(mem.base, given.base, size);
+                }
+                Some(Own::Told) => {
+                    // The mask is the last operand, the bytes stand before it.
+                    let Some([Operand::Reg(bytes), _]) = inst.uses.last_chunk() else {
+                        return Err(self.broken(inst));
+                    };
+                    given.own = self.gather_address(mem.base, given.base, *bytes)?;
+                }
+                None => {}
             }
         }
         for operand in &inst.uses {
@@ -249,13 +246,12 @@ impl<'a> Emitter<'a> {
         if let Some(def) = inst.def {
             self.define(def)?;
         }
-        let mut template = row.text;
         if let (Op::GatherPart(_) | Op::Scatter(_), Some(Operand::Reg(mask))) =
             (&inst.op, inst.uses.last())
         {
             if self.order.places().always(*mask) {
                 // All lanes, without asking each.
-                template = template.split_once(' ').map_or(template, |(_, rest)| rest);
+                given.always = true;
             } else if let Some(def) = inst.def {
                 let (ty, zero) = given.zero();
                 for word in self.words(def)?.to_vec() {
@@ -268,17 +264,32 @@ impl<'a> Emitter<'a> {
         {
             given.known = self.order.places().natural(*bytes).into();
         }
-        let (now, later) = template.split_once(LATER).unwrap_or((template, ""));
-        self.fill(now, &mut given).ok_or_else(|| self.broken(inst))?;
-        if !later.is_empty() {
+        self.fill(&template.now, &mut given).ok_or_else(|| self.broken(inst))?;
+        if !template.later.is_empty() {
             let here = self.text.len();
-            self.fill(later, &mut given).ok_or_else(|| self.broken(inst))?;
+            self.fill(&template.later, &mut given).ok_or_else(|| self.broken(inst))?;
             let later = self.text.split_off(here);
             if let Some(list) = self.later.last_mut() {
                 *list += &later;
             }
         }
         Ok(())
+    }
+
+    /// The text of the row of an op.
+    fn template(&mut self, inst: &'a Inst) -> Emitted<Rc<Template>> {
+        if let Some(known) = self.templates.get(&inst.op) {
+            return Ok(known.clone());
+        }
+        let row = self.rows.get(&inst.op).copied().ok_or_else(|| {
+            self.refuse(
+                format!("`{}`", inst.op),
+                "expand it into ops of the target, or choose another schedule".into(),
+            )
+        })?;
+        let template = Rc::new(Template::of(row.text).ok_or_else(|| self.broken(inst))?);
+        self.templates.insert(&inst.op, template.clone());
+        Ok(template)
     }
 
     /// Where this lane's element of `size` bytes is, without the offset.
@@ -327,52 +338,41 @@ impl<'a> Emitter<'a> {
         Ok(address)
     }
 
-    /// Writes the template with its keys replaced; `None` for a key that the instruction does not give.
-    fn fill(&mut self, template: &'static str, given: &mut Given<'_>) -> Option<()> {
-        for line in template.lines().filter(|l| !l.is_empty()) {
-            let told = || ASKED.iter().zip(given.known).filter(|(_, known)| *known).map(|(a, _)| a);
-            if told().any(|(asks, _)| line.starts_with(asks)) {
+    /// Writes the lines of a template; `None` for a piece that the instruction does not give.
+    fn fill(&mut self, lines: &[Line], given: &mut Given<'_>) -> Option<()> {
+        for line in lines {
+            let known = |of: Option<usize>| of.is_some_and(|of| given.known[of]);
+            if known(line.finds) {
                 continue;
             }
+            let guard = line.guard.filter(|_| !given.always && !known(line.asks));
             self.text += "    ";
-            let mut rest = told().find_map(|(_, guard)| line.strip_prefix(guard)).unwrap_or(line);
-            while let Some((before, after)) = rest.split_once('<') {
-                let (key, after) = after.split_once('>')?;
-                self.text += before;
-                self.put(key, given)?;
-                rest = after;
+            if let Some(guard) = guard {
+                self.text.push('@');
+                self.put(guard, given)?;
+                self.text.push(' ');
             }
-            self.text += rest;
+            for piece in &line.pieces {
+                self.put(*piece, given)?;
+            }
             self.text.push('\n');
         }
         Some(())
     }
 
-    /// What stands for a key.
-    fn put(&mut self, key: &'static str, given: &mut Given<'_>) -> Option<()> {
-        let use_at = |at: usize| given.inst.uses.get(at);
-        let use_ = match key {
-            "a" => use_at(0),
-            "b" => use_at(1),
-            "c" => use_at(2),
-            "e" => use_at(3),
-            _ => None,
-        };
-        if let Some(use_) = use_ {
-            match use_ {
+    fn put(&mut self, piece: Piece, given: &mut Given<'_>) -> Option<()> {
+        let offset = given.inst.mem.map(|mem| mem.offset);
+        match piece {
+            Piece::Text(text) => self.text += text,
+            Piece::Use(at) => match given.inst.uses.get(at)? {
                 Operand::Reg(reg) => self.put_words(*reg)?,
                 Operand::Imm(x) => write!(self.text, "{x}").ok()?,
-            }
-            return Some(());
-        }
-        let (ty, zero) = given.zero();
-        let mem = given.inst.mem;
-        match key {
-            "d" => self.put_words(given.inst.def?)?,
-            "T" => self.text += ty,
-            "zero" => self.text += zero,
-            "x" => write!(self.text, "0f{:08X}", given.imm? as u32).ok()?,
-            "n" => {
+            },
+            Piece::Def => self.put_words(given.inst.def?)?,
+            Piece::Type => self.text += given.zero().0,
+            Piece::Zero => self.text += given.zero().1,
+            Piece::Bits => write!(self.text, "0f{:08X}", given.imm? as u32).ok()?,
+            Piece::Immediate => {
                 let small =
                     |op: &Op| matches!(op, Op::Shift(_) | Op::Half(_) | Op::Const | Op::Async(_));
                 match given.imm? {
@@ -380,21 +380,28 @@ impl<'a> Emitter<'a> {
                     x => write!(self.text, "0x{:08X}", x as u32).ok()?,
                 }
             }
-            "S" => self.text += if given.shared { "shared" } else { "global" },
-            "base" => write!(self.text, "{}", mem.map(|_| given.base)?).ok()?,
-            "o" => self.put_offset(mem?.offset)?,
-            "m" | "m1" | "m2" | "m4" | "m8" | "m16" | "g" => {
-                let at = if key == "m" { given.base } else { given.own };
-                write!(self.text, "[{at}").ok()?;
-                self.put_offset(mem?.offset)?;
+            Piece::Space => self.text += if given.shared { "shared" } else { "global" },
+            Piece::Base => {
+                offset?;
+                given.base.put(&mut self.text).ok()?;
+            }
+            Piece::Offset => self.put_offset(offset?)?,
+            Piece::Memory | Piece::Element => {
+                let memory = matches!(piece, Piece::Memory);
+                self.text.push('[');
+                if memory { given.base } else { given.own }.put(&mut self.text).ok()?;
+                self.put_offset(offset?)?;
                 self.text.push(']');
             }
-            _ => {
-                let name = match self.own.by_key(key) {
-                    Some(own) => own,
-                    None => self.temporary(key, given)?,
-                };
-                write!(self.text, "{name}").ok()?;
+            Piece::Lane => self.own.lane.put(&mut self.text).ok()?,
+            Piece::Lane64 => self.own.lane64.put(&mut self.text).ok()?,
+            Piece::First => self.own.first.put(&mut self.text).ok()?,
+            Piece::Worker => self.own.worker.put(&mut self.text).ok()?,
+            Piece::Temporary(kind, at) => {
+                let known = given.temporaries.get(at).copied().flatten();
+                let name = known.unwrap_or_else(|| self.fresh(kind));
+                *given.temporaries.get_mut(at)? = Some(name);
+                name.put(&mut self.text).ok()?;
             }
         }
         Some(())
@@ -403,7 +410,13 @@ impl<'a> Emitter<'a> {
     /// Of several words a list.
     fn put_words(&mut self, reg: Reg) -> Option<()> {
         let (at, words) = self.names.get(reg.index()).copied().flatten()?;
-        write!(self.text, "{}", List(self.pool.get(at..at + words)?)).ok()
+        for (i, name) in self.pool.get(at..at + words)?.iter().enumerate() {
+            if i > 0 {
+                self.text += ", ";
+            }
+            name.put(&mut self.text).ok()?;
+        }
+        Some(())
     }
 
     /// PTX knows sums alone: `[%q1+-4]`.
@@ -412,24 +425,6 @@ impl<'a> Emitter<'a> {
             0 => Some(()),
             _ => write!(self.text, "+{offset}").ok(),
         }
-    }
-
-    /// A register of this instruction alone: `<q0>`.
-    fn temporary(&mut self, key: &'static str, given: &mut Given<'_>) -> Option<Name> {
-        if let Some((_, known)) = given.temporaries.iter().find(|(k, _)| *k == key) {
-            return Some(*known);
-        }
-        let kind = match key.as_bytes() {
-            [b't', b'0'..=b'9'] => Kind::Word,
-            [b'f', b'0'..=b'9'] => Kind::Float,
-            [b'h', b'0'..=b'9'] => Kind::Half,
-            [b'q', b'0'..=b'9'] => Kind::Quad,
-            [b'p', b'0'..=b'9'] => Kind::Predicate,
-            _ => return None,
-        };
-        let name = self.fresh(kind);
-        given.temporaries.push((key, name));
-        Some(name)
     }
 }
 

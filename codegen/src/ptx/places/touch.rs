@@ -1,6 +1,6 @@
 //! Which bytes lanes touch, and whether two lanes touch the same.
 
-use super::{LANES, Lanes, NOWHERE, Pair, Pattern, Places, Range, Touch, plus, times};
+use super::{LANES, Lanes, NOWHERE, Pair, Pattern, Places, Range, Sum, TERMS, Touch, plus, times};
 use kgen_ir::machine::*;
 
 impl Places {
@@ -114,12 +114,14 @@ impl Places {
         }
         let mut away = plus(a.slack, times(b.slack, (-1, -1)));
         let mut unit = common(a.unit, b.unit);
-        if a.sum.terms != b.sum.terms {
-            let difference = self.added(&a.sum, &b.sum, -1)?;
-            for (reg, n) in difference.terms.iter() {
-                away = plus(away, times(self.range(Operand::Reg(*reg)), (*n, *n)));
-                unit = common(unit, *n);
-            }
+        let mut terms = 0;
+        for (reg, n) in difference(&a.sum, &b.sum) {
+            away = plus(away, times(self.range(Operand::Reg(reg)), (n, n)));
+            unit = common(unit, n);
+            terms += 1;
+        }
+        if terms > TERMS {
+            return None;
         }
         let apart = a.sum.fixed - b.sum.fixed;
         let (lo, hi) = plus(away, (apart, apart));
@@ -154,23 +156,49 @@ impl Places {
 /// `shared`: also those of one lane.
 fn meeting(p: &Pattern, q: &Pattern, by: (i64, i64), size: [i64; 2], shared: bool) -> bool {
     let (first, unit) = by;
-    let there = |p: &Pattern| {
+    // Where lanes begin, in order; with a unit, how far behind a multiple of it.
+    let there = |p: &Pattern, by: i64| {
+        let place = |x: i32| match unit {
+            0 => i64::from(x) + by,
+            _ => (i64::from(x) + by).rem_euclid(unit),
+        };
         let lanes = p.iter().enumerate().filter(|(_, x)| **x != NOWHERE);
-        lanes.map(|(l, x)| (l, i64::from(*x))).collect::<Vec<_>>()
+        let mut all: Vec<(i64, usize)> = lanes.map(|(l, x)| (place(*x), l)).collect();
+        all.sort_unstable();
+        all
     };
-    let q = there(q);
-    there(p).into_iter().any(|(l, x)| {
-        q.iter().any(|(m, y)| {
-            // From the start of the one to the start of the other: less than the size of the one that comes first.
-            let away = x + first - y;
-            let near = |away: i64| -size[0] < away && away < size[1];
-            let met = match unit {
-                0 => near(away),
-                _ => near(away.rem_euclid(unit)) || near(away.rem_euclid(unit) - unit),
-            };
-            (l != *m || shared) && met
+    let (p, q) = (there(p, first), there(q, 0));
+    let turns = if unit == 0 { 0..=0 } else { -1..=1 };
+    // From the start of the one to the start of the other: less than the size of the one that comes first.
+    p.into_iter().any(|(x, l)| {
+        turns.clone().any(|turn| {
+            let x = x + turn * unit;
+            let near = q.partition_point(|(y, _)| *y <= x - size[1]);
+            let near = q[near..].iter().take_while(|(y, _)| *y < x + size[0]);
+            near.into_iter().any(|(_, m)| l != *m || shared)
         })
     })
+}
+
+/// The terms of one sum less those of another, which are in the order of their registers.
+fn difference(a: &Sum, b: &Sum) -> impl Iterator<Item = (Reg, i64)> {
+    let (mut a, mut b) = (a.terms.iter().peekable(), b.terms.iter().peekable());
+    let next = move || match (a.peek().copied(), b.peek().copied()) {
+        (Some(x), Some(y)) if x.0 == y.0 => {
+            (a.next(), b.next());
+            Some((x.0, x.1 - y.1))
+        }
+        (Some(x), y) if y.is_none_or(|y| x.0 < y.0) => {
+            a.next();
+            Some(*x)
+        }
+        (_, Some(y)) => {
+            b.next();
+            Some((y.0, -y.1))
+        }
+        (_, None) => None,
+    };
+    std::iter::from_fn(next).filter(|(_, n)| *n != 0)
 }
 
 /// The greatest that divides both (Euclid).

@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Answer {
             let hint = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
             return Err(Error::Usage(format!("no pass `{wanted}`{hint}")));
         };
-        program = (pass.run)(&program, &choice)?;
+        program = (pass.run)(program, &choice)?;
     }
     tell(program.to_string().trim_end());
     Ok(0)

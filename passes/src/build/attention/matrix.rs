@@ -197,7 +197,8 @@ pub(super) fn blocks(s: &Shape<'_>) -> usize {
 fn unit(target: &Target, elem: Dtype) -> Option<usize> {
     let all = target.rows.iter();
     let all = all.filter_map(|row| if let Op::Mma(m) = row.op { Some(m) } else { None });
-    let mut fits = all.filter(|m| m.a == elem).map(Instruction::of).filter(|by| by.m == ROWS);
+    let mut fits =
+        all.filter(|m| m.a == elem).filter_map(Instruction::of).filter(|by| by.m == ROWS);
     fits.next().map(|by| by.n)
 }
 

@@ -178,9 +178,8 @@ pub(super) fn kind(
 /// Weight rows of a block: as many as an instruction takes.
 fn block(choice: &Choice) -> usize {
     let mut rows = choice.target.rows.iter();
-    let first =
-        rows.find_map(|r| if let Op::Mma(m) = r.op { Some(Instruction::of(m).n) } else { None });
-    first.unwrap_or(8)
+    let first = rows.find_map(|r| if let Op::Mma(m) = r.op { Instruction::of(m) } else { None });
+    first.map_or(8, |by| by.n)
 }
 
 /// Weight rows of a tile: whole blocks, all tiles alike.

@@ -24,7 +24,7 @@ fn shipped(target: &'static Target, begins: &str) -> Vec<(String, Kernel)> {
         let choice = Choice { target, schedule: Schedule::default_for(target) };
         // Some ops have no kernels on some targets.
         let Ok(built) = kgen_passes::build(&op, &choice) else { continue };
-        let program = kgen_passes::optimise(&built, &choice).unwrap();
+        let program = kgen_passes::optimise(built, &choice).unwrap();
         let kernels = kgen_passes::lower(&program, &choice).unwrap();
         out.extend(kernels.into_iter().map(|k| (format!("{name} {}", k.name), k)));
     }
