@@ -51,6 +51,19 @@ impl Instruction {
     pub fn sums(&self) -> Option<LaneBits> {
         LaneBits::of(&Layout::parse(&self.layouts[2]).ok()?, ["m", "n"])
     }
+
+    /// Does it serve so many rows: all of its own, or the first ones where words of their own hold the others?
+    pub fn serves(&self, rows: usize) -> bool {
+        let in_lanes = |i: usize, axes| {
+            let layout = Layout::parse(&self.layouts[i]).ok()?;
+            Some(LaneBits::of(&layout, axes)?.covered(0))
+        };
+        let few = |lanes: Option<usize>| lanes.is_some_and(|mask| mask < rows);
+        rows.is_multiple_of(self.m)
+            || self.m.is_multiple_of(rows)
+                && few(in_lanes(0, ["m", "k"]))
+                && few(in_lanes(2, ["m", "n"]))
+    }
 }
 
 /// The instruction of the target that computes a product, if one does: the first whose elements and sizes fit, best one
@@ -74,8 +87,7 @@ pub fn instruction(
     }
     let all = target.rows.iter();
     let all = all.filter_map(|row| if let Op::Mma(i) = row.op { Some(i) } else { None });
-    let fits =
-        |i: &Instruction| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k);
+    let fits = |i: &Instruction| i.serves(*m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k);
     let row = if transpose { "k" } else { "n" };
     let along = |i: &&'static Mma| neighbours(i.layouts[1]).is_some_and(|axis| axis == row);
     let all = all.filter(elements);
