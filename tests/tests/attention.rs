@@ -372,9 +372,7 @@ fn a_shared_prefix_is_one_level() {
             }
             dims
         };
-        for (at, (b, p)) in
-            [(24, 32), (25, 33), (49, 128), (50, 257)].into_iter().enumerate()
-        {
+        for (at, (b, p)) in [(24, 32), (25, 33), (49, 128), (50, 257)].into_iter().enumerate() {
             let dims = sizes(b, p, 2);
             for family in families.iter().skip(at).step_by(4) {
                 let Ok(case) = verify::example(&op, &dims, family, at as u64) else { continue };

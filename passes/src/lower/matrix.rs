@@ -7,6 +7,8 @@
 //!                                      e = mma.m16n8k16.f32.f16 .., .., d : f4                    8 q + 4, 5, 6, 7
 //! ```
 //!
+//! Of an instruction with more rows than the tile, the words of the others are zeros, and nobody reads their sums.
+//!
 //! Any order of k will do if both operands have the same. Where both come from memory, a lane takes eight neighbours
 //! of 32; what registers hold as the sums of another product is an operand in the order that it has.
 
@@ -138,11 +140,11 @@ impl Lower<'_> {
                 let mut words = Vec::new();
                 for [dm, dn] in &sums {
                     words.push(match product.acc {
-                        Some(acc) => {
+                        Some(acc) if m + dm < dot.m => {
                             let at = [m + dm, n + dn].map(Coord::from);
                             Operand::Reg(self.vec(acc, &at, LaneDim::Bits(lanes))?)
                         }
-                        None => Operand::Reg(self.zero(class)),
+                        Some(_) | None => Operand::Reg(self.zero(class)),
                     });
                 }
                 own.push(self.inst(class, Op::Join(width), &words, None));
@@ -247,12 +249,17 @@ impl Lower<'_> {
         run: Option<usize>,
     ) -> Result<Vec<Vec<Reg>>> {
         let mut all: Vec<Vec<Reg>> = Vec::new();
+        let there = self.shape(v).get(1 - side.k).copied().unwrap_or(0);
         if let Some(count) = run {
             let mut rows: Vec<(usize, Vec<Reg>)> = Vec::new();
             let deep = side.deep();
             for step in 0..count / deep {
                 let mut words = Vec::new();
                 for [other, along] in &side.words {
+                    if first + other >= there {
+                        words.push(self.word_const(0));
+                        continue;
+                    }
                     if !rows.iter().any(|(row, _)| row == other) {
                         let at = side.at(first + other, k);
                         rows.push((*other, self.words(v, &at, side.k, side.bits, count)?));
@@ -266,6 +273,10 @@ impl Lower<'_> {
         } else if side.along == side.k {
             let mut words = Vec::new();
             for [other, along] in &side.words {
+                if first + other >= there {
+                    words.push(self.word_const(0));
+                    continue;
+                }
                 let at = side.at(first + other, k + along);
                 words.extend(self.words(v, &at, side.k, side.bits, 1)?);
             }

@@ -197,6 +197,8 @@ impl Lower<'_> {
             l.int(IntOp::Max, less, Operand::Imm(0))
         };
         let (lo, hi) = (clamp(self, lo?), clamp(self, hi?));
+        // All rows are there, or none: one test serves every copy.
+        let together = s.lo.as_lit() == Some(0) && multiple(&s.hi, rows as i64);
         let per = wide.min(self.lanes);
         let (lane_row, lane_chunk) = self.lane_rows(per);
         // Bytes behind the tile of each lane's row, here and there.
@@ -230,7 +232,8 @@ impl Lower<'_> {
                 let more = chunks.flip(first) * CHUNK;
                 let place = self.word_by(WordOp::Xor, flipped, more);
                 let place = self.v(Class::Word, Op::Word(WordOp::Add), &[own, place]);
-                let how = self.within((lo, hi), first, (at_once, lane_row), (full, none));
+                let edge = if together { 0 } else { first };
+                let how = self.within((lo, hi), edge, (at_once, lane_row), (full, none));
                 if first > 0 {
                     base = self.int(IntOp::Add, base, more_rows);
                 }

@@ -34,6 +34,8 @@ pub struct Instruction {
     pub sums: Option<LaneBits>,
     /// The axis along which neighbours of the right operand share a word.
     along: Option<String>,
+    /// The highest row, as bits, that lanes tell apart in the left operand or the sums; words tell the rest.
+    told: Option<usize>,
 }
 
 /// Each matrix instruction, found once.
@@ -60,10 +62,18 @@ impl Instruction {
             layout.replace("m2", "m3").replace("n2", "n3").replace("q0", low).replace("q1", high)
         });
         let times = if several { 2 } else { 1 };
-        let sums = Layout::parse(&layouts[2]).ok();
-        let sums = sums.and_then(|layout| LaneBits::of(&layout, ["m", "n"]));
+        let lanes = |i: usize, axes| LaneBits::of(&Layout::parse(&layouts[i]).ok()?, axes);
+        let (left, sums) = (lanes(0, ["m", "k"]), lanes(2, ["m", "n"]));
+        let told = left.zip(sums.clone()).map(|(left, sums)| left.covered(0) | sums.covered(0));
         let along = neighbours(mma.layouts[1]);
-        Instruction { mma, m: times * mma.m, n: times * mma.n, k: mma.k, layouts, sums, along }
+        let (m, n) = (times * mma.m, times * mma.n);
+        Instruction { mma, m, n, k: mma.k, layouts, sums, along, told }
+    }
+
+    /// Does it serve so many rows: all of its own, or the first ones where words of their own hold the others?
+    pub fn serves(&self, rows: usize) -> bool {
+        let few = self.m.is_multiple_of(rows) && self.told.is_some_and(|told| told < rows);
+        rows.is_multiple_of(self.m) || few
     }
 }
 
@@ -92,7 +102,7 @@ pub fn instruction(
     let along = |i: &&Instruction| i.along.as_deref() == Some(row);
     let all = all.filter(elements).filter_map(Instruction::of);
     let mut best = all.clone().filter(along).chain(all);
-    best.find(|i| m.is_multiple_of(i.m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k))
+    best.find(|i| i.serves(*m) && n.is_multiple_of(i.n) && k.is_multiple_of(i.k))
 }
 
 /// The axis along which elements of a word are neighbours.

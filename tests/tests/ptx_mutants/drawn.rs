@@ -9,7 +9,7 @@ use kgen_ir::{
     artifact::Artifact,
     dtype::Dtype,
     extent::Dims,
-    op::{Dim, Kind, MpGemm, Op},
+    op::{Dim, Kind, Mask, MpGemm, Op, Rows},
     tensor::Tensor,
 };
 use kgen_kernels_ref as reference;
@@ -38,9 +38,13 @@ const ROWS: [i64; 16] = [1, 33, 16, 9, 65, 32, 17, 3, 64, 40, 5, 20, 8, 2, 50, 1
 /// Warps of the launches: fewer than tasks, as many, more.
 const WORKERS: [usize; 5] = [3, 8, 1, 2, 5];
 /// Cases of an artifact that are drawn, and those of them that each mutant is run with; what these do not see is run
-/// with the others, and with as many of other data.
+/// with the others, and with twice as many of other data.
 const DRAWN: usize = 20;
 pub const KEPT: usize = 6;
+/// Keys of a window: tiles lie inside of it, and it slides.
+const WINDOW: i64 = 72;
+/// Columns of a row: a step of 128, and vectors behind it.
+const WIDTH: i64 = 191;
 
 /// What becomes of a family's inputs.
 #[derive(Clone, Copy)]
@@ -50,6 +54,8 @@ enum Data {
     Apart,
     /// Values that are no number, here and there: rows see some of them.
     Odd,
+    /// Values whose sum is nothing, so that the least part of a weight counts.
+    Mirrored,
 }
 
 /// Families whose inputs tell every element from the others.
@@ -62,6 +68,7 @@ fn families(op: &Op) -> &'static [(&'static str, Data)] {
             ("NaN and infinity where some rows read", Data::AsIs),
             ("normal", Data::Apart),
             ("normal", Data::Odd),
+            ("normal", Data::Mirrored),
         ],
         Kind::Rows(_) => &[
             ("normal", Data::AsIs),
@@ -102,6 +109,9 @@ pub fn done(artifact: &Artifact, sim: &Sim) -> Done {
 }
 
 fn change(example: &mut Example, data: Data) {
+    if matches!(data, Data::Mirrored) {
+        mirror(example);
+    }
     let attention = matches!(example.op.kind, Kind::Attention(_));
     let mut random = Random(1);
     let mut odd = |x: f64| match random.below(192) {
@@ -119,9 +129,64 @@ fn change(example: &mut Example, data: Data) {
         let list: Vec<f64> = match data {
             Data::Apart if name == "q" || !attention => list.map(|x| 200.0 * x).collect(),
             Data::Odd if values => list.map(&mut odd).collect(),
-            Data::AsIs | Data::Apart | Data::Odd => continue,
+            Data::AsIs | Data::Apart | Data::Odd | Data::Mirrored => continue,
         };
         *tensor = Tensor::from_f64(tensor.dtype, &tensor.shape, &list);
+    }
+}
+
+/// Keys come again from the last one to the first, and values with the other sign: whoever sees all of them has a sum
+/// of nothing.
+fn mirror(example: &mut Example) {
+    let Kind::Attention(a) = &example.op.kind else { return };
+    for segment in &a.segments {
+        let name = |what: &str| format!("{}.{what}", segment.name);
+        let lengths = match &segment.len {
+            Dim::Ragged { symbol, .. } => example.dims.ragged.get(symbol).cloned(),
+            Dim::Const(_) | Dim::Sym(_) => None,
+        };
+        let table = example.inputs.get(&name("block_table")).map(|t| (t.shape.clone(), t.to_f64()));
+        for (what, sign) in [("k", 1.0), ("v", -1.0), ("k_pages", 1.0), ("v_pages", -1.0)] {
+            let Some(tensor) = example.inputs.get_mut(&name(what)) else { continue };
+            if !matches!(tensor.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+                continue;
+            }
+            // Rows of each sequence, in its order.
+            let rows: Vec<Vec<usize>> = match (&table, &lengths, &tensor.shape[..]) {
+                (Some((shape, pages)), Some(lengths), [_, page, ..]) => {
+                    let row = |seq: usize, t: usize| {
+                        let at = seq * shape.last().copied().unwrap_or(0) + t / page;
+                        pages.get(at).map_or(0, |x| *x as usize) * page + t % page
+                    };
+                    let of =
+                        |(seq, n): (usize, &i64)| (0..*n as usize).map(|t| row(seq, t)).collect();
+                    lengths.iter().enumerate().map(of).collect()
+                }
+                (None, Some(lengths), [_, _, _]) => {
+                    let mut first = 0;
+                    let of = |n: &i64| {
+                        first += *n as usize;
+                        (first - *n as usize..first).collect()
+                    };
+                    lengths.iter().map(of).collect()
+                }
+                (None, _, [copies, n, _, _]) => {
+                    (0..*copies).map(|seq| (seq * n..(seq + 1) * n).collect()).collect()
+                }
+                _ => continue,
+            };
+            let mut list = tensor.to_f64();
+            let width: usize = tensor.shape.iter().rev().take(2).product();
+            for rows in rows {
+                for (from, to) in rows.iter().zip(rows.iter().rev()).take(rows.len().div_ceil(2)) {
+                    for i in 0..width {
+                        let x = if from == to && sign < 0.0 { 0.0 } else { list[from * width + i] };
+                        list[to * width + i] = sign * x;
+                    }
+                }
+            }
+            *tensor = Tensor::from_f64(tensor.dtype, &tensor.shape, &list);
+        }
     }
 }
 
@@ -160,8 +225,23 @@ impl Drawn {
     }
 }
 
-/// Of a product with sums so long that loops over them have several turns, as far as the whole op has them.
+/// Of a product with sums so long that loops over them have several turns, as far as the whole op has them; of windows
+/// with whole tiles in them; of rows whose last vectors have all lanes but one.
 fn longer(whole: &Op, mut op: Op) -> Op {
+    if let (Kind::Attention(all), Kind::Attention(a)) = (&whole.kind, &mut op.kind) {
+        for (own, all) in a.segments.iter_mut().zip(&all.segments) {
+            if let (Mask::Window(own), Mask::Window(all)) = (&mut own.mask, &all.mask) {
+                *own = WINDOW.min(*all);
+            }
+        }
+    }
+    if let (Kind::Rows(all), Kind::Rows(rows)) = (&whole.kind, &op.kind) {
+        let mut wider = op.clone();
+        wider.kind = Kind::Rows(Rows { width: WIDTH.min(all.width), ..rows.clone() });
+        if kgen_ir::op::verify::verify(&wider).is_empty() {
+            op = wider;
+        }
+    }
     if let (Kind::MpGemm(all), Kind::MpGemm(g)) = (&whole.kind, &op.kind) {
         // Groups have rows of their own: that is work enough.
         let turns = if g.grouped.is_some() { 1 } else { 3 };
@@ -175,20 +255,46 @@ fn longer(whole: &Op, mut op: Op) -> Op {
     op
 }
 
-/// Sets the number of keys, so that tiles of 32 end behind any of them in some case.
-fn set_keys(op: &Op, i: usize, dims: &mut Dims) {
+/// Rows and keys of sequence `j` in case `i`, where nothing is promised of them: tiles end behind one of any two
+/// neighbours, in the first tile and later; then keys end as tiles do, and the last block of rows has one; then blocks
+/// of rows begin at any place of a tile; then there are more keys than in the largest tile. Behind all of these come few
+/// rows, whose keys are cheap.
+fn sizes(i: usize, j: usize) -> (Option<i64>, Option<i64>) {
+    let turn = i / 4 + j;
+    let odd = |at: usize| Some(1 + (2 * (7 * at % 32) + at / 32) as i64);
+    if i >= 3 * DRAWN {
+        return (Some(1 + (i % 2) as i64), odd(i - 3 * DRAWN + j));
+    }
+    match i % 16 {
+        2 | 6 | 10 | 14 => {
+            let keys = 32 * (1 + turn as i64 % 3);
+            (Some(keys - 15), Some(keys))
+        }
+        4 | 12 => (Some(40), Some(40 + (turn / 2) as i64)),
+        8 => (Some(50), Some(110 + turn as i64)),
+        0 => (None, None),
+        _ => (None, odd(i / 2 + j)),
+    }
+}
+
+/// Sets the number of rows and keys of attention.
+fn set_sizes(op: &Op, i: usize, dims: &mut Dims) {
     let Kind::Attention(a) = &op.kind else { return };
-    let keys = |at: usize| 1 + (11 * at % 96) as i64;
-    for segment in &a.segments {
-        let (Dim::Sym(symbol) | Dim::Ragged { symbol, .. }) = &segment.len else { continue };
-        if op.bounds.iter().any(|b| b.symbol == *symbol) {
-            continue;
+    let free = |len: &Dim| match len {
+        Dim::Sym(symbol) | Dim::Ragged { symbol, .. } => {
+            Some(symbol.clone()).filter(|s| op.bounds.iter().all(|b| b.symbol != *s))
         }
-        if let Some(n) = dims.scalars.get_mut(symbol) {
-            *n = keys(i);
+        Dim::Const(_) => None,
+    };
+    let lens = a.segments.iter().map(|s| (&s.len, true)).chain([(&a.q.len, false)]);
+    for (len, keys) in lens {
+        let Some(symbol) = free(len) else { continue };
+        let of = |j| if keys { sizes(i, j).1 } else { sizes(i, j).0 };
+        if let (Some(n), Some(x)) = (dims.scalars.get_mut(&symbol), of(0)) {
+            *n = x;
         }
-        for (j, n) in dims.ragged.get_mut(symbol).into_iter().flatten().enumerate() {
-            *n = keys(i + j);
+        for (j, n) in dims.ragged.get_mut(&symbol).into_iter().flatten().enumerate() {
+            *n = of(j).unwrap_or(*n);
         }
     }
 }
@@ -217,17 +323,16 @@ pub fn chosen(file: &Path, chip: &str) -> Option<Vec<Arc<Drawn>>> {
         let round = i / count.max(1);
         let (family, data) = kinds[(i + round) % kinds.len()];
         set_rows(&op, i + 5 * round, &mut dims);
-        if i % 2 == 1 {
-            set_keys(&op, i / 2, &mut dims);
-        }
+        set_sizes(&op, i, &mut dims);
         let mut example = verify::example(&op, &dims, family, i as u64).ok()?;
         change(&mut example, data);
         let workers = WORKERS[(i + 2 * round) % WORKERS.len()];
         let plain = family == "normal" && matches!(data, Data::AsIs);
         Some(Arc::new(Drawn { example, plain, workers, expected: OnceLock::new() }))
     };
+    let few = 3 * DRAWN..3 * DRAWN + if matches!(op.kind, Kind::Attention(_)) { 32 } else { 0 };
     let mut drawn: Vec<_> = (0..count).filter_map(draw).collect();
-    let mut later: Vec<_> = (count..2 * count).filter_map(draw).collect();
+    let mut later: Vec<_> = (count..3 * count).chain(few).filter_map(draw).collect();
     drawn.sort_by_key(|d| bytes(&d.example));
     let artifact = kgen::compile::compile(&op, device.target, &device.schedule).ok()?.artifact;
     let mut found = vec![];

@@ -1,12 +1,12 @@
 //! The kernel for targets with matrix instructions: the query heads of a group are the rows of a matrix.
 //!
 //! ```text
-//! s = dot(q, k^T) : f32[16, 32]         16 rows, of which a group of 4 heads fills 4; 32 keys
-//! p = exp2(s - max) : f32[16, 32]
+//! s = dot(q, k^T) : f32[8, 32]          8 rows, of which a group of 4 heads fills 4, or 16; 32 keys
+//! p = exp2(s - max) : f32[8, 32]
 //! o = dot(convert(p), v, faded)         converted where it stands: sums are the rows of the next product
 //! ```
 //!
-//! Every launch leaves states of parts, whose rows are counted in blocks of 16, and `merge` reads those that are heads.
+//! Every launch leaves states of parts, whose rows are counted in blocks, and `merge` reads those that are heads.
 //!
 //! Elements of a product are f16 or bf16. A weight `p` in f32 is a sum of two or three of them, each the rounding of what
 //! the others leave: as exact as f32, at as many products. f16 has few exponents: there weights reach from 2^15 down.
@@ -23,8 +23,9 @@ use kgen_ir::{
     target::Target,
 };
 
-/// Rows of a matrix.
+/// Rows of a matrix, and half of them, which serve small groups.
 pub(super) const ROWS: usize = 16;
+const HALF: usize = 8;
 
 /// Keys that a product takes at once, and elements.
 const STEP: usize = 16;
@@ -60,6 +61,8 @@ pub(super) struct Plan {
     pub elem: Dtype,
     /// With the columns of the first block.
     pub ring: Ring,
+    /// Rows of its matrices.
+    pub rows: usize,
     /// Blocks of columns of the values.
     pub blocks: usize,
     /// Elements that a weight is the sum of.
@@ -71,6 +74,10 @@ impl Plan {
     pub fn new(s: &Shape<'_>, choice: &Choice) -> Option<(Plan, Vec<Predicate>)> {
         let most = if s.dim > COLUMNS { FEWER } else { COLUMNS };
         let plan = Plan::within(s, choice, 0, most, false)?;
+        // Lanes of some instructions have all rows.
+        let unit = unit(choice.target, plan.elem)?;
+        let rows = if s.whole() <= HALF && unit.serves(HALF) { HALF } else { ROWS };
+        let plan = Plan { rows, ..plan };
         let few = Predicate { left: longest(&s.a.q.len), cmp: Compare::Lt, right: MANY.into() };
         let when = [vec![few], plan.when(s)].concat();
         Some((plan, when))
@@ -103,7 +110,7 @@ impl Plan {
         let copies = target.row(&Op::Async(AsyncOp::Copy(16))).is_some();
         let wide = s.dim.is_multiple_of(8) && s.v_dim.is_multiple_of(8);
         let fits = s.split > 0 && s.segments.iter().all(stored);
-        let unit = unit(target, elem)?;
+        let unit = unit(target, elem)?.n;
         if !copies || !wide || !fits {
             return None;
         }
@@ -150,7 +157,7 @@ impl Plan {
             rings.find(&fits).map(|ring| (n, ring))
         });
         let (blocks, ring) = found?;
-        Some(Plan { elem, ring, blocks, terms })
+        Some(Plan { elem, ring, rows: ROWS, blocks, terms })
     }
 
     /// Rows begin where copies may, and no row of a tile is farther than an offset reaches.
@@ -184,22 +191,25 @@ impl Plan {
 
     /// Rows of the states of all heads.
     pub fn state_rows(&self, s: &Shape<'_>) -> i64 {
-        s.a.kv.heads * (blocks(s) * ROWS) as i64
+        s.a.kv.heads * self.group(s) as i64
+    }
+
+    /// Those of a kv head.
+    pub fn group(&self, s: &Shape<'_>) -> usize {
+        self.many(s) * self.rows
+    }
+
+    /// Matrices whose rows are the query heads of a kv head.
+    fn many(&self, s: &Shape<'_>) -> usize {
+        s.whole().div_ceil(self.rows)
     }
 }
 
-/// Matrices whose rows are the query heads of a kv head.
-pub(super) fn blocks(s: &Shape<'_>) -> usize {
-    s.whole().div_ceil(ROWS)
-}
-
-/// Columns of a matrix instruction of the target for these elements, if it has one.
-fn unit(target: &Target, elem: Dtype) -> Option<usize> {
+/// The matrix instruction of the target for these elements, if it has one.
+fn unit(target: &Target, elem: Dtype) -> Option<&'static Instruction> {
     let all = target.rows.iter();
     let all = all.filter_map(|row| if let Op::Mma(m) = row.op { Some(m) } else { None });
-    let mut fits =
-        all.filter(|m| m.a == elem).filter_map(Instruction::of).filter(|by| by.m == ROWS);
-    fits.next().map(|by| by.n)
+    all.filter(|m| m.a == elem).filter_map(Instruction::of).find(|by| by.m == ROWS)
 }
 
 /// The kernel over parts of keys that leave their states.
@@ -208,9 +218,9 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir:
     if s.varies() {
         lists::scratch(&mut b);
     }
-    b.scratch("qs", plan.elem, &[ROWS, plan.ring.width]);
+    b.scratch("qs", plan.elem, &[plan.rows, plan.ring.width]);
     if s.a.alibi {
-        b.scratch("slope.rows", Dtype::F32, &[ROWS, 1]);
+        b.scratch("slope.rows", Dtype::F32, &[plan.rows, 1]);
     }
     s.segments.iter().for_each(|seg| plan.ring.scratch(&mut b, seg));
     let listed = items(&mut b, s, true);
@@ -218,7 +228,7 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir:
     let rows = s.m.clone().unwrap_or(Extent::Lit(1));
     for class in &s.classes {
         for block in 0..plan.blocks {
-            let heads = class.heads.len() * blocks(s);
+            let heads = class.heads.len() * plan.many(s);
             let count = match &listed {
                 Some(items) => items.clone() * heads,
                 None => s.batch.clone() * rows.clone() * heads * parts.clone(),
@@ -255,31 +265,31 @@ fn one(
     (item, u): (&Item, &Extent),
     block: usize,
 ) {
-    let (whole, many) = (s.whole(), blocks(s));
+    let (whole, many, rows) = (s.whole(), plan.many(s), plan.rows);
     let at = u.clone() / many;
     let own = b.scalar("own", pick(&class.heads, &at));
-    let before = b.scalar("before", u.clone() % many * ROWS);
+    let before = b.scalar("before", u.clone() % many * rows);
     let mut opened = keys::open(b, s, &class.segments, &item.seq);
     own_heads(&mut opened, class, &at);
     let first = b.scalar("head", own.clone() * whole + before.clone());
-    let first = Slice::range(first, ROWS);
-    let to = vec![Slice::range(0, ROWS), Slice::range(0, plan.ring.width)];
+    let first = Slice::range(first, rows);
+    let to = vec![Slice::range(0, rows), Slice::range(0, plan.ring.width)];
     let from = [item.rows(), vec![first.clone(), Slice::range(0, s.dim)]].concat();
     b.stage(("qs", to), ("q", from), (Extent::Lit(0), Extent::from(whole) - before.clone()));
     plan.ring.queries(b, false);
     if s.a.alibi {
         // Heads behind the last one may be nobody's.
         let list = b.load("alibi", "alibi", Dtype::F32, vec![first], true);
-        b.store("slope.rows", vec![Slice::range(0, ROWS), Slice::point(0)], list, false);
+        b.store("slope.rows", vec![Slice::range(0, rows), Slice::point(0)], list, false);
     }
     let (first_column, count) = plan.columns(s, block);
     let wide = plan.ring.wide;
-    let max = b.fill(LOWEST, Dtype::F32, &[ROWS, 1]);
-    let den = b.fill(0.0, Dtype::F32, &[ROWS, 1]);
-    let o = b.fill(0.0, Dtype::F32, &[ROWS, wide]);
+    let max = b.fill(LOWEST, Dtype::F32, &[rows, 1]);
+    let den = b.fill(0.0, Dtype::F32, &[rows, 1]);
+    let o = b.fill(0.0, Dtype::F32, &[rows, wide]);
     let mut state = vec![max, den, o];
     let pos = position(b, item, &opened);
-    let slope = slopes(b, s);
+    let slope = slopes(b, s, rows);
     let mut number = 0;
     for open in &opened {
         for (lo, hi) in mask::ranges(open, &pos, &Extent::Lit(0)) {
@@ -295,7 +305,7 @@ fn one(
                 let some = (hi.clone() - lo.clone()).min(1);
                 b.scalar(&format!("start{number}"), lo.clone() - lo.clone() % keys * some)
             };
-            let range = Range { open, start: &start, lo: &lo, hi: &hi, apart: false };
+            let range = Range { open, start: &start, lo: &lo, hi: &hi, apart: false, whole: false };
             let ring = Ring { columns: (first_column, count), ..plan.ring };
             let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
             let var = format!("j{number}");
@@ -311,7 +321,7 @@ fn one(
         }
     }
     plan.ring.queries(b, true);
-    let rows = Slice::range(own * (many * ROWS) + before, ROWS);
+    let rows = Slice::range(own * (many * rows) + before, rows);
     let row = |last: Slice| [item.states(), vec![rows.clone(), last]].concat();
     if block == 0 {
         b.store("part.max", row(Slice::range(0, 1)), state[0], false);
@@ -334,9 +344,9 @@ pub(super) enum Away {
 }
 
 /// Slopes of ALiBi by row, in units of log 2.
-pub(super) fn slopes(b: &mut Builder, s: &Shape<'_>) -> Option<Value> {
+pub(super) fn slopes(b: &mut Builder, s: &Shape<'_>, rows: usize) -> Option<Value> {
     s.a.alibi.then(|| {
-        let at = vec![Slice::range(0, ROWS), Slice::range(0, 1)];
+        let at = vec![Slice::range(0, rows), Slice::range(0, 1)];
         let slope = b.load("slope0", "slope.rows", Dtype::F32, at, false);
         let log2e = b.fill(std::f64::consts::LOG2_E, Dtype::F32, &[1, 1]);
         b.binary("slope", Binary::Mul, slope, log2e)
@@ -358,7 +368,7 @@ pub(super) fn step(
     let (max, den, o) = (state[0], state[1], state[2]);
     let keys = ring.keys;
     let whole = |rows| vec![rows, Slice::range(0, ring.width)];
-    let q = b.load("q", "qs", plan.elem, whole(Slice::range(0, ROWS)), false);
+    let q = b.load("q", "qs", plan.elem, whole(Slice::range(0, plan.rows)), false);
     let rows = Slice::range(slot.clone(), keys);
     let k = b.load("k", &seg.name("k_ring"), plan.elem, whole(rows.clone()), false);
     let score = b.dot("s0", q, k, true, None);
@@ -399,7 +409,7 @@ pub(super) fn step(
                 seen
             }
         };
-        let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[ROWS, keys]);
+        let lowest = b.fill(f64::NEG_INFINITY, Dtype::F32, &[plan.rows, keys]);
         score = b.select("s", seen, score, lowest);
     }
     let mut tile_max = b.reduce("tile_max", Reduce::Max, score, 1);

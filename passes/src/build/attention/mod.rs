@@ -194,7 +194,7 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
         let attend = launch("attend_matrix", &of("block"));
         let merged: Vec<_> = ins.iter().filter(|t| merge::reads(t)).cloned().collect();
         let of = |group: &str| [&merged[..], &lists, &states(group), &outs].concat();
-        let rows = Some(matrix::blocks(&s) * matrix::ROWS);
+        let rows = Some(plan.group(&s));
         program.kernels.push(merge::merge("merge_matrix", &s, params(&of("part")), rows));
         let merge = launch("merge_matrix", &of("block"));
         let launches = [&listed[..], &[attend, merge]].concat();

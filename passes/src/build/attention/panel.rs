@@ -203,7 +203,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
     });
 }
 
-/// The query rows of a task, as they are stored; zeros where there are none.
+/// The query rows of a task, as they are stored. Behind the last one are zeros, or that row again: nobody stores them.
 fn queries(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, heads: &Slice) {
     let width = panel.plan.ring.width;
     let stage = |b: &mut Builder, rows: Slice, lead: Vec<Slice>, held: Extent| {
@@ -220,12 +220,10 @@ fn queries(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, heads
         stage(b, Slice::range(0, ROWS), lead, task.here.clone());
     } else {
         for r in 0..panel.positions {
-            // One behind the last is looked up there.
             let i = task.first.clone() + (task.here.clone() - 1).min(r);
             let i = b.scalar("i", i);
-            let held = (task.here.clone() - r).max(0).min(1) * panel.heads;
             let lead = [task.item(i).rows(), vec![heads.clone()]].concat();
-            stage(b, Slice::range(r * panel.heads, panel.heads), lead, held);
+            stage(b, Slice::range(r * panel.heads, panel.heads), lead, panel.heads.into());
         }
     }
     panel.plan.ring.queries(b, false);
@@ -268,7 +266,7 @@ fn walk(
     let tail = tiles(b, "tail", (early.1 - start.clone()) / keys);
     let tail = b.scalar(&name("last"), tail.max(middle.clone()));
     let column = || vec![Slice::range(0, ROWS), Slice::range(0, 1)];
-    let slope = slopes(b, s).map(|slope| {
+    let slope = slopes(b, s, ROWS).map(|slope| {
         let rows = b.load("pos_row", "pos.rows", Dtype::I32, column(), false);
         (slope, rows)
     });
@@ -281,7 +279,8 @@ fn walk(
         (true, "tail", &tail, &tail, &to, if moving { &edges[..] } else { &edges[..1] }),
     ];
     for (_, kind, start, lo, hi, edges) in all.into_iter().filter(|part| part.0) {
-        let part = Range { open, start, lo, hi, apart: !edges.is_empty() };
+        let apart = !edges.is_empty();
+        let part = Range { open, start, lo, hi, apart, whole: !apart };
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         let var = format!("j{range}_{kind}");
         state = ring.walk(b, s, &part, &var, &inits, |b, (j, slot), state, between| {

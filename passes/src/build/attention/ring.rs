@@ -56,6 +56,8 @@ pub(super) struct Range<'a> {
     pub hi: &'a Extent,
     /// Rows see different keys of its tiles: values are looked at before they are used.
     pub apart: bool,
+    /// It ends where a tile does: a tile is there, or it is not.
+    pub whole: bool,
 }
 
 /// What is done between the two products of a tile.
@@ -139,16 +141,17 @@ impl Ring {
         most.min(if of == Of::Alone { ALONE } else { self.keys })
     }
 
-    /// The tile that begins at `first` is on its way to `slot`.
+    /// The tile that begins at `first` is on its way to `slot`; the first one of a range with keys `is_there`.
     fn tile(
         &self,
         b: &mut Builder,
         s: &Shape<'_>,
         r: &Range<'_>,
         (first, slot): (&Extent, &Extent),
-        of: Of,
+        (of, is_there): (Of, bool),
     ) {
-        let piece = self.piece(r.open.seg, of);
+        let of = (of, is_there);
+        let piece = self.piece(r.open.seg, of.0);
         let count = self.keys / piece;
         if count <= UNROLLED {
             for i in 0..count {
@@ -168,11 +171,13 @@ impl Ring {
         &self,
         b: &mut Builder,
         s: &Shape<'_>,
-        Range { open, start, lo, hi, .. }: &Range<'_>,
+        Range { open, start, lo, hi, whole, .. }: &Range<'_>,
         (piece, first, slot): (usize, &Extent, &Extent),
-        (i, of): (&Extent, Of),
+        (i, (of, is_there)): (&Extent, (Of, bool)),
     ) {
         let seg = open.seg;
+        let tiles =
+            if is_there { Extent::Lit(1) } else { ((*hi).clone() - first.clone()) / self.keys };
         let first = b.scalar("first", first.clone() + i.clone() * piece);
         let rows = Slice::range(slot.clone() * self.keys + i.clone() * piece, piece);
         let head = Slice::point(open.head.clone());
@@ -194,7 +199,8 @@ impl Ring {
         };
         // Tiles that begin with the range have no row before it.
         let before = if start == lo { Extent::Lit(0) } else { (*lo).clone() - first.clone() };
-        let held = (before, (*hi).clone() - first);
+        let after = if *whole { tiles * piece } else { (*hi).clone() - first };
+        let held = (before, after);
         let from =
             |column: usize, count: usize| [&lead[..], &[Slice::range(column, count)]].concat();
         let to = |width: usize| vec![rows.clone(), Slice::range(0, width)];
@@ -239,7 +245,7 @@ impl Ring {
                 |b| {
                     for turn in 0..ahead {
                         let first = r.start.clone() + turn * keys;
-                        self.tile(b, s, r, (&first, &Extent::from(turn)), Of::All);
+                        self.tile(b, s, r, (&first, &Extent::from(turn)), (Of::All, turn == 0));
                         b.commit();
                     }
                     b.wait(ahead - 1);
@@ -259,15 +265,18 @@ impl Ring {
                 (true, _) if halves => Of::Keys,
                 (_, _) => Of::All,
             };
-            self.tile(b, s, r, place, of);
-            b.commit();
+            self.tile(b, s, r, place, (of, ahead == 0));
+            // What looks at values first commits behind that.
+            if self.kept || !r.apart || ahead == 0 {
+                b.commit();
+            }
             if ahead == 0 {
                 b.wait(0);
             }
             let between = |b: &mut Builder| {
                 if halves {
                     b.wait(0);
-                    self.tile(b, s, r, place, Of::Values);
+                    self.tile(b, s, r, place, (Of::Values, false));
                     b.commit();
                 }
             };
