@@ -104,7 +104,8 @@ pub struct Mixer(u64);
 
 impl hash::Hasher for Mixer {
     fn finish(&self) -> u64 {
-        self.0
+        // The low bits of a product are those of its factors; the high ones are mixed.
+        self.0.rotate_left(26)
     }
 
     fn write(&mut self, bytes: &[u8]) {

@@ -265,6 +265,20 @@ impl<'a> Emitter<'a> {
         self.text.push('\n');
     }
 
+    /// `op.ty to, from..;`
+    fn put_line(&mut self, op: &str, ty: &str, to: Name, from: &[Name]) {
+        for part in ["    ", op, ".", ty, " "] {
+            self.text += part;
+        }
+        // A string takes all that is written.
+        let _ = to.put(&mut self.text);
+        for name in from {
+            self.text += ", ";
+            let _ = name.put(&mut self.text);
+        }
+        self.text += ";\n";
+    }
+
     fn label(&mut self) -> String {
         self.labels += 1;
         format!("$L{}", self.labels)

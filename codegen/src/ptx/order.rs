@@ -45,12 +45,6 @@ impl Set {
     fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(i, word)| members(i, *word))
     }
-
-    /// Those that the other has not.
-    fn without<'a>(&'a self, other: &'a Set) -> impl Iterator<Item = usize> + 'a {
-        let has = |i: usize| other.0.get(i).copied().unwrap_or(0);
-        self.0.iter().enumerate().flat_map(move |(i, word)| members(i, word & !has(i)))
-    }
 }
 
 /// Bits of word `i` of a set.
@@ -192,15 +186,16 @@ impl Accesses {
             return true;
         }
         let touch = &self.all[number];
-        let news: Vec<usize> = others.without(known).collect();
-        news.into_iter().any(|other| {
-            known.insert(other);
-            let meets = self.places.meet(&self.all[other], touch).unwrap_or(mixed);
-            if meets {
-                met.insert(other);
+        for (i, word) in others.0.iter().enumerate() {
+            for other in members(i, word & !known.0.get(i).unwrap_or(&0)) {
+                known.insert(other);
+                if self.places.meet(&self.all[other], touch).unwrap_or(mixed) {
+                    met.insert(other);
+                    return true;
+                }
             }
-            meets
-        })
+        }
+        false
     }
 
     /// Whether lanes wait before it; then, what they have done behind it.
@@ -456,11 +451,17 @@ impl Order {
 
     /// The same without a wait before it.
     fn entered_with(&mut self, l: &Turns, before: Since) -> Entered {
-        let once = self.behind(&l.body, &before).0;
-        let once = before.clone().join(&self.accesses.turned(l, &once));
-        let twice = self.behind(&l.body, &once).0;
-        let head = once.join(&self.accesses.turned(l, &twice));
-        let (turn, waits) = self.behind(&l.body, &head);
+        let mut head = before.clone();
+        let (mut turn, mut waits) = self.behind(&l.body, &head);
+        // Two turns before it, or as many as make a difference.
+        for _ in 0..2 {
+            let more = head.clone().join(&self.accesses.turned(l, &turn));
+            if more == head {
+                break;
+            }
+            (turn, waits) = self.behind(&l.body, &more);
+            head = more;
+        }
         let behind = before.clone().join(&self.accesses.turned(l, &turn));
         Entered { before, first: false, head, behind, waits }
     }

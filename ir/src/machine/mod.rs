@@ -32,7 +32,11 @@ use crate::{
     extent::Extent,
     tile::Compare,
 };
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Kernel {
@@ -182,10 +186,20 @@ pub struct Mem {
 }
 
 /// Only `Int` operands may be immediate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operand {
     Reg(Reg),
     Imm(i64),
+}
+
+/// As one number: tables of instructions are asked for each one.
+impl Hash for Operand {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Operand::Reg(reg) => state.write_u64(reg.index() as u64),
+            Operand::Imm(x) => state.write_u64(!(*x as u64)),
+        }
+    }
 }
 
 /// Runs while `var < hi`; `step` is positive.

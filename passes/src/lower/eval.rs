@@ -9,7 +9,7 @@ use kgen_ir::{
     machine::{Class, Cvt, DotOp, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, Width, WordOp},
     tile::{Binary, Compare, Expr, LaneBits, LaneDim, Reduce, Space, Unary, Value},
 };
-use std::rc::Rc;
+use std::{borrow::Cow, rc::Rc};
 
 /// The same lanes, or every lane alike.
 fn along(bits: LaneBits) -> LaneDim {
@@ -17,8 +17,13 @@ fn along(bits: LaneBits) -> LaneDim {
 }
 
 /// Where an operand of that shape is read under broadcasting, and how its lanes run.
-fn broadcast(shape: &[usize], at: &[Coord], lanes: LaneDim) -> (Vec<Coord>, LaneDim) {
-    let at = shape.iter().zip(at).map(|(&s, &c)| if s == 1 { Coord::from(0) } else { c }).collect();
+fn broadcast<'a>(shape: &[usize], at: &'a [Coord], lanes: LaneDim) -> (Cow<'a, [Coord]>, LaneDim) {
+    let at = if shape.len() == at.len() && !shape.contains(&1) {
+        Cow::Borrowed(at)
+    } else {
+        let all = shape.iter().zip(at);
+        all.map(|(&s, &c)| if s == 1 { Coord::from(0) } else { c }).collect()
+    };
     let lanes = match lanes {
         LaneDim::Dim(d) if shape.get(d) == Some(&1) => LaneDim::Splat,
         LaneDim::Dim(_) | LaneDim::Splat => lanes,

@@ -16,7 +16,8 @@ use kgen_ir::machine::{Class, IntOp, Op, Operand, Reg};
 pub(super) struct Known {
     op: Op,
     class: Class,
-    uses: [Option<Operand>; 3],
+    /// As many as the op has, then zeros.
+    uses: [Operand; 3],
 }
 
 impl Known {
@@ -28,7 +29,7 @@ impl Known {
         if other || uses.len() > 3 || divides && by_register {
             return None;
         }
-        let uses = std::array::from_fn(|i| uses.get(i).copied());
+        let uses = std::array::from_fn(|i| uses.get(i).copied().unwrap_or(Operand::Imm(0)));
         Some(Known { op: op.clone(), class, uses })
     }
 }

@@ -43,6 +43,9 @@ use std::{
     rc::Rc,
 };
 
+/// Room for what a kernel of some size computes.
+const KNOWN: usize = 1 << 10;
+
 type Result<T> = std::result::Result<T, Unsupported>;
 
 /// One kernel of a program for the lanes of the target, and how its products are computed.
@@ -73,7 +76,7 @@ pub fn lower(
         blocks: vec![vec![]],
         serials: vec![0],
         opened: 0,
-        known: Map::default(),
+        known: Map::with_capacity_and_hasher(KNOWN, Default::default()),
         entry: vec![],
         args: vec![],
         affine: Map::default(),

@@ -30,7 +30,7 @@ pub fn share(mut kernel: Kernel, _target: &Target) -> Result<Kernel, Unsupported
         first: Map::default(),
         scopes: Vec::new(),
         serials: 0,
-        known: Map::default(),
+        known: Map::with_capacity_and_hasher(before, Default::default()),
     };
     s.open(false);
     let body = s.block(body);
@@ -48,7 +48,8 @@ const FEW: usize = 4;
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Key {
     op: Op,
-    uses: [Option<Operand>; FEW],
+    /// As many as the op has, then zeros.
+    uses: [Operand; FEW],
     /// Those that are more.
     rest: Vec<Operand>,
     mem: Option<Mem>,
@@ -58,7 +59,7 @@ struct Key {
 }
 
 fn key(inst: &Inst, class: Class, of: impl Fn(&Operand) -> Operand) -> Key {
-    let uses = std::array::from_fn(|i| inst.uses.get(i).map(&of));
+    let uses = std::array::from_fn(|i| inst.uses.get(i).map_or(Operand::Imm(0), &of));
     let rest = inst.uses.get(FEW..).unwrap_or_default().iter().map(of).collect();
     Key { op: inst.op.clone(), uses, rest, mem: inst.mem, class, serial: 0 }
 }

@@ -131,7 +131,7 @@ impl<'a> Emitter<'a> {
         self.block(body)?;
         for ((class, to), from) in results.iter().zip(yields) {
             for (to, from) in to.iter().zip(self.words(from)?.to_vec()) {
-                self.line(format_args!("mov.{} {to}, {from};", mov(*class)));
+                self.put_line("mov", mov(*class), *to, &[from]);
             }
         }
         Ok(())
@@ -144,12 +144,12 @@ impl<'a> Emitter<'a> {
         if list.iter().any(|(.., from)| written.contains_key(from)) {
             for (class, _, from) in &mut list {
                 let saved = self.fresh((*class).into());
-                self.line(format_args!("mov.{} {saved}, {from};", mov(*class)));
+                self.put_line("mov", mov(*class), saved, &[*from]);
                 *from = saved;
             }
         }
         for (class, to, from) in list {
-            self.line(format_args!("mov.{} {to}, {from};", mov(class)));
+            self.put_line("mov", mov(class), to, &[from]);
         }
     }
 }

@@ -16,18 +16,19 @@ impl<'a> Emitter<'a> {
         let Some((table, (lane, second))) = self.table(entries) else {
             return Err(self.refuse(format!("`{}`", inst.op), "32 lanes below 64".into()));
         };
-        let (class, a, b) = (self.class(def)?, self.operand(*a)?, self.operand(*b)?);
+        let (Operand::Reg(a), Operand::Reg(b)) = (a, b) else { return Err(self.broken(inst)) };
+        let (class, a, b) = (self.class(def)?, self.name(*a)?, self.name(*b)?);
         let d = self.define(def)?;
-        let read = |e: &mut Self, from: Text| match (&table.lane, lane) {
+        let read = |e: &mut Self, from: Name| match (&table.lane, lane) {
             (Some(Lane::Xor(bits)), _) => {
                 let got = e.fresh(class.into());
                 e.line(format_args!("shfl.sync.bfly.b32 {got}, {from}, {bits}, 31, -1;"));
-                Text::Name(got)
+                got
             }
             (Some(Lane::Planes(_)), Some(lane)) => {
                 let got = e.fresh(class.into());
                 e.line(format_args!("shfl.sync.idx.b32 {got}, {from}, {lane}, 31, -1;"));
-                Text::Name(got)
+                got
             }
             (Some(Lane::Planes(_)), None) | (None, _) => from,
         };
@@ -35,16 +36,16 @@ impl<'a> Emitter<'a> {
         match (table.of, second) {
             (Of::First, _) => {
                 let got = read(self, a);
-                self.line(format_args!("mov.{ty} {d}, {got};"));
+                self.put_line("mov", ty, d, &[got]);
             }
             (Of::Second, _) => {
                 let got = read(self, b);
-                self.line(format_args!("mov.{ty} {d}, {got};"));
+                self.put_line("mov", ty, d, &[got]);
             }
             (Of::Both(_), second) => {
                 let (x, y) = (read(self, a), read(self, b));
                 let second = second.unwrap_or_default();
-                self.line(format_args!("selp.{ty} {d}, {y}, {x}, {second};"));
+                self.put_line("selp", ty, d, &[y, x, second]);
             }
         }
         Ok(())

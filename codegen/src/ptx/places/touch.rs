@@ -114,14 +114,16 @@ impl Places {
         }
         let mut away = plus(a.slack, times(b.slack, (-1, -1)));
         let mut unit = common(a.unit, b.unit);
-        let mut terms = 0;
-        for (reg, n) in difference(&a.sum, &b.sum) {
-            away = plus(away, times(self.range(Operand::Reg(reg)), (n, n)));
-            unit = common(unit, n);
-            terms += 1;
-        }
-        if terms > TERMS {
-            return None;
+        if a.sum.terms != b.sum.terms {
+            let mut terms = 0;
+            for (reg, n) in difference(&a.sum, &b.sum) {
+                away = plus(away, times(self.range(Operand::Reg(reg)), (n, n)));
+                unit = common(unit, n);
+                terms += 1;
+            }
+            if terms > TERMS {
+                return None;
+            }
         }
         let apart = a.sum.fixed - b.sum.fixed;
         let (lo, hi) = plus(away, (apart, apart));
