@@ -564,6 +564,8 @@ fn attend(
     let dim = q.len();
     let scale = op.scale.unwrap_or(1.0 / (dim as f64).sqrt());
     let q_max = q.iter().fold(0f64, |a, x| a.max(x.abs()));
+    let steps: Vec<f64> =
+        q.iter().map(|q| bound::query_step(op.compute, q_max, *q, op.q.dtype)).collect();
     let mut tainted = false;
     let mut state = State::empty(v_dim);
     // Score, its error without the parts that need the maximum, and the key.
@@ -575,12 +577,11 @@ fn attend(
                 continue;
             }
             let (mut dot, mut magnitude, mut operands) = (0.0, 0.0, 0.0);
-            for (&q, &k) in q.iter().zip(&key.k) {
+            for ((&q, &k), step) in q.iter().zip(&key.k).zip(&steps) {
                 let product = (q * k).abs();
                 dot += q * k;
                 magnitude += product;
-                operands += bound::query_step(op.compute, q_max, q, op.q.dtype) * k.abs()
-                    + key.k_unit * product;
+                operands += step * k.abs() + key.k_unit * product;
             }
             let mut s = scale * dot;
             let mut terms = s.abs();
@@ -637,10 +638,11 @@ fn attend(
         let p = weight(*s, state.max) / state.den;
         let delta = error + bound::C3 * bound::U32 * (s.abs() + state.max.abs()) + bound::EXP;
         low += p * (-delta).exp();
-        moved_den += p * delta.exp_m1();
+        let grown = p * delta.exp_m1();
+        moved_den += grown;
         for d in 0..v_dim {
             let v = key.map_or(0.0, |key| key.v[d]);
-            moved[d] += p * delta.exp_m1() * (v - o[d]).abs();
+            moved[d] += grown * (v - o[d]).abs();
             mass[d] += p * v.abs();
             v_round[d] += p * v.abs() * key.map_or(0.0, |key| key.v_unit);
             flushed[d] += bound::TINY * v.abs();

@@ -13,11 +13,14 @@ use super::{Arg, Expr, For, If, Launch, Param, Program, Share, Slice, Stmt, Stor
 use crate::extent::{Dims, Extent};
 use std::collections::BTreeMap;
 
-/// Part of a tensor of the program: a range in each dimension, `None`: anywhere.
+/// From one place to before another; `None`: anywhere.
+pub type Span = Option<(i64, i64)>;
+
+/// Part of a tensor of the program: a range in each dimension.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Touch {
     pub tensor: String,
-    pub place: Vec<Option<(i64, i64)>>,
+    pub place: Vec<Span>,
     /// It takes place: every branch to it is known.
     pub certain: bool,
 }
@@ -25,7 +28,7 @@ pub struct Touch {
 impl Touch {
     /// Whether some element may be in both.
     pub fn meets(&self, other: &Touch) -> bool {
-        let apart = |(a, b): (&Option<(i64, i64)>, &Option<(i64, i64)>)| match (a, b) {
+        let apart = |(a, b): (&Span, &Span)| match (a, b) {
             (Some(a), Some(b)) => a.1 <= b.0 || b.1 <= a.0,
             (None, _) | (_, None) => false,
         };

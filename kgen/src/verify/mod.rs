@@ -309,13 +309,21 @@ fn judge(case: &Case, engine: &dyn Engine, sampled: &mut [u64; 2]) -> Verdict {
     } else {
         reference::run(&case.op, &case.dims, &inputs)
     };
-    let refused = |error| match error {
+    let refused = |error: RefError| match error {
         RefError::NotYet(what) => Verdict::Unsupported(Unsupported {
             what,
             target: REFERENCE.into(),
             instead: "compare two engines".into(),
         }),
-        error => broken("", format!("the reference refused: {error}")),
+        RefError::Missing(_)
+        | RefError::Shape { .. }
+        | RefError::Element { .. }
+        | RefError::Bytes { .. }
+        | RefError::Index { .. }
+        | RefError::Negative { .. }
+        | RefError::Sample { .. }
+        | RefError::Op(_)
+        | RefError::Extent(_) => broken("", format!("the reference refused: {error}")),
     };
     let mut expected = match first {
         Ok(expected) => expected,

@@ -37,8 +37,12 @@ impl Cost {
     }
 
     pub fn fault(&self) -> Option<String> {
-        let n = self.operand_conflicts;
-        (n > 0).then(|| format!("{n} bank conflicts on the way to matrix instructions"))
+        let (n, [touched, filled]) = (self.operand_conflicts, self.streams);
+        if n > 0 {
+            return Some(format!("{n} bank conflicts on the way to matrix instructions"));
+        }
+        let lost = touched > filled;
+        lost.then(|| format!("streams touch {touched} sectors where their bytes fill {filled}"))
     }
 }
 
@@ -94,6 +98,9 @@ mod tests {
         let told = "2 bank conflicts on the way to matrix instructions";
         assert_eq!(cost.fault().as_deref(), Some(told));
         assert_eq!(Cost::default().fault(), None);
+        let half = Cost { streams: [8, 4], ..Cost::default() };
+        let told = "streams touch 8 sectors where their bytes fill 4";
+        assert_eq!(half.fault().as_deref(), Some(told));
         assert!(read("{\"op\":\"a\"}").is_empty());
     }
 }

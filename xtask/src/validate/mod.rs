@@ -8,7 +8,8 @@
 //!
 //! Conflicts are passes over the banks of shared memory beyond those that the bytes take, of what feeds matrix
 //! instructions and, in brackets, of all others; streams are accesses of 16 bytes a lane, and their share of the sectors
-//! of global memory that was needed. The simulator counts both in cases of `kgen verify` ([`costs`]).
+//! of global memory that was needed. The simulator counts both in cases of `kgen verify` ([`costs`]). An operand that meets
+//! a conflict and a stream that touches more sectors than it fills are faults.
 //!
 //! PyPI has the assemblers, without a GPU and without the toolkit ([`assembler::GET`]). What they told of a text is kept in
 //! `target/validate`, by its hash.
@@ -72,7 +73,10 @@ fn validate(root: &Path, tools: &Tools, fast: bool) -> Result<usize, String> {
     let folder = root.join("target/validate");
     fs::create_dir_all(folder.join("told")).map_err(|e| e.to_string())?;
     let mut jobs = goldens(root, &folder)?;
-    let ops = sorted(&root.join("ops"), "toml")?;
+    let mut ops = sorted(&root.join("ops"), "toml")?;
+    if !fast {
+        ops.extend(head_dims(&folder)?);
+    }
     let asked: Vec<(&PathBuf, &str)> =
         ops.iter().flat_map(|op| chips.iter().map(move |chip| (op, *chip))).collect();
     let mut unsupported: Vec<String> = Vec::new();
@@ -187,6 +191,25 @@ fn parallel<T: Sync, R: Send>(list: &[T], run: impl Fn(&T) -> R + Sync) -> Vec<R
     });
     done.sort_by_key(|(i, _)| *i);
     done.into_iter().map(|(_, r)| r).collect()
+}
+
+/// Head dims that no op file has: what registers hold of a tile follows from them.
+const HEAD_DIMS: &[usize] = &[72, 80, 96, 112, 160, 192, 256];
+
+/// Op files of attention with these head dims.
+fn head_dims(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let made = folder.join("ops");
+    fs::create_dir_all(&made).map_err(|e| e.to_string())?;
+    let one = |dim: &usize| {
+        let text = format!(
+            "op = \"attention\"\nname = \"heads_of_{dim}\"\nout = \"f16\"\n\
+             q = {{ dtype = \"f16\", heads = 8, dim = {dim}, batch = \"b\", len = \"m\" }}\n\
+             kv = {{ dtype = \"f16\", heads = 2 }}\n\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n"
+        );
+        let path = made.join(format!("heads_of_{dim}.toml"));
+        fs::write(&path, text).map(|()| path).map_err(|e| e.to_string())
+    };
+    HEAD_DIMS.iter().map(one).collect()
 }
 
 /// The kernels of an op for a chip; `None` where no schedule does it, which is no mistake of the text.
