@@ -43,6 +43,8 @@ const DRAWN: usize = 20;
 pub const KEPT: usize = 6;
 /// Keys of a window: tiles lie inside of it, and it slides.
 const WINDOW: i64 = 72;
+/// Keys that are cut into two parts, the second of which ends inside a tile.
+const PARTS: i64 = 1100;
 /// Columns of a row: a step of 128, and vectors behind it.
 const WIDTH: i64 = 191;
 
@@ -124,7 +126,7 @@ fn change(example: &mut Example, data: Data) {
         if !matches!(tensor.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
             continue;
         }
-        let values = name.ends_with(".v") || name.ends_with(".v_pages");
+        let values = name.split('.').any(|part| matches!(part, "v" | "v_pages"));
         let list = tensor.to_f64().into_iter();
         let list: Vec<f64> = match data {
             Data::Apart if name == "q" || !attention => list.map(|x| 200.0 * x).collect(),
@@ -177,6 +179,9 @@ fn mirror(example: &mut Example) {
             };
             let mut list = tensor.to_f64();
             let width: usize = tensor.shape.iter().rev().take(2).product();
+            if rows.iter().flatten().any(|row| (row + 1) * width > list.len()) {
+                continue;
+            }
             for rows in rows {
                 for (from, to) in rows.iter().zip(rows.iter().rev()).take(rows.len().div_ceil(2)) {
                     for i in 0..width {
@@ -272,6 +277,7 @@ fn sizes(i: usize, j: usize) -> (Option<i64>, Option<i64>) {
         }
         4 | 12 => (Some(40), Some(40 + (turn / 2) as i64)),
         8 => (Some(50), Some(110 + turn as i64)),
+        0 if i == 0 => (Some(1), Some(PARTS)),
         0 => (None, None),
         _ => (None, odd(i / 2 + j)),
     }

@@ -112,7 +112,6 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &prefill::Plan, task: &Task<'_>) {
         let ends = b.iota(&[1, plan.rows], 0, end.clone());
         b.store(&name, vec![Slice::range(0, 1), Slice::range(0, plan.rows)], ends, false);
     }
-    prefill::no_odd(b, s, plan);
     let place = |r: &Extent| Slice::range(r.clone() * s.group, s.group);
     b.for_each("turn", (Extent::Lit(0), Extent::from(plan.rows / s.group), 1), &[], |b, _| {
         // Behind the last row stand copies of it, which nobody stores.

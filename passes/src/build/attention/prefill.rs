@@ -129,7 +129,6 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, plan: &Plan) -> kgen_ir
 /// Memory of a worker for panels and a tile of keys.
 pub(super) fn scratch(b: &mut Builder, s: &Shape<'_>, plan: &Plan) {
     let (width, rows) = (plan.width, plan.rows);
-    let pad = s.v_dim.next_multiple_of(plan.lanes);
     let keys = s.segments.iter().map(|seg| seg.keys).max().unwrap_or(1);
     b.scratch("rows", Dtype::F32, &[rows, s.dim.max(s.v_dim)]);
     b.scratch("qt", Dtype::F32, &[plan.panels * s.dim, width]);
@@ -137,8 +136,6 @@ pub(super) fn scratch(b: &mut Builder, s: &Shape<'_>, plan: &Plan) {
     b.scratch("ks", Dtype::F32, &[keys, odd_vectors(s.dim, plan.lanes)]);
     b.scratch("vs", Dtype::F32, &[keys, odd_vectors(s.v_dim, plan.lanes)]);
     b.scratch("ps", Dtype::F32, &[keys, width]);
-    b.scratch("odd", Dtype::I32, &[1, pad]);
-    b.scratch("flag", Dtype::I32, &[1, 1]);
     let flags = [(s.a.alibi, "slope"), (s.a.sink_logit, "sink"), (s.a.lse, "lse_row")];
     let floats = [(true, "max"), (true, "den")].into_iter().chain(flags);
     for (_, name) in floats.filter(|f| f.0) {
@@ -200,7 +197,6 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
     }
     *bounds = count.max(*bounds);
     let used = b.scalar("used", (here.clone() * s.group).ceil_div(width));
-    no_odd(b, s, plan);
     b.for_each("turn", (Extent::Lit(0), Extent::from(plan.rows / s.group), 1), &[], |b, _| {
         let r = b.var("turn");
         // Behind the last row stand copies of it, which nobody stores.
@@ -283,13 +279,6 @@ pub(super) fn ends(range: usize) -> [String; 2] {
     ["lo", "hi"].map(|name| format!("{name}{range}"))
 }
 
-/// No column of values has been seen with one that is no number.
-pub(super) fn no_odd(b: &mut Builder, s: &Shape<'_>, plan: &Plan) {
-    let pad = s.v_dim.next_multiple_of(plan.lanes);
-    let nought = b.fill(0.0, Dtype::I32, &[1, pad]);
-    b.store("odd", vec![Slice::range(0, 1), Slice::range(0, pad)], nought, false);
-}
-
 /// Queries stand by columns, and no row has seen a key.
 pub(super) fn begin(b: &mut Builder, s: &Shape<'_>, plan: &Plan, panels: &(Extent, Extent, usize)) {
     let width = plan.width;
@@ -347,7 +336,7 @@ pub(super) fn walk(
             |b| copy(b, s, &tile(None, None)),
             |b| copy(b, s, &tile(Some(&lo), Some(&hi))),
         );
-        let odd = numbers(b, s, plan, keys, range);
+        let odd = numbers(b, s, keys, range);
         let p = format!("panel{range}");
         b.for_each(&p, panels.clone(), &[], |b, _| {
             let p = b.var(&p);
@@ -402,22 +391,14 @@ fn copy(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) {
 }
 
 /// Whether a value of the tile is infinite or no number: 0 if all are numbers.
-fn numbers(b: &mut Builder, s: &Shape<'_>, plan: &Plan, keys: usize, range: usize) -> Extent {
-    let all = |width| vec![Slice::range(0, 1), Slice::range(0, width)];
+fn numbers(b: &mut Builder, s: &Shape<'_>, keys: usize, range: usize) -> Extent {
     let at = vec![Slice::range(0, keys), Slice::range(0, s.v_dim)];
     let v = b.load("v", "vs", Dtype::F32, at, false);
     let zero = b.fill(0.0, Dtype::F32, &[1, 1]);
     let noughts = b.binary("noughts", Binary::Mul, v, zero);
     let sum = b.reduce("noughts_sum", Reduce::Sum, noughts, 0);
-    let fine = b.binary("fine", Binary::Cmp(Compare::Eq), sum, zero);
-    let [no, yes] = [0.0, 1.0].map(|x| b.fill(x, Dtype::I32, &[1, s.v_dim]));
-    let odd = b.select("odd", fine, no, yes);
-    b.store("odd", all(s.v_dim), odd, false);
-    let pad = s.v_dim.next_multiple_of(plan.lanes);
-    let odd = b.load("odd", "odd", Dtype::I32, all(pad), false);
-    let count = b.reduce("odd_count", Reduce::Sum, odd, 1);
-    b.store("flag", all(1), count, false);
-    b.read(&format!("odd{range}"), "flag", vec![Extent::Lit(0), Extent::Lit(0)])
+    let odd = b.binary("odd", Binary::Cmp(Compare::Ne), sum, zero);
+    b.any(&format!("odd{range}"), odd)
 }
 
 /// The tile joins the states of a panel, if a row sees a key of it.

@@ -129,18 +129,20 @@ fn step(b: &mut Builder, op: Reduce, state: &[Value], v: Value, col: Extent) -> 
 
 /// Across the lanes.
 fn end(b: &mut Builder, op: Reduce, state: &[Value]) -> Vec<Value> {
-    let zero = b.fill(0.0, Dtype::F32, &[1]);
     match (op, state) {
         (Reduce::Sum | Reduce::Mean, [total]) => {
             vec![b.reduce("total", tile::Reduce::Sum, *total, 0)]
         }
         (Reduce::Max | Reduce::Min, [most]) => {
             let top = b.reduce("top", tile::Reduce::Max, *most, 0);
-            // A maximum over lanes may lose a NaN; a sum of nothing else keeps it.
-            let number = b.binary("number", Binary::Cmp(Compare::Eq), *most, *most);
-            let lost = b.select("lost", number, zero, *most);
-            let lost = b.reduce("lost", tile::Reduce::Sum, lost, 0);
-            vec![b.binary("most", Binary::Add, top, lost)]
+            // A maximum over lanes may lose a NaN.
+            let odd = b.binary("odd", Binary::Cmp(Compare::Ne), *most, *most);
+            let some = b.any("some", odd);
+            let some = b.iota(&[1], 0, some);
+            let none = b.fill(0.0, Dtype::I32, &[1]);
+            let lost = b.binary("lost", Binary::Cmp(Compare::Gt), some, none);
+            let nan = b.fill(f64::NAN, Dtype::F32, &[1]);
+            vec![b.select("most", lost, nan, top)]
         }
         (Reduce::Argmax, [most, place]) => {
             let top = b.reduce("top", tile::Reduce::Max, *most, 0);
