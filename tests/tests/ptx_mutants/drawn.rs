@@ -43,8 +43,6 @@ const DRAWN: usize = 20;
 pub const KEPT: usize = 6;
 /// Keys of a window: tiles lie inside of it, and it slides.
 const WINDOW: i64 = 72;
-/// Keys that are cut into two parts, the second of which ends inside a tile.
-const PARTS: i64 = 1100;
 /// Columns of a row: a step of 128, and vectors behind it.
 const WIDTH: i64 = 191;
 
@@ -277,7 +275,6 @@ fn sizes(i: usize, j: usize) -> (Option<i64>, Option<i64>) {
         }
         4 | 12 => (Some(40), Some(40 + (turn / 2) as i64)),
         8 => (Some(50), Some(110 + turn as i64)),
-        0 if i == 0 => (Some(1), Some(PARTS)),
         0 => (None, None),
         _ => (None, odd(i / 2 + j)),
     }
