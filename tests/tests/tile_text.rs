@@ -16,7 +16,7 @@ fn programs() -> Vec<(Program, Stage)> {
         let target = kgen::compile::targets()[0];
         let choice = Choice { target, schedule: Schedule::default_for(target) };
         let built = kgen_passes::build(&op, &choice).unwrap();
-        out.push((kgen_passes::optimise(built, &choice).unwrap(), Stage::LaidOut));
+        out.push((kgen_passes::optimise(built.clone(), &choice).unwrap(), Stage::LaidOut));
         out.push((built, Stage::Built));
     }
     out
