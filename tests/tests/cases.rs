@@ -144,7 +144,7 @@ fn ready(case: &Case, op: &Op) -> Result<Ready, Unsupported> {
     let choice = |target: &'static Target| Choice { target, schedule: case.schedule(target) };
     let first = choice(compile::host().unwrap_or_else(|e| panic!("{e}")));
     let built = kgen_passes::build(op, &first)?;
-    let optimised = kgen_passes::optimise(built, &first)?;
+    let optimised = kgen_passes::optimise(built.clone(), &first)?;
     let mut made = Vec::new();
     for target in targets() {
         let choice = choice(target);

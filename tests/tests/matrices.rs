@@ -116,7 +116,8 @@ fn sums_are_operands_of_the_next_product() {
         ]);
         let wanted = tile::interp::interp(&program, &dims, &inputs, Mode::Rounded);
         let wanted = &wanted.unwrap_or_else(|e| panic!("{e}"))["o"];
-        let program = kgen_passes::optimise(program, &choice).unwrap_or_else(|e| panic!("{e}"));
+        let program =
+            kgen_passes::optimise(program.clone(), &choice).unwrap_or_else(|e| panic!("{e}"));
         let lowered = kgen_passes::lower_explained(&program, &choice);
         let (kernels, notes) = lowered.unwrap_or_else(|e| panic!("{e}"));
         let products = kernels[0].to_string();
