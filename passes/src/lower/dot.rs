@@ -139,7 +139,7 @@ impl Lower<'_> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => r.packed.is_some(),
             Some(Place::Inline(None)) => {
-                crate::tile::operands(&*self.exprs[&v]).iter().any(|o| self.is_packed(*o))
+                crate::tile::operands(&self.exprs[&v]).iter().any(|o| self.is_packed(*o))
             }
             Some(Place::Regs(_) | Place::Scratch(_)) | None => false,
         }

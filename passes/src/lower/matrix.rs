@@ -294,7 +294,7 @@ impl Lower<'_> {
         match self.places.get(&v) {
             Some(Place::Inline(Some(r))) => r.chunks.is_none() || !self.has_squares(),
             Some(Place::Inline(None)) => {
-                crate::tile::operands(&*self.exprs[&v]).iter().all(|o| self.of_memory(*o))
+                crate::tile::operands(&self.exprs[&v]).iter().all(|o| self.of_memory(*o))
             }
             Some(Place::Scratch(_)) => true,
             Some(Place::Regs(_)) | None => false,

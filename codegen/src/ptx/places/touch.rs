@@ -187,7 +187,8 @@ fn difference(a: &Sum, b: &Sum) -> impl Iterator<Item = (Reg, i64)> {
     let (mut a, mut b) = (a.terms.iter().peekable(), b.terms.iter().peekable());
     let next = move || match (a.peek().copied(), b.peek().copied()) {
         (Some(x), Some(y)) if x.0 == y.0 => {
-            (a.next(), b.next());
+            a.next();
+            b.next();
             Some((x.0, x.1 - y.1))
         }
         (Some(x), y) if y.is_none_or(|y| x.0 < y.0) => {
