@@ -36,10 +36,12 @@ pub struct Mutant {
 /// What may be done to a line: the line then, or nothing where that cannot be done to it.
 type Mutation = (&'static str, fn(&str, &mut Random) -> Option<String>);
 
+const SWAPPED: &str = "two registers of a fragment swapped";
+
 pub const MUTATIONS: &[Mutation] = &[
     ("a wait, barrier, fence or commit deleted", unordered),
     ("an address 16 bytes off", moved),
-    ("two registers of a fragment swapped", swapped),
+    (SWAPPED, swapped),
     ("a predicate dropped", dropped),
     ("a predicate negated", negated),
     ("a constant of a place or swizzle changed", changed),
@@ -180,6 +182,65 @@ fn shuffled(line: &str, _: &mut Random) -> Option<String> {
     Some(format!("{head}shfl.sync.bfly{}", parts.join(",")))
 }
 
+/// Registers by name, in the order of the text.
+fn registers(code: &str) -> impl Iterator<Item = &str> {
+    code.split(|c: char| !(c.is_ascii_alphanumeric() || "%_".contains(c)))
+        .filter(|word| word.starts_with('%'))
+}
+
+/// Instructions that do more than write registers.
+const EFFECTS: &[&str] = &[
+    "st.", "red.", "atom.", "bar", "cp.", "bra", "brx", "call", "setmax", "mbarrier", "wgmma",
+    "fence",
+];
+
+/// Where the operands of an instruction end that it writes: at its start where it only has an effect.
+fn written(code: &str) -> usize {
+    let (_, operands) = code.split_once(char::is_whitespace).unwrap_or((code, ""));
+    let end = match operands.trim_start().starts_with('{') {
+        true => operands.find('}').map(|at| at + 1),
+        false => operands.find(','),
+    };
+    let first = &operands[..end.unwrap_or(0)];
+    let effect = first.contains('[') || begins(code, EFFECTS);
+    if effect { 0 } else { code.len() - operands.len() + first.len() }
+}
+
+/// Registers whose value reaches an effect, whatever the data: sums of matrix instructions, each by its own place.
+fn live(text: &str) -> BTreeSet<&str> {
+    let mut live = BTreeSet::new();
+    loop {
+        let before = live.len();
+        for line in text.lines() {
+            let (guard, code) = parts(line.split("//").next().unwrap_or_default());
+            if code.starts_with('.') {
+                continue;
+            }
+            let (to, from) = code.split_at(written(code));
+            let wanted: Vec<bool> = registers(to).map(|r| live.contains(r)).collect();
+            if !wanted.is_empty() && !wanted.contains(&true) {
+                continue;
+            }
+            live.extend(registers(guard));
+            let mut read: Vec<&str> = registers(from).collect();
+            if code.starts_with("mma.") {
+                let sums = read.split_off(read.len().saturating_sub(wanted.len()));
+                live.extend(sums.into_iter().zip(wanted).filter(|(_, on)| *on).map(|(r, _)| r));
+            }
+            live.extend(read);
+        }
+        if live.len() == before {
+            return live;
+        }
+    }
+}
+
+/// Does another line differ in registers alone that nobody reads: the rows of a matrix that no query has, say?
+fn same_but_for_dead(line: &str, other: &str, live: &BTreeSet<&str>) -> bool {
+    let (a, b) = (registers(line), registers(other));
+    a.zip(b).all(|(a, b)| a == b || !live.contains(a) && !live.contains(b))
+}
+
 /// A kernel as the mutants see it: its texts, and the lines of each that are executed, from 1.
 pub type Texts = BTreeMap<String, (String, BTreeSet<u32>)>;
 
@@ -187,16 +248,20 @@ pub type Texts = BTreeMap<String, (String, BTreeSet<u32>)>;
 pub fn sample(subjects: &[Texts], count: usize, seed: u64) -> Vec<Mutant> {
     let mut random = Random(seed);
     let mut kinds = vec![];
+    let read = subjects.iter().map(|texts| texts.values().map(|(text, _)| live(text)));
+    let read: Vec<Vec<_>> = read.map(Iterator::collect).collect();
     for (kind, mutate) in MUTATIONS {
         let mut all = vec![];
         for (subject, texts) in subjects.iter().enumerate() {
-            for (file, (text, reached)) in texts {
+            for ((file, (text, reached)), live) in texts.iter().zip(&read[subject]) {
                 for (line, code) in text.lines().enumerate() {
                     if !reached.contains(&(line as u32 + 1)) {
                         continue;
                     }
                     let code = code.split("//").next().unwrap_or_default();
-                    if let Some(instead) = mutate(code, &mut random) {
+                    if let Some(instead) = mutate(code, &mut random)
+                        && (*kind != SWAPPED || !same_but_for_dead(code, &instead, live))
+                    {
                         all.push(Mutant { kind, subject, file: file.clone(), line, instead });
                     }
                 }
@@ -260,6 +325,20 @@ mod tests {
         let line = "mma.sync.x {%f1, %f2}, {%r1, %r2}, {%r3, %r4}, {%f1, %f2};";
         let wrong = (0..20).find_map(|_| swapped(line, &mut random)).unwrap();
         assert!(wrong != line && wrong.len() == line.len(), "{wrong}");
+    }
+
+    #[test]
+    fn registers_that_reach_no_effect_are_dead() {
+        let text = "mov.b32 %f3, 0;\nmov.b32 %f4, 0;\nmov.b32 %r9, %r8;\n\
+            mma.sync.x {%f5, %f6}, {%r1}, {%r2}, {%f3, %f4};\nadd.f32 %f7, %f6, %f6;\n\
+            @%p1 st.global.b32 [%rd1], {%f5};\nbar.sync 0, %r7;\n";
+        let all: Vec<&str> = live(text).into_iter().collect();
+        assert_eq!(all, ["%f3", "%f5", "%p1", "%r1", "%r2", "%r7", "%rd1"]);
+        let line = "mma.sync.x {%f5, %f6}, {%r1}, {%r2}, {%f3, %f4};";
+        let dead = |other: &str| same_but_for_dead(line, other, &live(text));
+        assert!(!dead("mma.sync.x {%f6, %f5}, {%r1}, {%r2}, {%f3, %f4};"));
+        assert!(dead("mma.sync.x {%f5, %f6}, {%r1}, {%r2}, {%f3, %f4};"));
+        assert!(dead("mma.sync.x {%f5, %f7}, {%r1}, {%r2}, {%f3, %f6};"));
     }
 
     #[test]

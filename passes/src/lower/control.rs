@@ -166,11 +166,21 @@ impl Lower<'_> {
     ) -> Result<()> {
         let count = self.extent(count)?;
         let saved = self.scalars.clone();
+        // `then` is what the worker does after the task, if it is a task.
+        let body_of = |l: &mut Self, t: Reg, then: &dyn Fn(&mut Self) -> Operand| -> Result<()> {
+            l.scalars.insert(var.into(), Operand::Reg(t));
+            if let Some(next) = next {
+                let task = then(l);
+                let most = l.int(IntOp::Sub, count, Operand::Imm(1));
+                let task = l.int(IntOp::Min, task, most);
+                l.scalars.insert(next.into(), task);
+            }
+            l.block(body)
+        };
         // `after` is the task that follows the last one of lo..hi, if there is one.
-        let one = |l: &mut Self, lo: Operand, hi: Operand, after: Operand| -> Result<()> {
+        let all = |l: &mut Self, lo: Operand, hi: Operand, after: Operand| -> Result<()> {
             l.for_loop(lo, hi, 1, &[], |l, t, _| {
-                l.scalars.insert(var.into(), Operand::Reg(t));
-                if let Some(next) = next {
+                let then = |l: &mut Self| {
                     let plus = l.int(IntOp::Add, Operand::Reg(t), Operand::Imm(1));
                     // 1 at the last task.
                     let less = l.int(IntOp::Sub, hi, Operand::Imm(1));
@@ -178,12 +188,9 @@ impl Lower<'_> {
                     let past = l.int(IntOp::Max, past, Operand::Imm(0));
                     let away = l.int(IntOp::Sub, after, plus);
                     let away = l.int(IntOp::Mul, away, past);
-                    let task = l.int(IntOp::Add, plus, away);
-                    let most = l.int(IntOp::Sub, count, Operand::Imm(1));
-                    let task = l.int(IntOp::Min, task, most);
-                    l.scalars.insert(next.into(), task);
-                }
-                l.block(body)?;
+                    l.int(IntOp::Add, plus, away)
+                };
+                body_of(l, t, &then)?;
                 Ok(((), vec![]))
             })?;
             Ok(())
@@ -198,7 +205,7 @@ impl Lower<'_> {
                 let lo = self.int(IntOp::Mul, worker, part);
                 let end = self.int(IntOp::Add, lo, part);
                 let hi = self.int(IntOp::Min, end, count);
-                one(self, lo, hi, hi)?;
+                all(self, lo, hi, hi)?;
             }
             Share::Dynamic(chunk) => {
                 let base = self.arg(Slot::Counter(self.counters));
@@ -217,9 +224,13 @@ impl Lower<'_> {
                         |l| {
                             let claim = |l: &mut Self| l.inst(Class::Int, Op::Next, &[step], mem);
                             let claimed = early.then(|| claim(l));
-                            let end = l.int(IntOp::Add, Operand::Reg(cur), step);
-                            let hi = l.int(IntOp::Min, end, count);
-                            one(l, Operand::Reg(cur), hi, claimed.map_or(hi, Operand::Reg))?;
+                            if *chunk == 1 {
+                                body_of(l, cur, &|_| Operand::Reg(claimed.unwrap_or(cur)))?;
+                            } else {
+                                let end = l.int(IntOp::Add, Operand::Reg(cur), step);
+                                let hi = l.int(IntOp::Min, end, count);
+                                all(l, Operand::Reg(cur), hi, claimed.map_or(hi, Operand::Reg))?;
+                            }
                             Ok(vec![claimed.unwrap_or_else(|| claim(l))])
                         },
                         |_| Ok(vec![cur]),

@@ -54,6 +54,8 @@ enum Data {
     Apart,
     /// Values that are no number, here and there: rows see some of them.
     Odd,
+    /// Some activations far above all others: who misses the largest of a group cuts it off.
+    Spikes,
     /// Values whose sum is nothing, so that the least part of a weight counts.
     Mirrored,
 }
@@ -74,10 +76,13 @@ fn families(op: &Op) -> &'static [(&'static str, Data)] {
             ("normal", Data::AsIs),
             ("normal", Data::Apart),
             ("NaN and infinity where some rows read", Data::AsIs),
+            ("normal", Data::Spikes),
         ],
-        Kind::MpGemm(_) => {
-            &[("normal", Data::AsIs), ("NaN and infinity where some rows read", Data::AsIs)]
-        }
+        Kind::MpGemm(_) => &[
+            ("normal", Data::AsIs),
+            ("NaN and infinity where some rows read", Data::AsIs),
+            ("normal", Data::Spikes),
+        ],
     }
 }
 
@@ -120,6 +125,8 @@ fn change(example: &mut Example, data: Data) {
         2 => f64::NEG_INFINITY,
         _ => x,
     };
+    let mut spikes = Random(2);
+    let mut spike = |x: f64| if spikes.below(24) == 0 { 50.0 * x } else { x };
     for (name, tensor) in &mut example.inputs {
         if !matches!(tensor.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
             continue;
@@ -129,7 +136,8 @@ fn change(example: &mut Example, data: Data) {
         let list: Vec<f64> = match data {
             Data::Apart if name == "q" || !attention => list.map(|x| 200.0 * x).collect(),
             Data::Odd if values => list.map(&mut odd).collect(),
-            Data::AsIs | Data::Apart | Data::Odd | Data::Mirrored => continue,
+            Data::Spikes if ["a", "x"].contains(&name.as_str()) => list.map(&mut spike).collect(),
+            Data::AsIs | Data::Apart | Data::Odd | Data::Spikes | Data::Mirrored => continue,
         };
         *tensor = Tensor::from_f64(tensor.dtype, &tensor.shape, &list);
     }
