@@ -234,7 +234,14 @@ impl Resolver<'_> {
             }
         }
         for t in &m.buffers {
-            if t.store != Store::Strided || t.elem.bytes().is_none() {
+            let fits = match &t.store {
+                Store::Strided => true,
+                Store::Packed { of, part } => {
+                    *part == Part::Codes && of.elem == t.elem && t.shape.len() == 2
+                }
+                Store::Blocks(_) | Store::Field(_) => false,
+            };
+            if !fits || t.elem.bytes().is_none() {
                 let what = "workspace holds whole-byte elements, one after the other".into();
                 return Err(mismatch(format!("buffer `{}`", t.name), what));
             }
@@ -339,7 +346,8 @@ impl Resolver<'_> {
             let what = format!("`{name}` has no field like the kernel's `{}`", param.name);
             return Err(mismatch(place.into(), what));
         }
-        if given.store != Store::Strided || param.store != Store::Strided {
+        let packed = matches!(source, Source::Buffer(_)) && given.store == param.store;
+        if !packed && (given.store != Store::Strided || param.store != Store::Strided) {
             let what = format!("`{name}` is stored in blocks: only prepare steps read those");
             return Err(mismatch(place.into(), what));
         }

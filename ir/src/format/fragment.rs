@@ -1,7 +1,8 @@
 //! Packed weights in the order of matrix instructions: a load of whole words gives each lane its part of an operand.
 //!
 //! Rows come in blocks of 8, or of 16. Of 32 neighbours along k each of four lanes has 8: lane `4 n + q` those of row n
-//! from `8 q` on. A lane's codes of a group lie in words, up to four of them together, lane after lane:
+//! from `8 q` on. In blocks of 16 it is lane `n + 16 q`: the instructions that want those take all rows at once, and the
+//! same q of them. A lane's codes of a group lie in words, up to four of them together, lane after lane:
 //!
 //! ```text
 //! group: chunk 0 | chunk 1 | .. | scales | mins | zeros         one a row of each of the latter
@@ -52,6 +53,11 @@ impl Packing {
         }
     }
 
+    /// Are they 16-bit floats in such an order?
+    pub fn has_halves(&self) -> bool {
+        self.in_fragments() && self.elem.is_float()
+    }
+
     /// The same codes in such an order, wider where a group would end inside of a word.
     pub fn ordered(&self, order: Order) -> Option<Packing> {
         let at_least = |bits: &u8| u32::from(*bits) >= self.elem.bits();
@@ -93,17 +99,23 @@ impl Packing {
         LANES * self.lanes * 4 * self.chunk()
     }
 
+    /// Lanes from a row to the next, and from a run along k to the next.
+    pub fn lane_steps(&self) -> [usize; 2] {
+        if self.lanes == ROWS[0] { [LANES, 1] } else { [1, self.lanes] }
+    }
+
     /// Where element (n, k) of a block stands in its group.
     pub fn spot(&self, n: usize, k: usize) -> Spot {
         let k = k % self.group;
-        let (lane, i) = (k / RUN % LANES, k / (LANES * RUN) * RUN + k % RUN);
+        let (run, i) = (k / RUN % LANES, k / (LANES * RUN) * RUN + k % RUN);
+        let [of_row, of_run] = self.lane_steps();
         let (per, x) = (self.per_word(), i % self.per_word());
         let field = match self.order {
             Order::Bytes => per / 4 * (x % 4) + x / 4,
             Order::Lanes | Order::Halves => x / 2 + per / 2 * (x % 2),
         };
         let bit = field as u32 * self.elem.bits();
-        Spot { lane: LANES * (n % self.lanes) + lane, word: i / per, bit }
+        Spot { lane: n % self.lanes * of_row + run * of_run, word: i / per, bit }
     }
 
     /// Byte of the word of a spot, from the start of its group on.
@@ -168,6 +180,10 @@ mod tests {
         let bytes: Vec<usize> =
             (16..24).map(|k| p.offset_codes(&s, 1, k).unwrap()[0].byte).collect();
         assert_eq!(bytes, (0..8).map(|i| 6 * 16 + 2 * i).collect::<Vec<_>>());
+        // Of 16 rows those of a run stand side by side: lane 16 * 2 + 1.
+        let p = packing(ALL[8]);
+        let s = p.sizes(16, 32).unwrap();
+        assert_eq!(p.offset_codes(&s, 1, 16).unwrap()[0].byte, 33 * 16);
         let p = packing(ALL[4]);
         let bits: Vec<u32> = (0..8).map(|k| p.spot(0, k).bit).collect();
         assert_eq!(bits, [0, 16, 4, 20, 8, 24, 12, 28]);

@@ -132,13 +132,20 @@ impl Lower<'_> {
         else {
             return Ok(None);
         };
-        let apart = r.field.is_some() || r.packed.is_some() || dim.guard.is_some();
-        let whole = r.align.is_multiple_of(4) && dim.len.is_multiple_of(2) && last.reg.is_none();
+        let packed = r.packed.as_ref().map(|(of, _)| of);
+        let halves = packed.is_some_and(Packing::has_halves);
+        let apart = r.field.is_some() || packed.is_some() && !halves || dim.guard.is_some();
+        let whole = (halves || r.align.is_multiple_of(4))
+            && dim.len.is_multiple_of(2)
+            && last.reg.is_none();
         if apart || !whole || r.dims.len() != at.len() || bits.covered(lead.len()) & 1 == 1 {
             return Ok(None);
         }
         let first = [lead, &[Coord::from(last.add & !1)]].concat();
-        let word = self.gather(&r, &first, bits, (Class::Word, Width::W32))?;
+        let word = match packed {
+            Some(of) => self.fragment_elements((&r, of), &first, bits, Width::W32)?,
+            None => self.gather(&r, &first, bits, (Class::Word, Width::W32))?,
+        };
         let half = match last.add % 2 {
             0 => word,
             _ => {
@@ -207,6 +214,9 @@ impl Lower<'_> {
         at: &[Coord],
         bits: LaneBits,
     ) -> Result<Reg> {
+        if part == Part::Codes && of.has_halves() {
+            return self.fragment_elements((r, &of), at, bits, Width::U16);
+        }
         let elem = match part {
             Part::Scale => of.scale,
             Part::Min => of.min,

@@ -117,7 +117,14 @@ impl Lower<'_> {
         let group = self.int(IntOp::Mul, group, Operand::Imm(sizes.group as i64));
         let word = self.int(IntOp::Div, step, Operand::Imm(of.word() as i64));
         let words = self.int(IntOp::Mul, word, Operand::Imm(sizes.container as i64));
-        let address = self.total(vec![base, block, group, words]);
+        let mut terms = vec![base, block, group, words];
+        if of.in_fragments() && part == Part::Codes && n.len == Some(1) {
+            // A row anywhere in its block.
+            let inside = self.int(IntOp::Rem, row, Operand::Imm(of.lanes as i64));
+            let step = of.lane_steps()[0] * 4 * of.chunk();
+            terms.push(self.int(IntOp::Mul, inside, Operand::Imm(step as i64)));
+        }
+        let address = self.total(terms);
         let block_step = Operand::Imm(sizes.block as i64);
         let (base, offset) = self.base_and_offset(address, offset);
         let dims = at

@@ -35,6 +35,9 @@ impl Lower<'_> {
     ) -> Result<Option<Reg>> {
         let Some(Place::Inline(Some(r))) = self.places.get(&a).cloned() else { return Ok(None) };
         let Some((of, Part::Codes)) = r.packed.clone() else { return Ok(None) };
+        if of.has_halves() {
+            return Ok(None);
+        }
         if lanes != LaneDim::Dim(0) {
             return Err(self.no("a packed weight read across its packing".into()));
         }
@@ -187,6 +190,11 @@ impl Lower<'_> {
 
     /// Writes codes of any width to a tile of bytes of the same lanes: each field of a word is a word there.
     pub(super) fn store_packed(&mut self, to: &TileRef, v: Value) -> Result<()> {
+        if let Some((of, Part::Codes)) = &to.packed
+            && of.has_halves()
+        {
+            return self.store_fragment(to, of, v);
+        }
         let Some(from) = self.codes_ref(v) else {
             return Err(self.no("packing what is not packed".into()));
         };

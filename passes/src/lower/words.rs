@@ -8,9 +8,12 @@
 use super::{Coord, Lower, Place, Result, access::TileRef, matrix::RUN};
 use kgen_ir::{
     dtype::Dtype,
-    format::pack::Order,
+    format::{
+        fragment::Spot,
+        pack::{Order, Packing},
+    },
     layout::Layout,
-    machine::{Class, HalfFloat, HalfOp, Op, Operand, PairOp, Reg, ShiftOp, Width, WordOp},
+    machine::{Class, HalfFloat, HalfOp, Mem, Op, Operand, PairOp, Reg, ShiftOp, Width, WordOp},
     tile::{Binary, Compare, Expr, LaneBits, LaneDim, Part, Value},
 };
 use std::rc::Rc;
@@ -125,31 +128,19 @@ impl Lower<'_> {
         let Some((of, _)) = fragments.cloned() else {
             return Err(self.no("a packed weight in other lanes than its own".into()));
         };
-        let Some(Operand::Imm(block)) = r.dims.first().map(|d| d.step) else {
-            return Err(self.no("a packed weight of unknown size".into()));
-        };
-        let sizes = of.sizes(of.lanes, of.group).map_err(|e| self.no(e.to_string()))?;
         let (chunk, width) = match of.chunk() {
             4 => (4, Width::W128),
             2 => (2, Width::W64),
             _ => (1, Width::W32),
         };
-        let start =
-            r.offset as usize + n.add / of.lanes * block as usize + k.add / of.group * sizes.group;
         // Do lanes follow each other as they stand in memory?
         let order = "lane = k3 k4 n0 n1 n2";
         let order = Layout::parse(order).ok().and_then(|l| LaneBits::of(&l, ["n", "k"]));
         let follow = of.lanes == RUN && Some(bits) == order;
-        let apart = if follow { None } else { Some(self.packed_lanes(bits, chunk)) };
+        let apart = if follow { None } else { Some(self.fragment_lanes(&of, bits)) };
         // Where the element is, and the word that has it.
         let find = |l: &mut Self, i: usize| -> Result<(Reg, u32)> {
-            let spot = of.spot(0, k.add + i);
-            let inside = of.word_byte(spot) - spot.word % chunk * 4;
-            let offset = start + n.add % of.lanes * 16 * chunk + inside;
-            let Ok(offset) = i32::try_from(offset) else {
-                return Err(l.no("a packed tile of more than 2 GiB".into()));
-            };
-            let mem = kgen_ir::machine::Mem { base: r.base, offset };
+            let (mem, spot) = l.fragment(r, &of, [n.add, k.add + i])?;
             let array = match apart {
                 None => l.inst(Class::Word, Op::Load(width), &[], Some(mem)),
                 Some(uses) => l.inst(Class::Word, Op::GatherPart(width), &uses, Some(mem)),
@@ -192,20 +183,94 @@ impl Lower<'_> {
         Ok(out)
     }
 
+    /// Where the words of a lane that lie together are, those with an element of a tile in the order of matrix
+    /// instructions, and the place of the element.
+    fn fragment(&self, r: &TileRef, of: &Packing, [n, k]: [usize; 2]) -> Result<(Mem, Spot)> {
+        let Some(Operand::Imm(block)) = r.dims.first().map(|d| d.step) else {
+            return Err(self.no("a packed weight of unknown size".into()));
+        };
+        let sizes = of.sizes(of.lanes, of.group).map_err(|e| self.no(e.to_string()))?;
+        let (spot, chunk) = (of.spot(0, k), of.chunk());
+        let row = n / of.lanes * block as usize + n % of.lanes * of.lane_steps()[0] * 4 * chunk;
+        let inside = of.word_byte(spot) - spot.word % chunk * 4;
+        match i32::try_from(r.offset as usize + row + k / of.group * sizes.group + inside) {
+            Ok(offset) => Ok((Mem { base: r.base, offset }, spot)),
+            Err(_) => Err(self.no("a packed tile of more than 2 GiB".into())),
+        }
+    }
+
     /// Bytes from the first lane's words to each lane's, and a mask of all.
-    fn packed_lanes(&mut self, bits: LaneBits, chunk: usize) -> [Operand; 2] {
-        let mut sum = self.word_const(0);
-        for (dim, shift, by) in [(0, 0, 16 * chunk), (1, RUN.ilog2(), 4 * chunk)] {
+    fn fragment_lanes(&mut self, of: &Packing, bits: LaneBits) -> [Operand; 2] {
+        let (mut sum, [of_row, of_run]) = (self.word_const(0), of.lane_steps());
+        for (dim, shift, step) in [(0, 0, of_row), (1, RUN.ilog2(), of_run)] {
             let Some(mut own) = self.lane_coord(bits, dim) else { continue };
             if shift > 0 {
                 let uses = [Operand::Reg(own), Operand::Imm(i64::from(shift))];
                 own = self.inst(Class::Word, Op::Shift(ShiftOp::Right), &uses, None);
             }
-            let by = self.word_const(by as i32);
+            let by = self.word_const((step * 4 * of.chunk()) as i32);
             own = self.v(Class::Word, Op::Word(WordOp::Mul), &[own, by]);
             sum = self.v(Class::Word, Op::Word(WordOp::Add), &[sum, own]);
         }
         [Operand::Reg(sum), Operand::Reg(self.every_lane())]
+    }
+
+    /// Elements of 16 bits in the order of matrix instructions, one of each lane's row, or a word of two.
+    pub(super) fn fragment_elements(
+        &mut self,
+        (r, of): (&TileRef, &Packing),
+        at: &[Coord],
+        bits: LaneBits,
+        width: Width,
+    ) -> Result<Reg> {
+        let &[n, k] = at else { return Err(self.no("a packed weight that is not [n, k]".into())) };
+        let known = n.reg.is_none() && k.reg.is_none() && of.chunk() * 2 == RUN;
+        let (rows, along) = (bits.covered(0), bits.covered(1));
+        let inside = along < of.group && k.add & along == 0 && rows + n.add % of.lanes < of.lanes;
+        if !known || !inside {
+            return Err(self.no("a packed weight in other lanes than its own".into()));
+        }
+        let (mut mem, spot) = self.fragment(r, of, [n.add, k.add])?;
+        mem.offset += (spot.word % of.chunk() * 4) as i32 + spot.bit as i32 / 8;
+        let [mut bytes, all] = self.fragment_lanes(of, bits);
+        if let (Some(own), Operand::Reg(runs)) = (self.lane_coord(bits, 1), bytes) {
+            let place = self.word_by(WordOp::And, own, RUN - 1);
+            let place = self.word_by(WordOp::Mul, place, 2);
+            bytes = Operand::Reg(self.v(Class::Word, Op::Word(WordOp::Add), &[runs, place]));
+        }
+        Ok(self.inst(Class::Word, Op::GatherPart(width), &[bytes, all], Some(mem)))
+    }
+
+    /// Bytes from the first of as many neighbours along k as there are lanes, 16-bit floats in the order of matrix
+    /// instructions, to each.
+    fn fragment_row(&mut self, of: &Packing) -> Result<Reg> {
+        if of.group != self.lanes || of.chunk() * 2 != RUN {
+            return Err(self.no(format!("a row packed as `{of}`")));
+        }
+        let lane = self.inst(Class::Word, Op::Iota, &[], None);
+        let uses = [Operand::Reg(lane), Operand::Imm(i64::from(RUN.ilog2()))];
+        let run = self.inst(Class::Word, Op::Shift(ShiftOp::Right), &uses, None);
+        let run = self.word_by(WordOp::Mul, run, of.lane_steps()[1] * 4 * of.chunk());
+        let place = self.word_by(WordOp::And, lane, RUN - 1);
+        let place = self.word_by(WordOp::Mul, place, 2);
+        Ok(self.v(Class::Word, Op::Word(WordOp::Add), &[run, place]))
+    }
+
+    /// Writes a row of them.
+    pub(super) fn store_fragment(&mut self, r: &TileRef, of: &Packing, v: Value) -> Result<()> {
+        let lanes = LaneDim::Dim(1);
+        let whole = |len: usize| len.is_multiple_of(self.lanes) && self.own_lanes(v) == lanes;
+        let len = match self.shape(v) {
+            [1, len] if whole(*len) => *len,
+            _ => return Err(self.no(format!("a tile packed as `{of}`"))),
+        };
+        let (bytes, all) = (self.fragment_row(of)?, self.every_lane());
+        for k in (0..len).step_by(self.lanes) {
+            let x = self.vec(v, &[Coord::from(0), Coord::from(k)], lanes)?;
+            let (mem, _) = self.fragment(r, of, [0, k])?;
+            self.effect(Op::Scatter(Width::U16), &[x, bytes, all].map(Operand::Reg), mem);
+        }
+        Ok(())
     }
 
     pub(super) fn every_lane(&mut self) -> Reg {

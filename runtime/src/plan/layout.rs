@@ -7,6 +7,7 @@ use kgen_ir::{
     extent::{Dims, Extent, ExtentError},
     machine::REPORT,
     op::Bound,
+    tile::Store,
 };
 use std::sync::Arc;
 
@@ -149,6 +150,9 @@ impl Plan {
                 let size = evaluate_size(&t.name, dim, extent, &self.dims)?;
                 strides.push(size);
                 bytes = bytes.and_then(|b| b.checked_mul(size));
+            }
+            if let (Store::Packed { of, .. }, [rows, k]) = (&t.store, &strides[..]) {
+                bytes = of.bytes(*rows, *k).ok();
             }
             let mut stride = t.elem.bytes().unwrap_or(1);
             for s in strides.iter_mut().rev() {

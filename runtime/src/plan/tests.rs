@@ -514,11 +514,13 @@ fn artifacts_that_do_not_fit_are_refused() {
     );
     refused("\"n\", \"k\"", "\"n\", \"n\"", "symbol `n`: this name stands twice");
     refused("unused:", "part:", "tensor `part`: this name stands twice");
-    refused(
-        "unused: f32",
-        "unused: u4",
-        "buffer `unused`: workspace holds whole-byte elements, one after the other",
-    );
+    for wrong in ["unused: u4", "unused: f32 packed(scale, u4 lanes 8 group 32 scale f32)"] {
+        refused(
+            "unused: f32",
+            wrong,
+            "buffer `unused`: workspace holds whole-byte elements, one after the other",
+        );
+    }
     let load = |a: &Artifact| Module::load(a, &GOOD).err().unwrap().to_string();
     let mut newer = artifact(("", ""), "good");
     newer.manifest.format = 99;

@@ -191,8 +191,7 @@ impl Packing {
             return Err("its codes are more than three".into());
         }
         // Pairs take all floats, to nearest even.
-        let halves = self.in_fragments() && self.elem.is_float();
-        if (self.is_pairs() || halves) && natural.elem.is_float() {
+        if (self.is_pairs() || self.has_halves()) && natural.elem.is_float() {
             return Ok(());
         }
         let wider = |ours: Option<Dtype>, need: Option<Dtype>| {

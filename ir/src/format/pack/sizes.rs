@@ -64,8 +64,8 @@ impl Packing {
         let min = after(self.min)?;
         let zeros = after(self.zeros)?;
         let group = if self.in_fragments() {
-            // What the widest load wants.
-            end.checked_next_multiple_of(16)?
+            // What the widest load wants; whole sectors where it reads nothing but the 16 rows.
+            end.checked_next_multiple_of(2 * self.lanes)?
         } else if self.elem.is_float() {
             end
         } else {

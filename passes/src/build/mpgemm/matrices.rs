@@ -7,7 +7,7 @@
 //! | codes | `aq`, rounded to int8, with scales | of bytes |
 //!
 //! ```text
-//! ah = a in f16 or bf16, zeros behind the last row and element      [rows, k], once
+//! ah = a in f16 or bf16, zeros behind the last row and element      [rows, k], once, packed where lanes are rows alone
 //! for each tile of weight rows and of activation rows:  sum = ah . w^T  over all of k, in registers
 //! ```
 //!
@@ -28,7 +28,7 @@ use kgen_ir::{
     op::{self, Code, Codes, Compute, Group, MpGemm, Storage},
     tile::{
         Arg, Binary, Compare, Form, Launch, Param, Part, Predicate, Prepare, Program, Role, Slice,
-        Tensor, Value, Variant,
+        Store, Tensor, Value, Variant,
     },
 };
 
@@ -182,6 +182,15 @@ fn block(choice: &Choice) -> usize {
     first.map_or(8, |by| by.n)
 }
 
+/// How halved activations lie. Where a load takes 16 bytes of 16 rows and nothing beside them, these are neighbours.
+fn activations(elem: Dtype, choice: &Choice) -> Store {
+    let packing = |rows| Packing::halves_of(elem, rows, RUNS).ok();
+    match packing(block(choice)).filter(|of| of.lanes > 8) {
+        Some(of) => Store::Packed { of, part: Part::Codes },
+        None => Store::Strided,
+    }
+}
+
 /// Weight rows of a tile: whole blocks, all tiles alike.
 pub(super) fn rows(n: usize, choice: &Choice) -> usize {
     let block = block(choice);
@@ -215,7 +224,9 @@ impl Product<'_> {
             ];
             (self.sources(), made)
         } else {
-            let ah = work("ah", elements.dtype(), vec![most.clone(), wide.into()]);
+            let elem = elements.dtype();
+            let ah = work("ah", elem, vec![most.clone(), wide.into()]);
+            let ah = Tensor { store: activations(elem, self.choice), ..ah };
             (vec![self.a.clone()], vec![ah])
         };
         program.buffers.extend(made.iter().cloned());
@@ -332,7 +343,10 @@ impl Product<'_> {
 
     /// Row `i` of the activations.
     fn halve_row(&self, b: &mut Builder, elem: Dtype, wide: usize) {
-        let chunk = CHUNK.min(wide).max(1);
+        let chunk = match activations(elem, self.choice) {
+            Store::Packed { .. } => 1 << wide.trailing_zeros().min(CHUNK.ilog2()),
+            Store::Strided | Store::Blocks(_) | Store::Field(_) => CHUNK.min(wide).max(1),
+        };
         let (row, all) = (b.var("i"), (Extent::Lit(0), Extent::from(wide), chunk));
         b.for_each("u", all, &[], |b, _| {
             let at = vec![Slice::range(row.clone(), 1), Slice::range(b.var("u"), chunk)];
