@@ -62,6 +62,17 @@ impl Table {
         };
         Some(Table { lane, of })
     }
+
+    /// Of lanes that read the second register where `word` has their bit, those that choose it: by an exclusive or each
+    /// lane has one reader and chooses for that one, else for itself.
+    pub fn given(&self, word: u32) -> u32 {
+        match self.lane {
+            Some(Lane::Xor(bits)) => {
+                (0..LANES as u32).fold(0, |given, l| given | (word >> (l ^ bits) & 1) << l)
+            }
+            Some(Lane::Planes(_)) | None => word,
+        }
+    }
 }
 
 /// Instructions that give each lane its number in the table: `(text, register)`.
@@ -117,6 +128,9 @@ mod tests {
         assert_eq!(table(|i| i ^ 16), Some(swapped));
         let odd = Table { lane: None, of: Of::Both(0xaaaa_aaaa) };
         assert_eq!(table(|i| i + 32 * (i % 2)), Some(odd));
+        let Some(crossed) = table(|i| (i ^ 3) + 32 * (i % 2)) else { panic!("a table") };
+        assert_eq!(crossed.lane, Some(Lane::Xor(3)));
+        assert_eq!(crossed.given(0xaaaa_aaaa), 0x5555_5555);
         let Some(Table { lane: Some(Lane::Planes(planes)), of: Of::Second }) = table(|_| 33) else {
             panic!("lane 1 of the second");
         };

@@ -268,6 +268,17 @@ impl Lower<'_> {
         if r.field.is_some() {
             return self.guarded(r, at, lanes, form.class, |l| l.load_field(r, at, lanes, &form));
         }
+        if let LaneDim::Dim(d) = lanes
+            && d + 1 == r.dims.len()
+            && self.threads()
+            && self.row_count(r, at).is_none()
+            && let Some(room) = self.room(r, at, lanes)
+        {
+            // All lanes or none: no branch.
+            let mem = self.address(r, at)?;
+            let count = self.int(IntOp::Mul, room, Operand::Imm(self.lanes as i64));
+            return self.load_part(&form, mem, count);
+        }
         self.guarded(r, at, lanes, form.class, |l| {
             let mem = l.address(r, at)?;
             match lanes {
@@ -280,15 +291,9 @@ impl Lower<'_> {
         })
     }
 
-    /// Runs `load` where every guarded index but a lane's is inside, gives zeros elsewhere.
-    pub(super) fn guarded(
-        &mut self,
-        r: &TileRef,
-        at: &[Coord],
-        lanes: LaneDim,
-        class: Class,
-        load: impl FnOnce(&mut Self) -> Result<Reg>,
-    ) -> Result<Reg> {
+    /// The least room that guarded indices but a lane's have, `None` if there are none: all of them are inside iff it is
+    /// more than 0.
+    fn room(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Option<Operand> {
         let last = r.dims.len().saturating_sub(1);
         let mut checks = Vec::new();
         for (d, (dim, coord)) in r.dims.iter().zip(at).enumerate() {
@@ -299,7 +304,6 @@ impl Lower<'_> {
                 checks.push((index, size));
             }
         }
-        // The smallest room decides: all indices are inside iff min(size - index) > 0.
         let mut room: Option<Operand> = None;
         for (index, size) in checks {
             let left = self.int(IntOp::Sub, size, index);
@@ -308,6 +312,19 @@ impl Lower<'_> {
                 None => left,
             });
         }
+        room
+    }
+
+    /// Runs `load` where every guarded index but a lane's is inside, gives zeros elsewhere.
+    pub(super) fn guarded(
+        &mut self,
+        r: &TileRef,
+        at: &[Coord],
+        lanes: LaneDim,
+        class: Class,
+        load: impl FnOnce(&mut Self) -> Result<Reg>,
+    ) -> Result<Reg> {
+        let room = self.room(r, at, lanes);
         let Some(room) = room else { return load(self) };
         let got = self.if_else(
             (Compare::Gt, room, Operand::Imm(0)),

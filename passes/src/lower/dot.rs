@@ -537,7 +537,6 @@ impl Lower<'_> {
     /// Levels of the transposing tree that makes of as many registers as lanes one, whose lane i is the sum over the
     /// lanes of register i: until one register is left, from the level that joins halves of `2 * half` lanes.
     fn join_lanes(&mut self, mut regs: Vec<Reg>, mut half: usize) -> Reg {
-        let lanes = self.lanes;
         // Before each level every register holds `run` sums of runs of lanes; a level joins neighbours: of the
         // pair (x, y) the even runs and the odd runs, added.
         while regs.len() > 1 {
@@ -545,24 +544,28 @@ impl Lower<'_> {
             let mut next = Vec::new();
             for i in 0..count {
                 // Register i pairs with i + count, so that lane order comes out right.
-                let (x, y) = (regs[i], regs[i + count]);
-                let (mut low, mut high) = (vec![], vec![]);
-                // Each block of 2 * half lanes: its low half and its high half.
-                for block in 0..lanes / (2 * half) {
-                    let at = block * 2 * half;
-                    low.extend((at..at + half).map(|l| l as u8));
-                    low.extend((at..at + half).map(|l| (l + lanes) as u8));
-                    high.extend((at + half..at + 2 * half).map(|l| l as u8));
-                    high.extend((at + half..at + 2 * half).map(|l| (l + lanes) as u8));
-                }
-                let a = self.v(Class::Float, Op::Shuffle(low), &[x, y]);
-                let b = self.v(Class::Float, Op::Shuffle(high), &[x, y]);
+                let pair = [regs[i], regs[i + count]];
+                let [a, b] = self.runs(half).map(|t| self.v(Class::Float, Op::Shuffle(t), &pair));
                 next.push(self.v(Class::Float, Op::Float(FloatOp::Add), &[a, b]));
             }
             regs = next;
             half /= 2;
         }
         regs[0]
+    }
+
+    /// Two exchanges of a pair of registers, whose sum has of the first, in the low half of each block of `2 * half`
+    /// lanes, both halves added, and of the second in the high half.
+    fn runs(&self, half: usize) -> [Vec<u8>; 2] {
+        let lanes = 0..self.lanes;
+        let of = |l: usize| if l & half == 0 { 0 } else { self.lanes };
+        if self.threads() {
+            // What each lane has, and what its neighbour has: one exchange.
+            return [0, half]
+                .map(|other| lanes.clone().map(|l| ((l ^ other) + of(l)) as u8).collect());
+        }
+        // The low halves and the high halves: one instruction each.
+        [0, half].map(|high| lanes.clone().map(|l| ((l & !half | high) + of(l)) as u8).collect())
     }
 
     /// Runs `step` for k = 0, by, 2 by, ...: unrolled where short, a loop of a few steps where long.

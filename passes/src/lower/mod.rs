@@ -296,6 +296,11 @@ impl Lower<'_> {
         self.rows.contains(op)
     }
 
+    /// Is each lane a thread, which loads where its own condition holds?
+    fn threads(&self) -> bool {
+        self.has(&Op::GatherPart(Width::W32))
+    }
+
     fn float_const(&mut self, x: f32) -> Reg {
         self.inst(Class::Float, Op::FloatConst, &[Operand::Imm(i64::from(x.to_bits()))], None)
     }

@@ -42,6 +42,14 @@ impl<'a> Emitter<'a> {
                 let got = read(self, b);
                 self.put_line("mov", ty, d, &[got]);
             }
+            (Of::Both(_), second) if matches!(table.lane, Some(Lane::Xor(_))) => {
+                // A lane has one reader, and gives what that one wants.
+                let given = self.fresh(class.into());
+                let second = second.unwrap_or_default();
+                self.put_line("selp", ty, given, &[b, a, second]);
+                let got = read(self, given);
+                self.put_line("mov", ty, d, &[got]);
+            }
             (Of::Both(_), second) => {
                 let (x, y) = (read(self, a), read(self, b));
                 let second = second.unwrap_or_default();
@@ -52,7 +60,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// What each lane finds in a table, looked up once at the entry. Tables that take the same lanes from the second
-    /// register share the predicate: there are seven.
+    /// register share the predicate: there are few.
     fn table(&mut self, entries: &'a [u8]) -> Option<(Table, Found)> {
         if let Some(known) = self.tables.get(entries) {
             return Some(known.clone());
@@ -71,7 +79,7 @@ impl<'a> Emitter<'a> {
             Some(Lane::Xor(_)) | None => None,
         };
         let second = match table.of {
-            Of::Both(word) => Some(self.second(word)),
+            Of::Both(word) => Some(self.second(table.given(word))),
             Of::First | Of::Second => None,
         };
         self.tables.insert(entries, (table.clone(), (lane, second)));

@@ -340,10 +340,12 @@ fn range(
     if s.lazy {
         state[1] = apart(b, state[1], size);
     }
+    // Told by another name, where whole tiles end stays hidden from `peel`: one loop for them and the last.
+    let edge = if s.rare { b.scalar(&format!("edge{number}"), hi.clone()) } else { hi.clone() };
     let mut walk = |b: &mut Builder, var: &str, from: Extent, to: Extent, lo: Option<&Extent>| {
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         state = b.for_each(var, (from, to, size), &inits, |b, state| {
-            let tile = Tile { open, j: &b.var(var), lo, hi: Some(&hi), next };
+            let tile = Tile { open, j: &b.var(var), lo, hi: Some(&edge), next };
             step(b, &tile, state)
         });
     };

@@ -71,6 +71,8 @@ pub(super) struct Shape<'a> {
     own_rows: bool,
     /// The running maximum moves, and what was added fades, only where a score exceeds it; else at every tile.
     lazy: bool,
+    /// Only rows at odd places are left: little code matters more than its speed.
+    rare: bool,
 }
 
 /// Kv heads that the same segments name.
@@ -141,7 +143,7 @@ fn longest(dim: &Dim) -> Extent {
 
 pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Result<Program> {
     a.segments.iter().try_for_each(|s| check(a, s, choice))?;
-    let s = shape(a, &program.symbols, choice)?;
+    let mut s = shape(a, &program.symbols, choice)?;
     mask::check(&s, choice)?;
     let stored: Vec<_> = s.segments.iter().flat_map(Seg::stored).collect();
     let params = |names: &[Tensor]| names.iter().cloned().map(Param::Tensor).collect::<Vec<_>>();
@@ -214,6 +216,7 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
         program.variants.push(Variant { name: "rows".into(), when, launches });
     }
     let short = [&ins[..], &rows, &outs].concat();
+    s.rare = served;
     // Behind matrices only rows at odd places are left: one kernel, which takes a context whole, does them.
     let in_parts = s.split > 0 && !served;
     // States of the parts, between the launches.
@@ -338,6 +341,7 @@ fn shape<'a>(a: &'a Attention, symbols: &[Symbol], choice: &Choice) -> Result<Sh
         ahead: choice.schedule.prefetch,
         own_rows: choice.schedule.heads == 2,
         lazy: choice.schedule.softmax == Softmax::Lazy,
+        rare: false,
     })
 }
 
