@@ -129,7 +129,7 @@ mod tests {
             assert_eq!(pushed.as_slice(), &all[..n]);
             assert_eq!(pushed, Operands::from(&all[..n]));
             assert_eq!(pushed, Operands::from(all[..n].to_vec()));
-            assert_eq!(pushed, all[..n].iter().copied().collect());
+            assert_eq!(pushed, all[..n].iter().copied().collect::<Operands>());
             pushed.iter_mut().for_each(|o| *o = Operand::Imm(7));
             assert_eq!(pushed.iter().filter(|o| **o == Operand::Imm(7)).count(), n);
         }
