@@ -23,9 +23,12 @@
 
 pub mod interp;
 pub mod mma;
+mod operands;
 pub mod parse;
 pub mod print;
 pub mod verify;
+
+pub use operands::Operands;
 
 use crate::{
     arena::{Arena, Id},
@@ -174,7 +177,7 @@ pub enum Stmt {
 pub struct Inst {
     pub op: Op,
     pub def: Option<Reg>,
-    pub uses: Vec<Operand>,
+    pub uses: Operands,
     pub mem: Option<Mem>,
 }
 

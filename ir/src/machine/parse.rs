@@ -255,7 +255,7 @@ impl Parser<'_, '_> {
             let class = self.class()?;
             def = Some(self.define(result, class)?);
         }
-        Ok(Inst { op, def, uses, mem })
+        Ok(Inst { op, def, uses: uses.into(), mem })
     }
 
     fn op(&mut self, word: &str, span: crate::diag::Span) -> Parsed<Op> {

@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(e, "in kernel m: `b = wadd a, a : w`: `a` is used before its definition");
         let e = broken(&|b| b.push(b[0].clone()));
         assert!(e.ends_with("`a` is defined twice"), "{e}");
-        let e = broken(&|b| inst(b, 1, &|i| i.uses.truncate(1)));
+        let e = broken(&|b| inst(b, 1, &|i| i.uses = Operands::from(&i.uses[..1])));
         assert!(e.ends_with("1 operands, expected 2"), "{e}");
         let e = broken(&|b| inst(b, 1, &|i| i.def = None));
         assert!(e.ends_with("the result of `wadd` is missing"), "{e}");
@@ -426,7 +426,7 @@ mod tests {
         let e = broken(&|b| {
             inst(b, 1, &|i| {
                 i.op = Op::Prefetch(1);
-                i.uses.clear();
+                i.uses = [].into();
                 i.mem = Some(Mem { base: Reg::new(0), offset: 0 });
             });
         });

@@ -10,6 +10,7 @@
 
 use super::Lower;
 use kgen_ir::machine::{Class, IntOp, Op, Operand, Reg};
+use std::collections::hash_map::Entry;
 
 /// An instruction of few operands, but for its result.
 #[derive(PartialEq, Eq, Hash)]
@@ -35,14 +36,23 @@ impl Known {
 }
 
 impl Lower<'_> {
-    /// What an open block has computed already. Constants are of their block alone, as those who share have it.
-    pub(super) fn known(&self, key: &Known) -> Option<Reg> {
-        let (serial, reg) = *self.known.get(key)?;
+    /// What an open block has computed already; if none has, the next register is it. Constants are of their block
+    /// alone, as those who share have it.
+    pub(super) fn known(&mut self, key: Known) -> Option<Reg> {
         let constant = matches!(key.op, Op::FloatConst | Op::WordConst | Op::Iota);
-        let open = match constant {
-            true => self.serials.last() == Some(&serial),
-            false => self.serials.contains(&serial),
+        let here = self.serials.last().copied().unwrap_or(0);
+        let next = (here, Reg::new(self.out.regs.len()));
+        let known = match self.known.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(next);
+                return None;
+            }
+            Entry::Occupied(known) => known.into_mut(),
         };
-        open.then_some(reg)
+        let open = known.0 == here || !constant && self.serials.contains(&known.0);
+        if !open {
+            *known = next;
+        }
+        open.then_some(known.1)
     }
 }

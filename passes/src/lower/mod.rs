@@ -246,7 +246,7 @@ impl Lower<'_> {
 
     fn inst(&mut self, class: Class, op: Op, uses: &[Operand], mem: Option<Mem>) -> Reg {
         let key = mem.is_none().then(|| Known::of(class, &op, uses)).flatten();
-        if let Some(known) = key.as_ref().and_then(|key| self.known(key)) {
+        if let Some(known) = key.and_then(|key| self.known(key)) {
             return known;
         }
         let def = self.array(class, op.def_words());
@@ -258,10 +258,7 @@ impl Lower<'_> {
             };
             self.depths.insert(def, depth);
         }
-        if let Some(key) = key {
-            self.known.insert(key, (self.serials.last().copied().unwrap_or(0), def));
-        }
-        self.push(machine::Stmt::Inst(Inst { op, def: Some(def), uses: uses.to_vec(), mem }));
+        self.push(machine::Stmt::Inst(Inst { op, def: Some(def), uses: uses.into(), mem }));
         def
     }
 
@@ -278,7 +275,7 @@ impl Lower<'_> {
     }
 
     fn effect(&mut self, op: Op, uses: &[Operand], mem: Mem) {
-        self.push(machine::Stmt::Inst(Inst { op, def: None, uses: uses.to_vec(), mem: Some(mem) }));
+        self.push(machine::Stmt::Inst(Inst { op, def: None, uses: uses.into(), mem: Some(mem) }));
     }
 
     /// Vector instruction on registers.
@@ -352,7 +349,7 @@ impl Lower<'_> {
         let number = self.out.slots.len();
         self.out.slots.push(slot);
         let def = self.reg(Class::Int);
-        let uses = vec![Operand::Imm(number as i64)];
+        let uses = [Operand::Imm(number as i64)].into();
         self.entry.push(machine::Stmt::Inst(Inst { op: Op::Arg, def: Some(def), uses, mem: None }));
         self.args.push(def);
         def
@@ -377,9 +374,9 @@ impl Lower<'_> {
         let size = Operand::Imm(self.out.scratch as i64);
         let inst =
             |op, def, uses| machine::Stmt::Inst(Inst { op, def: Some(def), uses, mem: None });
-        self.entry.push(inst(Op::Worker, worker, vec![]));
-        self.entry.push(inst(Op::Int(IntOp::Mul), offset, vec![Operand::Reg(worker), size]));
-        let uses = vec![Operand::Reg(first), Operand::Reg(offset)];
+        self.entry.push(inst(Op::Worker, worker, [].into()));
+        self.entry.push(inst(Op::Int(IntOp::Mul), offset, [Operand::Reg(worker), size].into()));
+        let uses = [Operand::Reg(first), Operand::Reg(offset)].into();
         self.entry.push(inst(Op::Int(IntOp::Add), own, uses));
     }
 

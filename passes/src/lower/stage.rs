@@ -73,14 +73,14 @@ fn row_bytes(t: &kgen_ir::tile::Tensor) -> Option<usize> {
 impl Lower<'_> {
     pub(super) fn order_copies(&mut self, op: AsyncOp, uses: &[Operand]) {
         let (def, mem) = (None, None);
-        self.push(machine::Stmt::Inst(Inst { op: Op::Async(op), def, uses: uses.to_vec(), mem }));
+        self.push(machine::Stmt::Inst(Inst { op: Op::Async(op), def, uses: uses.into(), mem }));
     }
 
     /// Computed before everything else: what only the lane decides.
     pub(super) fn at_entry(&mut self, op: Op, uses: &[Operand]) -> Reg {
         let class = if matches!(op, Op::WordCmp(_)) { Class::Mask } else { Class::Word };
         let def = self.reg(class);
-        let inst = Inst { op, def: Some(def), uses: uses.to_vec(), mem: None };
+        let inst = Inst { op, def: Some(def), uses: uses.into(), mem: None };
         self.entry.push(machine::Stmt::Inst(inst));
         def
     }

@@ -338,6 +338,6 @@ impl Checker {
     }
 
     fn push(&mut self, op: Op, def: Option<Reg>, uses: Vec<Operand>, mem: Option<Mem>) {
-        self.out.push(Stmt::Inst(Inst { op, def, uses, mem }));
+        self.out.push(Stmt::Inst(Inst { op, def, uses: uses.into(), mem }));
     }
 }

@@ -461,7 +461,7 @@ impl Expander<'_> {
         for stmt in sequence.body.into_iter().skip(1) {
             let Stmt::Inst(mut inst) = stmt else { return None };
             inst.def = inst.def.and_then(|d| names.get(&d).copied());
-            for operand in &mut inst.uses {
+            for operand in inst.uses.iter_mut() {
                 if let Operand::Reg(reg) = operand {
                     *reg = *names.get(reg)?;
                 }
@@ -477,7 +477,7 @@ impl Expander<'_> {
         let mut out = Vec::new();
         let mut x = a;
         let mut put = |op: Op, def: Reg, a: Reg, b: Reg| {
-            let uses = vec![Operand::Reg(a), Operand::Reg(b)];
+            let uses = [Operand::Reg(a), Operand::Reg(b)].into();
             out.push(Stmt::Inst(Inst { op, def: Some(def), uses, mem: None }));
         };
         let mut half = lanes / 2;

@@ -79,8 +79,7 @@ fn inner(k: &mut Kernel, mut l: Loop, out: &mut Vec<Stmt>) {
         k.regs.add(RegData { name, class: Class::Int, words: 1 })
     };
     let int = |op, def, uses: [Operand; 2]| {
-        let uses = uses.to_vec();
-        Stmt::Inst(Inst { op: Op::Int(op), def: Some(def), uses, mem: None })
+        Stmt::Inst(Inst { op: Op::Int(op), def: Some(def), uses: uses.into(), mem: None })
     };
     let mut ends = Vec::new();
     let mut kept = Vec::with_capacity(l.body.len());
@@ -106,7 +105,7 @@ fn inner(k: &mut Kernel, mut l: Loop, out: &mut Vec<Stmt>) {
         };
         out.push(match l.lo {
             Operand::Imm(0) => {
-                let uses = vec![Operand::Imm(0)];
+                let uses = [Operand::Imm(0)].into();
                 Stmt::Inst(Inst { op: Op::Const, def: Some(init), uses, mem: None })
             }
             lo @ (Operand::Reg(_) | Operand::Imm(_)) => {

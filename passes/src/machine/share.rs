@@ -22,16 +22,21 @@ use kgen_ir::{
 pub fn share(mut kernel: Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
     let body = std::mem::take(&mut kernel.body);
     let before = kernel.regs.len();
+    // Constants of their own come behind them.
+    let room = before + before / 4;
     let mut s = Sharer {
         regs: std::mem::take(&mut kernel.regs),
-        same: (0..before).map(Reg::new).collect(),
-        level: vec![0; before],
-        made: vec![None; before],
+        same: Vec::with_capacity(room),
+        level: Vec::with_capacity(room),
+        made: Vec::with_capacity(room),
         first: Map::default(),
         scopes: Vec::new(),
         serials: 0,
         known: Map::with_capacity_and_hasher(before, Default::default()),
     };
+    s.same.extend((0..before).map(Reg::new));
+    s.level.resize(before, 0);
+    s.made.resize(before, None);
     s.open(false);
     let body = s.block(body);
     let mut used = vec![0; s.regs.len()];

@@ -64,7 +64,7 @@ impl Instruction {
         let times = if several { 2 } else { 1 };
         let lanes = |i: usize, axes| LaneBits::of(&Layout::parse(&layouts[i]).ok()?, axes);
         let (left, sums) = (lanes(0, ["m", "k"]), lanes(2, ["m", "n"]));
-        let told = left.zip(sums.clone()).map(|(left, sums)| left.covered(0) | sums.covered(0));
+        let told = left.zip(sums).map(|(left, sums)| left.covered(0) | sums.covered(0));
         let along = neighbours(mma.layouts[1]);
         let (m, n) = (times * mma.m, times * mma.n);
         Instruction { mma, m, n, k: mma.k, layouts, sums, along, told }
