@@ -15,11 +15,7 @@ use std::{
     },
 };
 
-/// Compile ops and compare what they compute with the reference
-///
-/// The last case of an op has its full size. Simulated devices then do a sample of its tasks by the seed, with the first, the
-/// last and those at the edges of each dimension of the outputs; a task is what a block does before it asks for the next.
-/// Everything that these read is computed as well, and everything that they write is compared.
+/// Compile ops and compare what they compute with the reference; simulators do a sample of the tasks of full sizes
 #[derive(clap::Args)]
 pub struct Args {
     /// Op files, or folders of them
