@@ -514,9 +514,12 @@ fn artifacts_that_do_not_fit_are_refused() {
     );
     refused("\"n\", \"k\"", "\"n\", \"n\"", "symbol `n`: this name stands twice");
     refused("unused:", "part:", "tensor `part`: this name stands twice");
-    for wrong in ["unused: u4", "unused: f32 packed(scale, u4 lanes 8 group 32 scale f32)"] {
+    for (right, wrong) in [
+        ("unused: f32", "unused: u4"),
+        ("000, k]", "000, k] packed(scale, u4 lanes 8 group 32 scale f32)"),
+    ] {
         refused(
-            "unused: f32",
+            right,
             wrong,
             "buffer `unused`: workspace holds whole-byte elements, one after the other",
         );
