@@ -276,7 +276,9 @@ impl Lower<'_> {
         {
             // All lanes or none: no branch.
             let mem = self.address(r, at)?;
-            let count = self.int(IntOp::Mul, room, Operand::Imm(self.lanes as i64));
+            let some = self.int(IntOp::Max, room, Operand::Imm(0));
+            let some = self.int(IntOp::Min, some, Operand::Imm(1));
+            let count = self.int(IntOp::Mul, some, Operand::Imm(self.lanes as i64));
             return self.load_part(&form, mem, count);
         }
         self.guarded(r, at, lanes, form.class, |l| {
