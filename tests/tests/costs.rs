@@ -20,15 +20,17 @@ use std::{collections::BTreeMap, fs, path::Path, time::Instant};
 
 const TRIES: usize = 5;
 
-/// No file of `ops/`, for few CPUs have the instruction.
+/// No file of `ops/`, for few CPUs have the instruction: its row is of the target that has it, whatever this CPU is.
 const BF16: &str = "op = \"mpgemm\"\nname = \"bf16\"\nm = \"m\"\nn = 4096\nk = 4096\na = \"bf16\"\nw = \"bf16\"\nout = \"f32\"\n";
 
-fn ops() -> Vec<Op> {
+fn ops(native: &'static Target) -> Vec<(Op, &'static Target)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
     files.sort();
     let shipped = files.iter().map(|f| compile::read(f).unwrap_or_else(|e| panic!("{e}")));
-    shipped.chain([kgen_ir::op::read::read("bf16", BF16).unwrap()]).collect()
+    let bf16 = NATIVE.iter().find(|t| t.features.contains(&"avx512bf16")).unwrap();
+    let pairs = kgen_ir::op::read::read("bf16", BF16).unwrap();
+    shipped.map(|op| (op, native)).chain([(pairs, bf16)]).collect()
 }
 
 fn runs(target: &&Target) -> bool {
@@ -72,7 +74,7 @@ fn kernels_beside_cranelift() {
     println!(
         "op kernel | instructions bytes live moves stack | select allocate encode list us | Cranelift: bytes stack us"
     );
-    for op in ops() {
+    for (op, native) in ops(native) {
         let compiled = match compile::compile(&op, native, &Schedule::default_for(native)) {
             Ok(compiled) => compiled,
             Err(e) => {
