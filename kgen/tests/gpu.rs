@@ -85,7 +85,7 @@ fn an_op_runs_on_a_simulated_gpu() {
     assert!(out.starts_with("rmsnorm m=2: y f16 [2, 4096] blake3 "), "{out}");
 }
 
-/// `examples/launch.rs` has nothing of kgen: manifest, text and the driver's library.
+/// `examples/launch.rs` has nothing of kgen: manifest, text and the driver, in 40 lines.
 #[test]
 fn a_foreign_host_launches_from_the_manifest() {
     let dir = folder("foreign_host");
@@ -97,17 +97,17 @@ fn a_foreign_host_launches_from_the_manifest() {
         return;
     }
     let run = |words: &[&str]| told(&Command::new(&host).args(words).output().expect("it starts"));
-    let (code, out, said) = run(&[made.trim(), "m=3"]);
+    let (code, out, said) = run(&[made.trim(), "3", "32000"]);
     if here() {
         assert_eq!((code, out.contains("y[0] = ")), (Some(0), true), "{said}");
     } else {
         assert_eq!(code, Some(1), "{said}");
-        let plan = "rows: 2 blocks of 128 threads, 0 bytes of shared memory, slots extent m, counter 0, pointer x, \
-                    stride x 0, pointer y, stride y 0, then 8 workers";
+        let plan = "rows: LaunchConfig { grid_dim: (2, 1, 1), block_dim: (128, 1, 1), shared_mem_bytes: 0 }, \
+                    slots extent m, counter 0, pointer x, stride x 0, pointer y, stride y 0, then 8 workers";
         assert_eq!(out.lines().next(), Some(plan), "{said}");
         assert!(said.contains("libcuda") && said.contains("driver 450.36"), "{said}");
     }
-    let (code, _, said) = run(&["no/such/folder"]);
+    let (code, _, said) = run(&["no/such/folder", "1", "1"]);
     assert_eq!(code, Some(1));
     assert!(said.contains("no/such/folder/manifest.toml"), "{said}");
 }

@@ -279,7 +279,13 @@ impl Places {
                 Stmt::Loop(l) => {
                     self.bear(l.var);
                     let (lo, hi) = (self.range(l.lo), self.range(l.hi));
-                    self.symbol(l.var, (lo.0, (hi.1 - 1).max(lo.0)));
+                    // From a known start by known steps: the last one may be well before the end.
+                    let steps = match self.range(l.step) {
+                        (a, b) if a == b && lo.0 == lo.1 => a.max(1),
+                        _ => 1,
+                    };
+                    let turns = (hi.1 - 1 - lo.0).max(0) / steps;
+                    self.symbol(l.var, (lo.0, lo.0 + turns * steps));
                     for c in &l.carried {
                         self.bear(c.param);
                         self.symbol(c.param, ANY);

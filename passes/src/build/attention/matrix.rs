@@ -276,7 +276,7 @@ fn one(
     let to = vec![Slice::range(0, rows), Slice::range(0, plan.ring.width)];
     let from = [item.rows(), vec![first.clone(), Slice::range(0, s.dim)]].concat();
     b.stage(("qs", to), ("q", from), (Extent::Lit(0), Extent::from(whole) - before.clone()));
-    plan.ring.queries(b, false);
+    plan.ring.queries(b);
     if s.a.alibi {
         // Heads behind the last one may be nobody's.
         let list = b.load("alibi", "alibi", Dtype::F32, vec![first], true);
@@ -290,12 +290,13 @@ fn one(
     let mut state = vec![max, den, o];
     let pos = position(b, item, &opened);
     let slope = slopes(b, s, rows);
-    let mut number = 0;
+    let (mut number, mut keys) = (0, Extent::Lit(0));
     for open in &opened {
         for (lo, hi) in mask::ranges(open, &pos, &Extent::Lit(0)) {
             let (lo, hi) = decode::cut(s, open, item, lo, hi);
             let lo = b.scalar(&format!("lo{number}"), lo);
             let hi = b.scalar(&format!("hi{number}"), hi.max(lo.clone()));
+            keys = keys.max(hi.clone() - lo.clone());
             // Look-ups find whole pieces.
             let start = if open.seg.spec.layout == KvLayout::Dense {
                 lo.clone()
@@ -320,7 +321,7 @@ fn one(
             number += 1;
         }
     }
-    plan.ring.queries(b, true);
+    plan.ring.settle(b, keys);
     let rows = Slice::range(own * (many * rows) + before, rows);
     let row = |last: Slice| [item.states(), vec![rows.clone(), last]].concat();
     if block == 0 {

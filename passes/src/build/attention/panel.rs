@@ -168,16 +168,18 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
     let end = first.clone() + here.clone() - 1;
     let early = position(b, &task.item(first.clone()), &opened);
     let late = b.scalar("late", early.clone() + end - first.clone());
-    let mut range = 0;
+    let (mut range, mut keys) = (0, Extent::Lit(0));
     for open in &opened {
         let ends = mask::ranges(open, &early, &heads.start).into_iter();
         let ends = ends.zip(mask::ranges(open, &late, &heads.start));
         for (early, late) in ends {
-            state = walk(b, s, (plan, &ring), open, (early, late), range, state);
+            let walked;
+            (state, walked) = walk(b, s, (plan, &ring), open, (early, late), range, state);
+            keys = keys.max(walked);
             range += 1;
         }
     }
-    plan.ring.queries(b, true);
+    plan.ring.settle(b, keys);
     let column = || vec![Slice::range(0, ROWS), Slice::range(0, 1)];
     let sink = s.a.sink_logit.then(|| b.load("sink", "sink.rows", Dtype::F32, column(), false));
     let (y, lse) = merge::finish(b, s, &state, sink);
@@ -226,10 +228,11 @@ fn queries(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, heads
             stage(b, Slice::range(r * panel.heads, panel.heads), lead, panel.heads.into());
         }
     }
-    panel.plan.ring.queries(b, false);
+    panel.plan.ring.queries(b);
 }
 
-/// All tiles of a range of keys: where it begins and ends for the first row and for the last one.
+/// All tiles of a range of keys: where it begins and ends for the first row and for the last one. With how many keys
+/// these are.
 fn walk(
     b: &mut Builder,
     s: &Shape<'_>,
@@ -238,7 +241,7 @@ fn walk(
     (early, late): ((Extent, Extent), (Extent, Extent)),
     range: usize,
     mut state: Vec<Value>,
-) -> Vec<Value> {
+) -> (Vec<Value>, Extent) {
     let keys = plan.ring.keys;
     let moving = early.0 != late.0;
     let name = |what: &str| format!("{what}{range}");
@@ -289,5 +292,5 @@ fn walk(
             step(b, s, plan, (open.seg, ring), (j, slot), state, (edges, bias), between)
         });
     }
-    state
+    (state, to - from)
 }

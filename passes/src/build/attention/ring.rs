@@ -120,13 +120,28 @@ impl Ring {
         }
     }
 
-    /// Queries are on their way with the first tile, or before it where registers keep them. Behind all tiles, `end`,
-    /// those of a task without keys are waited for: the next one brings its own.
-    pub fn queries(&self, b: &mut Builder, end: bool) {
-        if self.kept != end {
+    /// Queries are on their way with the first tile, or before it where registers keep them.
+    pub fn queries(&self, b: &mut Builder) {
+        if self.kept {
             b.commit();
             b.wait(0);
         }
+    }
+
+    /// Behind all tiles: the queries of a task without `keys`, which no tile has waited for. The next task brings its own.
+    pub fn settle(&self, b: &mut Builder, keys: Extent) {
+        if self.kept {
+            return;
+        }
+        let none = Predicate { left: keys, cmp: Compare::Le, right: Extent::Lit(0) };
+        b.choose(
+            none,
+            |b| {
+                b.commit();
+                b.wait(0);
+            },
+            |_| {},
+        );
     }
 
     /// Rows that are copied side by side, as one look-up finds them: a power of two.
