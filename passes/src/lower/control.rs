@@ -207,6 +207,15 @@ impl Lower<'_> {
                 let hi = self.int(IntOp::Min, end, count);
                 all(self, lo, hi, hi)?;
             }
+            // A task alone needs no counter.
+            Share::Dynamic(_) if count == Operand::Imm(1) && next.is_none() => {
+                let worker = self.inst(Class::Int, Op::Worker, &[], None);
+                self.if_else(
+                    (Compare::Lt, Operand::Reg(worker), count),
+                    |l| body_of(l, worker, &|_| count).map(|()| vec![]),
+                    |_| Ok(vec![]),
+                )?;
+            }
             Share::Dynamic(chunk) => {
                 let base = self.arg(Slot::Counter(self.counters));
                 self.counters += 1;

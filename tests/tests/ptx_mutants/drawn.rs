@@ -9,7 +9,7 @@ use kgen_ir::{
     artifact::Artifact,
     dtype::Dtype,
     extent::Dims,
-    op::{Dim, Kind, Mask, MpGemm, Op, Rows},
+    op::{Bound, Dim, Kind, Mask, MpGemm, Op, Rows},
     tensor::Tensor,
 };
 use kgen_kernels_ref as reference;
@@ -35,12 +35,19 @@ const MIDDLES: [i64; 3] = [11, 22, 44];
 
 /// Rows, of queries or activations: tiles of 8 to 64 that are full, and those that are not.
 const ROWS: [i64; 16] = [1, 33, 16, 9, 65, 32, 17, 3, 64, 40, 5, 20, 8, 2, 50, 12];
+/// Rows and keys of attention, with each family: windows that slide, blocks of rows that begin anywhere, a second part.
+const FAR: [(i64, i64); 4] = [(50, 110), (17, 150), (40, 97), (2, 1100)];
+/// Rows of other ops, with each family: more tasks than workers.
+const LARGEST: i64 = 300;
 /// Warps of the launches: fewer than tasks, as many, more.
 const WORKERS: [usize; 5] = [3, 8, 1, 2, 5];
 /// Cases of an artifact that are drawn, and those of them that each mutant is run with; what these do not see is run
 /// with the others, and with twice as many of other data.
 const DRAWN: usize = 20;
 pub const KEPT: usize = 6;
+/// The first of the cases with all ends of tiles, a few rows first, and of those that are [`FAR`].
+const FEW: usize = 3 * DRAWN;
+const BEYOND: usize = FEW + 64;
 /// Keys of a window: tiles lie inside of it, and it slides.
 const WINDOW: i64 = 72;
 /// Columns of a row: a step of 128, and vectors behind it.
@@ -201,22 +208,32 @@ fn mirror(example: &mut Example) {
     }
 }
 
-/// Sets the number of rows, where nothing is promised of it.
-fn set_rows(op: &Op, i: usize, dims: &mut Dims) {
-    let rows = match &op.kind {
+/// May a symbol be any size that is drawn?
+fn free(op: &Op, symbol: &str) -> bool {
+    let all = |b: &Bound| {
+        b.min.is_none_or(|n| n <= 1)
+            && b.max.is_none_or(|n| n >= LARGEST)
+            && b.multiple_of.is_none_or(|n| n == 1)
+    };
+    op.bounds.iter().filter(|b| b.symbol == symbol).all(all)
+}
+
+/// Sets the number of rows of each sequence, where nothing is promised of it.
+fn set_rows(op: &Op, rows: &dyn Fn(usize) -> i64, dims: &mut Dims) {
+    let len = match &op.kind {
         Kind::Attention(a) => &a.q.len,
         Kind::MpGemm(g) => &g.m,
         Kind::Rows(r) => &r.rows,
     };
-    let (Dim::Sym(symbol) | Dim::Ragged { symbol, .. }) = rows else { return };
-    if op.bounds.iter().any(|b| b.symbol == *symbol) {
+    let (Dim::Sym(symbol) | Dim::Ragged { symbol, .. }) = len else { return };
+    if !free(op, symbol) {
         return;
     }
     if let Some(n) = dims.scalars.get_mut(symbol) {
-        *n = ROWS[i % ROWS.len()];
+        *n = rows(0);
     }
     for (j, n) in dims.ragged.get_mut(symbol).into_iter().flatten().enumerate() {
-        *n = ROWS[(i + j) % ROWS.len()];
+        *n = rows(j);
     }
 }
 
@@ -268,13 +285,18 @@ fn longer(whole: &Op, mut op: Op) -> Op {
 
 /// Rows and keys of sequence `j` in case `i`, where nothing is promised of them: tiles end behind one of any two
 /// neighbours, in the first tile and later; then keys end as tiles do, and the last block of rows has one; then blocks
-/// of rows begin at any place of a tile; then there are more keys than in the largest tile. Behind all of these come few
-/// rows, whose keys are cheap.
+/// of rows begin at any place of a tile; then there are more keys than in the largest tile. Behind all of these come
+/// all ends of tiles, and sizes far from them.
 fn sizes(i: usize, j: usize) -> (Option<i64>, Option<i64>) {
     let turn = i / 4 + j;
     let odd = |at: usize| Some(1 + (2 * (7 * at % 32) + at / 32) as i64);
-    if i >= 3 * DRAWN {
-        return (Some(1 + (i % 2) as i64), odd(i - 3 * DRAWN + j));
+    if let Some(far) = i.checked_sub(BEYOND) {
+        let (rows, keys) = FAR[far % FAR.len()];
+        return (Some(rows), Some(keys + j as i64));
+    }
+    if i >= FEW {
+        let rows = if i < FEW + 32 { 1 + (i % 2) as i64 } else { 17 };
+        return (Some(rows), odd(i - FEW + j));
     }
     match i % 16 {
         2 | 6 | 10 | 14 => {
@@ -293,7 +315,7 @@ fn set_sizes(op: &Op, i: usize, dims: &mut Dims) {
     let Kind::Attention(a) = &op.kind else { return };
     let free = |len: &Dim| match len {
         Dim::Sym(symbol) | Dim::Ragged { symbol, .. } => {
-            Some(symbol.clone()).filter(|s| op.bounds.iter().all(|b| b.symbol != *s))
+            Some(symbol.clone()).filter(|s| free(op, s))
         }
         Dim::Const(_) => None,
     };
@@ -328,12 +350,21 @@ pub fn chosen(file: &Path, chip: &str) -> Option<Vec<Arc<Drawn>>> {
     let (all, more) = (all.iter().filter(busy), more.iter().filter(busy));
     let busy: Vec<_> = all.zip(more).flat_map(|(x, y)| [x, y]).collect();
     let count = busy.len().min(DRAWN);
+    let (few, sizes) = match op.kind {
+        Kind::Attention(_) => (FEW..BEYOND, FAR.len()),
+        Kind::MpGemm(_) | Kind::Rows(_) => (0..0, 1),
+    };
     let draw = |i: usize| {
         let mut dims = busy.get(i % busy.len().max(1))?.dims.clone();
         // Other sizes with each family, other numbers of rows with each size.
         let round = i / count.max(1);
-        let (family, data) = kinds[(i + round) % kinds.len()];
-        set_rows(&op, i + 5 * round, &mut dims);
+        let kind = i.checked_sub(BEYOND).map_or(i + round, |far| far / sizes);
+        let (family, data) = kinds[kind % kinds.len()];
+        let rows = |j: usize| match i {
+            BEYOND.. => LARGEST,
+            _ => ROWS[(i + 5 * round + j) % ROWS.len()],
+        };
+        set_rows(&op, &rows, &mut dims);
         set_sizes(&op, i, &mut dims);
         let mut example = verify::example(&op, &dims, family, i as u64).ok()?;
         change(&mut example, data);
@@ -341,9 +372,9 @@ pub fn chosen(file: &Path, chip: &str) -> Option<Vec<Arc<Drawn>>> {
         let plain = family == "normal" && matches!(data, Data::AsIs);
         Some(Arc::new(Drawn { example, plain, workers, expected: OnceLock::new() }))
     };
-    let few = 3 * DRAWN..3 * DRAWN + if matches!(op.kind, Kind::Attention(_)) { 32 } else { 0 };
+    let later = (count..3 * count).chain(few).chain(BEYOND..BEYOND + sizes * kinds.len());
     let mut drawn: Vec<_> = (0..count).filter_map(draw).collect();
-    let mut later: Vec<_> = (count..3 * count).chain(few).filter_map(draw).collect();
+    let mut later: Vec<_> = later.filter_map(draw).collect();
     drawn.sort_by_key(|d| bytes(&d.example));
     let artifact = kgen::compile::compile(&op, device.target, &device.schedule).ok()?.artifact;
     let mut found = vec![];

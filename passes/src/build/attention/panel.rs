@@ -14,6 +14,7 @@ use super::{
     ring::{Range, Ring},
     *,
 };
+use std::collections::BTreeSet;
 
 /// Columns of values whose sums leave registers for the ranges of rows.
 const COLUMNS: usize = 224;
@@ -87,7 +88,7 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, panel: &Panel) -> kgen_
         }
     }
     s.segments.iter().for_each(|seg| plan.ring.scratch(&mut b, seg));
-    let mut bounds = 0;
+    let mut bounds = BTreeSet::new();
     let each = |class| (0..plan.blocks).map(move |block| (class, block));
     for (class, column) in s.classes.iter().flat_map(each) {
         let heads = class.heads.len() * (s.whole() / panel.heads);
@@ -111,7 +112,13 @@ pub(super) fn prefill(s: &Shape<'_>, params: Vec<Param>, panel: &Panel) -> kgen_
     b.finish()
 }
 
-fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &mut usize) {
+fn one(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    panel: &Panel,
+    task: &Task<'_>,
+    bounds: &mut BTreeSet<String>,
+) {
     let (plan, wide) = (&panel.plan, panel.heads);
     let (first, here) = (&task.first, &task.here);
     let parts = s.whole() / wide;
@@ -122,27 +129,30 @@ fn one(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, bounds: &
     let mut opened = keys::open(b, s, &task.class.segments, task.seq);
     own_heads(&mut opened, task.class, &at);
     queries(b, s, panel, task, &heads);
-    let count: usize =
-        opened.iter().map(|o| mask::ranges(o, &Extent::Lit(0), &heads.start).len()).sum();
-    for range in *bounds..count {
-        b.scratch(&format!("lo{range}"), Dtype::I32, &[ROWS, 1]);
-        b.scratch(&format!("hi{range}"), Dtype::I32, &[ROWS, 1]);
-    }
-    *bounds = count.max(*bounds);
     b.for_each("turn", (Extent::Lit(0), Extent::from(panel.positions), 1), &[], |b, _| {
         let r = b.var("turn");
         // Rows behind the last one see what that sees; nobody stores them.
         let i = b.scalar("i", first.clone() + r.clone().min(here.clone() - 1));
         let pos = position(b, &task.item(i), &opened);
         let rows = Slice::range(r * wide, wide);
-        let all = opened.iter().flat_map(|open| mask::ranges(open, &pos, &heads.start));
-        for (range, (lo, hi)) in all.enumerate() {
-            for (name, end) in [("lo", lo), ("hi", hi)] {
+        let ranges = |open| {
+            let all = mask::ranges(open, &pos, &heads.start).into_iter();
+            let others = mask::ranges(open, &Extent::Lit(0), &heads.start);
+            // Where all rows begin with the first tile, none asks.
+            let told = |lo: &Extent, other: &Extent| lo != other || !tiled(open);
+            all.zip(others).map(move |((lo, hi), (other, _))| (told(&lo, &other).then_some(lo), hi))
+        };
+        for (range, (lo, hi)) in opened.iter().flat_map(ranges).enumerate() {
+            for (name, end) in [("lo", lo), ("hi", Some(hi))] {
+                let (name, Some(end)) = (format!("{name}{range}"), end) else { continue };
+                if bounds.insert(name.clone()) {
+                    b.scratch(&name, Dtype::I32, &[ROWS, 1]);
+                }
                 // Side by side in the lanes of one store.
                 let (end, side) = (b.iota(&[1], 0, end), b.fill(0.0, Dtype::I32, &[wide]));
                 let end = b.binary("end", Binary::Add, side, end);
                 let to = vec![rows.clone(), Slice::point(0)];
-                b.store(&format!("{name}{range}"), to, end, false);
+                b.store(&name, to, end, false);
             }
         }
         let lists = [(s.a.sink_logit, "sink_logit", "sink"), (s.a.alibi, "alibi", "slope")];
@@ -231,6 +241,11 @@ fn queries(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, heads
     panel.plan.ring.queries(b);
 }
 
+/// Do tiles begin where a range of keys does? Look-ups find whole pieces.
+fn tiled(open: &Open<'_>) -> bool {
+    open.seg.spec.layout == KvLayout::Dense
+}
+
 /// All tiles of a range of keys: where it begins and ends for the first row and for the last one. With how many keys
 /// these are.
 fn walk(
@@ -247,8 +262,7 @@ fn walk(
     let name = |what: &str| format!("{what}{range}");
     let from = b.scalar(&name("from"), early.0);
     let to = b.scalar(&name("to"), late.1.max(from.clone()));
-    // Look-ups find whole pieces.
-    let whole = open.seg.spec.layout == KvLayout::Dense;
+    let whole = tiled(open);
     let start = if whole {
         from.clone()
     } else {
@@ -273,9 +287,12 @@ fn walk(
         let rows = b.load("pos_row", "pos.rows", Dtype::I32, column(), false);
         (slope, rows)
     });
-    let [lo, hi] = ["lo", "hi"]
-        .map(|end| b.load(&name(&format!("{end}_row")), &name(end), Dtype::I32, column(), false));
-    let edges = [Seen::Each(hi, Compare::Lt), Seen::Each(lo, Compare::Ge)];
+    let mut edge =
+        |end: &str| b.load(&name(&format!("{end}_row")), &name(end), Dtype::I32, column(), false);
+    let mut edges = vec![Seen::Each(edge("hi"), Compare::Lt)];
+    if moving || !whole {
+        edges.push(Seen::Each(edge("lo"), Compare::Ge));
+    }
     let all = [
         (moving || !whole, "head", &start, &from, &middle, &edges[..]),
         (true, "whole", &middle, &middle, &tail, &[][..]),
