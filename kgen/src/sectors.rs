@@ -17,7 +17,7 @@ pub struct Counted {
     pub cost: Cost,
     /// Of [`Cost::others`] whose lanes the kernel tells: sectors touched, the least and the most foreseen.
     pub predicted: [u64; 3],
-    /// Sectors of the rest, whose lanes data tell.
+    /// Sectors of the rest, whose lanes data or strides of the run tell.
     pub by_data: u64,
     /// Lines, also of streams, that touched what was not foreseen.
     pub outside: BTreeSet<String>,
@@ -89,4 +89,67 @@ pub fn counted(made: &Compiled, target: &'static Target, sim: &Sim) -> BTreeMap<
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        compile,
+        device::Simulated,
+        verify::{Options, examples},
+    };
+    use kgen_ir::{artifact::Artifact, op::read::read};
+
+    /// What examples of an op cost where somebody has changed the text of its kernels.
+    fn costs(text: &str, chip: &str, edit: fn(&str) -> String) -> Counted {
+        let op = read("op.toml", text).unwrap_or_else(|_| panic!("{text}"));
+        let device = Simulated::open(chip).unwrap();
+        let mut all = Counted::default();
+        for example in examples(&op, &Options { cases: 3, seed: 1 }) {
+            let mut made = compile::compile(&example.op, device.target, &device.schedule).unwrap();
+            let files = made.artifact.files.into_iter();
+            let edited = |(name, text): (String, String)| {
+                let text = if name.ends_with(".ptx") { edit(&text) } else { text };
+                (name, text)
+            };
+            made.artifact = Artifact::new(made.artifact.manifest, files.map(edited).collect());
+            let mut sim = Sim::default();
+            // What lies elsewhere may be wrong, too.
+            let _ = Simulated::run_on(&mut sim, &made.artifact, &example.dims, &example.inputs);
+            counted(&made, device.target, &sim).values().for_each(|kernel| all.join(kernel));
+        }
+        all
+    }
+
+    const NORM: &str = include_str!("../../ops/rmsnorm.toml");
+    const PRODUCT: &str = include_str!("../../ops/w4a16_gemm.toml");
+
+    #[test]
+    fn sectors_are_those_foreseen() {
+        for (text, chip) in [(NORM, "sim:sm80"), (PRODUCT, "sim:sm70"), (PRODUCT, "sim:sm90")] {
+            let found = costs(text, chip, str::to_owned);
+            let [touched, least, most] = found.predicted;
+            assert!(0 < least && least <= touched && touched <= most, "{:?}", found.predicted);
+            assert_eq!(touched + found.by_data, found.cost.others[0]);
+            assert!(found.outside.is_empty(), "{:?}", found.outside);
+        }
+    }
+
+    #[test]
+    fn other_sectors_than_foreseen_are_found() {
+        // Lanes 8 bytes apart that read 4 each.
+        let apart = |text: &str| text.replace(", %q0, 2;", ", %q0, 3;");
+        let found = costs(NORM, "sim:sm80", apart).outside;
+        let told = "sectors by lanes ffffffff, foreseen are 4 to 4";
+        assert!(found.iter().any(|f| f.contains(told)), "{found:?}");
+        // Lanes where others are: fewer.
+        let half = |text: &str| text.replace("and.b32 %r1, %r0, 31;", "and.b32 %r1, %r0, 15;");
+        let found = costs(NORM, "sim:sm80", half).outside;
+        let told = "touches 2 to 2 sectors by lanes ffffffff, foreseen are 4 to 4";
+        assert!(found.iter().any(|f| f.contains(told)), "{found:?}");
+        // Other lines.
+        let found = costs(NORM, "sim:sm80", |text| format!("//\n{text}")).outside;
+        assert!(found.iter().any(|f| f.contains("is no access of the kernel")), "{found:?}");
+    }
 }

@@ -342,6 +342,14 @@ fn accesses_are_counted() {
     assert!(lines[0].touched.is_empty());
     assert_eq!(report.statistics.conflicts(), 6);
     assert_eq!(report.statistics.sector_efficiency(), 1.0);
+    // Copies of 16 bytes, 4 and none.
+    let copy =
+        |read: u32| format!("mov.u32 %r9, {read};\n{}", COPY.replace("], 16;", "], 16, %r9;"));
+    for (read, sectors) in [(16, 32), (4, 32), (0, 0)] {
+        let report = findings(&copy(read), &launch);
+        let lines = report.statistics.lines.values().filter(|l| l.instruction.contains("cp.async"));
+        assert_eq!(lines.map(|l| l.sectors).sum::<u64>(), sectors, "{read}: {:?}", report.findings);
+    }
     let fast = findings("st.shared.u32 [%r2], %r0;", &Launch { check: Check::Fast, ..launch });
     assert!(fast.findings.is_empty() && fast.statistics.lines.is_empty());
 }
