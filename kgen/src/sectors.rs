@@ -138,16 +138,20 @@ mod tests {
 
     #[test]
     fn other_sectors_than_foreseen_are_found() {
-        // Lanes 8 bytes apart that read 4 each.
+        // 17 lanes 8 bytes apart that read 4 each.
         let apart = |text: &str| text.replace(", %q0, 2;", ", %q0, 3;");
         let found = costs(NORM, "sim:sm80", apart).outside;
-        let told = "sectors by lanes ffffffff, foreseen are 4 to 4";
+        let told = "touches 5 to 5 sectors by lanes 0001ffff, foreseen are 3 to 3";
         assert!(found.iter().any(|f| f.contains(told)), "{found:?}");
-        // Lanes where others are: fewer.
+        // Two bytes apart: fewer.
+        let near = |text: &str| text.replace(", %q0, 2;", ", %q0, 1;");
+        let found = costs(NORM, "sim:sm80", near).outside;
+        let told = "touches 2 to 2 sectors by lanes 0001ffff, foreseen are 3 to 3";
+        assert!(found.iter().any(|f| f.contains(told)), "{found:?}");
+        // Lanes that should be kept off, as numbers of other lanes.
         let half = |text: &str| text.replace("and.b32 %r1, %r0, 31;", "and.b32 %r1, %r0, 15;");
         let found = costs(NORM, "sim:sm80", half).outside;
-        let told = "touches 2 to 2 sectors by lanes ffffffff, foreseen are 4 to 4";
-        assert!(found.iter().any(|f| f.contains(told)), "{found:?}");
+        assert!(found.iter().any(|f| f.contains("is not for lanes ffffffff")), "{found:?}");
         // Other lines.
         let found = costs(NORM, "sim:sm80", |text| format!("//\n{text}")).outside;
         assert!(found.iter().any(|f| f.contains("is no access of the kernel")), "{found:?}");
