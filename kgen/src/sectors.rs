@@ -17,7 +17,7 @@ pub struct Counted {
     pub cost: Cost,
     /// Of [`Cost::others`] whose lanes the kernel tells: sectors touched, the least and the most foreseen.
     pub predicted: [u64; 3],
-    /// Sectors of the rest, whose lanes data or strides of the run tell.
+    /// Sectors of the rest, whose lanes data tell.
     pub by_data: u64,
     /// Lines, also of streams, that touched what was not foreseen.
     pub outside: BTreeSet<String>,

@@ -19,7 +19,7 @@ const SECTOR: i64 = 32;
 /// Residues are known modulo no more than this.
 const LARGEST: i64 = 1 << 20;
 
-/// An integer as far as it is known: the rest of a division by a power of two.
+/// An integer as far as it is known: the rest of a division by a power of two, or of modulus 0 the integer itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Residue {
     modulus: i64,
@@ -29,38 +29,53 @@ struct Residue {
 impl Residue {
     const UNKNOWN: Residue = Residue { modulus: 1, rest: 0 };
 
-    /// Of a number that is known by so many; 0: wholly. The power of two in it counts.
+    /// Of a number that others differ from by multiples of this. The power of two in it counts.
     fn new(modulus: i64, rest: i64) -> Residue {
-        let modulus = if modulus == 0 { LARGEST } else { modulus & modulus.wrapping_neg() };
-        let modulus = modulus.clamp(1, LARGEST);
-        Residue { modulus, rest: rest.rem_euclid(modulus) }
+        match modulus & modulus.wrapping_neg() {
+            0 => Residue { modulus: 0, rest },
+            power => {
+                let modulus = power.clamp(1, LARGEST);
+                Residue { modulus, rest: rest.rem_euclid(modulus) }
+            }
+        }
     }
 
     fn of(x: i64) -> Residue {
         Residue::new(0, x)
     }
 
+    fn exact(self) -> Option<i64> {
+        (self.modulus == 0).then_some(self.rest)
+    }
+
     fn plus(self, other: Residue, times: i64) -> Residue {
-        let modulus = self.modulus.min(other.modulus);
-        Residue::new(modulus, self.rest + times * other.rest)
+        let rest = self.rest.wrapping_add(times.wrapping_mul(other.rest));
+        Residue::new(self.modulus | other.modulus, rest)
     }
 
     /// (r + am) (s + bn) = rs + rbn + sam + abmn.
     fn times(self, other: Residue) -> Residue {
-        let (r, m, s, n) = (self.rest, self.modulus, other.rest, other.modulus);
+        if let (Some(r), Some(s)) = (self.exact(), other.exact()) {
+            return Residue::of(r.wrapping_mul(s));
+        }
+        let [(m, r), (n, s)] = [self, other].map(|x| match x.modulus {
+            0 => (LARGEST, x.rest.rem_euclid(LARGEST)),
+            modulus => (modulus, x.rest),
+        });
         Residue::new((r * n) | (s * m) | (m * n), r * s)
     }
 
     /// What is either.
     fn or(self, other: Residue) -> Residue {
-        let modulus = self.modulus | other.modulus | (self.rest - other.rest);
-        Residue::new(modulus, self.rest)
+        let apart = self.rest.wrapping_sub(other.rest);
+        Residue::new(self.modulus | other.modulus | apart, self.rest)
     }
 
     /// Rounded down.
     fn over(self, by: i64) -> Residue {
-        match by {
-            1.. if by.count_ones() == 1 && self.modulus >= by => {
+        match (self.exact(), by) {
+            (Some(x), 1..) => Residue::of(x.div_euclid(by)),
+            (None, 1..) if by.count_ones() == 1 && self.modulus >= by => {
                 Residue::new(self.modulus / by, self.rest / by)
             }
             _ => Residue::UNKNOWN,
@@ -85,8 +100,12 @@ impl Access {
     pub fn sectors(&self, mask: u32) -> Option<(u64, u64)> {
         let taking = (0..LANES).filter(|l| mask >> l & 1 == 1);
         let lanes: Vec<i64> = taking.map(|l| self.lanes[l]).collect::<Option<_>>()?;
+        let unit = match self.base.modulus {
+            0 => SECTOR,
+            modulus => modulus.min(SECTOR),
+        };
         let bases = (0..SECTOR).filter(|base| {
-            (base - self.base.rest) % self.base.modulus.min(SECTOR) == 0
+            base % unit == self.base.rest.rem_euclid(unit)
                 && lanes.iter().all(|lane| (base + lane) % self.size == 0)
         });
         let touched = |base: i64| {
@@ -145,7 +164,7 @@ impl<'a> Accesses<'a> {
             }
             let (Operand::Reg(reg), by) = told? else { return None };
             let word = words.get(reg.index())?.as_ref()?;
-            let lanes = word.lanes.map(|x| Some(x * by));
+            let lanes = word.lanes.map(|x| Some(x.wrapping_mul(by)));
             let base = base.plus(word.all.times(Residue::of(by)), 1);
             Some(Access { base, lanes, size: bytes(&inst.op)? })
         };
@@ -175,12 +194,20 @@ struct Word {
 }
 
 impl Word {
+    /// If it is one in all lanes.
+    fn number(&self) -> Option<i64> {
+        let first = self.lanes[0];
+        let same = self.lanes.iter().all(|x| *x == first);
+        self.all.exact().filter(|_| same).map(|all| all.wrapping_add(first))
+    }
+
     fn scaled(&self, by: i64) -> Word {
-        Word { all: self.all.times(Residue::of(by)), lanes: self.lanes.map(|x| x * by) }
+        Word { all: self.all.times(Residue::of(by)), lanes: self.lanes.map(|x| x.wrapping_mul(by)) }
     }
 
     fn plus(&self, other: &Word, times: i64) -> Word {
-        let lanes = std::array::from_fn(|l| self.lanes[l] + times * other.lanes[l]);
+        let lanes =
+            std::array::from_fn(|l| self.lanes[l].wrapping_add(times.wrapping_mul(other.lanes[l])));
         Word { all: self.all.plus(other.all, times), lanes }
     }
 }
@@ -302,11 +329,11 @@ impl Values<'_> {
             (Op::Spread, [x]) => Some(Word { all: integer(&self.ints, *x), lanes: [0; LANES] }),
             (Op::Word(WordOp::Add), [a, b]) => Some(word(a)?.plus(word(b)?, 1)),
             (Op::Word(WordOp::Sub), [a, b]) => Some(word(a)?.plus(word(b)?, -1)),
-            (Op::Word(WordOp::Mul), [a @ Operand::Reg(x), b @ Operand::Reg(y)]) => {
-                let number = |reg| self.places.constant(reg).map(i64::from);
-                match (number(*x), number(*y)) {
-                    (_, Some(by)) => Some(word(a)?.scaled(by)),
-                    (Some(by), None) => Some(word(b)?.scaled(by)),
+            (Op::Word(WordOp::Mul), [a, b]) => {
+                let (a, b) = (word(a)?, word(b)?);
+                match (a.number(), b.number()) {
+                    (_, Some(by)) => Some(a.scaled(by)),
+                    (Some(by), None) => Some(b.scaled(by)),
                     (None, None) => None,
                 }
             }
@@ -369,14 +396,17 @@ mod tests {
     #[test]
     fn residues_are_sound() {
         let of = |modulus: i64, rest: i64| (modulus, rest);
-        let cases = [of(1, 0), of(4, 3), of(8, 4), of(16, 0), of(LARGEST, 24)];
+        let cases =
+            [of(1, 0), of(4, 3), of(8, 4), of(16, 0), of(LARGEST, 24), of(0, 12), of(0, -1)];
         for (m, r) in cases {
             for (n, s) in cases {
                 let (x, y) = (Residue::new(m, r), Residue::new(n, s));
                 for (i, j) in [(0, 0), (1, 0), (3, 5), (-2, 7)] {
                     let (a, b) = (r + i * m, s + j * n);
-                    let holds =
-                        |known: Residue, value: i64| (value - known.rest) % known.modulus == 0;
+                    let holds = |known: Residue, value: i64| match known.exact() {
+                        Some(x) => value == x,
+                        None => (value - known.rest) % known.modulus == 0,
+                    };
                     assert!(holds(x.plus(y, 1), a + b) && holds(x.plus(y, -1), a - b));
                     assert!(holds(x.times(y), a * b), "{a} {b} {:?}", x.times(y));
                     assert!(holds(x.or(y), a) && holds(x.or(y), b));
@@ -388,6 +418,7 @@ mod tests {
         assert_eq!(Residue::new(8, 4).times(Residue::of(4)), Residue::new(32, 16));
         assert_eq!(Residue::of(12).or(Residue::of(4)), Residue::new(8, 4));
         assert_eq!(Residue::new(64, 40).over(8), Residue::new(8, 5));
+        assert_eq!(Residue::of(1 << 50).times(Residue::new(LARGEST, 0)), Residue::new(LARGEST, 0));
     }
 
     /// The least and the most of each line of a kernel with an input `x` and an output `y`, with all lanes.
@@ -438,13 +469,20 @@ mod tests {
                 &[64],
                 vec![four, Some((4, 5))],
             ),
-            // What lanes say: eight bytes each, behind a number of 32 bytes that all share; then what memory says.
+            // What lanes say: eight bytes each, behind so many times 32 bytes that all share; then what memory says.
             (
                 "n = read.w64 [x + 0] : i s = spread n : w t = shl s, 5 : w o = shl v, 3 : w u = wadd t, o : w
                  m = wcmp.eq v, v : m a = gatherpart.w32 [x + 0], u, m : w
                  b = gatherpart.w32 [x + 0], a, m : w scatter.w32 [y + 0], v, o, m",
                 &[64, 68],
                 vec![Some((1, 1)), Some((8, 8)), None, Some((8, 8))],
+            ),
+            // Lanes as far apart as an argument says: 12 bytes, the first at 48 and the last at 420.
+            (
+                "e = wconst 4 : w o = wadd v, e : w s = spread y : w t = wmul o, s : w m = wcmp.eq v, v : m
+                 a = gatherpart.w32 [x + 0], t, m : w",
+                &[64, 12],
+                vec![Some((13, 13))],
             ),
         ] {
             assert_eq!(lines(body, args), expected, "{body}");
