@@ -203,7 +203,7 @@ mod tests {
         statistics.lines.insert(3, line);
         assert_eq!((statistics.conflicts(), statistics.sector_efficiency()), (3, 0.5));
         let mut touched = Touched::default();
-        [4, 5, 4].map(|n| touched.join(&Touched::of(1, n)));
+        [4, 5, 4].iter().for_each(|n| touched.join(&Touched::of(1, *n)));
         assert_eq!(touched, Touched { executed: 3, sectors: 13, least: 4, most: 5 });
     }
 }
