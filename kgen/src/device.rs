@@ -2,24 +2,19 @@
 
 use crate::{
     Error,
-    compile::{self, Accesses},
+    compile::{self, Accesses, Compiled},
+    sectors::{self, Counted},
     verify::{
         Engine, EngineError, Tensors,
         sample::{self, Sample},
     },
 };
-use kgen_ir::{
-    artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor, tile::Program,
-};
+use kgen_ir::{artifact::Artifact, extent::Dims, op::Op, target::Target, tensor::Tensor};
 use kgen_passes::Schedule;
 use kgen_runtime::{
     buffer::{Buffer, Guard, Side},
     cache::Cache,
-    driver::{
-        DRIVERS, Driver, FEATURES,
-        native::Native,
-        sim::{Cost, Sim},
-    },
+    driver::{DRIVERS, Driver, FEATURES, native::Native, sim::Sim},
     module::Module,
     plan::Prepared,
     pool::{Pool, Workers},
@@ -243,7 +238,7 @@ pub struct Simulated {
     pub target: &'static Target,
     pub schedule: Schedule,
     /// What accesses cost in all runs so far, by op and kernel.
-    costs: Mutex<BTreeMap<(String, String), Cost>>,
+    costs: Mutex<BTreeMap<(String, String), Counted>>,
 }
 
 /// Warps of a simulated launch: two blocks of four.
@@ -274,11 +269,11 @@ impl Simulated {
         dims: &Dims,
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<BTreeMap<String, Tensor>, Error> {
-        let artifact = &compile::compile(op, self.target, &self.schedule)?.artifact;
-        let run = |sim: &mut Sim| Simulated::run_on(sim, artifact, dims, inputs);
+        let made = compile::compile(op, self.target, &self.schedule)?;
+        let run = |sim: &mut Sim| Simulated::run_on(sim, &made.artifact, dims, inputs);
         let mut late = Sim::default();
         let outputs = run(&mut late)?;
-        self.checked(op, &late, &outputs, &run)?;
+        self.checked((op, &made), &late, &outputs, &run)?;
         Ok(outputs)
     }
 
@@ -286,13 +281,13 @@ impl Simulated {
     pub fn run_some(
         &self,
         op: &Op,
-        (program, artifact): (&Program, &Artifact),
+        made: &Compiled,
         (dims, inputs): (&Dims, &Tensors),
         seed: u64,
     ) -> Result<(Tensors, Option<Sample>), Error> {
         let run = |sim: &mut Sim| {
-            let mut session = Simulated::session(sim, artifact, dims, inputs)?;
-            let of = (op, program, session.variant());
+            let mut session = Simulated::session(sim, &made.artifact, dims, inputs)?;
+            let of = (op, &made.program, session.variant());
             let begun = sample::begin(sim, of, (dims, inputs), seed);
             let outputs = ran(&mut session, sim)?;
             let sample = begun.map(|begun| sample::end(sim, &begun, &outputs));
@@ -300,21 +295,22 @@ impl Simulated {
         };
         let mut late = Sim::default();
         let (outputs, sample) = run(&mut late)?;
-        self.checked(op, &late, &outputs, &|sim| run(sim).map(|(outputs, _)| outputs))?;
+        self.checked((op, made), &late, &outputs, &|sim| run(sim).map(|(outputs, _)| outputs))?;
         Ok((outputs, sample))
     }
 
     /// Counts what accesses cost. What is short runs again, in another order.
     fn checked(
         &self,
-        op: &Op,
+        (op, made): (&Op, &Compiled),
         late: &Sim,
         outputs: &Tensors,
         run: &dyn Fn(&mut Sim) -> Result<Tensors, Error>,
     ) -> Result<(), Error> {
+        let counted = sectors::counted(made, self.target, late);
         let mut costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
-        for (kernel, cost) in &late.costs {
-            costs.entry((op.name.clone(), kernel.clone())).or_default().join(cost);
+        for (kernel, counted) in counted {
+            costs.entry((op.name.clone(), kernel)).or_default().join(&counted);
         }
         drop(costs);
         if late.instructions < SHORT {
@@ -381,20 +377,18 @@ impl Engine for Simulated {
         inputs: &Tensors,
         seed: u64,
     ) -> Result<(Tensors, Option<Sample>), EngineError> {
-        let compiled = compile::compile(op, self.target, &self.schedule);
-        let compiled = compiled.map_err(refused)?;
-        let made = (&compiled.program, &compiled.artifact);
-        self.run_some(op, made, (dims, inputs), seed).map_err(refused)
+        let made = compile::compile(op, self.target, &self.schedule).map_err(refused)?;
+        self.run_some(op, &made, (dims, inputs), seed).map_err(refused)
     }
 
     fn edges(&self, _: &Op) -> Vec<i64> {
         vec![self.schedule.keys as i64, self.schedule.split as i64]
     }
 
-    fn costs(&self, op: &str) -> BTreeMap<String, Cost> {
+    fn costs(&self, op: &str) -> BTreeMap<String, Counted> {
         let costs = self.costs.lock().unwrap_or_else(PoisonError::into_inner);
         let own = costs.iter().filter(|((of, _), _)| of == op);
-        own.map(|((_, kernel), cost)| (kernel.clone(), *cost)).collect()
+        own.map(|((_, kernel), counted)| (kernel.clone(), counted.clone())).collect()
     }
 }
 

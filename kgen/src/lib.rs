@@ -14,6 +14,7 @@ pub mod gpu;
 pub mod header;
 pub mod inputs;
 pub mod kernels;
+pub mod sectors;
 pub mod sweep;
 pub mod tune;
 pub mod verify;

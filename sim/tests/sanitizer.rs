@@ -1,6 +1,6 @@
 //! One planted bug for each rule, and beside it the same kernel without the bug.
 
-use kgen_sim::ptx::{Arg, Check, Kind, Launch, Memory, Module, Order, Report, run};
+use kgen_sim::ptx::{Arg, Check, Kind, Launch, Memory, Module, Order, Report, Touched, run};
 
 /// Runs a body on 64 threads, with an input of 1024 bytes and an output of 1024.
 fn findings(body: &str, launch: &Launch) -> Report {
@@ -337,8 +337,19 @@ fn accesses_are_counted() {
     // Every fourth word: four lanes share a bank. Two warps.
     assert_eq!((lines[0].wavefronts, lines[0].ideal_wavefronts, lines[0].executed), (8, 2, 2));
     assert_eq!((lines[1].sectors, lines[1].ideal_sectors), (8, 8));
+    let touched = [(u32::MAX, Touched { executed: 2, sectors: 8, least: 4, most: 4 })];
+    assert_eq!(lines[1].touched, touched.into());
+    assert!(lines[0].touched.is_empty());
     assert_eq!(report.statistics.conflicts(), 6);
     assert_eq!(report.statistics.sector_efficiency(), 1.0);
+    // Copies of 16 bytes, 4 and none.
+    let copy =
+        |read: u32| format!("mov.u32 %r9, {read};\n{}", COPY.replace("], 16;", "], 16, %r9;"));
+    for (read, sectors) in [(16, 32), (4, 32), (0, 0)] {
+        let report = findings(&copy(read), &launch);
+        let lines = report.statistics.lines.values().filter(|l| l.instruction.contains("cp.async"));
+        assert_eq!(lines.map(|l| l.sectors).sum::<u64>(), sectors, "{read}: {:?}", report.findings);
+    }
     let fast = findings("st.shared.u32 [%r2], %r0;", &Launch { check: Check::Fast, ..launch });
     assert!(fast.findings.is_empty() && fast.statistics.lines.is_empty());
 }

@@ -186,7 +186,7 @@ fn simulated(case: &Case, elem: &str, variant: &str, chip: &str, (m, n): (i64, i
         let c = kgen_kernels_ref::compare(name, expected, &got[name]).expect("of one shape");
         assert!(c.passed(), "{case:?} {elem} {variant} {chip}: {name}: {c:?}");
     }
-    sim.lines
+    sim.ran.into_iter().flat_map(|ran| ran.lines.into_values()).collect()
 }
 
 /// Each by both kernels on a chip of each kind.

@@ -40,7 +40,7 @@ pub const POINTS: &[Point] = &[
         how: How::Run { command: "cargo xtask validate --fast", judge: validated },
     },
     Point {
-        name: "the same for every chip, by two assemblers; bank conflicts and sectors as the simulator counts them",
+        name: "the same for every chip, by two assemblers; bank conflicts, and sectors as foreseen",
         how: How::Slow { command: "cargo xtask validate --full", judge: validated },
     },
     Point {

@@ -46,6 +46,32 @@ const WARPS: usize = 4;
 
 /// The kernel as PTX of `target`, and how it is launched; an op without a row is refused with its name.
 pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsupported> {
+    let emitted = emitted(kernel, target, None)?;
+    Ok((emitted.0, emitted.1))
+}
+
+/// Of each line of the text that accesses global memory, the instruction that it is of.
+pub(super) fn globals<'a>(
+    kernel: &'a Kernel,
+    target: &'a Target,
+) -> Result<Vec<(u32, &'a Inst)>, Unsupported> {
+    let (text, _, marked) = emitted(kernel, target, Some(vec![]))?;
+    let number = |line: &str| line.rsplit_once(MARK)?.1.parse::<usize>().ok();
+    let own = |(n, line)| Some((n, *marked.get(number(line)?)?));
+    Ok((1..).zip(text.lines()).filter_map(own).collect())
+}
+
+/// Stands behind a line that accesses global memory, with the number of its instruction, where that is asked: lines move
+/// until the text is whole.
+const MARK: &str = " // ";
+
+type WithMarks<'a> = (String, Block, Vec<&'a Inst>);
+
+fn emitted<'a>(
+    kernel: &'a Kernel,
+    target: &'a Target,
+    marked: Option<Vec<&'a Inst>>,
+) -> Result<WithMarks<'a>, Unsupported> {
     let refuse = |what: String, instead: &str| {
         Err(Unsupported { what, target: target.name.into(), instead: instead.into() })
     };
@@ -95,12 +121,13 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<(String, Block), Unsuppo
         // About so long are the lines of an instruction.
         text: String::with_capacity(64 * kernel.regs.len()),
         own: Own::default(),
+        marked,
     };
     e.prologue();
     e.stmts(&kernel.body)?;
     let later = e.later.concat();
     e.text += &later;
-    Ok((e.module(chip), block))
+    Ok((e.module(chip), block, e.marked.unwrap_or_default()))
 }
 
 /// Kinds of PTX registers.
@@ -243,6 +270,8 @@ struct Emitter<'a> {
     head: String,
     text: String,
     own: Own,
+    /// Instructions with a line that accesses global memory, if lines are marked.
+    marked: Option<Vec<&'a Inst>>,
 }
 
 type Emitted<T> = Result<T, Unsupported>;

@@ -133,6 +133,11 @@ impl Places {
         self.masks.get(mask.index()) == Some(&Some(u32::MAX))
     }
 
+    /// What a word is in each lane, if it is known.
+    pub fn lanes(&self, word: Reg) -> Option<[i32; LANES]> {
+        self.pattern(Operand::Reg(word))
+    }
+
     /// The same value in every lane, if it is known.
     pub fn constant(&self, word: Reg) -> Option<i32> {
         let number = self.words.get(word.index()).copied().flatten()?;

@@ -18,10 +18,10 @@ mod sizes;
 #[cfg(test)]
 mod tests;
 
+use crate::sectors::Counted;
 use families::Family;
 use kgen_ir::{diag::Unsupported, dtype::Dtype, extent::Dims, op::Op, tensor::Tensor};
 use kgen_kernels_ref::{self as reference, Output, RefError};
-use kgen_runtime::driver::sim::Cost;
 use sample::Sample;
 use sizes::Random;
 pub use sizes::count;
@@ -54,7 +54,7 @@ pub trait Engine {
         false
     }
     /// What accesses of an op's kernels cost so far, where it is counted.
-    fn costs(&self, _op: &str) -> BTreeMap<String, Cost> {
+    fn costs(&self, _op: &str) -> BTreeMap<String, Counted> {
         BTreeMap::new()
     }
 }

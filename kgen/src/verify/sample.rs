@@ -361,8 +361,7 @@ mod tests {
             let text = made.artifact.files.get_mut(*file).unwrap();
             *text = edit(text);
             made.artifact = Artifact::new(made.artifact.manifest, made.artifact.files);
-            let made = (&made.program, &made.artifact);
-            sim.run_some(op, made, (dims, inputs), seed).map_err(refused)
+            sim.run_some(op, &made, (dims, inputs), seed).map_err(refused)
         }
 
         fn edges(&self, op: &Op) -> Vec<i64> {

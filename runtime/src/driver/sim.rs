@@ -3,7 +3,7 @@
 //! ```text
 //! let mut device = Sim::default();
 //! session.run_on(&mut device)?;
-//! println!("{} lines with accesses", device.lines.len());
+//! println!("{} lines with accesses", device.ran.iter().map(|r| r.lines.len()).sum::<usize>());
 //! ```
 
 use super::{Device, DeviceKernel, DriverError};
@@ -19,8 +19,8 @@ use std::{
 #[derive(Default)]
 pub struct Sim {
     memory: Memory,
-    /// What accesses cost, line by line of each launch.
-    pub lines: Vec<Line>,
+    /// Every launch, in order.
+    pub ran: Vec<Ran>,
     kernels: Vec<(Module, Entry, Block, String)>,
     /// When asynchronous work is done and which warp goes next, by the seed.
     pub order: Order,
@@ -47,6 +47,14 @@ pub struct Sim {
     launches: usize,
 }
 
+/// A launch: the entry, what it was given, and what accesses of each line of the text cost.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    pub entry: String,
+    pub args: Vec<u64>,
+    pub lines: BTreeMap<u32, Line>,
+}
+
 /// Tasks of the launch of a number, as its counter gives them out. It reads bytes of tensors and workspace by name; those
 /// that nobody has written yet are none.
 pub type Choose = dyn FnMut(usize, &Bytes<'_>) -> Option<Vec<u64>>;
@@ -66,8 +74,7 @@ pub struct Cost {
 impl Cost {
     fn add(&mut self, line: &Line) {
         let text = &line.instruction;
-        let copy = text.contains("cp.async") && text.contains("16,");
-        let wide = text.contains(".v4.");
+        let (copy, wide) = wide(text);
         let conflicts = line.wavefronts - line.ideal_wavefronts;
         if copy || text.contains("matrix") || wide && text.contains(".shared") {
             self.operand_conflicts += conflicts;
@@ -86,6 +93,18 @@ impl Cost {
             own.iter_mut().zip(more).for_each(|(own, more)| *own += more);
         }
     }
+}
+
+/// Whether an instruction is a copy of 16 bytes a lane, or another access of as many.
+fn wide(instruction: &str) -> (bool, bool) {
+    let copy = instruction.contains("cp.async") && instruction.contains("16,");
+    (copy, instruction.contains(".v4."))
+}
+
+/// Whether sectors of an instruction are those of [`Cost::streams`].
+pub fn streams(instruction: &str) -> bool {
+    let (copy, wide) = wide(instruction);
+    copy || wide
 }
 
 /// Findings told of one launch.
@@ -197,8 +216,8 @@ impl Device for Sim {
             limit: self.limit.unwrap_or(Launch::default().limit),
             ..Launch::default()
         };
-        let args: Vec<Arg> = args.iter().map(|a| Arg::Bytes(a.to_le_bytes().to_vec())).collect();
-        let report = run(module, *entry, &launch, &args, &mut self.memory)
+        let given: Vec<Arg> = args.iter().map(|a| Arg::Bytes(a.to_le_bytes().to_vec())).collect();
+        let report = run(module, *entry, &launch, &given, &mut self.memory)
             .map_err(|e| DriverError::Wrong(e.to_string()))?;
         self.instructions += report.statistics.instructions;
         self.decided |= report.depends.is_some();
@@ -207,7 +226,8 @@ impl Device for Sim {
         self.held.entry(name.clone()).or_default().extend(&report.statistics.held);
         let cost = self.costs.entry(name.clone()).or_default();
         report.statistics.lines.values().for_each(|line| cost.add(line));
-        self.lines.extend(report.statistics.lines.into_values());
+        let lines = report.statistics.lines;
+        self.ran.push(Ran { entry: name.clone(), args: args.into(), lines });
         if report.findings.is_empty() {
             return Ok(());
         }
@@ -249,6 +269,7 @@ mod tests {
             ideal_wavefronts: 1,
             sectors,
             ideal_sectors: sectors.min(4),
+            ..Line::default()
         };
         let mut cost = Cost::default();
         cost.add(&line("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r0}, [%q1];", 3, 0));

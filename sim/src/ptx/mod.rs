@@ -41,7 +41,7 @@ mod op;
 mod parse;
 mod text;
 
-pub use check::report::{Finding, Kind, Line, Report, Statistics};
+pub use check::report::{Finding, Kind, Line, Report, Statistics, Touched};
 pub use error::Error;
 pub use launch::{Arg, Check, Launch, Order, run};
 pub use memory::Memory;

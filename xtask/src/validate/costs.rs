@@ -1,7 +1,8 @@
 //! What accesses of kernels cost, as the simulator counts it in cases of `kgen verify`.
 //!
 //! ```text
-//! {"op":"flash_decode","device":"sim:sm80",..,"costs":{"attend_matrix":{"operand_conflicts":0,"streams":[64,64],..}}}
+//! {"op":"flash_decode","device":"sim:sm80",..,"costs":{"attend_matrix":{"operand_conflicts":0,"streams":[64,64],"others":[40,32],
+//!  "predicted":[36,30,36],"by_data":4,"outside":[]}}}
 //! ```
 
 use serde_json::Value;
@@ -16,13 +17,18 @@ const CHIPS: &str = "sim:sm70,sim:sm75,sim:sm80,sim:sm90";
 /// Cases of each op file.
 const CASES: &str = "3";
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     pub operand_conflicts: u64,
     pub other_conflicts: u64,
     /// Sectors touched, and those that the bytes fill.
     pub streams: [u64; 2],
     pub others: [u64; 2],
+    /// Of the others whose lanes the kernel tells: sectors touched, the least and the most foreseen; and of the rest.
+    pub predicted: [u64; 3],
+    pub by_data: u64,
+    /// Lines that touched what was not foreseen.
+    pub outside: Vec<String>,
 }
 
 impl Cost {
@@ -33,16 +39,22 @@ impl Cost {
             other_conflicts: v["other_conflicts"].as_u64()?,
             streams: pair("streams")?,
             others: pair("others")?,
+            predicted: serde_json::from_value(v["predicted"].clone()).ok()?,
+            by_data: v["by_data"].as_u64()?,
+            outside: serde_json::from_value(v["outside"].clone()).ok()?,
         })
     }
 
-    pub fn fault(&self) -> Option<String> {
+    pub fn faults(&self) -> Vec<String> {
         let (n, [touched, filled]) = (self.operand_conflicts, self.streams);
+        let mut faults = self.outside.clone();
         if n > 0 {
-            return Some(format!("{n} bank conflicts on the way to matrix instructions"));
+            faults.push(format!("{n} bank conflicts on the way to matrix instructions"));
         }
-        let lost = touched > filled;
-        lost.then(|| format!("streams touch {touched} sectors where their bytes fill {filled}"))
+        if touched > filled {
+            faults.push(format!("streams touch {touched} sectors where their bytes fill {filled}"));
+        }
+        faults
     }
 }
 
@@ -52,9 +64,19 @@ impl fmt::Display for Cost {
             0 => "-".to_owned(),
             _ => format!("{} %", 100 * filled / touched),
         };
-        let Cost { operand_conflicts, other_conflicts, streams, others } = *self;
-        let (streams, others) = (share(streams), share(others));
-        write!(f, "{operand_conflicts} ({other_conflicts}) | {streams} | {others}")
+        let (streams, others) = (share(self.streams), share(self.others));
+        write!(
+            f,
+            "{} ({}) | {streams} | {others} | ",
+            self.operand_conflicts, self.other_conflicts
+        )?;
+        let [touched, least, most] = self.predicted;
+        match touched + self.by_data {
+            0 => write!(f, "-"),
+            all => {
+                write!(f, "{touched} of {least} to {most}, {} % by data", 100 * self.by_data / all)
+            }
+        }
     }
 }
 
@@ -91,16 +113,17 @@ mod tests {
 
     #[test]
     fn costs_are_read_and_judged() {
-        let line = r#"{"op":"a","device":"sim:sm80","costs":{"attend":{"operand_conflicts":2,"other_conflicts":1,"streams":[8,8],"others":[0,0]}}}"#;
+        let line = r#"{"op":"a","device":"sim:sm80","costs":{"attend":{"operand_conflicts":2,"other_conflicts":1,"streams":[8,8],"others":[8,6],"predicted":[6,5,6],"by_data":2,"outside":["line 7: x"]}}}"#;
         let costs = read(&format!("noise\n{line}\n"));
-        let cost = costs[&("a attend".to_owned(), "sm80".to_owned())];
-        assert_eq!(cost.to_string(), "2 (1) | 100 % | -");
-        let told = "2 bank conflicts on the way to matrix instructions";
-        assert_eq!(cost.fault().as_deref(), Some(told));
-        assert_eq!(Cost::default().fault(), None);
+        let cost = &costs[&("a attend".to_owned(), "sm80".to_owned())];
+        assert_eq!(cost.to_string(), "2 (1) | 100 % | 75 % | 6 of 5 to 6, 25 % by data");
+        let told = ["line 7: x", "2 bank conflicts on the way to matrix instructions"];
+        assert_eq!(cost.faults(), told);
+        assert_eq!(Cost::default().to_string(), "0 (0) | - | - | -");
+        assert!(Cost::default().faults().is_empty());
         let half = Cost { streams: [8, 4], ..Cost::default() };
         let told = "streams touch 8 sectors where their bytes fill 4";
-        assert_eq!(half.fault().as_deref(), Some(told));
+        assert_eq!(half.faults(), [told]);
         assert!(read("{\"op\":\"a\"}").is_empty());
     }
 }

@@ -339,13 +339,14 @@ impl<'a> Emitter<'a> {
     }
 
     /// Writes the lines of a template; `None` for a piece that the instruction does not give.
-    fn fill(&mut self, lines: &[Line], given: &mut Given<'_>) -> Option<()> {
+    fn fill(&mut self, lines: &[Line], given: &mut Given<'a>) -> Option<()> {
         for line in lines {
             let known = |of: Option<usize>| of.is_some_and(|of| given.known[of]);
             if known(line.finds) {
                 continue;
             }
             let guard = line.guard.filter(|_| !given.always && !known(line.asks));
+            let start = self.text.len();
             self.text += "    ";
             if let Some(guard) = guard {
                 self.text.push('@');
@@ -354,6 +355,12 @@ impl<'a> Emitter<'a> {
             }
             for piece in &line.pieces {
                 self.put(*piece, given)?;
+            }
+            if let Some(marked) = &mut self.marked
+                && self.text.get(start..).is_some_and(|line| line.contains(".global"))
+            {
+                write!(self.text, "{MARK}{}", marked.len()).ok()?;
+                marked.push(given.inst);
             }
             self.text.push('\n');
         }

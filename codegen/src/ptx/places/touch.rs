@@ -64,6 +64,23 @@ impl Places {
         Some(Touch { slot, sum, slack: (0, 0), unit: 0, lanes, size: size as i64 })
     }
 
+    /// What each lane of an access adds to its address, `None` of lanes that touch nothing, and its bytes a lane; `None`
+    /// where data say it.
+    pub fn offsets(&mut self, inst: &Inst) -> Option<([Option<i64>; LANES], i64)> {
+        let (pattern, size) = match (&inst.op, inst.uses.as_slice()) {
+            // From there it reads; its memory operand is where it writes.
+            (Op::Async(AsyncOp::Copy(size)), [_, _, from, _]) => {
+                (self.pattern(*from)?, i64::from(*size))
+            }
+            _ => {
+                let touch = self.touch(inst, None)?;
+                let (number, _) = known(touch.lanes)?;
+                (*self.patterns.get(number as usize)?, touch.size)
+            }
+        };
+        Some((pattern.map(|x| (x != NOWHERE).then_some(i64::from(x))), size))
+    }
+
     /// The access as it is seen from a later turn of a loop, whose registers were born from `start` on.
     pub fn past(&self, touch: &Touch, start: u32) -> Touch {
         let young = |reg: Reg| self.born.get(reg.index()).is_none_or(|b| *b >= start);

@@ -184,10 +184,11 @@ fn told(path: &Path, summary: Option<&verify::Summary>, engine: &dyn Engine, for
         }
         Format::Json => {
             let costs = engine.costs(&s.op).into_iter().map(|(kernel, c)| {
-                let of = |[touched, filled]: [u64; 2]| serde_json::json!([touched, filled]);
+                let cost = c.cost;
                 let told = serde_json::json!({
-                    "operand_conflicts": c.operand_conflicts, "other_conflicts": c.other_conflicts,
-                    "streams": of(c.streams), "others": of(c.others),
+                    "operand_conflicts": cost.operand_conflicts, "other_conflicts": cost.other_conflicts,
+                    "streams": cost.streams, "others": cost.others,
+                    "predicted": c.predicted, "by_data": c.by_data, "outside": c.outside,
                 });
                 (kernel, told)
             });

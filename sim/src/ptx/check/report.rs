@@ -100,6 +100,32 @@ pub struct Line {
     /// Sectors of 32 bytes of global memory, and how many the bytes would fill.
     pub sectors: u64,
     pub ideal_sectors: u64,
+    /// The same by the lanes that touched global memory, a bit each.
+    pub touched: BTreeMap<u32, Touched>,
+}
+
+/// Sectors of executions by the same lanes: their sum, and the least and the most of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Touched {
+    pub executed: u64,
+    pub sectors: u64,
+    pub least: u64,
+    pub most: u64,
+}
+
+impl Touched {
+    /// So many executions of which each touched so many.
+    pub fn of(executed: u64, sectors: u64) -> Touched {
+        Touched { executed, sectors: executed * sectors, least: sectors, most: sectors }
+    }
+
+    pub fn join(&mut self, other: &Touched) {
+        let first = self.executed == 0;
+        self.least = if first { other.least } else { self.least.min(other.least) };
+        self.most = self.most.max(other.most);
+        self.executed += other.executed;
+        self.sectors += other.sectors;
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -176,5 +202,8 @@ mod tests {
         };
         statistics.lines.insert(3, line);
         assert_eq!((statistics.conflicts(), statistics.sector_efficiency()), (3, 0.5));
+        let mut touched = Touched::default();
+        [4, 5, 4].iter().for_each(|n| touched.join(&Touched::of(1, *n)));
+        assert_eq!(touched, Touched { executed: 3, sectors: 13, least: 4, most: 5 });
     }
 }

@@ -8,7 +8,7 @@ use crate::ptx::{
     check::{
         banks,
         race::{Conflict, Epoch, Past},
-        report::Kind,
+        report::{Kind, Touched},
     },
     memory::{PENDING, WRITTEN},
     op::{Access, Address, AddressSpace, SINK, signed},
@@ -496,7 +496,12 @@ impl<'a> Machine<'a> {
         let (actual, ideal) = banks::wavefronts(shared.into_iter(), size);
         cost.wavefronts += actual;
         cost.ideal_wavefronts += ideal;
+        let lanes = (0..32).fold(0, |m, l| m | u32::from(global[l].is_some()) << l);
+        if lanes == 0 {
+            return;
+        }
         let (actual, ideal) = banks::sectors(global.into_iter(), size);
+        cost.touched.entry(lanes).or_default().join(&Touched::of(1, actual));
         cost.sectors += actual;
         cost.ideal_sectors += ideal;
     }

@@ -62,7 +62,11 @@ impl<'a> Machine<'a> {
         let size = copy.size as usize;
         let ignored = predicate(&warp.predicates, copy.ignore);
         self.cost(warp, copy.to, copy.size, pc, mask);
-        self.cost(warp, copy.from, copy.size, pc, mask & !ignored);
+        // What is told to read nothing touches nothing.
+        let reads =
+            |lane: &usize| copy.read.is_none_or(|r| warp.registers[r as usize][*lane] as u32 > 0);
+        let reading = each(mask & !ignored).filter(reads).fold(0, |m, lane| m | 1 << lane);
+        self.cost(warp, copy.from, copy.size, pc, reading);
         for lane in each(mask) {
             let site = self.site(warp, pc, lane);
             let (space, at) = self.target(warp, copy.to, lane);

@@ -266,6 +266,9 @@ impl<'a> Machine<'a> {
                 line.ideal_wavefronts += cost.ideal_wavefronts;
                 line.sectors += cost.sectors;
                 line.ideal_sectors += cost.ideal_sectors;
+                for (lanes, touched) in &cost.touched {
+                    line.touched.entry(*lanes).or_default().join(touched);
+                }
             }
         }
         let of = |which: &[bool]| {
