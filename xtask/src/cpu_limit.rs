@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn judges_read_what_the_bench_prints() {
-        let ran = |out: &str| Ran { code: Some(0), out: out.into(), err: String::new() };
+        let ran =
+            |out: &str| Ran { code: Some(0), out: out.into(), err: String::new(), seconds: 1.0 };
         assert!(
             quick(&ran("ops/a m=1: tried 120 took 44.1 s\nops/b m=1: tried 160 took 59 s")).is_ok()
         );

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     fn ran(out: &str) -> Ran {
-        Ran { code: Some(0), out: out.into(), err: "ready\n".into() }
+        Ran { code: Some(0), out: out.into(), err: "ready\n".into(), seconds: 1.0 }
     }
 
     #[test]

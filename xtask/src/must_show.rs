@@ -11,6 +11,7 @@ use serde_json::Value;
 use std::{
     path::Path,
     process::{Command, ExitCode},
+    time::Instant,
 };
 
 pub struct Point {
@@ -109,9 +110,20 @@ pub struct Ran {
     pub code: Option<i32>,
     pub out: String,
     pub err: String,
+    /// From start to end, building included.
+    pub seconds: f64,
 }
 
 impl Ran {
+    /// What took longer than the issue allows is not shown.
+    pub fn within(&self, seconds: f64) -> Verdict {
+        let told = format!("{:.0} s", self.seconds);
+        match self.seconds <= seconds {
+            true => Ok(told),
+            false => Err(format!("{told}, where {seconds:.0} s are allowed")),
+        }
+    }
+
     /// Why a test did not look: it says so on stdout.
     fn skipped(&self) -> Option<&str> {
         let reason = |line| str::split_once(line, "SKIPPED: ").map(|(_, reason)| reason);
@@ -173,10 +185,13 @@ fn run(root: &Path, line: &str) -> Result<Ran, String> {
         "cargo" => std::env::var("CARGO").unwrap_or(program.into()),
         _ => program.into(),
     };
+    let start = Instant::now();
     let output = Command::new(&program).args(words).current_dir(root).output();
     let output = output.map_err(|e| format!("{program}: {e}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok(Ran { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) })
+    let seconds = start.elapsed().as_secs_f64();
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    Ok(Ran { code: output.status.code(), out, err, seconds })
 }
 
 pub fn succeeded(ran: &Ran) -> Verdict {
@@ -236,7 +251,7 @@ mod tests {
     use super::*;
 
     fn ran(code: i32, out: &str, err: &str) -> Ran {
-        Ran { code: Some(code), out: out.into(), err: err.into() }
+        Ran { code: Some(code), out: out.into(), err: err.into(), seconds: 1.0 }
     }
 
     #[test]
@@ -268,7 +283,7 @@ mod tests {
                 ran(0, "{\"op\":\"flash_decode\"}\n", ""),
                 "flash_decode: no number `cases` in {\"op\":\"flash_decode\"}",
             ),
-            (Ran { code: None, out: String::new(), err: String::new() }, "killed"),
+            (Ran { code: None, out: String::new(), err: String::new(), seconds: 1.0 }, "killed"),
         ];
         for (ran, reason) in cases {
             assert_eq!(both_verified(&ran).unwrap_err(), reason);

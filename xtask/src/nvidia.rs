@@ -61,6 +61,9 @@ pub const POINTS: &[Point] = &[
     },
 ];
 
+/// Seconds that all op files may take on four chips, and as many all mutants.
+const MOST: f64 = 1200.0;
+
 /// What the assemblers told of all kernels.
 fn validated(ran: &Ran) -> Verdict {
     succeeded(ran)?;
@@ -176,7 +179,7 @@ fn verified(ran: &Ran) -> Verdict {
         let (files, not) = (files.len() - not.len(), not.join(", "));
         format!("\n           {chip}: {files} files, {cases} cases, worst error/bound {worst:.2}; not: {not}")
     });
-    Ok(told.collect())
+    Ok(ran.within(MOST)? + &told.collect::<String>())
 }
 
 /// The rows that the test printed, as they stand.
@@ -188,7 +191,7 @@ fn table(ran: &Ran) -> Verdict {
 
 /// At least 99 of 100 mistakes that change something are seen, and fewer than 5 of 100 change nothing.
 fn mistakes(ran: &Ran) -> Verdict {
-    let rows = table(ran)?;
+    let rows = ran.within(MOST)? + &table(ran)?;
     let sum = ran.out.lines().find(|l| l.starts_with("| all, of ")).unwrap_or_default();
     let counts: Vec<usize> = sum.split('|').filter_map(|c| c.trim().parse().ok()).collect();
     match counts[..] {
@@ -210,9 +213,11 @@ mod tests {
     fn mistakes_are_counted() {
         let ran = |sum: &str| {
             let out = format!("{sum}\ntest result: ok. 1 passed; 0 failed");
-            mistakes(&Ran { code: Some(0), out, err: String::new() })
+            mistakes(&Ran { code: Some(0), out, err: String::new(), seconds: 1.0 })
         };
         assert!(ran("| all, of 9 kernels | 1000 | 960 | 40 | 0 |").is_ok());
+        let slow = Ran { code: Some(0), out: String::new(), err: String::new(), seconds: 1201.0 };
+        assert_eq!(slow.within(MOST).unwrap_err(), "1201 s, where 1200 s are allowed");
         assert!(ran("| all, of 9 kernels | 1000 | 950 | 40 | 10 |").is_err());
         assert!(ran("| all, of 9 kernels | 1000 | 950 | 50 | 0 |").is_err());
         assert_eq!(ran("| kernels |").unwrap_err(), "no sum of the mistakes");
@@ -220,7 +225,8 @@ mod tests {
 
     #[test]
     fn judges_read_what_the_tests_print() {
-        let ran = |out: &str| Ran { code: Some(0), out: out.into(), err: String::new() };
+        let ran =
+            |out: &str| Ran { code: Some(0), out: out.into(), err: String::new(), seconds: 1.0 };
         let told = passed(&ran("\nrunning 14 tests\n..\ntest result: ok. 14 passed; 0 failed"));
         assert_eq!(told.unwrap(), "14 tests passed");
         assert!(passed(&ran("test result: ok. 0 passed; 0 failed")).is_err());
