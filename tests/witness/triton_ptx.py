@@ -79,13 +79,13 @@ def matmul_w4(a, w, s, c, m, n, k, G: tl.constexpr, M: tl.constexpr, N: tl.const
     for j in range(0, k, K):
         ks = j + deep
         at = tl.load(a + rows[:, None] * k + ks[None, :], mask=rows[:, None] < m, other=0)
-        words = tl.load(w + (ks[:, None] // 8) * n + cols[None, :])
+        words = tl.load(w + (ks[:, None] // 8) * n + cols[None, :], mask=cols[None, :] < n, other=0)
         codes = (words >> ((ks % 8) * 4)[:, None]) & 15
-        scale = tl.load(s + (j // G) * n + cols)
+        scale = tl.load(s + (j // G) * n + cols, mask=cols < n, other=0.0)
         bt = (codes - 8).to(tl.float16) * scale[None, :]
         acc = tl.dot(at, bt, acc)
     to = c + rows[:, None] * n + cols[None, :]
-    tl.store(to, acc.to(tl.float16), mask=rows[:, None] < m)
+    tl.store(to, acc.to(tl.float16), mask=(rows[:, None] < m) & (cols[None, :] < n))
 
 
 @triton.jit

@@ -199,7 +199,10 @@ fn run(
 fn of_triton(kernel: triton::Kernel) -> Subject {
     let name = format!("{} {} (Triton)", kernel.name, kernel.chip);
     let right = triton::simulate(&kernel, &kernel.ptx, &Launch::default(), false);
-    let right = right.unwrap_or_else(|e| panic!("{name}: {e}")).report.statistics;
+    let right = right.unwrap_or_else(|e| panic!("{name}: {e}"));
+    let found = right.report.findings.len();
+    assert!(found == 0 && right.worst <= 1.0, "{name} is wrong itself: {found} findings");
+    let right = right.report.statistics;
     let reached = [("k".to_string(), right.reached.clone())].into();
     let text = (kernel.ptx.clone(), right.reached);
     let run = move |files: &Files, how: &Launch, places: bool| {
