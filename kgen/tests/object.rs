@@ -31,6 +31,7 @@ fn program(m: &Manifest) -> String {
         let _ = write!(
             c,
             "{{ uint64_t slots[{upper}_SLOTS]; int64_t counters[{upper}_COUNTERS + 1] = {{0}};\n\
+             (void)counters; /* a task alone has none */\n\
              void *scratch = aligned_alloc(64, 3 * {upper}_SCRATCH + 64);\n"
         );
         for (i, slot) in k.slots.iter().enumerate() {
