@@ -350,7 +350,7 @@ pub fn chosen(file: &Path, chip: &str) -> Option<Vec<Arc<Drawn>>> {
     let (all, more) = (all.iter().filter(busy), more.iter().filter(busy));
     let busy: Vec<_> = all.zip(more).flat_map(|(x, y)| [x, y]).collect();
     let count = busy.len().min(DRAWN);
-    let (few, sizes) = match op.kind {
+    let (few, each) = match op.kind {
         Kind::Attention(_) => (FEW..BEYOND, FAR.len()),
         Kind::MpGemm(_) | Kind::Rows(_) => (0..0, 1),
     };
@@ -358,7 +358,7 @@ pub fn chosen(file: &Path, chip: &str) -> Option<Vec<Arc<Drawn>>> {
         let mut dims = busy.get(i % busy.len().max(1))?.dims.clone();
         // Other sizes with each family, other numbers of rows with each size.
         let round = i / count.max(1);
-        let kind = i.checked_sub(BEYOND).map_or(i + round, |far| far / sizes);
+        let kind = i.checked_sub(BEYOND).map_or(i + round, |far| far / each);
         let (family, data) = kinds[kind % kinds.len()];
         let rows = |j: usize| match i {
             BEYOND.. => LARGEST,
@@ -372,7 +372,7 @@ pub fn chosen(file: &Path, chip: &str) -> Option<Vec<Arc<Drawn>>> {
         let plain = family == "normal" && matches!(data, Data::AsIs);
         Some(Arc::new(Drawn { example, plain, workers, expected: OnceLock::new() }))
     };
-    let later = (count..3 * count).chain(few).chain(BEYOND..BEYOND + sizes * kinds.len());
+    let later = (count..3 * count).chain(few).chain(BEYOND..BEYOND + each * kinds.len());
     let mut drawn: Vec<_> = (0..count).filter_map(draw).collect();
     let mut later: Vec<_> = later.filter_map(draw).collect();
     drawn.sort_by_key(|d| bytes(&d.example));

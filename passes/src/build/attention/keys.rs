@@ -169,6 +169,11 @@ pub(super) fn open<'a>(
 }
 
 impl Open<'_> {
+    /// Do tiles begin where a range of keys does? Look-ups find whole pieces.
+    pub fn tiled(&self) -> bool {
+        self.seg.spec.layout == KvLayout::Dense
+    }
+
     pub fn end(&self) -> Extent {
         self.first.clone() + self.len.clone()
     }

@@ -297,8 +297,7 @@ fn one(
             let lo = b.scalar(&format!("lo{number}"), lo);
             let hi = b.scalar(&format!("hi{number}"), hi.max(lo.clone()));
             keys = keys.max(hi.clone() - lo.clone());
-            // Look-ups find whole pieces.
-            let start = if open.seg.spec.layout == KvLayout::Dense {
+            let start = if open.tiled() {
                 lo.clone()
             } else {
                 let keys = plan.ring.keys;

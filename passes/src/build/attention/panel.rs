@@ -135,11 +135,12 @@ fn one(
         let i = b.scalar("i", first.clone() + r.clone().min(here.clone() - 1));
         let pos = position(b, &task.item(i), &opened);
         let rows = Slice::range(r * wide, wide);
-        let ranges = |open| {
+        let ranges = |open: &Open<'_>| {
             let all = mask::ranges(open, &pos, &heads.start).into_iter();
             let others = mask::ranges(open, &Extent::Lit(0), &heads.start);
             // Where all rows begin with the first tile, none asks.
-            let told = |lo: &Extent, other: &Extent| lo != other || !tiled(open);
+            let whole = open.tiled();
+            let told = move |lo: &Extent, other: &Extent| lo != other || !whole;
             all.zip(others).map(move |((lo, hi), (other, _))| (told(&lo, &other).then_some(lo), hi))
         };
         for (range, (lo, hi)) in opened.iter().flat_map(ranges).enumerate() {
@@ -241,11 +242,6 @@ fn queries(b: &mut Builder, s: &Shape<'_>, panel: &Panel, task: &Task<'_>, heads
     panel.plan.ring.queries(b);
 }
 
-/// Do tiles begin where a range of keys does? Look-ups find whole pieces.
-fn tiled(open: &Open<'_>) -> bool {
-    open.seg.spec.layout == KvLayout::Dense
-}
-
 /// All tiles of a range of keys: where it begins and ends for the first row and for the last one. With how many keys
 /// these are.
 fn walk(
@@ -262,7 +258,7 @@ fn walk(
     let name = |what: &str| format!("{what}{range}");
     let from = b.scalar(&name("from"), early.0);
     let to = b.scalar(&name("to"), late.1.max(from.clone()));
-    let whole = tiled(open);
+    let whole = open.tiled();
     let start = if whole {
         from.clone()
     } else {

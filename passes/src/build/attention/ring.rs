@@ -196,7 +196,7 @@ impl Ring {
         let first = b.scalar("first", first.clone() + i.clone() * piece);
         let rows = Slice::range(slot.clone() * self.keys + i.clone() * piece, piece);
         let head = Slice::point(open.head.clone());
-        let lead = if seg.spec.layout == KvLayout::Dense {
+        let lead = if open.tiled() {
             let own = |x: Extent| Slice::range(x, piece);
             if seg.packed() {
                 vec![own(open.base.clone() + first.clone()), head]
