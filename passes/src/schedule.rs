@@ -12,6 +12,9 @@
 //! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so, hints in the order of memory;
 //! #                   2: the same, hints in that of the heads; 0: never
 //! ahead = 4        # KiB of packed weights ahead; 0: none
+//! wide = 4         # vectors of weight rows of a tile for many activation rows
+//! share = 96       # activation rows that share a panel of unpacked weights, about
+//! panel = 16       # KiB of that panel, about
 //! softmax = "lazy" # "exact": the maximum of decode moves with every tile; "lazy": where a score exceeds it
 //! ```
 
@@ -30,6 +33,9 @@ pub struct Schedule {
     pub chunk: usize,
     pub prefetch: usize,
     pub ahead: usize,
+    pub wide: usize,
+    pub share: usize,
+    pub panel: usize,
     pub heads: usize,
     pub queries: usize,
     pub block: usize,
@@ -68,6 +74,9 @@ const KEYS: &[Entry] = &[
     ("chunk",    1..=4096,    |s| &mut s.chunk),
     ("prefetch", 0..=16,      |s| &mut s.prefetch),
     ("ahead",    0..=64,      |s| &mut s.ahead),
+    ("wide",     1..=8,       |s| &mut s.wide),
+    ("share",    1..=4096,    |s| &mut s.share),
+    ("panel",    1..=1024,    |s| &mut s.panel),
     ("heads",    0..=2,       |s| &mut s.heads),
     ("queries",  0..=1024,    |s| &mut s.queries),
     ("block",    1..=512,     |s| &mut s.block),
@@ -85,7 +94,10 @@ const TRIED: &[(&str, &[usize])] = &[
     ("rows",     &[4, 8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 256, 512]),
     ("tokens",   &[1, 2, 3, 4]),
     ("chunk",    &[1, 2, 4, 8, 16]),
-    ("ahead",    &[0, 4]),
+    ("ahead",    &[0, 1, 2, 4, 8, 16]),
+    ("wide",     &[1, 2, 3, 4]),
+    ("share",    &[16, 24, 48, 96, 192, 384]),
+    ("panel",    &[4, 8, 12, 16, 24, 32, 64]),
     ("heads",    &[0, 1, 2]),
     ("queries",  &[0, 96, 192, 384, 768]),
     ("block",    &[32, 48, 64, 96, 128, 192]),
@@ -113,6 +125,10 @@ impl Schedule {
             prefetch: usize::from(hints),
             // In narrow vectors a hint costs more than it brings: the CPU follows the stream by itself.
             ahead: if target.lanes < WIDE || !hints { 0 } else { 4 },
+            wide: if target.vectors >= 32 { 4 } else { 2 },
+            share: 96,
+            // A third of the first level of cache, since every tile of rows reads it.
+            panel: 16,
             heads: usize::from(target.lanes >= WIDE && hints),
             // Output, weights, and both tiles stay in the second level of cache.
             queries: 24 * target.lanes,
@@ -128,6 +144,14 @@ impl Schedule {
         numbers.chain([words]).collect()
     }
 
+    /// The keys in which two schedules differ.
+    pub fn differing(&self, other: &Schedule) -> Vec<&'static str> {
+        let (mut a, mut b) = (self.clone(), other.clone());
+        let numbers = KEYS.iter().filter(|(_, _, get)| get(&mut a) != get(&mut b));
+        let words = (self.softmax != other.softmax).then_some(SOFTMAX);
+        numbers.map(|(key, _, _)| *key).chain(words).collect()
+    }
+
     /// Every schedule worth a try for `op`, those nearest to the default first: what the tuner walks.
     ///
     /// Only keys that matter for the kind of op vary; tiles are whole vectors of the target.
@@ -136,7 +160,9 @@ impl Schedule {
         // Kernels of few rows and of many have keys of their own: each of one group meets the default of the other.
         let groups: &[&[&str]] = match op.kind {
             Kind::Attention(_) => &[&["keys", "split", "prefetch", "heads"], &["queries", "block"]],
-            Kind::MpGemm(_) => &[&["rows", "tokens", "chunk", "ahead"]],
+            Kind::MpGemm(_) => {
+                &[&["rows", "tokens", "chunk", "ahead"], &["wide", "share", "panel"]]
+            }
             Kind::Rows(_) => &[&[]],
         };
         let mut all: Vec<(f64, Schedule)> = Vec::new();
@@ -253,6 +279,9 @@ mod tests {
         chunk: 8,
         prefetch: 1,
         ahead: 0,
+        wide: 2,
+        share: 96,
+        panel: 16,
         heads: 0,
         queries: 192,
         block: 96,

@@ -152,6 +152,11 @@ impl Plan {
             .chain(prepares.map(|i| m.prepares[*i].name.as_str()))
     }
 
+    /// The packed weights that are bound.
+    pub(crate) fn weights(&self) -> impl Iterator<Item = &Arc<Prepared>> {
+        self.prepared.iter().flatten()
+    }
+
     pub fn uses(&self, name: &str) -> bool {
         let m = &self.module.manifest;
         let v = &self.module.variants[self.variant];

@@ -173,6 +173,32 @@ impl Session {
         Ok(Session { plan, memory })
     }
 
+    /// Binds the same memory to a plan of another module: nothing is copied. `false`, and nothing changed, where that
+    /// module wants other tensors, or weights packed otherwise.
+    pub fn rebind(&mut self, module: &Arc<Module>, dims: &Dims) -> Result<bool, Error> {
+        let new = module.manifest();
+        if self.plan.module().manifest().prepares != new.prepares {
+            return Ok(false);
+        }
+        let mut plan = module.plan(dims)?;
+        let used: Vec<_> = new.params.iter().filter(|p| plan.uses(&p.name)).collect();
+        let same = |kept: &Kept| used.iter().any(|p| p.name == kept.name && p.role == kept.role);
+        if used.len() != self.memory.len() || !self.memory.iter().all(same) {
+            return Ok(false);
+        }
+        for kept in &mut self.memory {
+            let mut view = View::of_buffer(kept.dtype, &kept.shape, &mut kept.buffer);
+            view.strides = kept.strides.as_deref();
+            // SAFETY: as in `laid`; the plan that had the memory before goes with this call.
+            unsafe { plan.bind(&kept.name, view)? };
+        }
+        self.plan.weights().try_for_each(|w| plan.bind_prepared(w))?;
+        plan.check()?;
+        plan.poison();
+        self.plan = plan;
+        Ok(true)
+    }
+
     /// The variant of the program that fits these sizes and strides.
     pub fn variant(&self) -> &str {
         self.plan.variant()

@@ -13,18 +13,25 @@ mod model;
 mod race;
 pub mod records;
 
-use crate::{Error, Schedule, bench, compile, device::Cpu, inputs};
+use crate::{
+    Error, Schedule, bench,
+    compile::{self, Compiled},
+    device::Cpu,
+    inputs,
+};
 use kgen_ir::{extent::Dims, op::Op, tensor::Tensor};
 use kgen_runtime::{
     buffer::BufferError,
+    module::Module,
     pool::Pool,
     roof::{Roof, warm},
-    tensors::Session,
+    tensors::{self, Session},
 };
 use race::Interval;
 use records::{Record, Store};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -123,8 +130,9 @@ struct Search<'a> {
     /// What all records of this search have in common.
     common: Record,
     tensors: BTreeMap<String, Tensor>,
-    copies: usize,
     default: Vec<Session>,
+    /// As many, of whoever is timed.
+    other: Vec<Session>,
     out: Tuned,
 }
 
@@ -161,8 +169,9 @@ impl<'a> Search<'a> {
         let once = once.into_iter().fold(f64::INFINITY, f64::min).max(1e-9);
         let copies = ((ROUND.as_secs_f64() / once) as usize).clamp(1, all);
         let default = cpu.sessions(&module, dims, &tensors, copies)?;
+        let other = cpu.sessions(&module, dims, &tensors, copies)?;
         let (begin, out) = (Instant::now(), Tuned::default());
-        Ok(Search { cpu, op, dims, s, begin, common, tensors, copies, default, out })
+        Ok(Search { cpu, op, dims, s, begin, common, tensors, default, other, out })
     }
 
     /// Whether so much of the budget is left.
@@ -201,6 +210,8 @@ impl<'a> Search<'a> {
             Effort::Quick => candidates.len().min(QUICK),
             Effort::Exhaustive => candidates.len(),
         };
+        let idle = self.idle(&candidates)?;
+        let base = Schedule::default_for(self.cpu.target);
         let solo = solo_rate()?;
         let bytes: usize = self.tensors.values().map(|t| t.bytes.len()).sum();
         let (mut entries, mut codes) = (Vec::<Entry>::new(), BTreeSet::new());
@@ -226,25 +237,20 @@ impl<'a> Search<'a> {
                 self.out.left += 1;
                 continue;
             }
-            let compiled =
-                match compile::compile_with(self.op, self.cpu.target, &schedule, self.cpu.accesses)
-                {
-                    Ok(compiled) => compiled,
-                    Err(Error::Unsupported(_)) => {
-                        self.out.refused += 1;
-                        continue;
-                    }
-                    Err(e) => return Err(e),
-                };
-            let module = crate::device::open(&compiled.artifact, None)?;
-            let mut dims = self.dims.clone();
-            dims.cores = self.cpu.workers().count() as i64;
-            let plan = module.plan(&dims).map_err(|e| Error::Input(e.to_string()))?;
-            if !codes.insert(model::code(&compiled, plan.variant())) {
+            if schedule.differing(&base).iter().any(|key| idle.contains(key)) {
                 self.out.same += 1;
                 continue;
             }
-            let busiest = model::busiest(&compiled, plan.variant(), &dims, dims.cores as usize);
+            let Some((compiled, variant, code)) = self.compiled(&schedule)? else {
+                self.out.refused += 1;
+                continue;
+            };
+            if !codes.insert(code) {
+                self.out.same += 1;
+                continue;
+            }
+            let workers = self.cpu.workers().count();
+            let busiest = model::busiest(&compiled, &variant, &self.dims(), workers);
             if busiest.is_some_and(|share| SURE * share * bytes as f64 / solo > fastest) {
                 self.out.pruned += 1;
                 continue;
@@ -255,6 +261,44 @@ impl<'a> Search<'a> {
         }
         self.out.measured = entries.len() + self.out.wrong.len();
         Ok(entries)
+    }
+
+    /// These sizes on this CPU.
+    fn dims(&self) -> Dims {
+        Dims { cores: self.cpu.workers().count() as i64, ..self.dims.clone() }
+    }
+
+    /// What a schedule gives, the variant that these sizes take, and its code; `None` where the target has none.
+    fn compiled(&self, schedule: &Schedule) -> Result<Option<(Compiled, String, String)>, Error> {
+        let (target, accesses) = (self.cpu.target, self.cpu.accesses);
+        let compiled = match compile::compile_with(self.op, target, schedule, accesses) {
+            Ok(compiled) => compiled,
+            Err(Error::Unsupported(_)) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let module = crate::device::open(&compiled.artifact, None)?;
+        let plan = module.plan(&self.dims()).map_err(|e| Error::Input(e.to_string()))?;
+        let variant = plan.variant().to_string();
+        let code = model::code(&compiled, &variant);
+        Ok(Some((compiled, variant, code)))
+    }
+
+    /// Keys that change nothing at these sizes: no value of theirs alone gives other code than the default.
+    fn idle(&self, candidates: &[(usize, Schedule)]) -> Result<BTreeSet<&'static str>, Error> {
+        let base = Schedule::default_for(self.cpu.target);
+        let Some((_, _, code)) = self.compiled(&base)? else { return Ok(BTreeSet::new()) };
+        let (mut idle, mut live) = (BTreeSet::new(), BTreeSet::new());
+        for (_, schedule) in candidates {
+            let &[key] = schedule.differing(&base).as_slice() else { continue };
+            if live.contains(key) {
+                continue;
+            }
+            idle.insert(key);
+            if self.compiled(schedule)?.is_none_or(|(_, _, other)| other != code) {
+                live.insert(key);
+            }
+        }
+        Ok(&idle - &live)
     }
 
     /// The legal schedules, each with its rank: the default, then what was best for other sizes, then the rest.
@@ -281,11 +325,11 @@ impl<'a> Search<'a> {
         key: &str,
         rounds: u32,
     ) -> Result<(Interval, f64), Error> {
-        let mut sessions = self.sessions(schedule)?;
+        self.seat(&self.module(schedule)?)?;
         let (mut here, mut beside) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             beside.push(round(self.cpu, &mut self.default)?);
-            here.push(round(self.cpu, &mut sessions)?);
+            here.push(round(self.cpu, &mut self.other)?);
         }
         self.told(schedule, key, &here, &beside)
     }
@@ -317,10 +361,24 @@ impl<'a> Search<'a> {
         Ok((seen, seconds))
     }
 
-    fn sessions(&mut self, schedule: &Schedule) -> Result<Vec<Session>, Error> {
-        self.cpu.schedule = schedule.clone();
-        let module = self.cpu.load(self.op)?;
-        self.cpu.sessions(&module, self.dims, &self.tensors, self.copies)
+    fn module(&self, schedule: &Schedule) -> Result<Arc<Module>, Error> {
+        let compiled =
+            compile::compile_with(self.op, self.cpu.target, schedule, self.cpu.accesses)?;
+        crate::device::open(&compiled.artifact, None)
+    }
+
+    /// Gives the memory of the others to a module; what it wants packed otherwise is laid out again.
+    fn seat(&mut self, module: &Arc<Module>) -> Result<(), Error> {
+        let dims = self.dims();
+        let wrong = |e: tensors::Error| Error::Input(e.to_string());
+        for s in &mut self.other {
+            if !s.rebind(module, &dims).map_err(wrong)? {
+                let copies = self.default.len();
+                self.other = self.cpu.sessions(module, self.dims, &self.tensors, copies)?;
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The best few in turns, each round all of them; the one that begins changes.
@@ -329,10 +387,8 @@ impl<'a> Search<'a> {
         {
             return Ok(());
         }
-        let mut sessions = Vec::new();
-        for e in entries.iter() {
-            sessions.push(self.sessions(&e.schedule)?);
-        }
+        let modules = entries.iter().map(|e| self.module(&e.schedule));
+        let modules = modules.collect::<Result<Vec<_>, _>>()?;
         let mut times = vec![Vec::new(); entries.len()];
         let mut beside = Vec::new();
         for turn in 0..FINAL as usize {
@@ -343,7 +399,8 @@ impl<'a> Search<'a> {
             beside.push(round(self.cpu, &mut self.default)?);
             for i in 0..entries.len() {
                 let i = (i + turn) % entries.len();
-                times[i].push(round(self.cpu, &mut sessions[i])?);
+                self.seat(&modules[i])?;
+                times[i].push(round(self.cpu, &mut self.other)?);
             }
         }
         for (e, times) in entries.iter_mut().zip(&times) {

@@ -14,24 +14,17 @@
 //! shares an inner scale is a step of its own to the tiles. Rows of an expert end where those of the next begin: the last tile then begins earlier, and its first rows
 //! are computed twice.
 
-use super::{Builder, Experts, Kind, Place, Product, Weight};
+use super::{Builder, Choice, Experts, Kind, Place, Product, Weight};
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     format::pack::Packing,
-    target::Target,
     tile::{Binary, Compare, Part, Predicate, Role, Slice, Store, Tensor, Unary, Value},
 };
 
 /// Elements of k that a turn of the innermost loop multiplies: long enough to hide its jump, short enough to compile
 /// in no time.
 const TURN: usize = 32;
-
-/// Activation rows that share a panel, about: unpacking costs their sums little, their sums stay in the first cache.
-const SHARE: usize = 96;
-
-/// Bytes of a panel of many steps: a third of the first level of cache, since every tile of rows reads it.
-const PANEL: usize = 16 << 10;
 
 /// A tile of the product.
 #[derive(Clone, Copy)]
@@ -42,30 +35,37 @@ pub(super) struct Block {
     pub tokens: usize,
     /// Steps of a panel.
     pub deep: usize,
+    /// Activation rows that share a panel: unpacking costs them little, and their sums stay in the first cache.
+    pub share: usize,
 }
 
 impl Block {
     /// As many sums as leave registers for a row of weights and a few activations; `None` without packed weights.
-    pub fn of(weights: &[Weight], target: &Target) -> Option<Block> {
-        let most = if target.vectors >= 32 { 4 } else { 2 };
-        Block::with(weights, target, most, target.vectors.saturating_sub(most + 4))
+    pub fn of(weights: &[Weight], choice: &Choice) -> Option<Block> {
+        let most = Block::most(choice);
+        Block::with(weights, choice, choice.target.vectors.saturating_sub(most + 4))
     }
 
     /// For short steps: half as many sums, beside as many of floats.
-    pub fn short(weights: &[Weight], step: usize, target: &Target) -> Option<Block> {
-        let most = if target.vectors >= 32 { 4 } else { 2 };
-        let sums = target.vectors.saturating_sub(most + 4) / 2;
-        let block = Block::with(weights, target, most, sums)?;
-        let deep = (PANEL / (block.rows * step.max(1))).max(1);
+    pub fn short(weights: &[Weight], step: usize, choice: &Choice) -> Option<Block> {
+        let sums = choice.target.vectors.saturating_sub(Block::most(choice) + 4) / 2;
+        let block = Block::with(weights, choice, sums)?;
+        let deep = ((choice.schedule.panel << 10) / (block.rows * step.max(1))).max(1);
         (block.tokens > 1).then_some(Block { deep, ..block })
     }
 
-    fn with(weights: &[Weight], target: &Target, most: usize, sums: usize) -> Option<Block> {
-        let blocks = |w: &Weight| w.n.div_ceil(target.lanes);
-        let fits = |v: &usize| weights.iter().all(|w| blocks(w).is_multiple_of(*v));
-        let vectors = (1..=most).rev().find(fits)?;
-        let (rows, tokens) = (vectors * target.lanes, (sums / vectors).clamp(1, 8));
-        Some(Block { rows, tokens, deep: 1 })
+    /// Vectors of weight rows of a tile.
+    fn most(choice: &Choice) -> usize {
+        choice.schedule.wide.min(choice.target.vectors / 8).max(1)
+    }
+
+    fn with(weights: &[Weight], choice: &Choice, sums: usize) -> Option<Block> {
+        let lanes = choice.target.lanes;
+        let fits = |v: &usize| weights.iter().all(|w| w.n.div_ceil(lanes).is_multiple_of(*v));
+        let vectors = (1..=Block::most(choice)).rev().find(fits)?;
+        let (rows, tokens) = (vectors * lanes, (sums / vectors).clamp(1, 8));
+        let share = (choice.schedule.share / tokens).max(1) * tokens;
+        Some(Block { rows, tokens, deep: 1, share })
     }
 
     fn each_tile(
@@ -80,11 +80,6 @@ impl Block {
             body(b, &at);
             vec![]
         });
-    }
-
-    /// Activation rows that share a panel.
-    fn share(self) -> usize {
-        (SHARE / self.tokens).max(1) * self.tokens
     }
 }
 
@@ -134,9 +129,9 @@ impl Product<'_> {
                 let row = b.scalar("row", b.var("t") * block.rows);
                 let padded = self.m.clone().ceil_div(block.tokens) * block.tokens;
                 let padded = b.scalar("padded", padded);
-                b.for_each("i", (Extent::Lit(0), self.m.clone(), block.share()), &[], |b, _| {
+                b.for_each("i", (Extent::Lit(0), self.m.clone(), block.share), &[], |b, _| {
                     let first = b.var("i");
-                    let share = (padded.clone() - first.clone()).min(block.share());
+                    let share = (padded.clone() - first.clone()).min(block.share);
                     let share = b.scalar("share", share);
                     let all = self.inside(unit, block, &row, &first);
                     all.iter().for_each(|x| x.rows(b, &share));
@@ -169,9 +164,9 @@ impl Product<'_> {
         (lo, hi): (&Extent, &Extent),
     ) {
         let last = b.scalar("last", hi.clone() - block.tokens);
-        b.for_each("i", (lo.clone(), hi.clone(), block.share()), &[], |b, _| {
+        b.for_each("i", (lo.clone(), hi.clone(), block.share), &[], |b, _| {
             let first = b.var("i");
-            let share = (hi.clone() - first.clone()).min(block.share());
+            let share = (hi.clone() - first.clone()).min(block.share);
             let share = b.scalar("share", share);
             let list = unit.iter().filter_map(|w| match &w.kind {
                 Kind::Codes { packing, .. } => Some(self.first_row(w, packing, place)),
@@ -249,7 +244,7 @@ impl Inside<'_> {
         let floats = |what: &str, tokens| tensor(what, Dtype::F32, [tokens, rows], Store::Strided);
         let deep = self.deep();
         let runs = deep * self.runs();
-        let mut list = vec![floats("sums", self.block.share()), floats("scale", runs)];
+        let mut list = vec![floats("sums", self.block.share), floats("scale", runs)];
         list.extend(self.packing.zeros.map(|_| floats("zeros", runs)));
         list.extend(self.packing.min.map(|_| floats("min", runs)));
         if !self.direct() {

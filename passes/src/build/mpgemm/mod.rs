@@ -256,9 +256,9 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         // registers for two kinds of sums.
         let hints = choice.target.row(&Op::Prefetch(1)).is_some();
         let block = match bytes && (hints || experts == Experts::None) {
-            true if step >= LONG => Block::of(&product.weights, choice.target),
+            true if step >= LONG => Block::of(&product.weights, choice),
             true if hints && choice.target.vectors >= 32 => {
-                Block::short(&product.weights, step, choice.target)
+                Block::short(&product.weights, step, choice)
             }
             true | false => None,
         };

@@ -71,7 +71,7 @@ impl Product<'_> {
     /// One row: every worker makes its pairs. More: a launch before.
     pub(super) fn in_pairs(&self, before: Vec<Launch>, program: &mut Program) {
         let block = match self.experts {
-            Experts::None => Block::of(&self.weights, self.choice.target),
+            Experts::None => Block::of(&self.weights, self.choice),
             Experts::Sorted(_) | Experts::Each(_) => None,
         };
         let then = |list: &[&Kernel]| {

@@ -22,14 +22,8 @@ use kgen_ir::{
     },
 };
 
-/// Elements of k of a panel: with as many vectors of columns as a product takes, half of the first cache.
-const PART: usize = 128;
-
 /// Activation rows for which turning a panel pays, and whole tiles of them cost little.
 const MANY: usize = 64;
-
-/// Activation rows that share a panel, about.
-const SHARE: usize = 192;
 
 /// How many rows of what.
 #[derive(Clone, Copy)]
@@ -37,6 +31,8 @@ struct Tile {
     tokens: usize,
     rows: usize,
     share: usize,
+    /// Elements of k of a panel.
+    part: usize,
 }
 
 impl Product<'_> {
@@ -48,23 +44,27 @@ impl Product<'_> {
         if !floats || !hints || self.experts != Experts::None {
             return;
         }
-        let vectors = if target.vectors >= 32 { 3 } else { 2 };
-        let tokens = 2 * (target.vectors * 3 / 4 / vectors);
-        let share = SHARE / tokens * tokens;
-        let tile = Tile { tokens, rows: vectors * target.lanes, share };
+        let schedule = &self.choice.schedule;
+        let vectors = schedule.wide.min(if target.vectors >= 32 { 3 } else { 2 });
+        let (tokens, rows) = (2 * (target.vectors * 3 / 4 / vectors), vectors * target.lanes);
+        // No codes are unpacked: twice as many rows for the panel.
+        let share = (2 * schedule.share / tokens).max(1) * tokens;
+        let most = ((schedule.panel << 10) / (rows * size_of::<f32>())).max(1);
+        let tile = Tile { tokens, rows, share, part: most.next_power_of_two() };
         // Whole tiles and parts compute little that nobody asked for: a fifth is what panels bring.
-        let whole = |w: &Weight| w.n.next_multiple_of(tile.rows) * self.k.next_multiple_of(PART);
+        let whole =
+            |w: &Weight| w.n.next_multiple_of(tile.rows) * self.k.next_multiple_of(tile.part);
         if self.weights.iter().any(|w| 5 * whole(w) > 6 * w.n * self.k) {
             return;
         }
-        let parts = self.k.div_ceil(PART);
+        let parts = self.k.div_ceil(tile.part);
         let rows = self.m.clone().ceil_div(tokens) * tokens;
-        let shape = vec![parts.into(), rows.clone(), PART.into()];
+        let shape = vec![parts.into(), rows.clone(), tile.part.into()];
         let af = tensor("af", Role::Workspace, Dtype::F32, shape);
         program.buffers.push(af.clone());
         let params = [self.a.clone(), af.clone()].map(Param::Tensor).to_vec();
         let mut b = Builder::new("spread", params, &self.symbols);
-        b.tasks("i", rows, 1, |b| self.spread(b, &b.var("i")));
+        b.tasks("i", rows, 1, |b| self.spread(b, tile.part, &b.var("i")));
         let spread = b.finish();
         let mut b = self.kernel("product_block", vec![af]);
         self.tiles_of_floats(&mut b, tile);
@@ -78,14 +78,14 @@ impl Product<'_> {
     }
 
     /// Row `i` of the activations in f32, by parts.
-    fn spread(&self, b: &mut Builder, i: &Extent) {
-        let parts = Extent::from(self.k.div_ceil(PART));
+    fn spread(&self, b: &mut Builder, part: usize, i: &Extent) {
+        let parts = Extent::from(self.k.div_ceil(part));
         b.for_each("u", (Extent::Lit(0), parts, 1), &[], |b, _| {
             let row = Slice::range(i.clone(), 1);
-            let at = vec![row.clone(), Slice::range(b.var("u") * PART, PART)];
+            let at = vec![row.clone(), Slice::range(b.var("u") * part, part)];
             let x0 = b.load("x0", &self.a.name, self.a.elem, at, true);
             let x = b.convert("x", x0, Dtype::F32);
-            b.store("af", vec![Slice::point(b.var("u")), row, Slice::range(0, PART)], x, false);
+            b.store("af", vec![Slice::point(b.var("u")), row, Slice::range(0, part)], x, false);
             vec![]
         });
     }
@@ -94,7 +94,7 @@ impl Product<'_> {
         for unit in self.units() {
             for w in unit {
                 for (what, shape) in
-                    [("panel", [PART, tile.rows]), ("sums", [tile.share, tile.rows])]
+                    [("panel", [tile.part, tile.rows]), ("sums", [tile.share, tile.rows])]
                 {
                     b.scratch_tensor(Tensor {
                         name: format!("{}.{what}", w.name),
@@ -162,35 +162,35 @@ impl Product<'_> {
             let nothing = b.fill(0.0, Dtype::F32, &[tile.tokens, tile.rows]);
             b.store(&sums, at(z), nothing, false);
         });
-        let parts = Extent::from(self.k.div_ceil(PART));
+        let parts = Extent::from(self.k.div_ceil(tile.part));
         // Rows of the next part that a tile asks for.
         let ahead = tile.rows.div_ceil(tile.share / tile.tokens);
         b.for_each("u", (Extent::Lit(0), parts, 1), &[], |b, _| {
             let u = b.var("u");
             let turned = |b: &mut Builder, guard: bool| {
                 let rows = Slice::range(row.clone(), tile.rows);
-                let from = vec![rows, Slice::range(u.clone() * PART, PART)];
+                let from = vec![rows, Slice::range(u.clone() * tile.part, tile.part)];
                 let w0 = b.load("w0", &w.name, elem, from, guard);
                 let wf = b.convert("wf", w0, Dtype::F32);
                 let turned = b.transpose("turned", wf);
-                let to = vec![Slice::range(0, PART), tile.all()];
+                let to = vec![Slice::range(0, tile.part), tile.all()];
                 b.store(&panel, to, turned, false);
             };
             let below = (Extent::from(w.n) - row.clone() - tile.rows)
-                .min(Extent::from(self.k) - u.clone() * PART - PART);
+                .min(Extent::from(self.k) - u.clone() * tile.part - tile.part);
             let whole = Predicate { left: below, cmp: Compare::Ge, right: Extent::Lit(0) };
             b.choose(whole, |b| turned(b, false), |b| turned(b, true));
             each("j", b, &|b, j| {
-                let next = Slice::range((u.clone() + 1i64) * PART, PART);
+                let next = Slice::range((u.clone() + 1i64) * tile.part, tile.part);
                 let rows = row.clone() + j.clone() / tile.tokens * ahead;
                 b.prefetch(&w.name, vec![Slice::range(rows, ahead), next]);
                 let x = vec![
                     Slice::point(u.clone()),
                     Slice::range(first.clone() + j.clone(), tile.tokens),
-                    Slice::range(0, PART),
+                    Slice::range(0, tile.part),
                 ];
                 let x = b.load("x", "af", Dtype::F32, x, false);
-                let w = vec![Slice::range(0, PART), tile.all()];
+                let w = vec![Slice::range(0, tile.part), tile.all()];
                 let w = b.load("w", &panel, Dtype::F32, w, false);
                 let old = b.load("old", &sums, Dtype::F32, at(j.clone()), false);
                 let sum = b.dot("d", x, w, false, Some(old));
