@@ -1,9 +1,11 @@
 //! Ours beside the limits of this machine and the best that others have, in one run: interleaved, at the same sizes.
 //!
 //! ```text
-//! cargo bench -p kgen-benches --bench rivals [-- [--alone] [--resume] [--out FOLDER] [PART OF A ROW'S NAME ...]]
+//! cargo bench -p kgen-benches --bench rivals [-- [--alone] [--resume] [--target T] [--threads N] [--out FOLDER]
+//!     [PART OF A ROW'S NAME ...]]
 //! ```
 //!
+//! `--target` and `--threads` time ours as a lesser machine would have them, in a folder of their own.
 //! `--alone` asks no rival. `rows.jsonl`, `report.md` and `report.svg` are written to the folder (`target/rivals`);
 //! `--resume` keeps the cases that are there. `cargo xtask rivals` builds the rivals first: ggml, candle and rten are
 //! programs of their own under `benches/rivals`, ONNX Runtime, OpenVINO and PyTorch run in the Python that
@@ -38,6 +40,8 @@ const PATIENCE: usize = 40;
 struct Asked {
     alone: bool,
     resume: bool,
+    target: Option<String>,
+    threads: Option<usize>,
     out: PathBuf,
     wanted: Vec<String>,
 }
@@ -45,22 +49,31 @@ struct Asked {
 fn asked() -> Asked {
     // Cargo runs benches in the folder of their package.
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let out = root.join("target/rivals");
-    let mut asked = Asked { alone: false, resume: false, out, wanted: Vec::new() };
+    let (mut alone, mut resume) = (false, false);
+    let (mut target, mut threads, mut out) = (None, None, None);
+    let mut wanted = Vec::new();
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
-            "--alone" => asked.alone = true,
-            "--resume" => asked.resume = true,
-            "--out" => {
-                asked.out = root.join(words.next().expect("a folder behind --out"));
+            "--alone" => alone = true,
+            "--resume" => resume = true,
+            "--target" => target = Some(words.next().expect("a target behind --target")),
+            "--threads" => {
+                let count = words.next().and_then(|n| n.parse().ok());
+                threads = Some(count.expect("a number behind --threads"));
             }
+            "--out" => out = Some(root.join(words.next().expect("a folder behind --out"))),
             // Said by cargo.
             "--bench" => {}
-            _ => asked.wanted.push(word),
+            _ => wanted.push(word),
         }
     }
-    asked
+    let mut folder = String::from("target/rivals");
+    for part in target.iter().cloned().chain(threads.map(|n: usize| n.to_string())) {
+        folder = folder + "-" + &part.replace('/', "-");
+    }
+    let out = out.unwrap_or_else(|| root.join(folder));
+    Asked { alone, resume, target, threads, out, wanted }
 }
 
 /// Those that start, each with what is added to its cases.
@@ -128,7 +141,8 @@ fn disturbed(cpu: &Cpu) -> bool {
 
 fn main() {
     let asked = asked();
-    let mut cpu = Cpu::open(None).expect("this CPU");
+    let cpu = Cpu::open(asked.threads).expect("this CPU");
+    let mut cpu = cpu.with_target(asked.target.as_deref()).unwrap_or_else(|e| panic!("{e}"));
     let threads = cpu.workers().count();
     let roof = Roof::new(bench::ROTATED).expect("memory");
     let mut rivals = if asked.alone { Vec::new() } else { rivals() };

@@ -13,8 +13,9 @@
 //! #                   2: the same, hints in that of the heads; 0: never
 //! ahead = 4        # KiB of packed weights ahead; 0: none
 //! wide = 4         # vectors of weight rows of a tile for many activation rows
-//! share = 96       # activation rows that share a panel of unpacked weights, about
+//! share = 384      # activation rows that share a panel of unpacked weights, about
 //! panel = 16       # KiB of that panel, about
+//! turn = 32        # elements of k that a turn of its innermost loop multiplies
 //! softmax = "lazy" # "exact": the maximum of decode moves with every tile; "lazy": where a score exceeds it
 //! ```
 
@@ -36,6 +37,7 @@ pub struct Schedule {
     pub wide: usize,
     pub share: usize,
     pub panel: usize,
+    pub turn: usize,
     pub heads: usize,
     pub queries: usize,
     pub block: usize,
@@ -77,6 +79,7 @@ const KEYS: &[Entry] = &[
     ("wide",     1..=8,       |s| &mut s.wide),
     ("share",    1..=4096,    |s| &mut s.share),
     ("panel",    1..=1024,    |s| &mut s.panel),
+    ("turn",     4..=1024,    |s| &mut s.turn),
     ("heads",    0..=2,       |s| &mut s.heads),
     ("queries",  0..=1024,    |s| &mut s.queries),
     ("block",    1..=512,     |s| &mut s.block),
@@ -96,8 +99,9 @@ const TRIED: &[(&str, &[usize])] = &[
     ("chunk",    &[1, 2, 4, 8, 16]),
     ("ahead",    &[0, 1, 2, 4, 8, 16]),
     ("wide",     &[1, 2, 3, 4]),
-    ("share",    &[16, 24, 48, 96, 192, 384]),
-    ("panel",    &[4, 8, 12, 16, 24, 32, 64]),
+    ("share",    &[24, 48, 64, 96, 128, 192, 256, 384, 768]),
+    ("panel",    &[8, 12, 16, 24, 32]),
+    ("turn",     &[16, 32, 64, 128]),
     ("heads",    &[0, 1, 2]),
     ("queries",  &[0, 96, 192, 384, 768]),
     ("block",    &[32, 48, 64, 96, 128, 192]),
@@ -126,9 +130,12 @@ impl Schedule {
             // In narrow vectors a hint costs more than it brings: the CPU follows the stream by itself.
             ahead: if target.lanes < WIDE || !hints { 0 } else { 4 },
             wide: if target.vectors >= 32 { 4 } else { 2 },
-            share: 96,
+            // Fewer would have weights unpacked again and again; their sums stay in the second level of cache.
+            share: 384,
             // A third of the first level of cache, since every tile of rows reads it.
             panel: 16,
+            // Long enough to hide its jump, short enough to compile in no time.
+            turn: 32,
             heads: usize::from(target.lanes >= WIDE && hints),
             // Output, weights, and both tiles stay in the second level of cache.
             queries: 24 * target.lanes,
@@ -161,7 +168,7 @@ impl Schedule {
         let groups: &[&[&str]] = match op.kind {
             Kind::Attention(_) => &[&["keys", "split", "prefetch", "heads"], &["queries", "block"]],
             Kind::MpGemm(_) => {
-                &[&["rows", "tokens", "chunk", "ahead"], &["wide", "share", "panel"]]
+                &[&["rows", "tokens", "chunk", "ahead"], &["wide", "share", "panel", "turn"]]
             }
             Kind::Rows(_) => &[&[]],
         };
@@ -282,6 +289,7 @@ mod tests {
         wide: 2,
         share: 96,
         panel: 16,
+        turn: 32,
         heads: 0,
         queries: 192,
         block: 96,

@@ -2,6 +2,17 @@
 
 use crate::must_show::{How, Point, Ran, Verdict, one_test, succeeded};
 
+/// The rows that tell how ours scales and what lesser machines reach.
+macro_rules! scaled {
+    ($how:literal) => {
+        concat!(
+            "cargo bench -q -p kgen-benches --bench rivals -- --alone --resume ",
+            $how,
+            " q4_0 q6_k head-major prompt"
+        )
+    };
+}
+
 pub const POINTS: &[Point] = &[
     Point {
         name: "every row beside its limit and the rivals that are installed: correct, each miss told",
@@ -9,6 +20,22 @@ pub const POINTS: &[Point] = &[
             command: "cargo bench -q -p kgen-benches --bench rivals -- --resume",
             judge: reported,
         },
+    },
+    Point {
+        name: "on one thread: some rows",
+        how: How::Slow { command: scaled!("--threads 1"), judge: reported },
+    },
+    Point {
+        name: "on two threads: some rows",
+        how: How::Slow { command: scaled!("--threads 2"), judge: reported },
+    },
+    Point {
+        name: "machine code of AVX2 alone: some rows",
+        how: How::Slow { command: scaled!("--target x86-64-v3/native"), judge: reported },
+    },
+    Point {
+        name: "Cranelift's code: some rows",
+        how: How::Slow { command: scaled!("--target x86-64-v3/cranelift"), judge: reported },
     },
     Point {
         name: "tuner: at least 100 candidates of an op within 60 s, three ops",
@@ -105,7 +132,7 @@ fn compiled(ran: &Ran) -> Verdict {
 
 fn quick(ran: &Ran) -> Verdict {
     each(ran, "ops/", " took ", &|seconds| seconds <= 60.0)?;
-    each(ran, "ops/", " tried ", &|candidates| candidates >= 100.0)
+    each(ran, "ops/", " measured ", &|candidates| candidates >= 100.0)
 }
 
 fn exhaustive(ran: &Ran) -> Verdict {
@@ -125,10 +152,11 @@ mod tests {
         let ran =
             |out: &str| Ran { code: Some(0), out: out.into(), err: String::new(), seconds: 1.0 };
         assert!(
-            quick(&ran("ops/a m=1: tried 120 took 44.1 s\nops/b m=1: tried 160 took 59 s")).is_ok()
+            quick(&ran("ops/a m=1: measured 120 took 44.1 s\nops/b m=1: measured 160 took 59 s"))
+                .is_ok()
         );
-        assert!(quick(&ran("ops/a m=1: tried 120 took 64.1 s")).is_err());
-        assert!(quick(&ran("ops/a m=1: tried 12 took 44.1 s")).is_err());
+        assert!(quick(&ran("ops/a m=1: measured 120 took 64.1 s")).is_err());
+        assert!(quick(&ran("ops/a m=1: measured 12 took 44.1 s")).is_err());
         assert!(
             exhaustive(&ran("ops/a: exhaustive: the quick winner is 1.02 times the best")).is_ok()
         );

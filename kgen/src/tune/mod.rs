@@ -15,11 +15,11 @@ pub mod records;
 
 use crate::{
     Error, Schedule, bench,
-    compile::{self, Compiled},
+    compile::{self, Accesses, Compiled},
     device::Cpu,
     inputs,
 };
-use kgen_ir::{extent::Dims, op::Op, tensor::Tensor};
+use kgen_ir::{extent::Dims, op::Op, target::Target, tensor::Tensor};
 use kgen_runtime::{
     buffer::BufferError,
     module::Module,
@@ -205,59 +205,75 @@ impl<'a> Search<'a> {
             Effort::Exhaustive => EXHAUSTIVE,
         };
         let known = self.s.store.of(&self.common.op, &self.common.target, &self.common.device)?;
-        let candidates = self.candidates(&known);
+        let (target, accesses) = (self.cpu.target, self.cpu.accesses);
+        let make = Maker { op: self.op, target, accesses, dims: self.dims() };
+        let mut candidates = self.candidates(&known);
         let of = match self.s.effort {
             Effort::Quick => candidates.len().min(QUICK),
             Effort::Exhaustive => candidates.len(),
         };
-        let idle = self.idle(&candidates)?;
-        let base = Schedule::default_for(self.cpu.target);
+        let all = candidates.len();
+        make.without_idle(&mut candidates)?;
+        self.out.same = all - candidates.len();
         let solo = solo_rate()?;
         let bytes: usize = self.tensors.values().map(|t| t.bytes.len()).sum();
         let (mut entries, mut codes) = (Vec::<Entry>::new(), BTreeSet::new());
         let mut fastest = f64::INFINITY;
-        for (rank, schedule) in candidates {
-            let best = entries.iter().map(|e| e.seen.median).min_by(f64::total_cmp);
-            (self.s.step)(Progress { done: entries.len(), of, best });
-            let key = compile::key(self.op, self.cpu.target, &schedule, self.cpu.accesses);
-            let mine = |r: &&Record| r.key == key && r.bucket == self.common.bucket;
-            let record = known.iter().find(mine).filter(|_| self.s.resume);
-            if record.is_some_and(|r| r.verified == Some(false)) {
-                self.out.wrong.push(schedule);
-                continue;
-            }
-            if let Some(r) = record {
-                let seen = Interval { median: r.ratio, low: r.low, high: r.high, rounds: r.rounds };
-                entries.push(Entry { rank, schedule, key, seen });
-                continue;
-            }
-            // Where there is any time, the default has its record.
-            let first = rank == 0 && !self.s.budget.is_zero();
-            if entries.len() >= of || !(first || self.within(SHARES[0])) {
-                self.out.left += 1;
-                continue;
-            }
-            if schedule.differing(&base).iter().any(|key| idle.contains(key)) {
-                self.out.same += 1;
-                continue;
-            }
-            let Some((compiled, variant, code)) = self.compiled(&schedule)? else {
-                self.out.refused += 1;
-                continue;
+        let workers = self.cpu.workers().count();
+        for group in candidates.chunks(workers) {
+            let keys = group
+                .iter()
+                .map(|(_, s)| compile::key(self.op, self.cpu.target, s, self.cpu.accesses));
+            let keys: Vec<String> = keys.collect();
+            let record = |key: &String| {
+                let mine = |r: &&Record| r.key == *key && r.bucket == self.common.bucket;
+                known.iter().find(mine).filter(|_| self.s.resume)
             };
-            if !codes.insert(code) {
-                self.out.same += 1;
-                continue;
+            let records: Vec<Option<&Record>> = keys.iter().map(record).collect();
+            let wanted = group.iter().zip(&records).map(|((rank, schedule), record)| {
+                // Where there is any time, the default has its record.
+                let first = *rank == 0 && !self.s.budget.is_zero();
+                let time = entries.len() < of && (first || self.within(SHARES[0]));
+                (record.is_none() && time).then_some(schedule)
+            });
+            let made = make.all(wanted.collect());
+            for (((rank, schedule), key), (record, made)) in
+                group.iter().zip(keys).zip(records.into_iter().zip(made))
+            {
+                let (rank, schedule) = (*rank, schedule.clone());
+                let best = entries.iter().map(|e| e.seen.median).min_by(f64::total_cmp);
+                (self.s.step)(Progress { done: entries.len(), of, best });
+                if let Some(r) = record {
+                    if r.verified == Some(false) {
+                        self.out.wrong.push(schedule);
+                        continue;
+                    }
+                    let (median, low, high, rounds) = (r.ratio, r.low, r.high, r.rounds);
+                    let seen = Interval { median, low, high, rounds };
+                    entries.push(Entry { rank, schedule, key, seen });
+                    continue;
+                }
+                let Some(made) = made.filter(|_| entries.len() < of) else {
+                    self.out.left += 1;
+                    continue;
+                };
+                let Some((compiled, variant, code)) = made? else {
+                    self.out.refused += 1;
+                    continue;
+                };
+                if !codes.insert(code) {
+                    self.out.same += 1;
+                    continue;
+                }
+                let busiest = model::busiest(&compiled, &variant, &make.dims, workers);
+                if busiest.is_some_and(|share| SURE * share * bytes as f64 / solo > fastest) {
+                    self.out.pruned += 1;
+                    continue;
+                }
+                let (seen, seconds) = self.beside(&schedule, &key, rounds)?;
+                fastest = fastest.min(seconds);
+                entries.push(Entry { rank, schedule, key, seen });
             }
-            let workers = self.cpu.workers().count();
-            let busiest = model::busiest(&compiled, &variant, &self.dims(), workers);
-            if busiest.is_some_and(|share| SURE * share * bytes as f64 / solo > fastest) {
-                self.out.pruned += 1;
-                continue;
-            }
-            let (seen, seconds) = self.beside(&schedule, &key, rounds)?;
-            fastest = fastest.min(seconds);
-            entries.push(Entry { rank, schedule, key, seen });
         }
         self.out.measured = entries.len() + self.out.wrong.len();
         Ok(entries)
@@ -266,39 +282,6 @@ impl<'a> Search<'a> {
     /// These sizes on this CPU.
     fn dims(&self) -> Dims {
         Dims { cores: self.cpu.workers().count() as i64, ..self.dims.clone() }
-    }
-
-    /// What a schedule gives, the variant that these sizes take, and its code; `None` where the target has none.
-    fn compiled(&self, schedule: &Schedule) -> Result<Option<(Compiled, String, String)>, Error> {
-        let (target, accesses) = (self.cpu.target, self.cpu.accesses);
-        let compiled = match compile::compile_with(self.op, target, schedule, accesses) {
-            Ok(compiled) => compiled,
-            Err(Error::Unsupported(_)) => return Ok(None),
-            Err(e) => return Err(e),
-        };
-        let module = crate::device::open(&compiled.artifact, None)?;
-        let plan = module.plan(&self.dims()).map_err(|e| Error::Input(e.to_string()))?;
-        let variant = plan.variant().to_string();
-        let code = model::code(&compiled, &variant);
-        Ok(Some((compiled, variant, code)))
-    }
-
-    /// Keys that change nothing at these sizes: no value of theirs alone gives other code than the default.
-    fn idle(&self, candidates: &[(usize, Schedule)]) -> Result<BTreeSet<&'static str>, Error> {
-        let base = Schedule::default_for(self.cpu.target);
-        let Some((_, _, code)) = self.compiled(&base)? else { return Ok(BTreeSet::new()) };
-        let (mut idle, mut live) = (BTreeSet::new(), BTreeSet::new());
-        for (_, schedule) in candidates {
-            let &[key] = schedule.differing(&base).as_slice() else { continue };
-            if live.contains(key) {
-                continue;
-            }
-            idle.insert(key);
-            if self.compiled(schedule)?.is_none_or(|(_, _, other)| other != code) {
-                live.insert(key);
-            }
-        }
-        Ok(&idle - &live)
     }
 
     /// The legal schedules, each with its rank: the default, then what was best for other sizes, then the rest.
@@ -429,6 +412,73 @@ impl<'a> Search<'a> {
         let list: Vec<Interval> = right.iter().map(|(e, _)| e.seen).collect();
         let won = race::winner(&list).map(|i| right.swap_remove(i));
         self.out.best = won.map(|(e, record)| (e.schedule, record));
+        Ok(())
+    }
+}
+
+/// What a schedule compiles to: the program, the variant that the sizes take, and its code; `None` where the target has
+/// none.
+type Made = Result<Option<(Compiled, String, String)>, Error>;
+
+/// Compiles candidates.
+struct Maker<'a> {
+    op: &'a Op,
+    target: &'static Target,
+    accesses: Accesses,
+    dims: Dims,
+}
+
+impl Maker<'_> {
+    fn one(&self, schedule: &Schedule) -> Made {
+        let compiled = match compile::compile_with(self.op, self.target, schedule, self.accesses) {
+            Ok(compiled) => compiled,
+            Err(Error::Unsupported(_)) => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let module = crate::device::open(&compiled.artifact, None)?;
+        let plan = module.plan(&self.dims).map_err(|e| Error::Input(e.to_string()))?;
+        let variant = plan.variant().to_string();
+        let code = model::code(&compiled, &variant);
+        Ok(Some((compiled, variant, code)))
+    }
+
+    /// Those that are asked for, side by side.
+    fn all(&self, schedules: Vec<Option<&Schedule>>) -> Vec<Option<Made>> {
+        std::thread::scope(|scope| {
+            let begin = |s: Option<_>| s.map(|s| scope.spawn(move || self.one(s)));
+            let begun: Vec<_> = schedules.into_iter().map(begin).collect();
+            let done = |t: std::thread::ScopedJoinHandle<'_, Made>| {
+                t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            begun.into_iter().map(|t| t.map(done)).collect()
+        })
+    }
+
+    /// Leaves out what differs from the default in a key that changes nothing at these sizes: no value of it alone
+    /// gives other code.
+    fn without_idle(&self, candidates: &mut Vec<(usize, Schedule)>) -> Result<(), Error> {
+        let base = Schedule::default_for(self.target);
+        let Some((_, _, code)) = self.one(&base)? else { return Ok(()) };
+        let (mut tried, mut live) = (BTreeSet::new(), BTreeSet::new());
+        let singles = candidates.iter().filter_map(|(_, s)| match s.differing(&base).as_slice() {
+            [key] => Some((*key, s)),
+            _ => None,
+        });
+        let singles: Vec<(&str, &Schedule)> = singles.collect();
+        for group in singles.chunks(self.dims.cores.max(1) as usize) {
+            let wanted = group.iter().map(|(key, s)| (!live.contains(key)).then_some(*s));
+            for ((key, _), made) in group.iter().zip(self.all(wanted.collect())) {
+                tried.insert(*key);
+                if let Some(made) = made
+                    && made?.is_none_or(|(_, _, other)| other != code)
+                {
+                    live.insert(*key);
+                }
+            }
+        }
+        candidates.retain(|(_, s)| {
+            s.differing(&base).iter().all(|key| live.contains(key) || !tried.contains(key))
+        });
         Ok(())
     }
 }

@@ -22,9 +22,8 @@ use kgen_ir::{
     tile::{Binary, Compare, Part, Predicate, Role, Slice, Store, Tensor, Unary, Value},
 };
 
-/// Elements of k that a turn of the innermost loop multiplies: long enough to hide its jump, short enough to compile
-/// in no time.
-const TURN: usize = 32;
+/// Codes that a product of bytes adds in a lane.
+const QUAD: usize = 4;
 
 /// A tile of the product.
 #[derive(Clone, Copy)]
@@ -471,7 +470,9 @@ impl Inside<'_> {
             let zz = b.binary("zz", Binary::Mul, z, factor);
             b.binary("start", Binary::Add, zz, none)
         };
-        let turn = if each.is_multiple_of(TURN) { TURN } else { each };
+        let turn = product.choice.schedule.turn;
+        let whole = turn.is_multiple_of(QUAD) && each.is_multiple_of(turn);
+        let turn = if whole { turn } else { each };
         let product_of = |b: &mut Builder, e: &Extent, acc: Value| {
             let from = run.clone() * each + e.clone();
             let along = vec![Slice::point(u.clone()), rows.clone(), Slice::range(from, turn)];
