@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! t = load.w32 [tables]               entries of 16 activations, for all lanes
-//! i = bits.select 0f0f0f0f, w, 30201000      nibble, and which of the four tables
+//! i = bits.select w, 3f2f1f0f, 30201000      a nibble, and which of the four tables
 //! b = permb t, i                      one entry a byte
 //! d = dot.u8s8 01010101, b, d         the four of a weight row into its lane
 //! ```
@@ -72,10 +72,11 @@ impl Lower<'_> {
             for j in 0..blocks {
                 words.push(self.code_vec(&r, Coord::from(j * lanes), Coord::from(from))?);
             }
-            for half in 0..2 {
+            // Shifted first, so that the index may take the place of the word.
+            let high: Vec<Reg> = words.iter().map(|w| self.shifted(*w, 4)).collect();
+            for (half, words) in [words, high].into_iter().enumerate() {
                 let sums = if apart { half } else { 0 };
-                let index: Vec<Reg> =
-                    words.iter().map(|w| self.nibbles(*w, half, vectors)).collect();
+                let index: Vec<Reg> = words.iter().map(|w| self.nibbles(*w, vectors)).collect();
                 for row in 0..m {
                     let first = (from + half * TABLES * INDEX) / INDEX * ENTRIES;
                     let mut parts = Vec::new();
@@ -111,20 +112,18 @@ impl Lower<'_> {
         Ok(first.into_iter().zip(second).map(add).collect())
     }
 
-    /// The low or the high nibbles of a word, each with its table's place in the vector that holds it.
-    fn nibbles(&mut self, word: Reg, half: usize, vectors: usize) -> Reg {
-        let word = self.shifted(word, half as i64 * 4);
-        let mask = self.word_const(NIBBLES);
+    /// The low nibbles of a word, each with its table's place in the vector that holds it.
+    fn nibbles(&mut self, word: Reg, vectors: usize) -> Reg {
         let each = TABLES / vectors;
         let places = (0..TABLES).fold(0, |places, t| places | (t % each * ENTRIES) << (8 * t));
-        if places == 0 {
-            return self.v(Class::Word, Op::Word(WordOp::And), &[word, mask]);
-        }
-        let places = self.word_const(places as i32);
         if self.has(&Op::SelectBits) {
-            return self.v(Class::Word, Op::SelectBits, &[mask, word, places]);
+            let both = self.word_const(places as i32 | NIBBLES);
+            let places = self.word_const(places as i32);
+            return self.v(Class::Word, Op::SelectBits, &[word, both, places]);
         }
+        let mask = self.word_const(NIBBLES);
         let low = self.v(Class::Word, Op::Word(WordOp::And), &[word, mask]);
+        let places = self.word_const(places as i32);
         self.v(Class::Word, Op::Word(WordOp::Or), &[low, places])
     }
 

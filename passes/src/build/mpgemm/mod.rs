@@ -44,6 +44,8 @@ use kgen_ir::{
 use std::{cell::RefCell, collections::BTreeSet};
 use weights::kind;
 
+pub(super) use tables::reason as lookups;
+
 type Result<T> = std::result::Result<T, Unsupported>;
 
 /// Products of bytes whose sum is sure to be an i32.

@@ -59,6 +59,20 @@ pub(super) fn chosen(g: &MpGemm, choice: &Choice) -> Result<bool> {
     }
 }
 
+/// Why the weights of `g` are looked up, or are not though they could be; an error if they cannot be.
+pub(in crate::build) fn reason(g: &MpGemm, choice: &Choice) -> Result<String> {
+    may(g, choice)?;
+    let target = choice.target.name;
+    Ok(match choice.target.row(&Op::PermuteBytes) {
+        Some(_) => format!(
+            "`auto` takes it for codes of one bit: {target} permutes bytes, and a lookup serves four products"
+        ),
+        None => format!(
+            "possible; `auto` does not take it: {target} makes a permutation of bytes of shuffles, which costs more than products"
+        ),
+    })
+}
+
 /// Whether lookups can serve `g`, or why not.
 fn may(g: &MpGemm, choice: &Choice) -> Result<()> {
     let instead = "`compute = \"int_dot\"`";
