@@ -398,6 +398,8 @@ macro_rules! neon {
             // In range as the instruction does it; NaN and what is too large give i32::MIN.
             row(Op::Cvt(Cvt::IntFromFloat), 6, "{t0} = call {W} @llvm.aarch64.neon.fcvtns.v4i32.v4f32({F} {a})\n{t1} = fcmp olt {F} {a}, {f=4f000000}\n{d} = select {M} {t1}, {W} {t0}, {W} {=80000000}"),
             row(Op::Cvt(Cvt::F16FromFloat), 5, "{t0} = fptrunc {F} {a} to <4 x half>\n{t1} = bitcast <4 x half> {t0} to <4 x i16>\n{d} = zext <4 x i16> {t1} to {W}"),
+            // An index above 15 gives 0: bits 4 to 6 do not count.
+            row(Op::ShuffleBytes, 3, "{t0} = and {W} {b}, {=8f8f8f8f}\n{t1} = bitcast {W} {a} to <16 x i8>\n{t2} = bitcast {W} {t0} to <16 x i8>\n{t3} = call <16 x i8> @llvm.aarch64.neon.tbl1.v16i8(<16 x i8> {t1}, <16 x i8> {t2})\n{d} = bitcast <16 x i8> {t3} to {W}"),
             dot(DotOp::S16S16, 6, HALVES, NEON_HALVES),
             $($rest),*
         ]
