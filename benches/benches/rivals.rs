@@ -22,7 +22,7 @@ use kgen_benches::{
     rival::Rival,
     table::{self, By, Case, Limit, Row},
 };
-use kgen_ir::op;
+use kgen_ir::{machine::Op, op};
 use kgen_runtime::{load::Load, roof::Roof};
 use std::{
     collections::BTreeMap,
@@ -224,6 +224,12 @@ fn measured(
     case: &Case,
     before: &[Line],
 ) -> Result<Line, String> {
+    if let (Limit::Products(..), None) = (case.limit, cpu.target.row(&Op::PermuteBytes)) {
+        let target = cpu.target.name;
+        return Err(format!(
+            "SKIPPED: {target} has no instruction that permutes bytes (vpermb): lookups are made of shuffles there"
+        ));
+    }
     let op = op::read::read("rivals.toml", &row.text).map_err(|e| e.render())?;
     let module = cpu.load(&op).map_err(|e| e.to_string())?;
     let set: Vec<String> = case.sizes.split(' ').map(Into::into).collect();
@@ -261,16 +267,22 @@ fn measured(
         let timed = timed.and_then(|seconds| Ok((seconds * 1e3, rival.error()?)));
         Some(Other { name: format!("{}{more}", rival.name), timed })
     });
+    let held_to = |name: &str, sizes: &str| {
+        let other = before.iter().find(|l| l.row == name && l.sizes == sizes);
+        other.ok_or(format!("it is held to `{name} {sizes}`, which was not measured"))
+    };
     let (limit, rate, floor) = match case.limit {
         Limit::Memory => ("memory", m.roof / 1e9, m.bytes as f64 / m.roof),
         Limit::Multipliers => {
             let peak = peak.ok_or(format!("this CPU has no row for {}: skipped", row.by.name()))?;
             (row.by.name(), peak / 1e9, m.flops / peak)
         }
+        Limit::Products(name, sizes) => {
+            let seconds = held_to(name, sizes)?.ms / 1e3;
+            ("int_dot", m.flops / seconds / 1e9, seconds)
+        }
         Limit::Bytes(name, sizes) => {
-            let other = before.iter().find(|l| l.row == name && l.sizes == sizes);
-            let other =
-                other.ok_or(format!("it is held to `{name} {sizes}`, which was not measured"))?;
+            let other = held_to(name, sizes)?;
             // Bytes a second that the other kernel read.
             let rate = other.rate * other.share() * 1e9;
             ("bytes", rate / 1e9, m.bytes as f64 / rate)

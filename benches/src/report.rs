@@ -15,7 +15,7 @@ pub struct Line {
     /// Median and half width of its interval (95 %), milliseconds.
     pub ms: f64,
     pub ci95: f64,
-    /// What it is held to: `memory`, `vnni`, `fma`, `bf16`, `bytes`.
+    /// What it is held to: `memory`, `vnni`, `fma`, `bf16`, `bytes`, `int_dot`.
     pub limit: String,
     /// The limit's rate beside it: GB/s of memory, else GFLOP/s.
     pub rate: f64,

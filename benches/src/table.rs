@@ -34,6 +34,9 @@ pub enum Limit {
     Multipliers,
     /// The time of another case of this run, named by row and sizes, times the ratio of the bytes.
     Bytes(&'static str, &'static str),
+    /// The time of another case of this run, which computes the same by products of bytes, where the target permutes bytes;
+    /// elsewhere the case is skipped.
+    Products(&'static str, &'static str),
 }
 
 /// Sizes, and what is wanted there.
@@ -70,7 +73,7 @@ const fn multipliers(sizes: &'static str, aim: f64, lead: f64) -> Case {
 fn product(name: &str, weight: &str, compute: &str, theirs: &str, by: By, cases: &[Case]) -> Row {
     let text = format!(
         "op = \"mpgemm\"\nname = \"product\"\nm = \"m\"\nn = 11008\nk = 4096\na = \"f32\"\nw = {{ format = {weight} }}\n\
-         out = \"f32\"\ncompute = \"{compute}\"\n"
+         out = \"f32\"\ncompute = {compute}\n"
     );
     let theirs = (!theirs.is_empty()).then(|| format!("mm {theirs} n=11008 k=4096"));
     let (name, strides, cases) = (name.to_string(), Strides::Dense, cases.to_vec());
@@ -137,12 +140,15 @@ type Format = (&'static str, &'static str, &'static str);
 /// The decode of f16 that others are held to.
 const DECODE: (&str, &str) = ("decode f16, head-major", "b=1 m=1 n=8192");
 
+/// Weights of one bit by products of bytes, which lookups are held to.
+const SIGNS: &str = "int1 g128, int_dot";
+
 /// Every row.
 pub fn rows() -> Vec<Row> {
     let mut all = Vec::new();
     let mut products = |formats: &[Format], cases: &[Case]| {
         for (name, text, theirs) in formats {
-            all.push(product(name, text, "int_dot", theirs, By::Bytes, cases));
+            all.push(product(name, text, "\"int_dot\"", theirs, By::Bytes, cases));
         }
     };
     let g32 = [
@@ -213,10 +219,18 @@ pub fn rows() -> Vec<Row> {
             multipliers("m=128", 0.78, 1.5),
         ],
     );
+    products(
+        &[(SIGNS, "\"bipolar1\", group = 128, scale = \"f16\"", "")],
+        &[memory("m=1", 0.84, 0.0), multipliers("m=8", 0.0, 0.0)],
+    );
+    let beside = |sizes| Case { sizes, limit: Limit::Products(SIGNS, sizes), aim: 1.3, lead: 0.0 };
+    let format = "\"bipolar1\", group = 128, scale = \"f16\"";
+    let cases = ["m=1", "m=8"].map(beside);
+    all.push(product("int1 g128, lookup", format, "{ lut = 4 }", "", By::Bytes, &cases));
     let plain = [
-        ("bf16", "\"bf16\"", "bf16", "weight=bf16", By::Bf16, 0.82),
-        ("f32", "\"f32\"", "dequant", "weight=f32", By::Fma, 0.80),
-        ("f16", "\"f16\"", "dequant", "weight=f16", By::Fma, 0.80),
+        ("bf16", "\"bf16\"", "\"bf16\"", "weight=bf16", By::Bf16, 0.82),
+        ("f32", "\"f32\"", "\"dequant\"", "weight=f32", By::Fma, 0.80),
+        ("f16", "\"f16\"", "\"dequant\"", "weight=f16", By::Fma, 0.80),
     ];
     for (name, text, compute, theirs, by, aim) in plain {
         let cases = [memory("m=1", 0.92, 1.05), multipliers("m=128", aim, 1.05)];
@@ -318,7 +332,7 @@ mod tests {
                 let set: Vec<String> = case.sizes.split(' ').map(Into::into).collect();
                 let values = sweep::cases(&sweep::parse_all(&set).unwrap()).remove(0);
                 kgen::inputs::dims(&op, &values, &Default::default()).unwrap();
-                if let Limit::Bytes(name, sizes) = case.limit {
+                if let Limit::Bytes(name, sizes) | Limit::Products(name, sizes) = case.limit {
                     let before = rows.iter().take_while(|r| r.name != row.name);
                     let other = before.into_iter().find(|r| r.name == name).unwrap();
                     assert!(other.cases.iter().any(|c| c.sizes == sizes));

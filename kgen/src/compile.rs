@@ -5,7 +5,7 @@ use kgen_ir::{
     artifact::{Artifact, Block, Contract, KernelEntry, Manifest},
     diag::{Unsupported, did_you_mean},
     machine::{self, Slot},
-    op::{Op, print, read},
+    op::{MpGemm, Op, print, read},
     target::Target,
     tile::{self, Program, Stage, verify},
 };
@@ -38,6 +38,11 @@ fn text_of(path: &Path) -> Result<String, Error> {
 /// Every target that can be named.
 pub fn targets() -> Vec<&'static Target> {
     kgen_codegen::targets().collect()
+}
+
+/// Why lookups in tables serve a product on a target, or do not though they could; an error if they cannot.
+pub fn lookups(g: &MpGemm, target: &'static Target) -> Result<String, Unsupported> {
+    kgen_passes::build::lookups(g, &Choice { target, schedule: Schedule::default_for(target) })
 }
 
 /// `host`, a target's name, or its name without the backend.

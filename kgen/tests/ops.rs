@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path, process::Command};
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("hybrid_topk_decode", "emit"),
     ("squeezed_attention", "select"),
-    ("ternary_lut_gemv", "way to compute"),
+    ("ternary_lut_gemv", "lookups of weights of 2 bits"),
     ("w6a8_bitplane_gemm", "way to compute"),
 ];
 

@@ -75,6 +75,7 @@ pub fn optional(op: &Op) -> bool {
             | Op::Async(_)
             | Op::Squares { .. }
             | Op::PermuteBytes
+            | Op::ShuffleBytes
             | Op::PermuteHigh
             | Op::SelectBits
             | Op::Lookup

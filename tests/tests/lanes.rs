@@ -104,6 +104,45 @@ fn codes_in_wide_vectors() {
     }
 }
 
+/// Weights of one bit, in as many rows and columns as can be interpreted.
+const SIGNS: &str = r#"
+op = "mpgemm"
+name = "signs"
+m = "m"
+n = 72
+k = 256
+a = "f32"
+w = { format = "bipolar1", group = 64, scale = "f16" }
+out = "f32"
+"#;
+
+/// By one instruction where there is one, else by shuffles of bytes; `auto` takes the former alone.
+#[test]
+fn signs_are_looked_up() {
+    let read = |more: &str| {
+        let text = format!("{SIGNS}{more}");
+        kgen_ir::op::read::read("signs.toml", &text).unwrap_or_else(|e| panic!("{}", e.render()))
+    };
+    let (asked, auto) = (read("compute = { lut = 4 }\n"), read(""));
+    for (name, by) in [
+        ("x86-64-v4-bf16/native", "permb"),
+        ("x86-64-v4-vbmi/native", "permb"),
+        ("x86-64-v4-vnni/native", "shufb"),
+        ("x86-64-v3/native", "shufb"),
+        ("aarch64/cranelift", "shufb"),
+    ] {
+        let target = compile::target(name).unwrap_or_else(|e| panic!("{e}"));
+        let choice = Choice { target, schedule: Schedule::default_for(target) };
+        let text = |op| lowered(op, &choice).kernels.iter().map(|k| k.to_string()).collect();
+        let (of_asked, of_auto): (String, String) = (text(&asked), text(&auto));
+        let op = |text: &str, op: &str| text.contains(&format!(" = {op} "));
+        assert!(op(&of_asked, by), "{name}: {of_asked}");
+        assert_eq!(op(&of_asked, "permb"), by == "permb", "{name}");
+        assert_eq!(op(&of_auto, by), by == "permb", "{name}: {of_auto}");
+        agree_on(&asked, target, 14);
+    }
+}
+
 #[test]
 fn attention_in_wide_vectors() {
     for (lanes, halves) in [(8, false), (8, true), (16, true)] {

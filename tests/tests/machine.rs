@@ -79,6 +79,10 @@ fn every_row_of_lanes_does_what_it_means() {
         }
         compare(op, &inputs);
     }
+    // The second is made of the first here.
+    for op in [Op::ShuffleBytes, Op::PermuteBytes] {
+        compare(&op, &inputs);
+    }
     for table in [[0, 1, 2, 3], [3, 2, 1, 0], [0, 4, 1, 5], [6, 2, 7, 3], [5, 5, 0, 0]] {
         compare(&Op::Shuffle(table.to_vec()), &inputs);
     }

@@ -378,7 +378,8 @@ const ALL: &[&str] = &["sm70", "sm75", "sm80", "sm90"];
 const UNSUPPORTED: &[(&str, &[&str], &str)] = &[
     ("hybrid_topk_decode", ALL, "the reference cannot do `emit`"),
     ("squeezed_attention", ALL, "the reference cannot do a `select` other than all"),
-    ("ternary_lut_gemv",   ALL, "cannot do this way to compute; instead: `compute = \"int_dot\"` or \"dequant\""),
+    ("onebit_lut_gemv",    ALL, "cannot do lookups of bytes; instead: `compute = \"int_dot\"`"),
+    ("ternary_lut_gemv",   ALL, "cannot do lookups of weights of 2 bits: from 2 bits on they cost as much as products of bytes"),
     ("w6a8_bitplane_gemm", ALL, "cannot do this way to compute; instead: `compute = \"int_dot\"` or \"dequant\""),
 ];
 

@@ -37,6 +37,10 @@ fn every_reason_is_told_with_a_way_out() {
     const Q: &str = "q = { dtype = \"f32\", heads = 1, dim = 32 }";
     const SHAPE: &str = "n = 32\na = \"f32\"\nout = \"f32\"";
     let with = |w: &str| product(&format!("w = {w}"), SHAPE);
+    let looked_up = |format: &str, shape: &str, table: u8| {
+        let w = format!("w = {{ format = \"{format}\", per = \"row\", scale = \"f16\" }}");
+        product(&w, &format!("{shape}\ncompute = {{ lut = {table} }}"))
+    };
     let mut ragged =
         attention(&format!("{Q}\nkv = {{ dtype = \"f32\", heads = 1 }}\nout = \"f32\""));
     if let Kind::Attention(a) = &mut ragged.kind {
@@ -113,8 +117,36 @@ fn every_reason_is_told_with_a_way_out() {
         ),
         (
             product("w = \"q8_0\"", &format!("{SHAPE}\ncompute = {{ lut = 4 }}")),
-            "this way to compute",
-            "dequant",
+            "lookups of q8_0 weights: from 2 bits on they cost as much as products of bytes",
+            "int_dot",
+        ),
+        (
+            looked_up("int2", SHAPE, 4),
+            "lookups of weights of 2 bits: from 2 bits on they cost as much as products of bytes",
+            "int_dot",
+        ),
+        (
+            looked_up("uint1", SHAPE, 4),
+            "lookups of codes other than -1 and 1, which round more than their share",
+            "int_dot",
+        ),
+        (looked_up("bipolar1", SHAPE, 2), "tables of 2 activations", "lut = 4"),
+        (
+            looked_up(
+                "bipolar1",
+                "n = 32\na = { format = \"int8\", per = \"token\", scale = \"f32\" }\nout = \"f32\"",
+                4,
+            ),
+            "tables of activations in codes, whose sums are more than a byte",
+            "int_dot",
+        ),
+        (
+            product(
+                "w = { format = \"bipolar1\", group = 16, scale = \"f16\" }",
+                &format!("{SHAPE}\ncompute = {{ lut = 4 }}"),
+            ),
+            "lookups of groups of 16, not of whole words of 32",
+            "int_dot",
         ),
         (
             product("w = \"f16\"", &format!("{SHAPE}\ncompute = \"int_dot\"")),

@@ -126,7 +126,8 @@ fn passed(ran: &Ran) -> Verdict {
 const UNSUPPORTED: &[(&str, &str)] = &[
     ("hybrid_topk_decode", "the reference cannot do `emit`"),
     ("squeezed_attention", "the reference cannot do a `select` other than all"),
-    ("ternary_lut_gemv",   "cannot do this way to compute; instead: `compute = \"int_dot\"` or \"dequant\""),
+    ("onebit_lut_gemv",    "cannot do lookups of bytes; instead: `compute = \"int_dot\"`"),
+    ("ternary_lut_gemv",   "cannot do lookups of weights of 2 bits: from 2 bits on they cost as much as products of bytes"),
     ("w6a8_bitplane_gemm", "cannot do this way to compute; instead: `compute = \"int_dot\"` or \"dequant\""),
 ];
 

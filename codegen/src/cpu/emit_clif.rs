@@ -270,6 +270,7 @@ impl Emitter<'_> {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::ShuffleBytes
             | Op::PermuteHigh
             | Op::SelectBits
             | Op::Lookup

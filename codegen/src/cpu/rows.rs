@@ -114,6 +114,8 @@ pub static ROWS: &[Row] = &[
     row(Op::Mask(MaskOp::Or), 1, "{d} = bor {a}, {b}"),
     row(Op::Ballot, 4, "{t0} = vhigh_bits.i32 {a}\n{d} = uextend.i64 {t0}"),
     row(Op::Select, 2, "{t0} = bitcast.{T} little {a}\n{d} = bitselect {t0}, {b}, {c}"),
+    // An index above 15 gives 0: bits 4 to 6 do not count.
+    row(Op::ShuffleBytes, 4, "{t0} = vconst.i32x4 {=8f8f8f8f}\n{t1} = band {b}, {t0}\n{t2} = bitcast.i8x16 little {a}\n{t3} = bitcast.i8x16 little {t1}\n{t4} = swizzle {t2}, {t3}\n{d} = bitcast.i32x4 little {t4}"),
     row(Op::Bits, 0, "{d} = bitcast.i32x4 little {a}"),
     row(Op::FromBits, 0, "{d} = bitcast.f32x4 little {a}"),
 

@@ -23,6 +23,7 @@ fn sample() -> Artifact {
     let packing = Packing {
         elem: Dtype::Code(4),
         trits: false,
+        signs: false,
         lanes: 4,
         group: 32,
         scale: Some(Dtype::F16),

@@ -20,6 +20,8 @@ use crate::dtype::Dtype;
 pub enum Order {
     /// Lanes are rows.
     Lanes,
+    /// The same, the four bits of half a byte those of neighbours along k: the index of a table.
+    Nibbles,
     /// For products of 16-bit floats.
     Halves,
     /// For products of bytes.
@@ -28,7 +30,8 @@ pub enum Order {
 
 impl Order {
     /// As printed; that of lanes is not.
-    pub const NAMES: [(Order, &str); 2] = [(Order::Halves, "halves"), (Order::Bytes, "bytes")];
+    pub const NAMES: [(Order, &str); 3] =
+        [(Order::Nibbles, "nibbles"), (Order::Halves, "halves"), (Order::Bytes, "bytes")];
 }
 
 /// Rows of a block.
@@ -48,7 +51,7 @@ pub struct Spot {
 impl Packing {
     pub fn in_fragments(&self) -> bool {
         match self.order {
-            Order::Lanes => false,
+            Order::Lanes | Order::Nibbles => false,
             Order::Halves | Order::Bytes => true,
         }
     }
@@ -63,7 +66,7 @@ impl Packing {
         let at_least = |bits: &u8| u32::from(*bits) >= self.elem.bits();
         let wider = [1, 2, 4].into_iter().filter(at_least).map(Dtype::Code).chain([Dtype::U8]);
         wider
-            .map(|elem| Packing { elem, order, ..self.clone() })
+            .map(|elem| Packing { elem, order, signs: false, ..self.clone() })
             .find(|packing| packing.check().is_ok())
     }
 
@@ -112,7 +115,7 @@ impl Packing {
         let (per, x) = (self.per_word(), i % self.per_word());
         let field = match self.order {
             Order::Bytes => per / 4 * (x % 4) + x / 4,
-            Order::Lanes | Order::Halves => x / 2 + per / 2 * (x % 2),
+            Order::Lanes | Order::Nibbles | Order::Halves => x / 2 + per / 2 * (x % 2),
         };
         let bit = field as u32 * self.elem.bits();
         Spot { lane: n % self.lanes * of_row + run * of_run, word: i / per, bit }
@@ -245,7 +248,7 @@ mod tests {
         }
         let mut lexer = Lexer::new("f16 lanes 8 group 32 order rows").unwrap();
         let told = Packing::read(&mut lexer).unwrap_err().message;
-        assert_eq!(told, "`rows` is no order: halves or bytes");
+        assert_eq!(told, "`rows` is no order: nibbles, halves or bytes");
         assert_eq!(Dtype::F16.bits(), 16);
     }
 }

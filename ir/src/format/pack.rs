@@ -13,7 +13,7 @@
 //!
 //! Codes of one, two, four bits lie side by side in the bytes of a word. Other widths are sums of those, each part in
 //! words of its own: a unit of `u5` is 32 elements, four words of the low four bits and one of the fifth.
-//! Digits of base 3 (`trits`) lie five to a byte: see [`codes`].
+//! Digits of base 3 (`trits`) lie five to a byte, codes of two values (`signs`) eight: see [`codes`].
 //!
 //! Two levels of scales, as `u4 lanes 4 group 256 scale f16 min f16 inner 32 scale u6 min u6` for `q4_k`: the inner
 //! scales and mins are bytes beside each other: see [`inner`].
@@ -47,6 +47,8 @@ pub struct Packing {
     pub elem: Dtype,
     /// Codes `u2` of 0, 1, 2, five to a byte.
     pub trits: bool,
+    /// Codes `u2` of 0 and 2, eight to a byte.
+    pub signs: bool,
     /// Rows of a block.
     pub lanes: usize,
     /// Elements along k that share a scale.
@@ -102,6 +104,7 @@ impl Packing {
         Packing {
             elem: Dtype::U8,
             trits: false,
+            signs: false,
             lanes,
             group,
             scale: None,
@@ -130,6 +133,11 @@ impl Packing {
             Ok(()) => Ok(packing),
             Err(why) => Err(PackError::Packing { packing: packing.to_string(), why }),
         }
+    }
+
+    /// Signs whose nibbles are indices of tables; `None` of other codes.
+    pub fn nibbles(&self) -> Option<Packing> {
+        self.signs.then(|| Packing { order: Order::Nibbles, ..self.clone() })
     }
 
     /// Are two neighbours along k one word?
@@ -166,7 +174,7 @@ impl Packing {
             let alone =
                 (self.group == 1 || pairs || fragments) && self.zero == 0 && self.zeros.is_none();
             let alone = alone && self.scale.is_none() && self.min.is_none();
-            let alone = alone && self.inner.is_none() && !self.trits;
+            let alone = alone && self.inner.is_none() && !self.trits && !self.signs;
             return if alone {
                 Ok(())
             } else {
@@ -178,6 +186,12 @@ impl Packing {
         }
         if self.trits && self.elem != Dtype::Code(2) {
             return Err(format!("trits are u2, not {}", self.elem));
+        }
+        if self.signs && (self.elem != Dtype::Code(2) || self.trits || self.in_fragments()) {
+            return Err("signs are u2, and nothing else".into());
+        }
+        if self.order == Order::Nibbles && !self.signs {
+            return Err("nibbles are of signs".into());
         }
         let of = if self.trits { QUAD } else { self.word() };
         if !self.group.is_multiple_of(of) {

@@ -126,6 +126,29 @@ fn five_trits_a_byte() {
     assert_eq!(codes::trits(&[2], 0), [2, 0, 0, 0]);
 }
 
+/// A bit a code; in nibbles those of four neighbours, four nibbles of a word in the low halves of its bytes.
+#[test]
+fn signs_by_hand() {
+    let row = "u2 signs lanes 2 group 32 scale f16 zero 1";
+    let nibbles = "u2 signs lanes 2 group 32 scale f16 zero 1 order nibbles";
+    assert_eq!(parse(row).unwrap().nibbles(), Some(parse(nibbles).unwrap()));
+    assert_eq!(parse("u2 lanes 2 group 32 scale f16 zero 1").unwrap().nibbles(), None);
+    for (text, places) in [
+        (row, [(0, 0), (1, 0), (3, 0), (0, 1), (0, 4), (3, 7)]),
+        (nibbles, [(0, 0), (0, 1), (0, 3), (1, 0), (0, 4), (3, 7)]),
+    ] {
+        let p = parse(text).unwrap();
+        let s = p.sizes(2, 32).unwrap();
+        assert_eq!((p.word(), s.container, s.group), (32, 8, 12), "{text}");
+        for (k, (byte, bit)) in [0, 1, 3, 4, 16, 31].into_iter().zip(places) {
+            let wanted = codes::Bits { byte: 4 + byte, bit, width: 1, low: 1 };
+            assert_eq!(p.offset_codes(&s, 1, k), Some(vec![wanted]), "{text}: {k}");
+        }
+    }
+    let codes: Vec<i32> = (0..32).map(|k| if [1, 4, 16].contains(&k) { 2 } else { 0 }).collect();
+    assert_eq!(codes::nibbles(&codes, 0), 0b10 | 1 << 8 | 1 << 4);
+}
+
 #[test]
 fn a_packing_may_be_wider_than_its_format() {
     for (name, text) in [
@@ -340,6 +363,18 @@ fn mistakes_in_the_text_are_told() {
         ),
         ("u4 trits lanes 4 group 32 scale f16", "this packing is none: trits are u2, not u4"),
         (
+            "u4 signs lanes 4 group 32 scale f16",
+            "this packing is none: signs are u2, and nothing else",
+        ),
+        (
+            "u2 signs lanes 4 group 16 scale f16",
+            "this packing is none: a group of 16 is no multiple of the 32 in a word",
+        ),
+        (
+            "u2 lanes 4 group 32 scale f16 order nibbles",
+            "this packing is none: nibbles are of signs",
+        ),
+        (
             "u4 lanes 4 group 256 scale f16 inner 32 scale f16",
             "this packing is none: inner factors are u1 to u8, not f16",
         ),
@@ -374,7 +409,7 @@ proptest! {
         scale in prop::sample::select(vec![Dtype::F32, Dtype::F16, Dtype::BF16]),
         min in prop::option::of(prop::sample::select(vec![Dtype::F32, Dtype::F16])),
     ) {
-        let packing = Packing { elem, trits: false, lanes, group: words * 32, scale: Some(scale), min, zeros: None, zero, inner: None, order: Order::Lanes };
+        let packing = Packing { elem, trits: false, signs: false, lanes, group: words * 32, scale: Some(scale), min, zeros: None, zero, inner: None, order: Order::Lanes };
         prop_assert_eq!(parse(&packing.to_string()), Ok(packing));
     }
 
@@ -395,7 +430,7 @@ proptest! {
 
     #[test]
     fn no_size_makes_it_panic(rows in any::<usize>(), k in any::<usize>(), lanes in any::<usize>(), group in any::<usize>()) {
-        let packing = Packing { elem: Dtype::U8, trits: false, lanes, group, scale: Some(Dtype::F16), min: None, zeros: None, zero: 0, inner: None, order: Order::Lanes };
+        let packing = Packing { elem: Dtype::U8, trits: false, signs: false, lanes, group, scale: Some(Dtype::F16), min: None, zeros: None, zero: 0, inner: None, order: Order::Lanes };
         if let Ok(s) = packing.sizes(rows, k) {
             prop_assert!(s.bytes >= s.rows.saturating_mul(s.k) || s.bytes == 0);
             packing.offset_codes(&s, rows, k);

@@ -31,6 +31,9 @@ pub struct Parts {
     pub k: usize,
 }
 
+/// Codes of one bit in the word of a lane.
+const SIGNS: usize = 32;
+
 /// Most copies, rows and elements of a row.
 const MAX_SIZE: i64 = 1 << 40;
 
@@ -126,6 +129,8 @@ impl Parts {
             | Dtype::Code(_)
             | Dtype::Bool => Dtype::F32,
         };
+        // What has two values, neighbours of 0, needs one bit.
+        let signs = codes.code == Code::Bipolar && codes.bits == 1 && codes.zero.is_none();
         let zeros = codes.zero.map(|zero| match zero {
             Zero::Uint(bits) if (1 << bits.min(8)) - 1 + self.more() - least <= 255 => Dtype::U8,
             Zero::Uint(_) => Dtype::F16,
@@ -135,6 +140,7 @@ impl Parts {
         Packing {
             elem,
             trits: false,
+            signs: signs && group.is_multiple_of(SIGNS),
             lanes,
             group,
             scale: Some(float(codes.scale)),

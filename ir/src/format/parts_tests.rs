@@ -45,6 +45,9 @@ const ALL: &[&str] = &[
     "uint2 per row scale f32 zero f16 [1, 4, 33]",
     "int3 per tensor scale f32 [1, 2, 7]",
     "bipolar2 per row scale f16 [1, 3, 40]",
+    "bipolar1 per row scale f16 [1, 3, 40]",
+    "bipolar1 group 64 scale f16 [2, 3, 128]",
+    "bipolar1 group 16 scale f32 [1, 2, 48]",
     "ternary2 per row scale f32 [3, 1, 1]",
     "uint6 per row scale f16 zero uint6 [2, 3, 50]",
     "int4 per row scale f32 zero bf16 [1, 2, 16]",
@@ -73,40 +76,42 @@ fn packing_keeps_every_value() {
         };
         for lanes in [4, 8, 16] {
             let packing = Packing::for_parts(&parts, lanes).unwrap();
-            let packed = packing.pack_parts(&parts, &given).unwrap();
-            let sizes = packing.sizes(parts.n, parts.k).unwrap();
-            assert_eq!(packed.len(), sizes.bytes * parts.copies);
-            for row in 0..parts.copies * parts.n {
-                let packed = &packed[row / parts.n * sizes.bytes..][..sizes.bytes];
-                for e in 0..parts.k {
-                    let bits = usize::from(codes.bits);
-                    let start = row * (parts.k * bits).div_ceil(8) * 8;
-                    let c = f64::from(field(given[0], start + e * bits, codes.bits));
-                    let end = f64::from(1 << codes.bits);
-                    let c = match codes.code {
-                        Code::Int => c - if c * 2.0 >= end { end } else { 0.0 },
-                        Code::Bipolar => 2.0 * c - end + 1.0,
-                        Code::Ternary => c.min(2.0) - 1.0,
-                        Code::Uint | Code::Codebook(_) => c,
-                    };
-                    let factor = match codes.group {
-                        Group::Tensor => 0,
-                        Group::Row => row,
-                        Group::K(_) => (row * parts.k + e) / parts.group(),
-                    };
-                    let zero = match codes.zero {
-                        None => 0.0,
-                        Some(Zero::Float(_)) => given[2].get(factor),
-                        Some(Zero::Uint(bits)) => {
-                            let (_, last) = parts.zero_rows();
-                            let width = usize::from(bits);
-                            let row = factor / last * (last * width).div_ceil(8) * 8;
-                            f64::from(field(given[2], row + factor % last * width, bits))
-                        }
-                    };
-                    let wanted = given[1].get(factor) * (c - zero);
-                    let got = packing.unpack_value(&sizes, packed, row % parts.n, e).unwrap();
-                    assert_eq!(f64::from(got), wanted, "{text} as {packing}: {row} {e}");
+            for packing in packing.nibbles().into_iter().chain([packing]) {
+                let packed = packing.pack_parts(&parts, &given).unwrap();
+                let sizes = packing.sizes(parts.n, parts.k).unwrap();
+                assert_eq!(packed.len(), sizes.bytes * parts.copies);
+                for row in 0..parts.copies * parts.n {
+                    let packed = &packed[row / parts.n * sizes.bytes..][..sizes.bytes];
+                    for e in 0..parts.k {
+                        let bits = usize::from(codes.bits);
+                        let start = row * (parts.k * bits).div_ceil(8) * 8;
+                        let c = f64::from(field(given[0], start + e * bits, codes.bits));
+                        let end = f64::from(1 << codes.bits);
+                        let c = match codes.code {
+                            Code::Int => c - if c * 2.0 >= end { end } else { 0.0 },
+                            Code::Bipolar => 2.0 * c - end + 1.0,
+                            Code::Ternary => c.min(2.0) - 1.0,
+                            Code::Uint | Code::Codebook(_) => c,
+                        };
+                        let factor = match codes.group {
+                            Group::Tensor => 0,
+                            Group::Row => row,
+                            Group::K(_) => (row * parts.k + e) / parts.group(),
+                        };
+                        let zero = match codes.zero {
+                            None => 0.0,
+                            Some(Zero::Float(_)) => given[2].get(factor),
+                            Some(Zero::Uint(bits)) => {
+                                let (_, last) = parts.zero_rows();
+                                let width = usize::from(bits);
+                                let row = factor / last * (last * width).div_ceil(8) * 8;
+                                f64::from(field(given[2], row + factor % last * width, bits))
+                            }
+                        };
+                        let wanted = given[1].get(factor) * (c - zero);
+                        let got = packing.unpack_value(&sizes, packed, row % parts.n, e).unwrap();
+                        assert_eq!(f64::from(got), wanted, "{text} as {packing}: {row} {e}");
+                    }
                 }
             }
         }
@@ -134,6 +139,8 @@ fn parts_choose_their_packing() {
         ("uint1 per row scale f32 [1, 1, 300]", "u1 lanes 16 group 384 scale f32"),
         ("int3 per row scale f32 [1, 1, 5]", "u3 lanes 16 group 32 scale f32 zero 4"),
         ("bipolar2 group 64 scale f16 [1, 1, 64]", "u3 lanes 16 group 64 scale f16 zero 3"),
+        ("bipolar1 group 64 scale f16 [1, 1, 64]", "u2 signs lanes 16 group 64 scale f16 zero 1"),
+        ("bipolar1 group 16 scale f16 [1, 1, 64]", "u2 lanes 16 group 16 scale f16 zero 1"),
     ] {
         let parts = parse(text).map_err(|d| d.message).unwrap();
         assert_eq!(Packing::for_parts(&parts, 16).unwrap().to_string(), packing, "{text}");

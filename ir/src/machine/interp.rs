@@ -492,6 +492,7 @@ impl Machine<'_> {
             | Op::HMax
             | Op::WordHSum
             | Op::PermuteBytes
+            | Op::ShuffleBytes
             | Op::PermuteHigh
             | Op::SelectBits
             | Op::Lookup
@@ -567,6 +568,15 @@ impl Machine<'_> {
                 let picked: Vec<u8> =
                     self.bytes(inst, 1).into_iter().map(|i| at(i).unwrap_or(0)).collect();
                 out.extend(picked.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)));
+            }
+            Op::ShuffleBytes => {
+                let source = self.bytes(inst, 0);
+                let byte = |(i, x): (usize, u8)| match x & 0x80 {
+                    0 => source.get(i / 16 * 16 + usize::from(x % 16)).copied().unwrap_or(0),
+                    _ => 0,
+                };
+                let made: Vec<u8> = self.bytes(inst, 1).into_iter().enumerate().map(byte).collect();
+                out.extend(made.as_chunks::<4>().0.iter().map(|w| u32::from_le_bytes(*w)));
             }
             Op::PermuteHigh => {
                 let (source, other) = (self.bytes(inst, 0), self.bytes(inst, 2));

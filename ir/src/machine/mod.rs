@@ -346,6 +346,8 @@ pub enum Op {
 
     /// `w = permb a, b`: byte i is byte `b_i` of a, counted through all lanes; bits too many do not count.
     PermuteBytes,
+    /// `w = shufb a, b`: of each 16 bytes, byte i is byte `b_i` of a's: bits 4 to 6 do not count. Where bit 7 is set, 0.
+    ShuffleBytes,
     /// `w = permb.high a, b, c`: byte i is as in `permb` where both high bits of `b_i` are set, else byte i of c.
     PermuteHigh,
     /// `w = bits.select a, b, c`: the bits of b where those of a are set, else those of c.
@@ -660,6 +662,7 @@ impl Op {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::ShuffleBytes
             | Op::PermuteHigh
             | Op::SelectBits
             | Op::Lookup
@@ -751,7 +754,7 @@ impl Op {
             Op::HSum | Op::HMax                      => s(F, &[Of(Float)], false),
             Op::WordHSum                             => s(W, &[Of(Word)], false),
             Op::Ballot                               => s(I, &[Of(Mask)], false),
-            Op::PermuteBytes                         => s(W, &[Of(Word), Of(Word)], false),
+            Op::PermuteBytes | Op::ShuffleBytes      => s(W, &[Of(Word), Of(Word)], false),
             Op::PermuteHigh | Op::SelectBits         => s(W, &[Of(Word), Of(Word), Of(Word)], false),
             Op::Lookup                               => s(F, &[Of(Float), Of(Word)], false),
             Op::Dot(DotOp::U8S8 | DotOp::S16S16)     => s(W, &[Of(Word), Of(Word), Of(Word)], false),

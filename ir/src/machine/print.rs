@@ -86,7 +86,7 @@ pub static MNEMONICS: &[(&str, Op)] = &[
     ("mma.m16n8k32.s32.s8", Op::Mma(&mma::M16N8K32_S8)), ("mma.m16n8k32.s32.s8u8", Op::Mma(&mma::M16N8K32_S8U8)),
     ("mma.m8n8k16.s32.s8", Op::Mma(&mma::M8N8K16_S8)), ("mma.m8n8k16.s32.s8u8", Op::Mma(&mma::M8N8K16_S8U8)),
     ("hsum", Op::HSum), ("hmax", Op::HMax), ("whsum", Op::WordHSum), ("ballot", Op::Ballot),
-    ("permb", Op::PermuteBytes), ("permb.high", Op::PermuteHigh), ("bits.select", Op::SelectBits),
+    ("permb", Op::PermuteBytes), ("shufb", Op::ShuffleBytes), ("permb.high", Op::PermuteHigh), ("bits.select", Op::SelectBits),
     ("lookup", Op::Lookup), ("affine", Op::Affine), ("pack.bf16", Op::PackBf16),
     ("dot.u8s8", Op::Dot(DotOp::U8S8)), ("dot.s16s16", Op::Dot(DotOp::S16S16)),
     ("dot.bf16", Op::Dot(DotOp::Bf16)),

@@ -330,6 +330,10 @@ pub struct If {
     pub yields: Vec<(Value, Value, Value)>,
 }
 
+/// Neighbouring codes that name an entry of a table of [`Expr::Lookup`], and its entries.
+pub const INDEX: usize = 4;
+pub const ENTRIES: usize = 1 << INDEX;
+
 /// How tasks reach workers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Share {
@@ -367,6 +371,13 @@ pub enum Expr {
         a: Value,
         b: Value,
         transpose: bool,
+        acc: Option<Value>,
+    },
+    /// `acc + sum over q of tables[m, 16 q + i]`, bit b of i whether `codes[n, 4 q + b]` is not 0: four neighbouring codes
+    /// of a row of n are an index of a table of 16. `i8[m, 4 k]` and `[n, k]` give `i32[m, n]`.
+    Lookup {
+        tables: Value,
+        codes: Value,
         acc: Option<Value>,
     },
     Unary(Unary, Value),

@@ -453,6 +453,13 @@ impl Reader {
                 let acc = if l.eat(",") { Some(one(self, l)?) } else { None };
                 Expr::Dot { a, b, transpose, acc }
             }
+            "lookup" => {
+                let tables = one(self, l)?;
+                l.expect(",")?;
+                let codes = one(self, l)?;
+                let acc = if l.eat(",") { Some(one(self, l)?) } else { None };
+                Expr::Lookup { tables, codes, acc }
+            }
             "select" => {
                 let c = one(self, l)?;
                 l.expect(",")?;

@@ -466,6 +466,10 @@ pub fn expr_text(k: &Kernel, expr: &Expr) -> String {
             let acc = acc.as_ref().map_or(String::new(), |v| format!(", {}", name(v)));
             format!("dot({}, {}{t}{acc})", name(a), name(b))
         }
+        Expr::Lookup { tables, codes, acc } => {
+            let acc = acc.as_ref().map_or(String::new(), |v| format!(", {}", name(v)));
+            format!("lookup({}, {}{acc})", name(tables), name(codes))
+        }
         Expr::Unary(op, a) => format!("{}({})", op.name(), name(a)),
         Expr::Binary(op, a, b) => {
             if let Some((_, text)) = Binary::INFIX.iter().find(|(o, _)| o == op) {
@@ -511,6 +515,7 @@ mod tests {
         Packing {
             elem: Dtype::Code(4),
             trits: false,
+            signs: false,
             lanes: 4,
             group: 32,
             scale: Some(Dtype::F16),

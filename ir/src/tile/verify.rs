@@ -405,6 +405,24 @@ impl Check<'_> {
                 shape_is(self, Some(vec![*m, *n]));
                 elem_is(self, if ta.elem.is_float() { Dtype::F32 } else { Dtype::I32 });
             }
+            Expr::Lookup { tables, codes, acc } => {
+                [Some(*tables), Some(*codes), *acc]
+                    .into_iter()
+                    .flatten()
+                    .for_each(|v| self.used(v));
+                let (tt, tc) = (self.ty(*tables), self.ty(*codes));
+                let ([m, entries], [n, k]) = (&tt.shape[..], &tc.shape[..]) else {
+                    return self.wrong(format!("`{name}` looks up in tiles that are no matrices"));
+                };
+                if !k.is_multiple_of(INDEX) || *entries != k / INDEX * ENTRIES {
+                    self.wrong(format!("`{name}` looks up {k} codes in {entries} entries"));
+                }
+                if tt.elem != Dtype::I8 {
+                    self.wrong(format!("`{name}` looks up {}, not i8", tt.elem));
+                }
+                shape_is(self, Some(vec![*m, *n]));
+                elem_is(self, Dtype::I32);
+            }
             Expr::Unary(_, a) | Expr::Convert(a) => {
                 self.used(*a);
                 let from = self.ty(*a);

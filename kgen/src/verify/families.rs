@@ -110,7 +110,20 @@ impl Family {
         if g.out == Dtype::I8 || g.blocks.is_some() {
             return false;
         }
-        let tables = matches!(g.compute, Compute::Lut(_)) && !matches!(g.a, Storage::Codes(_));
+        // Tables of sums round them; `auto` may take such for codes of one bit.
+        let tables = match g.compute {
+            Compute::Lut(_) => true,
+            Compute::Auto => g.w.iter().any(|w| match &w.storage {
+                Storage::Codes(c) => c.code == Code::Bipolar && c.bits == 1,
+                Storage::Plain(_) | Storage::Block(_) => false,
+            }),
+            Compute::Dequant
+            | Compute::Bf16
+            | Compute::IntDot
+            | Compute::GroupInt
+            | Compute::Bitplane => false,
+        };
+        let tables = tables && !matches!(g.a, Storage::Codes(_));
         let plain = g.prologue.is_none() && g.epilogue.is_none();
         let integers = matches!(self, Family::Integers | Family::OneHot | Family::Zeros);
         integers && plain && !tables && whole(&g.a) && g.w.iter().all(|w| whole(&w.storage))

@@ -87,6 +87,7 @@ fn every_kind_of_layout_and_storage_passes() {
         ("w4a16_gemm", include_str!("../../../ops/w4a16_gemm.toml")),
         ("w6a8_bitplane_gemm", include_str!("../../../ops/w6a8_bitplane_gemm.toml")),
         ("w8a8_gemv", include_str!("../../../ops/w8a8_gemv.toml")),
+        ("onebit_lut_gemv", include_str!("../../../ops/onebit_lut_gemv.toml")),
         ("ternary_lut_gemv", include_str!("../../../ops/ternary_lut_gemv.toml")),
     ] {
         let op = op(name, text);

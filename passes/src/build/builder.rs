@@ -264,6 +264,12 @@ impl Builder {
         self.let_value(name, elem, &shape, Expr::Dot { a, b, transpose, acc })
     }
 
+    /// Sums of entries of tables, as many codes as name one at a time.
+    pub fn lookup(&mut self, name: &str, tables: Value, codes: Value, acc: Option<Value>) -> Value {
+        let shape = [self.shape(tables)[0], self.shape(codes)[0]];
+        self.let_value(name, Dtype::I32, &shape, Expr::Lookup { tables, codes, acc })
+    }
+
     pub fn tasks(&mut self, var: &str, count: Extent, chunk: usize, body: impl FnOnce(&mut Self)) {
         let (body, ()) = self.block(Some(var), body);
         let share = Share::Dynamic(chunk as i64);

@@ -9,7 +9,7 @@ mod rows;
 use crate::Choice;
 use kgen_ir::{
     diag::Unsupported,
-    op::{Kind, Op, Storage, tensors},
+    op::{Kind, MpGemm, Op, Storage, tensors},
     tile::{Program, Role, Store, Tensor},
 };
 
@@ -28,6 +28,11 @@ pub fn build(op: &Op, choice: &Choice) -> Result<Program, Unsupported> {
         Kind::MpGemm(g) => mpgemm::build(g, program, choice),
         Kind::Rows(r) => rows::build(r, program, choice),
     }
+}
+
+/// Why lookups in tables serve a product, or do not though they could: `compute = { lut = 4 }`. An error if they cannot.
+pub fn lookups(g: &MpGemm, choice: &Choice) -> Result<String, Unsupported> {
+    mpgemm::lookups(g, choice)
 }
 
 /// The caller's tensors.

@@ -322,7 +322,7 @@ fn in_place(body: &[Stmt], param: Value, yielded: Value) -> bool {
         }
         let mut allowed = 1;
         let next = match lets.get(&at) {
-            Some(Expr::Dot { acc: Some(acc), .. }) => *acc,
+            Some(Expr::Dot { acc: Some(acc), .. } | Expr::Lookup { acc: Some(acc), .. }) => *acc,
             Some(Expr::Binary(_, a, _)) => *a,
             Some(_) => return false,
             None => {

@@ -141,6 +141,7 @@ impl Lower<'_> {
             Expr::Fill(_)
             | Expr::Iota { .. }
             | Expr::Dot { .. }
+            | Expr::Lookup { .. }
             | Expr::Unary(..)
             | Expr::Binary(..)
             | Expr::Select(..)
@@ -187,6 +188,9 @@ impl Lower<'_> {
         if let Expr::Dot { a, b, transpose, acc } = expr {
             return self.dot_registers(v, *a, *b, *transpose, *acc);
         }
+        if let Expr::Lookup { tables, codes, acc } = expr {
+            return self.lookups(v, *tables, *codes, *acc);
+        }
         self.places.insert(v, Place::Inline(load));
         let lanes = self.own_lanes(v);
         let mut regs = Vec::new();
@@ -207,6 +211,9 @@ impl Lower<'_> {
         if let Expr::Dot { a, b, transpose, acc } = expr {
             let home = self.scratch_ref(v, at);
             return self.dot_scratch(v, *a, *b, *transpose, *acc, &home);
+        }
+        if let Expr::Lookup { .. } = expr {
+            return Err(self.no("more sums of a lookup than there are registers".into()));
         }
         self.places.insert(v, Place::Inline(load));
         self.copy_to_scratch(v, at)
@@ -466,7 +473,9 @@ impl Lower<'_> {
                 Some(r) => self.load_vec(r, at, lanes),
                 None => Err(self.no("a load without address".into())),
             },
-            Expr::Dot { .. } => Err(self.no("a product computed where it is used".into())),
+            Expr::Dot { .. } | Expr::Lookup { .. } => {
+                Err(self.no("a product computed where it is used".into()))
+            }
             Expr::Unary(op, a) => {
                 let x = self.operand(*a, at, lanes)?;
                 self.unary(*op, x)

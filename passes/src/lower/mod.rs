@@ -13,6 +13,7 @@ mod eval;
 mod exchange;
 mod field;
 mod known;
+mod lookup;
 mod matrix;
 mod packed;
 mod rows;

@@ -42,7 +42,7 @@ impl Lower<'_> {
                 // It has no such dimension left.
                 Expr::Reduce(_, _, along) if *along == dim => true,
                 Expr::Transpose(a) => self.by_index(*a, 1 - dim.min(1)),
-                Expr::Dot { .. } => false,
+                Expr::Dot { .. } | Expr::Lookup { .. } => false,
                 // Its elements are found by places that the compiler knows.
                 Expr::Permute(..) if dim + 1 == self.shape(v).len() => false,
                 other @ (Expr::Reduce(..)

@@ -2,7 +2,7 @@
 
 use super::{Coord, Lower, Place, Result, access::TileRef};
 use kgen_ir::{
-    format::pack::Bits,
+    format::pack::{Bits, Order},
     machine::{Class, IntOp, Op, Operand, Reg, Width, WordOp},
     tile::{Expr, LaneDim, Part, Value},
 };
@@ -86,6 +86,9 @@ impl Lower<'_> {
         count: usize,
     ) -> Result<Vec<Reg>> {
         let trits = r.packed.as_ref().is_some_and(|(of, _)| of.trits);
+        if r.packed.as_ref().is_some_and(|(of, _)| of.order == Order::Nibbles) {
+            return Err(self.no("a product of codes that are packed as nibbles".into()));
+        }
         let matrices = self.lanes.is_multiple_of(2)
             && [Op::Affine, Op::SelectBits].iter().all(|op| self.has(op));
         let mut digits = None;

@@ -334,6 +334,10 @@ static TREES: &[(Op, Op)] = &[
     (Op::WordHSum, Op::Word(WordOp::Add)),
 ];
 
+/// Lanes of the 16 bytes that shuffles of bytes stay in, and of vectors whose bytes they permute.
+const WORDS: usize = 4;
+const PERMUTED: [usize; 3] = [4, 8, 16];
+
 /// The kernel with every op in the target's rows.
 pub fn expand(mut kernel: Kernel, target: &Target) -> Result<Kernel, Unsupported> {
     let body = std::mem::take(&mut kernel.body);
@@ -413,6 +417,14 @@ impl Expander<'_> {
             };
             return Ok(self.tree(step, *a, def));
         }
+        if let (Op::PermuteBytes, true, Some(def), [Operand::Reg(a), Operand::Reg(b)]) = (
+            &inst.op,
+            self.target.row(&Op::ShuffleBytes).is_some() && PERMUTED.contains(&self.kernel.lanes),
+            inst.def,
+            inst.uses.as_slice(),
+        ) {
+            return Ok(self.permuted(*a, *b, def));
+        }
         let name = MNEMONICS.iter().find(|(_, op)| *op == inst.op).map(|(name, _)| *name);
         let able = |ops: &[Op]| ops.iter().all(|op| self.target.row(op).is_some());
         let shorter = SHORTER.iter().find(|(n, ops, _)| Some(*n) == name && able(ops));
@@ -469,6 +481,44 @@ impl Expander<'_> {
             out.push(Stmt::Inst(inst));
         }
         Some(out)
+    }
+
+    /// Each 16 bytes of `a`, everywhere, by those bytes of `b` that name one of them; others give 0. That a byte is none
+    /// of them is bit 7 of `(b ^ first) + 0x70`: what is below 16 stays below 0x80, and keeps its low bits.
+    fn permuted(&mut self, a: Reg, b: Reg, def: Reg) -> Vec<Stmt> {
+        let lanes = self.kernel.lanes;
+        let mut out = Vec::new();
+        let mut put = |e: &mut Self, op: Op, uses: &[Operand]| {
+            let def = e.fresh("p", Class::Word);
+            out.push(Stmt::Inst(Inst { op, def: Some(def), uses: uses.into(), mem: None }));
+            Operand::Reg(def)
+        };
+        let bytes = |x: usize| [Operand::Imm((x * 0x0101_0101) as i64)];
+        let mask = put(self, Op::WordConst, &bytes(4 * lanes - 1));
+        let index = put(self, Op::Word(WordOp::And), &[Operand::Reg(b), mask]);
+        let over = put(self, Op::WordConst, &bytes(0x70));
+        let mut all = None;
+        for part in 0..lanes / WORDS {
+            let own = match part {
+                0 => index,
+                _ => {
+                    let first = put(self, Op::WordConst, &bytes(part * 4 * WORDS));
+                    put(self, Op::Word(WordOp::Xor), &[index, first])
+                }
+            };
+            let own = put(self, Op::Word(WordOp::Add), &[own, over]);
+            let words = (0..lanes).map(|l| (part * WORDS + l % WORDS) as u8).collect();
+            let table = put(self, Op::Shuffle(words), &[Operand::Reg(a); 2]);
+            let some = put(self, Op::ShuffleBytes, &[table, own]);
+            all = Some(match all {
+                None => some,
+                Some(all) => put(self, Op::Word(WordOp::Or), &[all, some]),
+            });
+        }
+        if let Some(Stmt::Inst(last)) = out.last_mut() {
+            last.def = Some(def);
+        }
+        out
     }
 
     /// Lane i meets lane i + L/2, then i + L/4; lane 0 has the result and gives it to all.
@@ -556,6 +606,36 @@ mod tests {
             let out = expand(kernel.clone(), &target(4, ops)).unwrap();
             verify(&out).unwrap_or_else(|e| panic!("{e}\n{out}"));
             assert!(out.body.len() > 2, "{out}");
+        }
+    }
+
+    /// By shuffles inside of 16 bytes, for every index: bits too many do not count.
+    #[test]
+    fn permutations_of_bytes_are_shuffles() {
+        use kgen_ir::machine::interp::{Memory, run};
+        for lanes in PERMUTED {
+            let bytes = 4 * lanes;
+            let text = format!(
+                "machine m lanes {lanes} {{ slot 0 = pointer x x = arg 0 : i a = load.w32 [x + 0] : w
+                 loop o in 0..{} step {bytes} {{ y = iadd x, o : i b = load.w32 [y + {bytes}] : w
+                 d = permb a, b : w store.w32 [y + {}], d }} }}",
+                256,
+                bytes + 256
+            );
+            let kernel = parse(&text).unwrap();
+            let ops = MNEMONICS.iter().map(|(_, o)| o.clone()).filter(|o| *o != Op::PermuteBytes);
+            let out = expand(kernel.clone(), &target(lanes, ops.collect())).unwrap();
+            verify(&out).unwrap_or_else(|e| panic!("{e}\n{out}"));
+            assert!(!out.to_string().contains("permb"), "{out}");
+            let table = (0..bytes).map(|i| (i * 37 + 11) as u8);
+            let region: Vec<u8> = table.chain(0..=255).chain([0; 256]).collect();
+            let ran = |k: &Kernel| {
+                let mut memory = Memory::default();
+                let x = memory.add(region.clone());
+                run(k, &[x], &mut memory, 1).unwrap_or_else(|e| panic!("{e}\n{k}"));
+                memory.region(x).unwrap_or_default().to_vec()
+            };
+            assert_eq!(ran(&out), ran(&kernel), "{out}");
         }
     }
 

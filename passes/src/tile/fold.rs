@@ -144,6 +144,7 @@ impl Fold<'_> {
             Expr::Load { tensor, at, guard } => Expr::Load { tensor, at: self.slices(&at), guard },
             other @ (Expr::Fill(_)
             | Expr::Dot { .. }
+            | Expr::Lookup { .. }
             | Expr::Unary(..)
             | Expr::Binary(..)
             | Expr::Select(..)
@@ -175,6 +176,7 @@ impl Fold<'_> {
             | Expr::Iota { .. }
             | Expr::Load { .. }
             | Expr::Dot { .. }
+            | Expr::Lookup { .. }
             | Expr::Unary(..)
             | Expr::Binary(..)
             | Expr::Select(..)

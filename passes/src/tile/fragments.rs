@@ -264,6 +264,7 @@ impl Fragments<'_> {
             Expr::Fill(_)
             | Expr::Iota { .. }
             | Expr::Load { .. }
+            | Expr::Lookup { .. }
             | Expr::Permute(..)
             | Expr::Transpose(_) => {}
         }

@@ -46,6 +46,7 @@ pub fn operands(expr: &Expr) -> Vec<Value> {
     match expr {
         Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => vec![],
         Expr::Dot { a, b, acc, .. } => [*a, *b].into_iter().chain(*acc).collect(),
+        Expr::Lookup { tables, codes, acc } => [*tables, *codes].into_iter().chain(*acc).collect(),
         Expr::Unary(_, a)
         | Expr::Reduce(_, a, _)
         | Expr::Permute(a, _)
@@ -66,6 +67,10 @@ pub fn rename(expr: &Expr, map: &BTreeMap<Value, Value>) -> Expr {
         Expr::Fill(_) | Expr::Iota { .. } | Expr::Load { .. } => expr.clone(),
         Expr::Dot { a, b, transpose, acc } => {
             Expr::Dot { a: m(a), b: m(b), transpose: *transpose, acc: acc.as_ref().map(m) }
+        }
+        Expr::Lookup { tables, codes, acc } => {
+            let acc = acc.as_ref().map(m);
+            Expr::Lookup { tables: m(tables), codes: m(codes), acc }
         }
         Expr::Unary(op, a) => Expr::Unary(*op, m(a)),
         Expr::Binary(op, a, b) => Expr::Binary(*op, m(a), m(b)),

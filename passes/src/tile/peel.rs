@@ -113,6 +113,7 @@ fn masks(kernel: &Kernel, f: &For) -> BTreeSet<Value> {
                 | Expr::Iota { .. }
                 | Expr::Load { .. }
                 | Expr::Dot { .. }
+                | Expr::Lookup { .. }
                 | Expr::Unary(..)
                 | Expr::Binary(..)
                 | Expr::Reduce(..)

@@ -208,6 +208,13 @@ impl Uses {
                         self.add(*acc, own, Kind::Plain);
                     }
                 }
+                Stmt::Let { expr: Expr::Lookup { tables, codes, acc }, .. } => {
+                    self.add(*tables, own, Kind::DotLeft);
+                    self.add(*codes, own, Kind::DotRight);
+                    if let Some(acc) = acc {
+                        self.add(*acc, own, Kind::Plain);
+                    }
+                }
                 Stmt::Let { expr, .. } => {
                     for v in operands(expr) {
                         self.add(v, own, Kind::Plain);
@@ -347,7 +354,9 @@ fn sums(ty: &Type, choice: &Choice) -> Space {
 /// Do the products of bytes of a block fill half of the registers, if all wait for their readers?
 fn crowded(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> bool {
     let products = body.iter().filter_map(|s| match s {
-        Stmt::Let { value, expr: Expr::Dot { .. } } => Some(&kernel.values[*value].ty),
+        Stmt::Let { value, expr: Expr::Dot { .. } | Expr::Lookup { .. } } => {
+            Some(&kernel.values[*value].ty)
+        }
         Stmt::Let { .. }
         | Stmt::For(_)
         | Stmt::If(_)
@@ -405,7 +414,7 @@ fn ends(body: &[Stmt], expr: &Expr, uses: &Uses, placed: &BTreeMap<Value, Space>
 /// Vectors of the largest product of bytes in `body`.
 fn integer_sums(kernel: &Kernel, body: &[Stmt], choice: &Choice) -> usize {
     let of = |s: &Stmt| match s {
-        Stmt::Let { value, expr: Expr::Dot { .. } } => {
+        Stmt::Let { value, expr: Expr::Dot { .. } | Expr::Lookup { .. } } => {
             let ty = &kernel.values[*value].ty;
             if ty.elem == Dtype::I32 { vectors(ty, choice.target.lanes) } else { 0 }
         }
@@ -467,7 +476,7 @@ fn space(
             if narrow || (frozen && here_once) { Space::Inline } else { kept(ty, choice) }
         }
         Expr::Dot { .. } if of_halves(kernel, expr) => sums(ty, choice),
-        Expr::Dot { .. } | Expr::Reduce(..) => kept(ty, choice),
+        Expr::Dot { .. } | Expr::Lookup { .. } | Expr::Reduce(..) => kept(ty, choice),
         Expr::Transpose(_) => match &readers[..] {
             // Read element by element, or turned on the way to memory.
             [(_, Kind::DotLeft | Kind::Stored)] if here_once => Space::Inline,
@@ -536,7 +545,7 @@ fn read_before(kernel: &Kernel, body: &[Stmt], value: Value) -> bool {
                         return false;
                     }
                     match expr {
-                        Expr::Dot { .. } | Expr::Reduce(..) => {}
+                        Expr::Dot { .. } | Expr::Lookup { .. } | Expr::Reduce(..) => {}
                         Expr::Transpose(_) | Expr::Permute(..) => open.push(*value),
                         Expr::Fill(_)
                         | Expr::Iota { .. }

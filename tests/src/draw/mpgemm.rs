@@ -8,7 +8,7 @@ const PROPERTIES: &[Property] = &[
     Property { name: "w",        values: FORMATS },
     Property { name: "group",    values: &["none", "32", "64", "128", "row", "tensor"] },
     Property { name: "scale",    values: &["none", "f32", "f16", "bf16"] },
-    Property { name: "compute",  values: &["auto", "dequant", "int_dot", "group_int"] },
+    Property { name: "compute",  values: &["auto", "dequant", "int_dot", "group_int", "lut"] },
     Property { name: "rows",     values: &["one", "few", "symbol", "sorted", "each"] },
     Property { name: "weights",  values: &["one", "beside", "joined", "another"] },
     Property { name: "n",        values: &["one", "odd", "even"] },
@@ -28,12 +28,28 @@ const BLOCKS: &[&str] = &[
 const TOOLS: &[&str] = &["gptq", "gptq ordered", "awq"];
 #[rustfmt::skip]
 const FORMATS: &[&str] = &[
+    "f32", "f16", "bf16", "int8", "int4", "int2", "bipolar1", "uint4 zero", "other codes",
+    "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "tq1_0", "tq2_0",
+    "gptq", "gptq ordered", "awq",
+];
+/// Those that are not looked up.
+#[rustfmt::skip]
+const WIDE: &[&str] = &[
     "f32", "f16", "bf16", "int8", "int4", "int2", "uint4 zero", "other codes",
     "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "tq1_0", "tq2_0",
     "gptq", "gptq ordered", "awq",
 ];
-const CODES: &[&str] =
-    &["int8", "int4", "int2", "uint4 zero", "other codes", "gptq", "gptq ordered", "awq"];
+const CODES: &[&str] = &[
+    "int8",
+    "int4",
+    "int2",
+    "bipolar1",
+    "uint4 zero",
+    "other codes",
+    "gptq",
+    "gptq ordered",
+    "awq",
+];
 
 pub const GRAMMAR: Grammar = Grammar {
     kind: "mpgemm",
@@ -58,6 +74,10 @@ pub const GRAMMAR: Grammar = Grammar {
         ("group", &["32", "64", "128"], "k", &["odd"]),
         ("a", &["int8 group"], "k", &["odd"]),
         ("out", &["q8_0"], "n", &["one", "odd"]),
+        // Tables are of floats, for codes of one bit.
+        ("compute", &["lut"], "w", WIDE),
+        ("compute", &["lut"], "a", &["int8 token", "int8 group"]),
+        ("compute", &["lut"], "weights", &["another"]),
         // Several weights are joined by an expression.
         ("weights", &["joined"], "epilogue", &["none"]),
         ("weights", &["beside"], "epilogue", &["scale", "silu", "gelu"]),
@@ -79,7 +99,7 @@ fn weight(p: &Pick<'_>, format: &str) -> String {
     };
     let rest = format!("{group}, scale = \"{scale}\"");
     match format {
-        "int8" | "int4" | "int2" => format!("format = \"{format}\", {rest}"),
+        "int8" | "int4" | "int2" | "bipolar1" => format!("format = \"{format}\", {rest}"),
         "uint4 zero" => {
             let zero = p.of(&["uint4", "f16", "f32"]);
             format!("format = \"uint4\", {rest}, zero = \"{zero}\"")

@@ -284,6 +284,28 @@ macro_rules! rows {
     };
 }
 
+macro_rules! shuffle_bytes {
+    ($bytes:literal, $name:literal) => {
+        concat!(
+            "{t0} = bitcast {W} {a} to ",
+            $bytes,
+            "\n{t1} = bitcast {W} {b} to ",
+            $bytes,
+            "\n{t2} = call ",
+            $bytes,
+            " @",
+            $name,
+            "(",
+            $bytes,
+            " {t0}, ",
+            $bytes,
+            " {t1})\n{d} = bitcast ",
+            $bytes,
+            " {t2} to {W}"
+        )
+    };
+}
+
 #[rustfmt::skip] // a table
 macro_rules! narrow {
     ($($rest:expr),* $(,)?) => {
@@ -291,6 +313,7 @@ macro_rules! narrow {
             row(Op::LoadPart(Width::W32), 11, LOAD_PART), row(Op::StorePart(Width::W32), 8, STORE_PART),
             row(Op::Gather, 20, "{t0} = call {F} @llvm.x86.avx2.gather.d.ps.256({F} zeroinitializer, ptr {m}, {W} {a}, {F} {f=ffffffff}, i8 4)\n{d} = bitcast {F} {t0} to {V}"),
             row(Op::Cvt(Cvt::IntFromFloat), 4, "{d} = call {W} @llvm.x86.avx.cvt.ps2dq.256({F} {a})"),
+            row(Op::ShuffleBytes, 1, shuffle_bytes!("<32 x i8>", "llvm.x86.avx2.pshuf.b")),
             row(Op::Cvt(Cvt::F16FromFloat), 10, "{t0} = call <8 x i16> @llvm.x86.vcvtps2ph.256({F} {a}, i32 0)\n{d} = zext <8 x i16> {t0} to {W}"),
             $($rest),*
         ]
@@ -325,6 +348,7 @@ macro_rules! wide {
             row(Op::FloatUnary(FloatUnary::Fraction), 4, "{d} = call {F} @llvm.x86.avx512.mask.reduce.ps.512({F} {a}, i32 9, {F} zeroinitializer, i16 -1, i32 4)"),
             row(Op::Cvt(Cvt::IntFromFloat), 4, "{d} = call {W} @llvm.x86.avx512.mask.cvtps2dq.512({F} {a}, {W} zeroinitializer, i16 -1, i32 4)"),
             row(Op::Cvt(Cvt::F16FromFloat), 11, "{t0} = call <16 x i16> @llvm.x86.avx512.mask.vcvtps2ph.512({F} {a}, i32 0, <16 x i16> zeroinitializer, i16 -1)\n{d} = zext <16 x i16> {t0} to {W}"),
+            row(Op::ShuffleBytes, 1, shuffle_bytes!("<64 x i8>", "llvm.x86.avx512.pshuf.b.512")),
             row(Op::SelectBits, 1, "{t0} = xor {W} {b}, {c}\n{t1} = and {W} {t0}, {a}\n{d} = xor {W} {t1}, {c}"),
             row(Op::Lookup, 3, "{d} = call {F} @llvm.x86.avx512.permvar.sf.512({F} {a}, {W} {b})"),
             $($rest),*
@@ -374,6 +398,8 @@ macro_rules! neon {
             // In range as the instruction does it; NaN and what is too large give i32::MIN.
             row(Op::Cvt(Cvt::IntFromFloat), 6, "{t0} = call {W} @llvm.aarch64.neon.fcvtns.v4i32.v4f32({F} {a})\n{t1} = fcmp olt {F} {a}, {f=4f000000}\n{d} = select {M} {t1}, {W} {t0}, {W} {=80000000}"),
             row(Op::Cvt(Cvt::F16FromFloat), 5, "{t0} = fptrunc {F} {a} to <4 x half>\n{t1} = bitcast <4 x half> {t0} to <4 x i16>\n{d} = zext <4 x i16> {t1} to {W}"),
+            // An index above 15 gives 0: bits 4 to 6 do not count.
+            row(Op::ShuffleBytes, 3, "{t0} = and {W} {b}, {=8f8f8f8f}\n{t1} = bitcast {W} {a} to <16 x i8>\n{t2} = bitcast {W} {t0} to <16 x i8>\n{t3} = call <16 x i8> @llvm.aarch64.neon.tbl1.v16i8(<16 x i8> {t1}, <16 x i8> {t2})\n{d} = bitcast <16 x i8> {t3} to {W}"),
             dot(DotOp::S16S16, 6, HALVES, NEON_HALVES),
             $($rest),*
         ]

@@ -141,6 +141,7 @@ macro_rules! narrow_rows {
     row(Op::Cvt(Cvt::F16FromFloat), 10, "{t0} = VEX_Vcvtps2ph_xmmm128_ymm_imm8 {a}, 0\n{d} = VEX_Vpmovzxwd_ymm_xmmm128 {t0}"),
     row(Op::Cvt(Cvt::FloatFromBf16), 1, "{d} = VEX_Vpslld_ymm_ymm_imm8 {a}, 16"),
 
+    row(Op::ShuffleBytes, 1, "{d} = VEX_Vpshufb_ymm_ymm_ymmm256 {a}, {b}"),
     row(Op::HSum, 18, HSUM), row(Op::HMax, 18, HMAX), row(Op::WordHSum, 12, WORD_HSUM),
     row(Op::Ballot, 5, "{d} = VEX_Vmovmskps_r32_ymm {a}"),
 

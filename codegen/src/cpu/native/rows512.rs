@@ -99,6 +99,7 @@ macro_rules! wide_rows {
             row(Op::HSum, 24, HSUM),
             row(Op::HMax, 24, HMAX),
             row(Op::WordHSum, 16, WORD_HSUM),
+            row(Op::ShuffleBytes, 1, "{d} = EVEX_Vpshufb_zmm_k1z_zmm_zmmm512 {a}, {b}"),
             row(Op::SelectBits, 1, "{d} = EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8 {a}, {b}, {c}, 202"),
             row(Op::Lookup, 3, "{d} = EVEX_Vpermps_zmm_k1z_zmm_zmmm512b32 {b}, {a}"),
             row(Op::Ballot, 3, "{d} = VEX_Kmovw_r32_kr {a}"),

@@ -118,6 +118,7 @@ table! {
     EVEX_Vpaddd_ymm_k1z_ymm_ymmm256b32 [Ymm Def 0, Ymm Use 0, Ymm Use 32] 4 ["avx512f", "avx512vl"];
     EVEX_Vpaddd_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     VEX_Vpshufb_ymm_ymm_ymmm256 [Ymm Def 0, Ymm Use 0, Ymm Use 32] 0 ["avx2"];
+    EVEX_Vpshufb_zmm_k1z_zmm_zmmm512 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 0 ["avx512bw"];
     VEX_Vcvtph2ps_ymm_xmmm128 [Ymm Def 0, Xmm Use 16] 0 ["f16c"];
     EVEX_Vcvtph2ps_zmm_k1z_ymmm256_sae [Zmm Def 0, Ymm Use 32] 0 ["avx512f"];
     EVEX_Vpermps_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];

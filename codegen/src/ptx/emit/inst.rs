@@ -144,6 +144,7 @@ impl<'a> Emitter<'a> {
             | Op::WordHSum
             | Op::Ballot
             | Op::PermuteBytes
+            | Op::ShuffleBytes
             | Op::PermuteHigh
             | Op::SelectBits
             | Op::Lookup

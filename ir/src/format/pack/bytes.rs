@@ -1,6 +1,6 @@
 //! Weights into packings, and single values back: each bit where [`super`] says.
 
-use super::{PackError, Packing, QUAD, Sizes, codes};
+use super::{Order, PackError, Packing, QUAD, Sizes, codes};
 use crate::{
     dtype::Dtype,
     format::{self, BlockSize, FieldElem, Fields, Format, Role, parts::Parts},
@@ -106,6 +106,10 @@ impl Packing {
                     put_bytes(out, at, &codes::trits(codes, bias));
                     continue;
                 }
+                if self.order == Order::Nibbles {
+                    put_bytes(out, at, &codes::nibbles(codes, bias).to_le_bytes());
+                    continue;
+                }
                 for plane in &planes {
                     for (c, codes) in codes.chunks(QUAD * plane.fields()).enumerate() {
                         let word = plane.word(codes, bias);
@@ -189,6 +193,9 @@ impl Packing {
         let digits = format.field(Role::Code).map(|f| f.elem);
         if self.trits && !matches!(digits, Some(FieldElem::Trit | FieldElem::Ternary)) {
             return Err("its codes are more than three".into());
+        }
+        if self.signs {
+            return Err("its codes are more than two".into());
         }
         // Pairs take all floats, to nearest even.
         if (self.is_pairs() || self.has_halves()) && natural.elem.is_float() {

@@ -4,12 +4,14 @@
 //! u4     word  e0 e4 | e1 e5 | e2 e6 | e3 e7                two codes a byte, four neighbours in the bytes of a word
 //! u5     low bits as u4, four words; bit 4 of 32 elements as u1, one word
 //! trits  word  e0 e4 e8 e12 e16 | e1 ..                     five digits of base 3 a byte, from the lowest up
+//! signs  word  e0 e4 .. e28 | e1 ..                         of codes 0 and 2 the high bit
+//!        word  e0 e1 e2 e3 e16 .. e19 | e4 .. e7 e20 ..     the same in nibbles: four neighbours index a table
 //! ```
 //!
 //! The byte of digits d0 to d4 is made to be taken apart by tables of 64: with `c = d0 + 3 d1 + 9 d2 + 27 d3` it is
 //! `64 d4 + c` where c < 64, else `192 + 17 d4 + c - 64`.
 
-use super::{PAIR, Packing, QUAD};
+use super::{Order, PAIR, Packing, QUAD};
 use crate::dtype::Dtype;
 
 /// Bits of a code that stand together, at the same place in each unit.
@@ -77,6 +79,9 @@ impl Packing {
         if !self.is_codes() {
             return vec![];
         }
+        if self.signs {
+            return vec![Plane { width: 1, low: 1, first: 0 }];
+        }
         let (mut list, mut low, mut first) = (Vec::new(), 0, 0);
         let unit = self.word();
         for width in [8, 4, 2, 1].into_iter().filter(|w| self.elem.bits() & w != 0) {
@@ -96,6 +101,7 @@ impl Packing {
         }
         match self.elem {
             Dtype::U8 | Dtype::Code(_) if self.trits => QUAD * DIGITS,
+            Dtype::U8 | Dtype::Code(_) if self.signs => QUAD * 8,
             Dtype::U8 | Dtype::Code(_) => QUAD * (8 >> self.elem.bits().trailing_zeros().min(3)),
             Dtype::F32
             | Dtype::F16
@@ -120,7 +126,7 @@ impl Packing {
 
     /// Words of a lane in a unit of codes.
     pub(super) fn words(&self) -> usize {
-        match self.trits {
+        match self.trits || self.signs {
             true => 1,
             false => self.word() * self.elem.bits() as usize / 32,
         }
@@ -140,6 +146,11 @@ impl Packing {
             let low = (k / QUAD) as u32;
             return vec![Bits { byte: byte + k % QUAD, bit: 0, width: 8, low }];
         }
+        if self.order == Order::Nibbles {
+            let nibble = k / QUAD;
+            let bit = (nibble / QUAD * QUAD + k % QUAD) as u32;
+            return vec![Bits { byte: byte + nibble % QUAD, bit, width: 1, low: 1 }];
+        }
         let one = |p: Plane| {
             let word = p.first + k / (QUAD * p.fields());
             let field = (k / QUAD % p.fields()) as u32;
@@ -148,6 +159,13 @@ impl Packing {
         };
         self.planes().into_iter().map(one).collect()
     }
+}
+
+/// The word of signs whose nibbles are four neighbours: nibble q stands in byte q % 4.
+pub(super) fn nibbles(codes: &[i32], bias: i32) -> u32 {
+    let place = |k: usize| k / QUAD % QUAD * 8 + k / (QUAD * QUAD) * QUAD + k % QUAD;
+    let bit = |(k, code): (usize, &i32)| ((code + bias) as u32 >> 1 & 1) << place(k);
+    codes.iter().take(32).enumerate().map(bit).fold(0, |word, bit| word | bit)
 }
 
 /// Four bytes of digits; those behind the last code are 0.

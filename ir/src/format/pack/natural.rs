@@ -50,6 +50,7 @@ impl Packing {
         Packing {
             elem,
             trits: false,
+            signs: false,
             lanes,
             group: format.group(),
             scale: factor(format, Role::Scale, Role::InnerScale),

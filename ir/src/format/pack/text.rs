@@ -14,6 +14,7 @@ impl Packing {
         let start = lexer.span().start;
         let elem = dtype(lexer)?;
         let trits = lexer.eat_word("trits");
+        let signs = !trits && lexer.eat_word("signs");
         lexer.expect_word("lanes")?;
         let lanes = size(lexer, "a number of lanes")?;
         lexer.expect_word("group")?;
@@ -26,12 +27,14 @@ impl Packing {
         let mut order = Order::Lanes;
         if lexer.eat_word("order") {
             let span = lexer.span();
-            let word = lexer.word("halves or bytes")?;
+            let word = lexer.word("nibbles, halves or bytes")?;
             let found = Order::NAMES.iter().find(|(_, name)| *name == word);
-            let wrong = || Diagnostic::new(span, format!("`{word}` is no order: halves or bytes"));
+            let wrong =
+                || Diagnostic::new(span, format!("`{word}` is no order: nibbles, halves or bytes"));
             order = found.ok_or_else(wrong)?.0;
         }
-        let packing = Packing { elem, trits, lanes, group, scale, min, zeros, zero, inner, order };
+        let packing =
+            Packing { elem, trits, signs, lanes, group, scale, min, zeros, zero, inner, order };
         packing.check().map_err(|why| {
             Diagnostic::new(start..lexer.last_span().end, format!("this packing is none: {why}"))
                 .help("a packing is such as `u4 lanes 4 group 32 scale f16 zero 8`")
@@ -42,8 +45,12 @@ impl Packing {
 
 impl fmt::Display for Packing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let trits = if self.trits { " trits" } else { "" };
-        write!(f, "{}{trits} lanes {} group {}", self.elem, self.lanes, self.group)?;
+        let form = match (self.trits, self.signs) {
+            (true, _) => " trits",
+            (false, true) => " signs",
+            (false, false) => "",
+        };
+        write!(f, "{}{form} lanes {} group {}", self.elem, self.lanes, self.group)?;
         if let Some(scale) = self.scale {
             write!(f, " scale {scale}")?;
         }

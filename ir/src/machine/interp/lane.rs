@@ -178,6 +178,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::WordHSum
         | Op::Ballot
         | Op::PermuteBytes
+        | Op::ShuffleBytes
         | Op::PermuteHigh
         | Op::Lookup
         | Op::Affine

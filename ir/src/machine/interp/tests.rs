@@ -113,6 +113,25 @@ fn bytes_permute_and_multiply_by_matrices_of_bits() {
 }
 
 #[test]
+fn bytes_shuffle_inside_of_sixteen() {
+    let kernel = parse(
+        "machine m lanes 8 { slot 0 = pointer x x = arg 0 : i a = load.w32 [x + 0] : w
+         b = load.w32 [x + 32] : w d = shufb a, b : w store.w32 [x + 64], d }",
+    )
+    .unwrap_or_else(|e| panic!("{e:?}"));
+    let a: Vec<u8> = (100..132).collect();
+    let mut b = [0u8; 32];
+    b[..5].copy_from_slice(&[15, 0x7e, 0x80, 0xff, 3]);
+    b[16..20].copy_from_slice(&[0, 0x11, 0x8f, 0x4f]);
+    let mut memory = Memory::default();
+    let x = memory.add([&a[..], &b, &[0; 32]].concat());
+    run(&kernel, &[x], &mut memory, 1).unwrap_or_else(|e| panic!("{e}"));
+    let out = memory.region(x).unwrap_or_default()[64..].to_vec();
+    assert_eq!(out[..6], [115, 114, 0, 0, 103, 100]);
+    assert_eq!(out[16..21], [116, 117, 0, 131, 116]);
+}
+
+#[test]
 fn bytes_are_chosen_by_their_high_bits_and_bits_by_a_mask() {
     let kernel = parse(
         "machine m lanes 2 { slot 0 = pointer x x = arg 0 : i a = load.w32 [x + 0] : w

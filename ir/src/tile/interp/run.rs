@@ -2,7 +2,10 @@
 
 use super::{
     super::field::Field,
-    super::{Binary, Expr, Kernel, Predicate, Reduce, Slice, Staged, Stmt, Unary, Value, print},
+    super::{
+        Binary, ENTRIES, Expr, INDEX, Kernel, Predicate, Reduce, Slice, Staged, Stmt, Unary, Value,
+        print,
+    },
     InterpError, Mode, Options, Order, Result, holds,
     memory::Cells,
     value_of,
@@ -465,6 +468,7 @@ impl Run<'_> {
             }
             Expr::Load { tensor, at, guard } => self.load(tensor, at, &shape, *guard)?,
             Expr::Dot { a, b, transpose, acc } => self.dot(*a, *b, *transpose, *acc, &shape)?,
+            Expr::Lookup { tables, codes, acc } => self.lookup(*tables, *codes, *acc, &shape)?,
             Expr::Unary(op, a) => {
                 let f = |x: &f64| match op {
                     Unary::Neg => -x,
@@ -559,6 +563,32 @@ impl Run<'_> {
     }
 
     /// Rounded: the product is exact, and every sum rounds to f32, k from 0 up; sums of integers are exact.
+    fn lookup(
+        &mut self,
+        tables: Value,
+        codes: Value,
+        acc: Option<Value>,
+        shape: &[usize],
+    ) -> Result<Vec<f64>> {
+        let k = self.tile(codes)?.shape.last().copied().unwrap_or(0);
+        self.work(shape.iter().fold(k, |p, n| p.saturating_mul(*n)))?;
+        let acc = acc.map(|v| self.tile(v)).transpose()?;
+        let (tables, codes) = (self.tile(tables)?, self.tile(codes)?);
+        let entry = |i: usize, j: usize, q: usize| {
+            let set = |b: &usize| codes.at(&[j, INDEX * q + b]) != 0.0;
+            let index: usize = (0..INDEX).filter(set).map(|b| 1 << b).sum();
+            tables.at(&[i, ENTRIES * q + index])
+        };
+        let sum = |at: Vec<usize>| match at[..] {
+            [i, j] => {
+                let start = acc.map_or(0.0, |c| c.at(&at));
+                (0..k / INDEX).map(|q| entry(i, j, q)).sum::<f64>() + start
+            }
+            _ => 0.0,
+        };
+        Ok(indices(shape).map(sum).collect())
+    }
+
     fn dot(
         &mut self,
         a: Value,

@@ -60,10 +60,16 @@ pub fn run(args: &Args, format: Format) -> Answer {
             Op { kind: Kind::MpGemm(kgen_ir::op::MpGemm { compute, ..g.clone() }), ..op.clone() };
         let made = compile::compile(&other, host, &Schedule::default_for(host));
         let asked = g.compute == compute;
-        let why = match made {
-            Err(e) => e.to_string(),
-            Ok(_) if asked => "the op file asks for it".into(),
-            Ok(_) => "possible; the op file asks for another".into(),
+        // Of what `auto` may choose itself.
+        let reason = match (g.compute, compute) {
+            (Compute::Auto, Compute::Lut(_)) => compile::lookups(g, host).ok(),
+            (_, _) => None,
+        };
+        let why = match (made, reason) {
+            (Err(e), _) => e.to_string(),
+            (Ok(_), _) if asked => "the op file asks for it".into(),
+            (Ok(_), Some(reason)) => reason,
+            (Ok(_), None) => "possible; the op file asks for another".into(),
         };
         list.push(Candidate { kind: "compute", name: name.into(), chosen: asked, why });
     }
@@ -128,6 +134,7 @@ fn ways(op: &Op) -> Vec<(&'static str, Compute)> {
             ("bf16", Compute::Bf16),
             ("int_dot", Compute::IntDot),
             ("group_int", Compute::GroupInt),
+            ("lut", Compute::Lut(4)),
             ("bitplane", Compute::Bitplane),
         ],
         Kind::Attention(_) | Kind::Rows(_) => vec![],

@@ -3,6 +3,7 @@
 //! | weights | way | per group of k |
 //! | --- | --- | --- |
 //! | codes, `int_dot` or `auto` | activations to int8 once a row, 4-byte dots | `out += dot * (scale_w * scale_a)` |
+//! | codes of one bit, `lut`, or `auto` where bytes are permuted | tables of sums of 4 activations, lookups | `out += sums * (scale_w * scale_a)` |
 //! | codes, `dequant` | weights to f32, multiply-add | `out += (sum of a * (code - zero)) * scale` |
 //! | floats, `bf16`, or `auto` where all are bf16 | both to pairs of bf16, 2-element dots | - |
 //! | what matrix instructions of the target multiply | as the table in [`matrices`] says | - |
@@ -21,6 +22,7 @@ mod panels;
 mod quantise;
 mod rows;
 mod stored;
+mod tables;
 mod tiles;
 mod weights;
 
@@ -41,6 +43,8 @@ use kgen_ir::{
 };
 use std::{cell::RefCell, collections::BTreeSet};
 use weights::kind;
+
+pub(super) use tables::reason as lookups;
 
 type Result<T> = std::result::Result<T, Unsupported>;
 
@@ -146,12 +150,13 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     };
     let in_matrices = matrices::fit(g, choice);
     let in_pairs = in_matrices.is_none() && pairs::fit(g, choice);
+    let in_tables = in_matrices.is_none() && !in_pairs && tables::chosen(g, choice)?;
     let mut kinds = Vec::new();
     for w in &g.w {
         kinds.push(match (in_matrices, in_pairs) {
             (Some(elements), _) => matrices::kind(g, elements, w, &mut program, choice)?,
             (None, true) => pairs::kind(g, w, &mut program, choice)?,
-            (None, false) => kind(g, w, groups, &mut program, choice)?,
+            (None, false) => kind(g, w, groups, in_tables, &mut program, choice)?,
         });
     }
     // Those of one task are cut alike.
@@ -166,6 +171,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         let wanted = (choice.schedule.rows / lanes).max(1);
         let few = if g.epilogue.is_some() { fixed } else { kind.is_fixed() };
         let wanted = if few { wanted.min(FIXED) } else { wanted };
+        let wanted = if in_tables { wanted.min(tables::blocks(choice)) } else { wanted };
         let per_task = (1..=wanted).rev().find(|r| blocks.is_multiple_of(*r)).unwrap_or(1);
         let rows = if in_matrices.is_some() { matrices::rows(n, choice) } else { per_task * lanes };
         weights.push(Weight { name: w.name.clone(), n, first, rows, kind });
@@ -227,6 +233,10 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     // Many activation rows beside codes that are unpacked are more than there are registers.
     let fixed = packings().any(Packing::is_fixed);
     let tokens = choice.schedule.tokens.min(if fixed { FEW } else { usize::MAX });
+    let tokens = match in_tables {
+        true => weights.iter().map(|w| tables::tokens(w.rows, choice)).min().unwrap_or(1),
+        false => tokens,
+    };
     let mut product = Product {
         op: g,
         symbols: program.symbols.clone(),
@@ -251,6 +261,8 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         product.in_matrices(elements, &before, &mut program);
     } else if in_pairs {
         product.in_pairs(before, &mut program);
+    } else if in_tables {
+        product.in_tables(before, &mut program);
     } else if integer {
         // Where nothing hides what memory takes, panels of experts and of many steps have no place; the latter want
         // registers for two kinds of sums.

@@ -1,6 +1,6 @@
 //! A tile of products: its sums, and what becomes of them.
 
-use super::{Builder, Experts, Kind, Place, Product, Weight, groups, name_of};
+use super::{Builder, Experts, Kind, Place, Product, Weight, groups, name_of, tables};
 use crate::build::expr;
 use kgen_ir::{
     dtype::Dtype,
@@ -104,6 +104,9 @@ impl Product<'_> {
         match &w.kind {
             Kind::Codes { packing, integer } => {
                 let row = self.first_row(w, packing, place);
+                if tables::are_nibbles(&w.kind) {
+                    return self.looked_up(b, w, packing, (i, tokens), &row);
+                }
                 let tile = groups::Tile {
                     product: self,
                     weight: w,

@@ -61,11 +61,12 @@ pub(super) fn stored_weight(
     })
 }
 
-/// How a weight is read; one of codes is packed first.
+/// How a weight is read; one of codes is packed first, where it is looked up in `tables` as their indices.
 pub(super) fn kind(
     g: &MpGemm,
     w: &op::Weight,
     copies: Option<usize>,
+    tables: bool,
     program: &mut Program,
     choice: &Choice,
 ) -> Result<Kind> {
@@ -76,7 +77,9 @@ pub(super) fn kind(
         }
         // Codes are multiplied as floats, which is more exact.
         Compute::Dequant | Compute::Bf16 => false,
-        Compute::Lut(_) | Compute::Bitplane => {
+        // Looked up, or no way but this one can serve the weight.
+        Compute::Lut(_) => true,
+        Compute::Bitplane => {
             return Err(
                 choice.unsupported("this way to compute", "`compute = \"int_dot\"` or \"dequant\"")
             );
@@ -100,6 +103,11 @@ pub(super) fn kind(
         let tables = [Op::PermuteBytes, Op::PermuteHigh, Op::Affine];
         let tables = lanes == TABLE / 4 && tables.iter().all(|op| choice.target.row(op).is_some());
         packing = Packing::dense(format, lanes, tables)?;
+    }
+    if tables {
+        let none =
+            || choice.unsupported(format!("lookups of `{packing}`"), "`compute = \"int_dot\"`");
+        packing = packing.nibbles().ok_or_else(none)?;
     }
     if !packing.step().is_multiple_of(lanes) {
         return Err(

@@ -476,6 +476,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::WordHSum
         | Op::Ballot
         | Op::PermuteBytes
+        | Op::ShuffleBytes
         | Op::PermuteHigh
         | Op::SelectBits
         | Op::Lookup
