@@ -156,6 +156,11 @@ impl Checker {
             (Span::Apart(bytes), _) => (base, size(usize::from(bytes))),
             // No target of 16 lanes or fewer, which are all that are checked, has such an op.
             (Span::Scattered(width), _) => (base, size(width.bytes())),
+            // All rows and what stands between them.
+            (Span::Rows(rows), apart) => {
+                let whole = self.int(IntOp::Mul, apart, size(usize::from(rows) - 1));
+                (base, self.add(whole, size(self.k.lanes * Width::W32.bytes())))
+            }
             // The verifier of kernels refuses an index that is a number.
             (Span::Gather, Operand::Imm(_)) => (base, size(Width::W32.bytes())),
         };
@@ -186,16 +191,18 @@ impl Checker {
         let mut yields = Vec::new();
         let mut done = inst.clone();
         if let Some(def) = inst.def {
-            let class = self.k.regs[def].class;
+            let RegData { class, words, .. } = self.k.regs[def];
             let (real, zero) = (self.reg(class), self.reg(class));
+            [real, zero].iter().for_each(|reg| self.k.regs[*reg].words = words);
             done.def = Some(real);
-            let op = match class {
-                Class::Int => Op::Const,
-                Class::Float => Op::FloatConst,
+            let (op, uses) = match class {
+                Class::Float | Class::Word if words > 1 => (Op::Rows(RowsOp::Zero, words), vec![]),
+                Class::Int => (Op::Const, vec![Operand::Imm(0)]),
+                Class::Float => (Op::FloatConst, vec![Operand::Imm(0)]),
                 // Nothing loads a mask.
-                Class::Word | Class::Mask => Op::WordConst,
+                Class::Word | Class::Mask => (Op::WordConst, vec![Operand::Imm(0)]),
             };
-            self.push(op, Some(zero), vec![Operand::Imm(0)], None);
+            self.push(op, Some(zero), uses, None);
             yields.push((def, real, zero));
         }
         let otherwise = std::mem::replace(&mut self.out, outer);
