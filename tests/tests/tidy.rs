@@ -59,6 +59,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/driver/cuda/tests.rs", "the same"),
     ("runtime/src/driver/cuda/work.rs", "the same"),
     ("runtime/src/driver/hint.rs", "one instruction, which changes nothing"),
+    ("runtime/src/driver/tiles.rs", "a system call"),
     ("runtime/src/driver/fake.rs", "Rust functions in place of compiled code"),
     ("runtime/src/files/mod.rs", "maps files"),
     ("runtime/src/plan/device.rs", "copies the caller's memory to a device and back"),

@@ -491,7 +491,7 @@ impl Machine<'_> {
             | Op::Gather
             | Op::GatherPart(_)
             | Op::Squares { .. }
-            | Op::Rows(RowsOp::Zero | RowsOp::Load, _)
+            | Op::Rows(RowsOp::Zero | RowsOp::Load | RowsOp::Half, _)
             | Op::FloatConst
             | Op::WordConst
             | Op::Iota
@@ -539,9 +539,11 @@ impl Machine<'_> {
             Op::Squares { count, turned } => {
                 out = self.squares(inst, usize::from(*count), *turned)?;
             }
-            Op::Rows(RowsOp::Load, rows) => {
-                for byte in self.rows(*rows, int(self, 0)) {
-                    out.push(self.load_byte(inst, byte, Width::W32)? as u32);
+            Op::Rows(op @ (RowsOp::Load | RowsOp::Half), rows) => {
+                let there = if *op == RowsOp::Half { lanes / 2 } else { lanes };
+                for (i, byte) in self.rows(*rows, int(self, 0)).into_iter().enumerate() {
+                    let read = i % lanes < there;
+                    out.push(if read { self.load_byte(inst, byte, Width::W32)? as u32 } else { 0 });
                 }
             }
             Op::Rows(RowsOp::Zero | RowsOp::Store, rows) => {

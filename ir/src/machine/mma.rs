@@ -74,6 +74,10 @@ const ROWS_B_BYTE: &str = "lane = n0 n1 n2 n3, reg = k2 k3 k4 k5, byte = k0 k1";
 const ROWS_A_HALF: &str = "lane = k1 k2 k3 k4, reg = m0 m1 m2 m3, half = k0";
 const ROWS_B_HALF: &str = "lane = n0 n1 n2 n3, reg = k1 k2 k3 k4, half = k0";
 
+// Rows of 32 bytes, in the lower lanes.
+const SHORT_A_BYTE: &str = "lane = k2 k3 k4, reg = m0 m1 m2 m3, byte = k0 k1";
+const SHORT_B_BYTE: &str = "lane = n0 n1 n2 n3, reg = k2 k3 k4, byte = k0 k1";
+
 macro_rules! mma {
     ($ident:ident, $name:literal, $m:literal x $n:literal x $k:literal, $a:ident $b:ident $c:ident, $la:ident $lb:ident $lc:ident, $words:expr) => {
         mma!($ident, $name, $m x $n x $k in 32, $a $b $c, $la $lb $lc, $words);
@@ -108,10 +112,11 @@ mma!(M16N16K64_S8, "m16n16k64.s32.s8", 16 x 16 x 64 in 16, I8 I8 I32, ROWS_A_BYT
 mma!(M16N16K64_S8U8, "m16n16k64.s32.s8u8", 16 x 16 x 64 in 16, I8 U8 I32, ROWS_A_BYTE ROWS_B_BYTE ROWS_C, [16, 16, 16]);
 mma!(M16N16K64_U8S8, "m16n16k64.s32.u8s8", 16 x 16 x 64 in 16, U8 I8 I32, ROWS_A_BYTE ROWS_B_BYTE ROWS_C, [16, 16, 16]);
 mma!(M16N16K64_U8, "m16n16k64.s32.u8", 16 x 16 x 64 in 16, U8 U8 I32, ROWS_A_BYTE ROWS_B_BYTE ROWS_C, [16, 16, 16]);
+mma!(M16N16K32_S8U8, "m16n16k32.s32.s8u8", 16 x 16 x 32 in 16, I8 U8 I32, SHORT_A_BYTE SHORT_B_BYTE ROWS_C, [16, 8, 16]);
 mma!(M16N16K32_BF16, "m16n16k32.f32.bf16", 16 x 16 x 32 in 16, BF16 BF16 F32, ROWS_A_HALF ROWS_B_HALF ROWS_C, [16, 16, 16]);
 
 /// All of them.
-pub static ALL: [&Mma; 14] = [
+pub static ALL: [&Mma; 15] = [
     &M16N8K16_F16,
     &M16N8K16_BF16,
     &M16N8K8_F16,
@@ -125,8 +130,12 @@ pub static ALL: [&Mma; 14] = [
     &M16N16K64_S8U8,
     &M16N16K64_U8S8,
     &M16N16K64_U8,
+    &M16N16K32_S8U8,
     &M16N16K32_BF16,
 ];
+
+/// Nobody reads what a lane holds.
+const NOWHERE: usize = usize::MAX;
 
 /// Of each word, lane and element in the word: its number in the matrix, row by row, product after product.
 type Table = Vec<usize>;
@@ -156,6 +165,10 @@ fn table(
     let mut out = Vec::new();
     for word in 0..words {
         for lane in 0..lanes {
+            if lane >> layout.input_bits("lane") > 0 {
+                out.extend(std::iter::repeat_n(NOWHERE, per));
+                continue;
+            }
             for x in 0..per {
                 let mut at = vec![("lane", lane as u64)];
                 if layout.input_bits("reg") > 0 {
@@ -206,6 +219,11 @@ impl Mma {
         self.lanes == self.n && usize::from(self.words[2]) == self.m
     }
 
+    /// Does a row of its left operand fill the lower half of the lanes alone?
+    pub fn short_rows(&self) -> bool {
+        self.by_rows() && self.k * self.a.bits() as usize == self.lanes * 16
+    }
+
     /// Products that it does at once.
     pub fn products(&self) -> usize {
         self.lanes * usize::from(self.words[2]) / (self.m * self.n)
@@ -218,7 +236,7 @@ impl Mma {
         let matrix = |words: &[u32], table: &Table, dtype: Dtype, size: usize| {
             let per = table.len() / words.len().max(1);
             let mut out = vec![0.0; self.products() * size];
-            for (i, place) in table.iter().enumerate() {
+            for (i, place) in table.iter().enumerate().filter(|(_, place)| **place != NOWHERE) {
                 *out.get_mut(*place)? = element(*words.get(i / per)?, i % per, dtype);
             }
             Some(out)
@@ -257,6 +275,8 @@ mod tests {
         let per = table.len() / words;
         let mut out = vec![0u32; words];
         for (i, place) in table.iter().enumerate() {
+            // What no product reads.
+            let place = if *place == NOWHERE { &i } else { place };
             let x = f(place / columns % rows, place % columns);
             let bits = if dtype == Dtype::F16 {
                 u32::from(half::f16::from_f64(x).to_bits())

@@ -383,6 +383,8 @@ pub enum RowsOp {
     Zero,
     /// `wN|fN = rows.load.N [..], i`.
     Load,
+    /// `wN|fN = rows.half.N [..], i`: of each row the words of the lower half of the lanes; zeros in the others.
+    Half,
     /// `rows.store.N [..], wN|fN, i`.
     Store,
 }
@@ -624,8 +626,11 @@ pub enum Span {
     Apart(u8),
     /// An element a lane, as many bytes away as the lane says, where its mask holds.
     Scattered(Width),
-    /// So many rows of a word a lane, as far apart as the last operand says.
-    Rows(u8),
+    /// So many rows of a word a lane, or of half of the lanes, as far apart as the last operand says.
+    Rows {
+        rows: u8,
+        half: bool,
+    },
 }
 
 impl Op {
@@ -646,8 +651,12 @@ impl Op {
             Op::StorePart(w) => Some((Access::Write, Span::Part(w))),
             Op::Squares { .. } => Some((Access::Read, Span::Apart(16))),
             Op::Async(AsyncOp::Copy(bytes)) => Some((Access::Write, Span::Apart(bytes))),
-            Op::Rows(RowsOp::Load, n) => Some((Access::Read, Span::Rows(n))),
-            Op::Rows(RowsOp::Store, n) => Some((Access::Write, Span::Rows(n))),
+            Op::Rows(op @ (RowsOp::Load | RowsOp::Half), rows) => {
+                Some((Access::Read, Span::Rows { rows, half: op == RowsOp::Half }))
+            }
+            Op::Rows(RowsOp::Store, rows) => {
+                Some((Access::Write, Span::Rows { rows, half: false }))
+            }
             Op::Next => Some((Access::Update, Span::One(Width::W64))),
             Op::Prefetch(_) => Some((Access::Hint, Span::One(Width::U8))),
             Op::Const
@@ -746,7 +755,7 @@ impl Op {
             Op::GatherPart(_)                        => s(V, &[Of(Word), Of(Mask)], true),
             Op::Scatter(_)                           => s(&[], &[Vector, Of(Word), Of(Mask)], true),
             Op::Rows(RowsOp::Zero, _)                => s(V, &[], false),
-            Op::Rows(RowsOp::Load, _)                => s(V, &[Of(Int)], true),
+            Op::Rows(RowsOp::Load | RowsOp::Half, _) => s(V, &[Of(Int)], true),
             Op::Rows(RowsOp::Store, _)               => s(&[], &[Vector, Of(Int)], true),
             Op::Prefetch(_)                          => s(&[], &[], true),
             Op::FloatConst                           => s(F, &[Imm], false),

@@ -18,6 +18,7 @@ mod packed;
 mod rows;
 mod squares;
 mod stage;
+mod tiles;
 mod trits;
 mod unpack;
 mod weigh;

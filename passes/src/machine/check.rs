@@ -157,9 +157,10 @@ impl Checker {
             // No target of 16 lanes or fewer, which are all that are checked, has such an op.
             (Span::Scattered(width), _) => (base, size(width.bytes())),
             // All rows and what stands between them.
-            (Span::Rows(rows), apart) => {
+            (Span::Rows { rows, half }, apart) => {
                 let whole = self.int(IntOp::Mul, apart, size(usize::from(rows) - 1));
-                (base, self.add(whole, size(self.k.lanes * Width::W32.bytes())))
+                let lanes = if half { self.k.lanes / 2 } else { self.k.lanes };
+                (base, self.add(whole, size(lanes * Width::W32.bytes())))
             }
             // The verifier of kernels refuses an index that is a number.
             (Span::Gather, Operand::Imm(_)) => (base, size(Width::W32.bytes())),

@@ -371,10 +371,15 @@ pub static V4_BF16: &[Row] =
 /// A matrix in a register is a value of LLVM's type for tiles, of 16 rows of 64 bytes.
 macro_rules! tiles {
     ($name:literal) => {
+        tiles!($name, "64")
+    };
+    ($name:literal, $bytes:literal) => {
         concat!(
             "{d} = call x86_amx @llvm.x86.",
             $name,
-            ".internal(i16 16, i16 64, i16 64, x86_amx {c}, x86_amx {a}, x86_amx {b})"
+            ".internal(i16 16, i16 64, i16 ",
+            $bytes,
+            ", x86_amx {c}, x86_amx {a}, x86_amx {b})"
         )
     };
 }
@@ -390,9 +395,11 @@ pub static AMX: &[Row] = wide![
     VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE, BF16, PACK_BF16,
     matrices(&mma::M16N16K64_S8, tiles!("tdpbssd")), matrices(&mma::M16N16K64_S8U8, tiles!("tdpbsud")),
     matrices(&mma::M16N16K64_U8S8, tiles!("tdpbusd")), matrices(&mma::M16N16K64_U8, tiles!("tdpbuud")),
-    matrices(&mma::M16N16K32_BF16, tiles!("tdpbf16ps")),
+    matrices(&mma::M16N16K32_S8U8, tiles!("tdpbsud", "32")), matrices(&mma::M16N16K32_BF16, tiles!("tdpbf16ps")),
     row(Op::Rows(RowsOp::Zero, 16), 1, "{d} = call x86_amx @llvm.x86.tilezero.internal(i16 16, i16 64)"),
     row(Op::Rows(RowsOp::Load, 16), 45, "{d} = call x86_amx @llvm.x86.tileloadd64.internal(i16 16, i16 64, ptr {m}, i64 {a})"),
+    row(Op::Rows(RowsOp::Load, 8), 45, "{d} = call x86_amx @llvm.x86.tileloadd64.internal(i16 8, i16 64, ptr {m}, i64 {a})"),
+    row(Op::Rows(RowsOp::Half, 16), 45, "{d} = call x86_amx @llvm.x86.tileloadd64.internal(i16 16, i16 32, ptr {m}, i64 {a})"),
     row(Op::Rows(RowsOp::Store, 16), 16, "call void @llvm.x86.tilestored64.internal(i16 16, i16 64, ptr {m}, i64 {b}, x86_amx {a})"),
 ];
 
