@@ -222,7 +222,8 @@ fn operands(mma: &Mma, noise: &mut Noise, case: usize) -> [Tile; 3] {
         if case < 4 {
             c.as_flattened_mut().chunks_exact_mut(4).for_each(|d| d.copy_from_slice(&edges[case]));
         }
-        return [bytes(noise, case), bytes(noise, (case + noise.below(2)) % 6), c];
+        let other = (case + noise.below(2)) % 6;
+        return [bytes(noise, case), bytes(noise, other), c];
     }
     let float = |noise: &mut Noise| (noise.word() as i32 >> 20) as f32;
     let mut c = [[0; 64]; 16];
