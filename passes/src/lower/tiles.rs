@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Codes that are no bytes are unpacked to scratch first. Two rows and two columns of matrices are summed at once, so
-//! that each operand is read for two products; sums in scratch are read and written where they are, others are added
-//! to what the product wrote.
+//! that each operand is read for two products. What a product adds to is read as rows: where it is, or from where the
+//! product will be, once it is written there.
 
 use super::{
     Coord, Lower, Place, Result,
@@ -21,8 +21,8 @@ use crate::tile::fragments::by_rows;
 use kgen_ir::{
     dtype::Dtype,
     format::pack::Packing,
-    machine::{Class, FloatOp, Mem, Op, Operand, Reg, RowsOp, Width, WordOp, mma::Mma},
-    tile::LaneDim,
+    machine::{Class, Mem, Op, Operand, Reg, RowsOp, Width, mma::Mma},
+    tile::{LaneDim, Value},
 };
 
 /// Rows and columns of matrices whose sums are in registers at once.
@@ -64,16 +64,21 @@ impl Lower<'_> {
             return Err(self.no("a product of what is not in memory".into()));
         };
         let class = if mma.c == Dtype::F32 { Class::Float } else { Class::Word };
+        let to = match home {
+            Some(home) => home.clone(),
+            None => self.block_of_sums(dot),
+        };
+        // What the product adds to, where it can be read as rows.
         let start = match dot.acc.map(|acc| (acc, self.places.get(&acc))) {
             Some((acc, Some(Place::Scratch(at)))) => {
                 let at = *at;
                 Some(self.scratch_ref(acc, at))
             }
-            Some(_) | None => None,
-        };
-        let to = match home {
-            Some(home) => home.clone(),
-            None => self.block_of_sums(dot),
+            Some((acc, _)) => {
+                self.begin(dot, acc, &to)?;
+                Some(to.clone())
+            }
+            None => None,
         };
         let steps = |from: usize, to: usize, by: usize| (from..to).step_by(by);
         for n0 in steps(0, dot.n, BLOCK * mma.n) {
@@ -121,31 +126,39 @@ impl Lower<'_> {
                 }
             }
         }
-        let acc = dot.acc.filter(|_| start.is_none());
-        if home.is_some() && acc.is_none() {
-            return Ok(vec![]);
-        }
         let mut out = Vec::new();
-        let places = (0..dot.m).flat_map(|m| steps(0, dot.n, self.lanes).map(move |n| [m, n]));
-        for at in places.collect::<Vec<_>>() {
-            let at = at.map(Coord::from);
-            let mem = self.address(&to, &at)?;
-            let mut sum = self.inst(class, Op::Load(Width::W32), &[], Some(mem));
-            if let Some(acc) = acc {
-                let start = self.vec(acc, &at, LaneDim::Dim(1))?;
-                let add = if class == Class::Float {
-                    Op::Float(FloatOp::Add)
-                } else {
-                    Op::Word(WordOp::Add)
-                };
-                sum = self.v(class, add, &[start, sum]);
-            }
-            match home {
-                Some(_) => self.effect(Op::Store(Width::W32), &[Operand::Reg(sum)], mem),
-                None => out.push(sum),
+        if home.is_none() {
+            for m in 0..dot.m {
+                for n in steps(0, dot.n, self.lanes) {
+                    let mem = self.address(&to, &[m, n].map(Coord::from))?;
+                    out.push(self.inst(class, Op::Load(Width::W32), &[], Some(mem)));
+                }
             }
         }
         Ok(out)
+    }
+
+    /// Writes what a product begins with to where it will be.
+    fn begin(&mut self, dot: Dot, acc: Value, to: &TileRef) -> Result<()> {
+        let lanes = self.lanes;
+        let row = |l: &mut Self, m: Coord| -> Result<()> {
+            for n in (0..dot.n).step_by(lanes) {
+                let at = [m, Coord::from(n)];
+                let x = l.vec(acc, &at, LaneDim::Dim(1))?;
+                let mem = l.address(to, &at)?;
+                l.effect(Op::Store(Width::W32), &[Operand::Reg(x)], mem);
+            }
+            Ok(())
+        };
+        if !self.row_by_index(acc) {
+            return (0..dot.m).try_for_each(|m| row(self, Coord::from(m)));
+        }
+        let all = Operand::Imm(dot.m as i64);
+        self.for_loop(Operand::Imm(0), all, 1, &[], |l, m, _| {
+            row(l, Coord { reg: Some(m), add: 0, span: 1 })?;
+            Ok(((), vec![]))
+        })?;
+        Ok(())
     }
 
     fn load_rows(&mut self, (class, op): (Class, RowsOp), words: u8, (mem, apart): Rows) -> Reg {

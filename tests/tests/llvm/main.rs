@@ -3,6 +3,7 @@
 #![cfg(feature = "llvm")]
 #![allow(unsafe_code)] // runs compiled code
 
+mod amx;
 mod arm;
 mod ops;
 

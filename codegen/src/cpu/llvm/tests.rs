@@ -1,6 +1,10 @@
 use super::{emit, targets::CHIPS};
-use crate::cpu::targets::{NATIVE, TARGETS};
+use crate::cpu::{
+    packing::packing,
+    targets::{NATIVE, TARGETS},
+};
 use kgen_ir::{
+    layout::Layout,
     machine::{parse::parse, *},
     target::Target,
 };
@@ -82,6 +86,29 @@ fn the_rows_are_those_of_machine_code() {
         }
         for feature in native.features {
             assert!(ours.features.contains(feature), "{name} needs {feature}");
+        }
+    }
+}
+
+/// What an instruction multiplies lies as the table of packings has it, its rows in the words of a register.
+#[test]
+fn tiles_lie_as_the_packings_say() {
+    let parsed = |text: &str| Layout::parse(text).unwrap_or_else(|e| panic!("{e:?} in {text}"));
+    for row in target("x86-64-amx/llvm").rows {
+        let (Op::Mma(mma), Some(layouts)) = (&row.op, row.layouts) else { continue };
+        // Signs are not of the layout; rows of half the bytes have half the lanes.
+        let name = if row.text.contains("tdpbf16ps") { "tdpbf16ps" } else { "tdpbssd" };
+        let here = packing(name, 512).expect("a row");
+        for (text, mine) in [here.a, here.b, here.c].into_iter().zip(layouts) {
+            let halved = |text: String| match mma.short_rows() {
+                true => text.replace(" k5", ""),
+                false => text,
+            };
+            let fields = text.replace("row =", "reg =");
+            let (reg, rest) = fields.split_once(", ").expect("rows and lanes");
+            let (lane, byte) = rest.split_once(", ").map_or((rest, None), |(l, b)| (l, Some(b)));
+            let own = [Some(lane), Some(reg), byte].into_iter().flatten().collect::<Vec<_>>();
+            assert_eq!(parsed(&halved(own.join(", "))), parsed(mine), "{}: {text}", mma.name);
         }
     }
 }
