@@ -71,6 +71,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("runtime/src/tensors.rs", "binds memory it owns"),
     ("tests/src/reference_kernels.rs", "Rust functions in place of compiled code"),
     ("tests/tests/llvm/main.rs", "runs compiled code"),
+    ("tests/tests/llvm/tiles.rs", "does at a signal what the CPU does not know"),
     ("tests/tests/machine.rs", "the same"),
     ("tests/tests/native/main.rs", "the same"),
     ("tests/tests/native/memory.rs", "the same, at the end of a page"),

@@ -29,15 +29,19 @@ impl Memory {
         self.regions.len() as u64 * APART
     }
 
+    /// The number of an address' region, and where in it that is.
+    pub fn place(address: u64) -> Option<(usize, usize)> {
+        let region = usize::try_from(address / APART).ok()?.checked_sub(1)?;
+        Some((region, usize::try_from(address % APART).ok()?))
+    }
+
     /// The region at an address that [`Memory::add`] gave.
     pub fn region(&self, address: u64) -> Option<&[u8]> {
-        self.regions.get(usize::try_from(address / APART).ok()?.checked_sub(1)?).map(Vec::as_slice)
+        self.regions.get(Memory::place(address)?.0).map(Vec::as_slice)
     }
 
     fn bytes(&mut self, address: i64, len: usize) -> Option<&mut [u8]> {
-        let address = u64::try_from(address).ok()?;
-        let region = usize::try_from(address / APART).ok()?.checked_sub(1)?;
-        let at = usize::try_from(address % APART).ok()?;
+        let (region, at) = Memory::place(u64::try_from(address).ok()?)?;
         self.regions.get_mut(region)?.get_mut(at..at.checked_add(len)?)
     }
 }

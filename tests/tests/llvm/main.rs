@@ -6,6 +6,8 @@
 mod amx;
 mod arm;
 mod ops;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
 use half::f16;
 use kgen_codegen::cpu::llvm::{emit, targets::CHIPS};
