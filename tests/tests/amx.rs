@@ -3,12 +3,14 @@
 
 use kgen::{
     Schedule,
-    compile::{self, Compiled},
+    compile::{self, Accesses, Compiled},
     verify,
 };
 use kgen_ir::{
     dtype::Dtype,
-    machine::{Op, mma::Mma},
+    extent::Dims,
+    machine::{self, Slot, interp, mma::Mma},
+    op::{Op, read::read},
     target::Target,
 };
 use kgen_tests::{
@@ -61,7 +63,8 @@ fn shape(text: &str) -> Shape {
 /// The matrix instructions of the target.
 fn rows() -> Vec<(&'static Mma, &'static str)> {
     let rows = target().rows.iter();
-    rows.filter_map(|r| if let Op::Mma(mma) = r.op { Some((mma, r.text)) } else { None }).collect()
+    rows.filter_map(|r| if let machine::Op::Mma(mma) = r.op { Some((mma, r.text)) } else { None })
+        .collect()
 }
 
 fn flat(tile: &Tile) -> Vec<u8> {
@@ -273,11 +276,46 @@ fn products_mean_the_same() {
     assert!(variants.get("tiles").is_some_and(|n| *n > 100), "{variants:?}");
 }
 
-fn compiled(operands: &str) -> Compiled {
+fn compiled(operands: &str, accesses: Accesses) -> (Op, Compiled) {
     let text = format!("op = \"mpgemm\"\nname = \"t\"\nm = \"m\"\n{operands}\nout = \"f32\"\n");
-    let op = kgen_ir::op::read::read("t", &text).unwrap_or_else(|e| panic!("{e}"));
+    let op = read("t", &text).unwrap_or_else(|e| panic!("{e}"));
     let target = target();
-    compile::compile(&op, target, &Schedule::default_for(target)).unwrap_or_else(|e| panic!("{e}"))
+    let made = compile::compile_with(&op, target, &Schedule::default_for(target), accesses);
+    (op, made.unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// Rows that end behind their tensor are told of; those inside are read, and no tile is handed on by a branch.
+#[test]
+fn checked_kernels_look_at_rows() {
+    for operands in
+        ["n = 16\nk = 64\na = \"f32\"\nw = \"q8_0\"", "n = 33\nk = 64\na = \"bf16\"\nw = \"bf16\""]
+    {
+        let (op, made) = compiled(operands, Accesses::Checked);
+        let texts = made.artifact.files.values();
+        assert!(texts.clone().any(|t| t.contains("@llvm.x86.tdp")));
+        assert!(texts.clone().all(|t| !t.contains("phi x86_amx")));
+        let mut dims = Dims { cores: 1, ..Dims::default() };
+        dims.scalars.insert("m".into(), 33);
+        let e = verify::example(&op, &dims, "normal", 3).unwrap_or_else(|e| panic!("{e}"));
+        let run = |less: u64| {
+            machine_run::run_by(&made, &e.dims, &e.inputs, &mut |kernel, slots, memory, workers| {
+                let mut slots = slots.to_vec();
+                for (slot, value) in kernel.slots.iter().zip(&mut slots) {
+                    let rows = matches!(slot, Slot::End(name) if name == "aq" || name == "ab");
+                    *value -= if rows && kernel.name == "product_tiles" { less } else { 0 };
+                }
+                interp::run(kernel, &slots, memory, workers).map_err(|e| e.to_string())
+            })
+        };
+        let got = run(0).unwrap_or_else(|e| panic!("{operands}: {e}"));
+        let expected = kgen_kernels_ref::run(&e.op, &e.dims, &e.inputs);
+        for (name, expected) in &expected.unwrap_or_else(|e| panic!("{operands}: {e}")) {
+            let c = kgen_kernels_ref::compare(name, expected, &got.outputs[name]);
+            assert!(c.unwrap_or_else(|e| panic!("{e}")).passed(), "{operands}: `{name}`");
+        }
+        let told = run(1).err().unwrap_or_default();
+        assert!(told.starts_with("kernel `product_tiles` reports"), "{operands}: {told}");
+    }
 }
 
 /// Which products use which instructions.
@@ -303,7 +341,7 @@ fn texts_have_the_instruction() {
         ("n = 16\nk = 256\na = \"f32\"\nw = \"q4_k\"", ""),
         ("n = 16\nk = 64\na = \"f32\"\nw = \"f32\"", ""),
     ] {
-        let files = compiled(operands).artifact.files;
+        let files = compiled(operands, Accesses::Trusted).1.artifact.files;
         let has = |what: &str| files.values().any(|text| text.contains(what));
         assert_eq!(has("@llvm.x86.tdp"), !instruction.is_empty(), "{operands}");
         assert!(has(instruction), "{operands}");

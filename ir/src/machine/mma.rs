@@ -7,8 +7,8 @@
 //!
 //! What an instruction means follows from three layouts: which element each lane holds in which part of which word
 //! of its register. Products are exact; sums are made in f64 and rounded once, while hardware adds in an order and
-//! with a width of its own: results of floats are right to about the rounding of the sum of magnitudes. Sums of
-//! integers wrap, so that they are exact in any order.
+//! with a width of its own, some with zeros for subnormals: results of floats are right to about the rounding of the sum
+//! of magnitudes. Sums of integers wrap, so that they are exact in any order.
 //!
 //! Those of 16 lanes hold a row of 64 bytes in a word of all lanes: their sums lie as any tile of vectors does, and
 //! their right operands as packed weights whose lanes are rows.

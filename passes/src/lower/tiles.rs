@@ -196,7 +196,7 @@ impl Lower<'_> {
     fn rights(&mut self, dot: Dot, mma: &Mma, codes: &TileRef, n: usize) -> Result<Vec<Rows>> {
         let (words, per) = (usize::from(mma.words[1]), 32 / mma.b.bits() as usize);
         let of = codes.packed.as_ref().map(|(of, _)| of);
-        if !of.is_some_and(|of| of.elem.bits() == mma.b.bits()) {
+        if of.is_none_or(|of| of.elem.bits() != mma.b.bits()) {
             return self.unpacked(dot, mma, codes, n);
         }
         let mut out = Vec::new();

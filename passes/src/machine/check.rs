@@ -189,21 +189,22 @@ impl Checker {
         let outer = std::mem::take(&mut self.out);
         let slot = if let [slot] = slots[..] { slot as i64 + 1 } else { 0 };
         self.report(first, bytes, slot);
+        if let Op::Rows(RowsOp::Load | RowsOp::Half, _) = inst.op {
+            return self.rows(inst, (room, base, last), outer);
+        }
         let mut yields = Vec::new();
         let mut done = inst.clone();
         if let Some(def) = inst.def {
-            let RegData { class, words, .. } = self.k.regs[def];
+            let class = self.k.regs[def].class;
             let (real, zero) = (self.reg(class), self.reg(class));
-            [real, zero].iter().for_each(|reg| self.k.regs[*reg].words = words);
             done.def = Some(real);
-            let (op, uses) = match class {
-                Class::Float | Class::Word if words > 1 => (Op::Rows(RowsOp::Zero, words), vec![]),
-                Class::Int => (Op::Const, vec![Operand::Imm(0)]),
-                Class::Float => (Op::FloatConst, vec![Operand::Imm(0)]),
+            let op = match class {
+                Class::Int => Op::Const,
+                Class::Float => Op::FloatConst,
                 // Nothing loads a mask.
-                Class::Word | Class::Mask => (Op::WordConst, vec![Operand::Imm(0)]),
+                Class::Word | Class::Mask => Op::WordConst,
             };
-            self.push(op, Some(zero), uses, None);
+            self.push(op, Some(zero), vec![Operand::Imm(0)], None);
             yields.push((def, real, zero));
         }
         let otherwise = std::mem::replace(&mut self.out, outer);
@@ -215,6 +216,35 @@ impl Checker {
             otherwise,
             yields,
         })));
+    }
+
+    /// Rows that are not there are read from the report, all of them the same: no branch hands on an array.
+    fn rows(
+        &mut self,
+        inst: &Inst,
+        (room, at, apart): (Operand, Operand, Operand),
+        outer: Vec<Stmt>,
+    ) {
+        let own = self.own_report();
+        let [read, step, other, none, first, distance] = [(); 6].map(|()| self.reg(Class::Int));
+        let lanes = Operand::Imm(REPORT_LANES as i64);
+        self.push(Op::Int(IntOp::Add), Some(other), vec![Operand::Reg(own), lanes], None);
+        self.push(Op::Const, Some(none), vec![Operand::Imm(0)], None);
+        let otherwise = std::mem::replace(&mut self.out, outer);
+        let zero = Operand::Imm(0);
+        for (def, of) in [(first, at), (distance, apart)] {
+            self.push(Op::Int(IntOp::Add), Some(def), vec![of, zero], None);
+        }
+        self.out.push(Stmt::If(Box::new(If {
+            cmp: Compare::Ge,
+            a: room,
+            b: zero,
+            then: vec![],
+            otherwise,
+            yields: vec![(read, first, other), (step, distance, none)],
+        })));
+        let mem = Some(Mem { base: read, offset: 0 });
+        self.push(inst.op.clone(), inst.def, vec![Operand::Reg(step)], mem);
     }
 
     /// Address of the nearest word of a gather, and bytes until behind the farthest.
