@@ -26,11 +26,19 @@ const INTRODUCTION: &str =
    int64_t that is zero before the first worker starts. */
 ";
 
+/// What stands with kernels that use matrix registers.
+const TILES: &str = "/* Linux gives the registers of AMX to a process that has asked for them, once, before any call:
+   syscall(SYS_arch_prctl, 0x1023, 18) == 0. */
+";
+
 /// C99 and C++.
 pub fn header(manifest: &Manifest) -> String {
     let mut out =
         format!("/* {} for {}, by kgen {}.\n\n", manifest.name, manifest.target, manifest.kgen);
     out += INTRODUCTION;
+    if manifest.features.iter().any(|f| f == "amx-tile") {
+        out += TILES;
+    }
     let guard = format!("KGEN_{}_H", manifest.name.to_uppercase());
     let _ = write!(
         out,

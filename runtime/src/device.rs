@@ -1,5 +1,7 @@
 //! The CPU as a device: how many workers, which instructions.
 
+#[cfg(target_arch = "x86_64")]
+use crate::driver::tiles;
 use crate::pool::{Pool, PoolError};
 
 /// A CPU and its worker threads.
@@ -44,9 +46,11 @@ fn detect() -> Vec<(&'static str, bool)> {
             vec![$(($name, std::is_x86_feature_detected!($name))),*]
         };
     }
-    table!("sse2" "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "avx" "avx2" "fma" "f16c" "bmi1" "bmi2"
+    let mut all = table!("sse2" "sse3" "ssse3" "sse4.1" "sse4.2" "popcnt" "avx" "avx2" "fma" "f16c" "bmi1" "bmi2"
         "lzcnt" "movbe" "avxvnni" "avxvnniint8" "avx512f" "avx512bw" "avx512cd" "avx512dq" "avx512vl"
-        "avx512vbmi" "avx512vnni" "avx512bf16" "avx512fp16" "gfni")
+        "avx512vbmi" "avx512vnni" "avx512bf16" "avx512fp16" "gfni");
+    all.extend(tiles::features());
+    all
 }
 
 #[cfg(target_arch = "aarch64")]

@@ -1,5 +1,6 @@
 //! What several tests share; the tests stand in `tests/tests/`.
 
+pub mod amx;
 pub mod corpus;
 pub mod draw;
 pub mod listings;

@@ -74,6 +74,7 @@ pub fn optional(op: &Op) -> bool {
             | Op::Gather
             | Op::Async(_)
             | Op::Squares { .. }
+            | Op::Rows(..)
             | Op::PermuteBytes
             | Op::ShuffleBytes
             | Op::PermuteHigh
@@ -88,7 +89,7 @@ pub fn optional(op: &Op) -> bool {
     ) || of_matrices(op)
 }
 
-/// Ops of matrices in registers and of arrays: of GPUs alone.
+/// Ops of matrices in registers and of arrays: of GPUs, and of CPUs with registers for them.
 pub fn of_matrices(op: &Op) -> bool {
     matches!(
         op,
@@ -101,6 +102,7 @@ pub fn of_matrices(op: &Op) -> bool {
             | Op::Mma(_)
             | Op::Async(_)
             | Op::Squares { .. }
+            | Op::Rows(..)
             | Op::Load(Width::W64 | Width::W128)
             | Op::Store(Width::W64 | Width::W128)
     )

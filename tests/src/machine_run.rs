@@ -11,7 +11,7 @@ use kgen_ir::{
     artifact::text,
     extent::{Dims, Extent},
     machine::{
-        REPORT, REPORT_LANES, Slot,
+        Kernel, REPORT, REPORT_LANES, Slot,
         interp::{self, Memory},
     },
     tensor::Tensor,
@@ -41,11 +41,26 @@ struct Placed {
     strides: Vec<usize>,
 }
 
+/// Who runs a kernel: its argument array, memory and how many workers.
+pub type Engine<'a> = &'a mut dyn FnMut(&Kernel, &[u64], &mut Memory, usize) -> Result<(), String>;
+
 /// Runs all launches of the first variant whose predicates hold.
 pub fn run(
     compiled: &Compiled,
     dims: &Dims,
     inputs: &BTreeMap<String, Tensor>,
+) -> Result<Ran, String> {
+    run_by(compiled, dims, inputs, &mut |kernel, slots, memory, workers| {
+        interp::run(kernel, slots, memory, workers).map_err(said)
+    })
+}
+
+/// The same by another engine than the interpreter.
+pub fn run_by(
+    compiled: &Compiled,
+    dims: &Dims,
+    inputs: &BTreeMap<String, Tensor>,
+    engine: Engine<'_>,
 ) -> Result<Ran, String> {
     let program = &compiled.program;
     let mut memory = Memory::default();
@@ -154,7 +169,7 @@ pub fn run(
                 Slot::Report => report,
             });
         }
-        interp::run(kernel, &slots, &mut memory, cores).map_err(said)?;
+        engine(kernel, &slots, &mut memory, cores)?;
         // Memory that checks every access has nothing to say of kernels that check them first.
         let told = memory.region(report).unwrap_or(&[]).chunks(REPORT).find(|r| r[0] != 0);
         if let Some(told) = told {

@@ -241,6 +241,7 @@ impl Emitter<'_> {
             | Op::Gather
             | Op::Async(_)
             | Op::Squares { .. }
+            | Op::Rows(..)
             | Op::GatherPart(_)
             | Op::Scatter(_)
             | Op::Pair(_)

@@ -181,7 +181,7 @@ fn bytes(op: &Op) -> Option<i64> {
         Span::One(w) | Span::Lanes(w) | Span::Part(w) | Span::Scattered(w) => {
             i64::try_from(w.bytes()).ok()
         }
-        Span::Gather => Some(4),
+        Span::Gather | Span::Rows { .. } => Some(4),
         Span::Apart(bytes) => Some(bytes.into()),
     }
 }

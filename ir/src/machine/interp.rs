@@ -29,15 +29,19 @@ impl Memory {
         self.regions.len() as u64 * APART
     }
 
+    /// The number of an address' region, and where in it that is.
+    pub fn place(address: u64) -> Option<(usize, usize)> {
+        let region = usize::try_from(address / APART).ok()?.checked_sub(1)?;
+        Some((region, usize::try_from(address % APART).ok()?))
+    }
+
     /// The region at an address that [`Memory::add`] gave.
     pub fn region(&self, address: u64) -> Option<&[u8]> {
-        self.regions.get(usize::try_from(address / APART).ok()?.checked_sub(1)?).map(Vec::as_slice)
+        self.regions.get(Memory::place(address)?.0).map(Vec::as_slice)
     }
 
     fn bytes(&mut self, address: i64, len: usize) -> Option<&mut [u8]> {
-        let address = u64::try_from(address).ok()?;
-        let region = usize::try_from(address / APART).ok()?.checked_sub(1)?;
-        let at = usize::try_from(address % APART).ok()?;
+        let (region, at) = Memory::place(u64::try_from(address).ok()?)?;
         self.regions.get_mut(region)?.get_mut(at..at.checked_add(len)?)
     }
 }
@@ -244,14 +248,27 @@ impl Machine<'_> {
                 let one = if words > 1 { Width::W32 } else { width };
                 let from = inst.uses.first();
                 let value = from.map_or(0, |o| self.lane(*o, word * to.len() + lane));
-                let address = self.base(inst).wrapping_add(byte + 4 * word as i64);
-                let (len, _) = self.at(inst, address, one)?;
-                if let Some(place) = self.memory.bytes(address, len) {
-                    place.copy_from_slice(&value.to_le_bytes()[..len]);
-                }
+                self.store_byte(inst, byte + 4 * word as i64, one, value)?;
             }
         }
         Ok(())
+    }
+
+    /// The low bytes of a word, so many bytes from the address on.
+    fn store_byte(&mut self, inst: &Inst, byte: i64, width: Width, word: u32) -> Ran<()> {
+        let address = self.base(inst).wrapping_add(byte);
+        let (len, _) = self.at(inst, address, width)?;
+        if let Some(place) = self.memory.bytes(address, len) {
+            place.copy_from_slice(&word.to_le_bytes()[..len]);
+        }
+        Ok(())
+    }
+
+    /// Bytes from the address to each word of some rows.
+    fn rows(&self, rows: u8, apart: i64) -> Vec<i64> {
+        let lanes = self.k.lanes as i64;
+        let row = |row: i64| (0..lanes).map(move |lane| row.wrapping_mul(apart) + 4 * lane);
+        (0..i64::from(rows)).flat_map(row).collect()
     }
 
     /// Bytes from the address of a gather or scatter to each lane's element; `None` where its mask does not hold. They
@@ -436,6 +453,14 @@ impl Machine<'_> {
                 let to: Vec<_> = self.each_lane(*w);
                 return self.store_lanes(inst, *w, &to);
             }
+            Op::Rows(RowsOp::Store, rows) => {
+                let value = |i: usize| inst.uses.first().map_or(0, |o| self.lane(*o, i));
+                let words: Vec<u32> = (0..usize::from(*rows) * lanes).map(value).collect();
+                for (byte, word) in self.rows(*rows, int(self, 1)).into_iter().zip(words) {
+                    self.store_byte(inst, byte, Width::W32, word)?;
+                }
+                return Ok(());
+            }
             Op::Scatter(w) => {
                 let to = self.offsets(inst, 1);
                 return self.store_lanes(inst, *w, &to);
@@ -470,6 +495,7 @@ impl Machine<'_> {
             | Op::Gather
             | Op::GatherPart(_)
             | Op::Squares { .. }
+            | Op::Rows(RowsOp::Zero | RowsOp::Load | RowsOp::Half, _)
             | Op::FloatConst
             | Op::WordConst
             | Op::Iota
@@ -517,6 +543,16 @@ impl Machine<'_> {
             }
             Op::Squares { count, turned } => {
                 out = self.squares(inst, usize::from(*count), *turned)?;
+            }
+            Op::Rows(op @ (RowsOp::Load | RowsOp::Half), rows) => {
+                let there = if *op == RowsOp::Half { lanes / 2 } else { lanes };
+                for (i, byte) in self.rows(*rows, int(self, 0)).into_iter().enumerate() {
+                    let read = i % lanes < there;
+                    out.push(if read { self.load_byte(inst, byte, Width::W32)? as u32 } else { 0 });
+                }
+            }
+            Op::Rows(RowsOp::Zero | RowsOp::Store, rows) => {
+                out = vec![0; usize::from(*rows) * lanes];
             }
             Op::GatherPart(w) => {
                 let from = self.offsets(inst, 0);

@@ -1,13 +1,17 @@
 //! Matrix instructions: the lanes of a vector multiply two small matrices that lie in their registers.
 //!
 //! ```text
-//! d = mma.m16n8k16.f32.f16 a, b, c : f4        d = a b + c, a of 16 x 16, b of 16 x 8
+//! d = mma.m16n8k16.f32.f16 a, b, c : f4        d = a b + c, a of 16 x 16, b of 16 x 8, in 32 lanes
+//! d = mma.m16n16k64.s32.s8u8 a, b, c : w16     a of 16 x 64, b of 64 x 16, in 16 lanes
 //! ```
 //!
 //! What an instruction means follows from three layouts: which element each lane holds in which part of which word
 //! of its register. Products are exact; sums are made in f64 and rounded once, while hardware adds in an order and
-//! with a width of its own: results of floats are right to about the rounding of the sum of magnitudes. Sums of
-//! integers wrap, so that they are exact in any order.
+//! with a width of its own, some with zeros for subnormals: results of floats are right to about the rounding of the sum
+//! of magnitudes. Sums of integers wrap, so that they are exact in any order.
+//!
+//! Those of 16 lanes hold a row of 64 bytes in a word of all lanes: their sums lie as any tile of vectors does, and
+//! their right operands as packed weights whose lanes are rows.
 
 use crate::{dtype::Dtype, layout::Layout};
 use std::{
@@ -24,6 +28,8 @@ pub struct Mma {
     pub m: usize,
     pub n: usize,
     pub k: usize,
+    /// Lanes of its vectors.
+    pub lanes: usize,
     /// Elements of the operands and of the sum.
     pub a: Dtype,
     pub b: Dtype,
@@ -62,13 +68,27 @@ const QUADS_B: &str = "lane = n0 n1 q0 q1 n2, reg = k1, half = k0";
 const QUADS_B_ROWS: &str = "lane = k0 k1 q0 q1 n2, reg = n1, half = n0";
 const QUADS_C: &str = "lane = m0 n1 q0 q1 m2, reg = n0 m1 n2";
 
+const ROWS_C: &str = "lane = n0 n1 n2 n3, reg = m0 m1 m2 m3";
+const ROWS_A_BYTE: &str = "lane = k2 k3 k4 k5, reg = m0 m1 m2 m3, byte = k0 k1";
+const ROWS_B_BYTE: &str = "lane = n0 n1 n2 n3, reg = k2 k3 k4 k5, byte = k0 k1";
+const ROWS_A_HALF: &str = "lane = k1 k2 k3 k4, reg = m0 m1 m2 m3, half = k0";
+const ROWS_B_HALF: &str = "lane = n0 n1 n2 n3, reg = k1 k2 k3 k4, half = k0";
+
+// Rows of 32 bytes, in the lower lanes.
+const SHORT_A_BYTE: &str = "lane = k2 k3 k4, reg = m0 m1 m2 m3, byte = k0 k1";
+const SHORT_B_BYTE: &str = "lane = n0 n1 n2 n3, reg = k2 k3 k4, byte = k0 k1";
+
 macro_rules! mma {
     ($ident:ident, $name:literal, $m:literal x $n:literal x $k:literal, $a:ident $b:ident $c:ident, $la:ident $lb:ident $lc:ident, $words:expr) => {
+        mma!($ident, $name, $m x $n x $k in 32, $a $b $c, $la $lb $lc, $words);
+    };
+    ($ident:ident, $name:literal, $m:literal x $n:literal x $k:literal in $lanes:literal, $a:ident $b:ident $c:ident, $la:ident $lb:ident $lc:ident, $words:expr) => {
         pub static $ident: Mma = Mma {
             name: $name,
             m: $m,
             n: $n,
             k: $k,
+            lanes: $lanes,
             a: Dtype::$a,
             b: Dtype::$b,
             c: Dtype::$c,
@@ -88,9 +108,15 @@ mma!(M8N8K16_S8U8, "m8n8k16.s32.s8u8", 8 x 8 x 16, I8 U8 I32, A16_BYTE B16_BYTE 
 // Four products of quad pairs; lanes hold columns of b, or rows.
 mma!(M8N8K4_F16, "m8n8k4.f32.f16", 8 x 8 x 4, F16 F16 F32, QUADS_A QUADS_B QUADS_C, [2, 2, 8]);
 mma!(M8N8K4_F16_ROWS, "m8n8k4.f32.f16.rows", 8 x 8 x 4, F16 F16 F32, QUADS_A QUADS_B_ROWS QUADS_C, [2, 2, 8]);
+mma!(M16N16K64_S8, "m16n16k64.s32.s8", 16 x 16 x 64 in 16, I8 I8 I32, ROWS_A_BYTE ROWS_B_BYTE ROWS_C, [16, 16, 16]);
+mma!(M16N16K64_S8U8, "m16n16k64.s32.s8u8", 16 x 16 x 64 in 16, I8 U8 I32, ROWS_A_BYTE ROWS_B_BYTE ROWS_C, [16, 16, 16]);
+mma!(M16N16K64_U8S8, "m16n16k64.s32.u8s8", 16 x 16 x 64 in 16, U8 I8 I32, ROWS_A_BYTE ROWS_B_BYTE ROWS_C, [16, 16, 16]);
+mma!(M16N16K64_U8, "m16n16k64.s32.u8", 16 x 16 x 64 in 16, U8 U8 I32, ROWS_A_BYTE ROWS_B_BYTE ROWS_C, [16, 16, 16]);
+mma!(M16N16K32_S8U8, "m16n16k32.s32.s8u8", 16 x 16 x 32 in 16, I8 U8 I32, SHORT_A_BYTE SHORT_B_BYTE ROWS_C, [16, 8, 16]);
+mma!(M16N16K32_BF16, "m16n16k32.f32.bf16", 16 x 16 x 32 in 16, BF16 BF16 F32, ROWS_A_HALF ROWS_B_HALF ROWS_C, [16, 16, 16]);
 
 /// All of them.
-pub static ALL: [&Mma; 9] = [
+pub static ALL: [&Mma; 15] = [
     &M16N8K16_F16,
     &M16N8K16_BF16,
     &M16N8K8_F16,
@@ -100,10 +126,16 @@ pub static ALL: [&Mma; 9] = [
     &M8N8K16_S8U8,
     &M8N8K4_F16,
     &M8N8K4_F16_ROWS,
+    &M16N16K64_S8,
+    &M16N16K64_S8U8,
+    &M16N16K64_U8S8,
+    &M16N16K64_U8,
+    &M16N16K32_S8U8,
+    &M16N16K32_BF16,
 ];
 
-/// Lanes of a vector that multiplies matrices.
-pub const LANES: usize = 32;
+/// Nobody reads what a lane holds.
+const NOWHERE: usize = usize::MAX;
 
 /// Of each word, lane and element in the word: its number in the matrix, row by row, product after product.
 type Table = Vec<usize>;
@@ -114,19 +146,29 @@ static TABLES: LazyLock<Vec<[Table; 3]>> = LazyLock::new(|| {
             let sides = [(mma.m, mma.k), (mma.k, mma.n), (mma.m, mma.n)];
             let axes = [["m", "k"], ["k", "n"], ["m", "n"]];
             std::array::from_fn(|i| {
-                table(mma.layouts[i], usize::from(mma.words[i]), sides[i], axes[i])
+                let size = (usize::from(mma.words[i]), mma.lanes);
+                table(mma.layouts[i], size, sides[i], axes[i])
             })
         })
         .collect()
 });
 
-fn table(text: &str, words: usize, (rows, columns): (usize, usize), axes: [&str; 2]) -> Table {
+fn table(
+    text: &str,
+    (words, lanes): (usize, usize),
+    (rows, columns): (usize, usize),
+    axes: [&str; 2],
+) -> Table {
     let Ok(layout) = Layout::parse(text) else { return Vec::new() };
     let part = ["half", "byte"].into_iter().find(|p| layout.input_bits(p) > 0);
     let per = part.map_or(1, |p| 1usize << layout.input_bits(p));
     let mut out = Vec::new();
     for word in 0..words {
-        for lane in 0..LANES {
+        for lane in 0..lanes {
+            if lane >> layout.input_bits("lane") > 0 {
+                out.extend(std::iter::repeat_n(NOWHERE, per));
+                continue;
+            }
             for x in 0..per {
                 let mut at = vec![("lane", lane as u64)];
                 if layout.input_bits("reg") > 0 {
@@ -172,9 +214,19 @@ impl Mma {
         ALL.into_iter().find(|m| m.name == name)
     }
 
+    /// Do its sums lie as a tile of vectors does, a row in all lanes?
+    pub fn by_rows(&self) -> bool {
+        self.lanes == self.n && usize::from(self.words[2]) == self.m
+    }
+
+    /// Does a row of its left operand fill the lower half of the lanes alone?
+    pub fn short_rows(&self) -> bool {
+        self.by_rows() && self.k * self.a.bits() as usize == self.lanes * 16
+    }
+
     /// Products that it does at once.
     pub fn products(&self) -> usize {
-        LANES * usize::from(self.words[2]) / (self.m * self.n)
+        self.lanes * usize::from(self.words[2]) / (self.m * self.n)
     }
 
     /// `a b + c` of registers as words, lane after lane in each; `None` of registers of other sizes.
@@ -184,7 +236,7 @@ impl Mma {
         let matrix = |words: &[u32], table: &Table, dtype: Dtype, size: usize| {
             let per = table.len() / words.len().max(1);
             let mut out = vec![0.0; self.products() * size];
-            for (i, place) in table.iter().enumerate() {
+            for (i, place) in table.iter().enumerate().filter(|(_, place)| **place != NOWHERE) {
                 *out.get_mut(*place)? = element(*words.get(i / per)?, i % per, dtype);
             }
             Some(out)
@@ -219,10 +271,12 @@ mod tests {
         let table = &TABLES[at][of];
         let dtype = [mma.a, mma.b, mma.c][of];
         let (rows, columns) = [(mma.m, mma.k), (mma.k, mma.n), (mma.m, mma.n)][of];
-        let words = LANES * usize::from(mma.words[of]);
+        let words = mma.lanes * usize::from(mma.words[of]);
         let per = table.len() / words;
         let mut out = vec![0u32; words];
         for (i, place) in table.iter().enumerate() {
+            // What no product reads.
+            let place = if *place == NOWHERE { &i } else { place };
             let x = f(place / columns % rows, place % columns);
             let bits = if dtype == Dtype::F16 {
                 u32::from(half::f16::from_f64(x).to_bits())
@@ -243,7 +297,8 @@ mod tests {
     #[test]
     fn each_multiplies_matrices() {
         for mma in ALL {
-            let a = |i: usize, k: usize| ((3 * i + 5 * k) % 7) as f64 - 3.0;
+            let signs = if mma.a == Dtype::U8 { 0.0 } else { 3.0 };
+            let a = |i: usize, k: usize| ((3 * i + 5 * k) % 7) as f64 - signs;
             let b = |k: usize, j: usize| ((2 * k + 3 * j) % 5) as f64;
             let c = |i: usize, j: usize| (i * 100 + j) as f64;
             let product =

@@ -150,7 +150,7 @@ pub struct RegData {
 }
 
 /// Most words a lane of a register.
-pub const MAX_WORDS: u8 = 8;
+pub const MAX_WORDS: u8 = 16;
 
 /// Register classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -286,6 +286,8 @@ pub enum Op {
         count: u8,
         turned: bool,
     },
+    /// A register of N words a lane as rows of memory, each a word of all lanes.
+    Rows(RowsOp, u8),
     /// `prefetch LEVEL [..]`: a hint (level 1 to 3).
     Prefetch(u8),
 
@@ -374,6 +376,19 @@ pub enum Op {
 pub enum PairOp {
     F16,
     Bf16,
+}
+
+/// What stands in memory row by row, and so many bytes (an integer) from a row to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RowsOp {
+    /// `wN|fN = rows.zero.N`: no memory.
+    Zero,
+    /// `wN|fN = rows.load.N [..], i`.
+    Load,
+    /// `wN|fN = rows.half.N [..], i`: of each row the words of the lower half of the lanes; zeros in the others.
+    Half,
+    /// `rows.store.N [..], wN|fN, i`.
+    Store,
 }
 
 /// `w = dot.A.B a, b, c`: each lane adds the `k` products of its packed elements to `c` (i32, wrapping).
@@ -613,6 +628,11 @@ pub enum Span {
     Apart(u8),
     /// An element a lane, as many bytes away as the lane says, where its mask holds.
     Scattered(Width),
+    /// So many rows of a word a lane, or of half of the lanes, as far apart as the last operand says.
+    Rows {
+        rows: u8,
+        half: bool,
+    },
 }
 
 impl Op {
@@ -633,6 +653,12 @@ impl Op {
             Op::StorePart(w) => Some((Access::Write, Span::Part(w))),
             Op::Squares { .. } => Some((Access::Read, Span::Apart(16))),
             Op::Async(AsyncOp::Copy(bytes)) => Some((Access::Write, Span::Apart(bytes))),
+            Op::Rows(op @ (RowsOp::Load | RowsOp::Half), rows) => {
+                Some((Access::Read, Span::Rows { rows, half: op == RowsOp::Half }))
+            }
+            Op::Rows(RowsOp::Store, rows) => {
+                Some((Access::Write, Span::Rows { rows, half: false }))
+            }
             Op::Next => Some((Access::Update, Span::One(Width::W64))),
             Op::Prefetch(_) => Some((Access::Hint, Span::One(Width::U8))),
             Op::Const
@@ -669,6 +695,7 @@ impl Op {
             | Op::Affine
             | Op::PackBf16
             | Op::Async(AsyncOp::Commit | AsyncOp::Wait)
+            | Op::Rows(RowsOp::Zero, _)
             | Op::Pair(_)
             | Op::Join(_)
             | Op::Part
@@ -679,7 +706,7 @@ impl Op {
 
     /// Words a lane of the result.
     pub fn def_words(&self) -> u8 {
-        if let Op::Join(n) | Op::Squares { count: n, .. } = self {
+        if let Op::Join(n) | Op::Squares { count: n, .. } | Op::Rows(_, n) = self {
             *n
         } else if let Op::Load(w) | Op::GatherPart(w) = self {
             w.words()
@@ -694,6 +721,8 @@ impl Op {
     pub fn use_words(&self, n: usize) -> Option<u8> {
         if let (Op::Store(w) | Op::Scatter(w), 0) = (self, n) {
             Some(w.words())
+        } else if let (Op::Rows(RowsOp::Store, rows), 0) = (self, n) {
+            Some(*rows)
         } else if let Op::Mma(m) = self {
             m.words.get(n).copied()
         } else {
@@ -728,6 +757,9 @@ impl Op {
             Op::Gather                               => s(V, &[Of(Word)], true),
             Op::GatherPart(_)                        => s(V, &[Of(Word), Of(Mask)], true),
             Op::Scatter(_)                           => s(&[], &[Vector, Of(Word), Of(Mask)], true),
+            Op::Rows(RowsOp::Zero, _)                => s(V, &[], false),
+            Op::Rows(RowsOp::Load | RowsOp::Half, _) => s(V, &[Of(Int)], true),
+            Op::Rows(RowsOp::Store, _)               => s(&[], &[Vector, Of(Int)], true),
             Op::Prefetch(_)                          => s(&[], &[], true),
             Op::FloatConst                           => s(F, &[Imm], false),
             Op::WordConst                            => s(W, &[Imm], false),

@@ -6,6 +6,9 @@
 
 use super::*;
 
+/// Lanes of those who read [`Op::Squares`].
+const SQUARES: usize = 32;
+
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("in kernel {kernel}: {place}: {what}")]
 pub struct VerifyError {
@@ -267,10 +270,10 @@ impl Verifier<'_> {
         {
             return self.fail(place, format!("copies of {n} bytes, expected 4, 8 or 16"));
         }
-        if let Op::Mma(_) | Op::Squares { .. } = &inst.op
-            && self.k.lanes != mma::LANES
-        {
-            return self.fail(place, format!("{} lanes, expected {}", self.k.lanes, mma::LANES));
+        let squares = matches!(inst.op, Op::Squares { .. }).then_some(SQUARES);
+        let lanes = if let Op::Mma(mma) = &inst.op { Some(mma.lanes) } else { squares };
+        if let Some(lanes) = lanes.filter(|lanes| *lanes != self.k.lanes) {
+            return self.fail(place, format!("{} lanes, expected {lanes}", self.k.lanes));
         }
         let Some(x) = imm else { return Ok(()) };
         if inst.op == Op::Async(AsyncOp::Wait) && !(0..8).contains(&x) {

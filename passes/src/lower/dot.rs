@@ -8,6 +8,7 @@
 //! | `b^T`, in memory | along k | multiply-add, lanes summed at the end |
 //! | `b` | columns of b | multiply-add, one k at a time |
 //! | either, of elements that a matrix instruction has | as its row says | [`matrix`](super::matrix) |
+//! | `b^T`, packed, of such elements | rows of b | matrices as rows of memory, [`tiles`](super::tiles) |
 
 use super::{Coord, Lower, Place, Result, access::TileRef};
 use crate::tile::fragments::{Instruction, instruction};
@@ -41,6 +42,8 @@ enum Way {
     Inner,
     Columns,
     Matrix(&'static Mma),
+    /// The same, of rows of memory.
+    Tiles(&'static Mma),
 }
 
 /// Accumulators that hide the latency of a multiply-add, whatever the shape of their block.
@@ -82,6 +85,7 @@ impl Lower<'_> {
         let by = instruction(self.kernel, (a, b), transpose, self.choice.target);
         let way = match (transpose, elem(out), self.is_packed(b)) {
             _ if let Some(by) = by => Way::Matrix(by.mma),
+            _ if let Some(mma) = self.tile_product(dot, transpose) => Way::Tiles(mma),
             (true, Dtype::I32, true) => Way::Bytes,
             (true, Dtype::F32, true) if pairs => Way::Pairs,
             (true, Dtype::F32, true) => Way::Rows,
@@ -101,6 +105,9 @@ impl Lower<'_> {
         let rows = dot.m.min(self.budget());
         let why = match way {
             Way::Matrix(mma) => format!("matrix instructions, {}", mma.name),
+            Way::Tiles(mma) => {
+                format!("matrix instructions on rows of memory, {}", mma.name)
+            }
             Way::Bytes => format!(
                 "4-byte dots, {} lanes of weight rows: the codes are packed so that a word holds 4 of k",
                 self.lanes
@@ -160,6 +167,7 @@ impl Lower<'_> {
                 let all = self.matrix(dot, transpose, mma)?;
                 Ok(all.into_iter().map(|(_, reg)| reg).collect())
             }
+            Way::Tiles(mma) => self.tiles(dot, mma, None),
             Way::Bytes | Way::Pairs | Way::Rows => self.packed(dot, way),
             Way::Columns => {
                 let wide = dot.n.div_ceil(self.lanes);
@@ -207,6 +215,7 @@ impl Lower<'_> {
                 }
                 Ok(())
             }
+            Way::Tiles(mma) => self.tiles(dot, mma, Some(target)).map(drop),
             Way::Bytes | Way::Pairs | Way::Rows => {
                 let per_row = dot.n.div_ceil(lanes);
                 for (i, reg) in self.packed(dot, way)?.into_iter().enumerate() {

@@ -87,7 +87,7 @@ impl Lower<'_> {
         self.shape(v).last().map_or(1, |l| l.div_ceil(self.lanes))
     }
 
-    fn scratch_ref(&mut self, v: Value, at: usize) -> TileRef {
+    pub(super) fn scratch_ref(&mut self, v: Value, at: usize) -> TileRef {
         let shape = self.shape(v).to_vec();
         let elem = self.elem(v);
         let padded = self.row_vectors(v) * self.lanes;

@@ -9,7 +9,7 @@
 //! What stands in an open block holds here. [`share`](crate::machine::share) finds the rest, and moves it out of loops.
 
 use super::Lower;
-use kgen_ir::machine::{Class, IntOp, Op, Operand, Reg};
+use kgen_ir::machine::{Class, IntOp, Op, Operand, Reg, RowsOp};
 use std::collections::hash_map::Entry;
 
 /// An instruction of few operands, but for its result.
@@ -26,7 +26,10 @@ impl Known {
     pub fn of(class: Class, op: &Op, uses: &[Operand]) -> Option<Known> {
         let divides = matches!(op, Op::Int(IntOp::Div | IntOp::Rem));
         let by_register = matches!(uses.last(), Some(Operand::Reg(_)));
-        let other = matches!(op, Op::Shuffle(_) | Op::Arg | Op::Async(_) | Op::Mma(_));
+        let other = matches!(
+            op,
+            Op::Shuffle(_) | Op::Arg | Op::Async(_) | Op::Mma(_) | Op::Rows(RowsOp::Zero, _)
+        );
         if other || uses.len() > 3 || divides && by_register {
             return None;
         }

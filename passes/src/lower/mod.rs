@@ -19,6 +19,7 @@ mod packed;
 mod rows;
 mod squares;
 mod stage;
+mod tiles;
 mod trits;
 mod unpack;
 mod weigh;

@@ -156,6 +156,12 @@ impl Checker {
             (Span::Apart(bytes), _) => (base, size(usize::from(bytes))),
             // No target of 16 lanes or fewer, which are all that are checked, has such an op.
             (Span::Scattered(width), _) => (base, size(width.bytes())),
+            // All rows and what stands between them.
+            (Span::Rows { rows, half }, apart) => {
+                let whole = self.int(IntOp::Mul, apart, size(usize::from(rows) - 1));
+                let lanes = if half { self.k.lanes / 2 } else { self.k.lanes };
+                (base, self.add(whole, size(lanes * Width::W32.bytes())))
+            }
             // The verifier of kernels refuses an index that is a number.
             (Span::Gather, Operand::Imm(_)) => (base, size(Width::W32.bytes())),
         };
@@ -183,6 +189,9 @@ impl Checker {
         let outer = std::mem::take(&mut self.out);
         let slot = if let [slot] = slots[..] { slot as i64 + 1 } else { 0 };
         self.report(first, bytes, slot);
+        if let Op::Rows(RowsOp::Load | RowsOp::Half, _) = inst.op {
+            return self.rows(inst, (room, base, last), outer);
+        }
         let mut yields = Vec::new();
         let mut done = inst.clone();
         if let Some(def) = inst.def {
@@ -207,6 +216,35 @@ impl Checker {
             otherwise,
             yields,
         })));
+    }
+
+    /// Rows that are not there are read from the report, all of them the same: no branch hands on an array.
+    fn rows(
+        &mut self,
+        inst: &Inst,
+        (room, at, apart): (Operand, Operand, Operand),
+        outer: Vec<Stmt>,
+    ) {
+        let own = self.own_report();
+        let [read, step, other, none, first, distance] = [(); 6].map(|()| self.reg(Class::Int));
+        let lanes = Operand::Imm(REPORT_LANES as i64);
+        self.push(Op::Int(IntOp::Add), Some(other), vec![Operand::Reg(own), lanes], None);
+        self.push(Op::Const, Some(none), vec![Operand::Imm(0)], None);
+        let otherwise = std::mem::replace(&mut self.out, outer);
+        let zero = Operand::Imm(0);
+        for (def, of) in [(first, at), (distance, apart)] {
+            self.push(Op::Int(IntOp::Add), Some(def), vec![of, zero], None);
+        }
+        self.out.push(Stmt::If(Box::new(If {
+            cmp: Compare::Ge,
+            a: room,
+            b: zero,
+            then: vec![],
+            otherwise,
+            yields: vec![(read, first, other), (step, distance, none)],
+        })));
+        let mem = Some(Mem { base: read, offset: 0 });
+        self.push(inst.op.clone(), inst.def, vec![Operand::Reg(step)], mem);
     }
 
     /// Address of the nearest word of a gather, and bytes until behind the farthest.

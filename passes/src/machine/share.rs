@@ -109,7 +109,9 @@ fn pure(inst: &Inst) -> bool {
     // A divisor that is only positive where this runs.
     let divides = matches!(inst.op, Op::Int(IntOp::Div | IntOp::Rem));
     let known = matches!(inst.uses.last(), Some(Operand::Imm(_)));
-    inst.op.memory().is_none() && (!divides || known)
+    // What a product adds to is its own.
+    let sums = matches!(inst.op, Op::Rows(RowsOp::Zero, _));
+    !sums && inst.op.memory().is_none() && (!divides || known)
 }
 
 fn loads_lanes(op: &Op) -> bool {

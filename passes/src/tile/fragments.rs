@@ -11,6 +11,7 @@
 //! hands on stays as it is. All other tiles have lanes along their last dimension.
 
 use kgen_ir::{
+    dtype::Dtype,
     layout::Layout,
     machine::{
         Op,
@@ -38,12 +39,23 @@ pub struct Instruction {
     told: Option<usize>,
 }
 
-/// Each matrix instruction, found once.
-static ALL: LazyLock<Vec<Instruction>> =
-    LazyLock::new(|| mma::ALL.iter().map(|mma| Instruction::new(mma)).collect());
+/// Each matrix instruction whose lanes are a fragment, found once.
+static ALL: LazyLock<Vec<Instruction>> = LazyLock::new(|| {
+    let fragments = mma::ALL.iter().filter(|mma| !mma.by_rows());
+    fragments.map(|mma| Instruction::new(mma)).collect()
+});
+
+/// The instruction of the target that multiplies such elements, `k` of them in whole steps, and whose sums lie as
+/// vectors do: the deepest, if it has one.
+pub fn by_rows(target: &Target, [a, b]: [Dtype; 2], k: usize) -> Option<&'static Mma> {
+    let all = target.rows.iter();
+    let all = all.filter_map(|row| if let Op::Mma(m) = row.op { Some(m) } else { None });
+    let fits = |m: &&Mma| m.by_rows() && m.a == a && m.b == b && k.is_multiple_of(m.k);
+    all.filter(fits).max_by_key(|m| m.k)
+}
 
 impl Instruction {
-    /// `None` for what is not of the table.
+    /// `None` for what has no fragments, and what is not of the table.
     pub fn of(mma: &'static Mma) -> Option<&'static Instruction> {
         ALL.iter().find(|i| i.mma == mma)
     }
@@ -151,7 +163,7 @@ fn definition(body: &[Stmt], v: Value) -> Option<&Expr> {
 /// Tiles that lie as fragments.
 pub fn fragments(kernel: &Kernel, target: &Target) -> BTreeMap<Value, LaneBits> {
     let mut f = Fragments { kernel, target, of: BTreeMap::new(), changed: false };
-    if target.rows.iter().any(|row| matches!(row.op, Op::Mma(_))) {
+    if target.rows.iter().any(|row| matches!(row.op, Op::Mma(m) if !m.by_rows())) {
         loop {
             f.changed = false;
             f.block(&kernel.body);

@@ -10,7 +10,7 @@
 
 #![allow(unsafe_code)] // the linker's C interface, and calling what it linked
 
-use super::{Driver, DriverError, Loaded, objects};
+use super::{Driver, DriverError, Loaded, objects, tiles};
 use inkwell::{
     OptimizationLevel,
     context::Context,
@@ -47,6 +47,9 @@ pub struct Llvm {
 /// What the objects of a text depend on beside it.
 const VERSION: &str = "llvm 19.1, O2, pic, no lsr";
 
+/// How a text says that it needs tiles.
+const TILES: &str = "+amx-tile";
+
 /// Which system an object is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum System {
@@ -66,6 +69,9 @@ impl Driver for Llvm {
     }
 
     fn load(&self, text: &str, entries: &[&str]) -> Result<Box<dyn Loaded>, DriverError> {
+        if text.contains(TILES) {
+            tiles::allow()?;
+        }
         let make = || object(&[text], "", System::This);
         let object = match &self.objects {
             Some(folder) => objects::kept(folder, &[VERSION, text], make)?,
@@ -287,6 +293,15 @@ mod tests {
         let error = object(&[other], "", System::Named).unwrap_err().to_string();
         assert!(error.starts_with("cannot compile: LLVM: "), "{error}");
         assert!(object(&[], "", System::This).is_err());
+    }
+
+    /// Before its first instruction that would fault.
+    #[test]
+    fn tiles_are_asked_for() {
+        let text = store("store").replace("{\n", "#0 {\n");
+        let text = format!("{text}\nattributes #0 = {{ \"target-features\"=\"+amx-tile\" }}\n");
+        let error = Llvm::default().load(&text, &["store"]).err().map(|e| e.to_string());
+        assert_eq!(error, tiles::allow().err().map(|e| e.to_string()), "{text}");
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod object;
 #[cfg(feature = "llvm")]
 mod objects;
 pub mod sim;
+pub mod tiles;
 
 use kgen_ir::artifact::Block;
 

@@ -3,8 +3,11 @@
 #![cfg(feature = "llvm")]
 #![allow(unsafe_code)] // runs compiled code
 
+mod amx;
 mod arm;
 mod ops;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
 use half::f16;
 use kgen_codegen::cpu::llvm::{emit, targets::CHIPS};

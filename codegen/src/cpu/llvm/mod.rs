@@ -9,8 +9,10 @@
 //! ```
 //!
 //! Loops test at the bottom; carried registers are phis. Constants stand where they are used. No instruction has a
-//! fast-math flag, so the order of operations and their roundings are the kernel's.
+//! fast-math flag, so the order of operations and their roundings are the kernel's. A register of several words a lane
+//! is a tile of AMX.
 
+mod arrays;
 mod rows;
 pub mod targets;
 
@@ -33,6 +35,10 @@ pub fn emit(kernel: &Kernel, target: &Target) -> Result<String, Unsupported> {
     {
         let instead = "use letters, digits and `_`".into();
         return Err(refuse(format!("the kernel name `{}`", kernel.name), instead));
+    }
+    if let Some(reg) = arrays::shared(kernel) {
+        let what = format!("the sum `{}`, which others read", kernel.reg_name(reg));
+        return Err(refuse(what, "begin each sum by itself".into()));
     }
     let mut e = Emitter {
         kernel,
@@ -145,6 +151,13 @@ impl Emitter<'_> {
         vector(self.target.lanes, element)
     }
 
+    /// The type of a register.
+    fn type_of(&self, reg: Reg) -> Result<String, Unsupported> {
+        let class = self.class(reg)?;
+        let words = self.kernel.regs.get(reg).map_or(1, |d| d.words);
+        Ok(if words > 1 { "x86_amx".into() } else { self.of_class(class) })
+    }
+
     /// A word in all lanes.
     fn words(&self, word: u32) -> String {
         // Signed: larger numbers do not fit the type.
@@ -179,7 +192,7 @@ impl Emitter<'_> {
 
     /// `reg` is the one value or the other, as the block was reached.
     fn phi(&mut self, reg: Reg, from: [(&str, &str); 2]) -> Result<(), Unsupported> {
-        let class = self.of_class(self.class(reg)?);
+        let class = self.type_of(reg)?;
         let name = self.define(reg)?;
         let [(a, first), (b, second)] = from;
         self.line(&format!("{name} = phi {class} [ {a}, %{first} ], [ {b}, %{second} ]"));

@@ -384,11 +384,47 @@ pub static V4_VBMI: &[Row] =
     wide![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE];
 
 #[rustfmt::skip] // a table
-pub static V4_BF16: &[Row] = wide![
-    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE,
-    dot(DotOp::Bf16, 6, HALVES, "{t0} = bitcast {W} {a} to <32 x bfloat>\n{t1} = bitcast {W} {b} to <32 x bfloat>\n{d} = call {F} @llvm.x86.avx512bf16.dpbf16ps.512({F} {c}, <32 x bfloat> {t0}, <32 x bfloat> {t1})"),
-    // The first operand is the upper half.
-    row(Op::PackBf16, 7, "{t0} = call <32 x bfloat> @llvm.x86.avx512bf16.cvtne2ps2bf16.512({F} {b}, {F} {a})\n{d} = bitcast <32 x bfloat> {t0} to {W}"),
+const BF16: Row = dot(DotOp::Bf16, 6, HALVES, "{t0} = bitcast {W} {a} to <32 x bfloat>\n{t1} = bitcast {W} {b} to <32 x bfloat>\n{d} = call {F} @llvm.x86.avx512bf16.dpbf16ps.512({F} {c}, <32 x bfloat> {t0}, <32 x bfloat> {t1})");
+/// The first operand is the upper half.
+#[rustfmt::skip] // a table
+const PACK_BF16: Row = row(Op::PackBf16, 7, "{t0} = call <32 x bfloat> @llvm.x86.avx512bf16.cvtne2ps2bf16.512({F} {b}, {F} {a})\n{d} = bitcast <32 x bfloat> {t0} to {W}");
+
+pub static V4_BF16: &[Row] =
+    wide![VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE, BF16, PACK_BF16,];
+
+/// A matrix in a register is a value of LLVM's type for tiles, of 16 rows of 64 bytes.
+macro_rules! tiles {
+    ($name:literal) => {
+        tiles!($name, "64")
+    };
+    ($name:literal, $bytes:literal) => {
+        concat!(
+            "{d} = call x86_amx @llvm.x86.",
+            $name,
+            ".internal(i16 16, i16 64, i16 ",
+            $bytes,
+            ", x86_amx {c}, x86_amx {a}, x86_amx {b})"
+        )
+    };
+}
+
+/// Sums of what a tile of 16 cycles multiplies wait 52 of them.
+const fn matrices(mma: &'static mma::Mma, text: &'static str) -> Row {
+    Row { op: Op::Mma(mma), text, layouts: Some(mma.layouts), latency: 52 }
+}
+
+/// The letters of a name are the signs of the left operand's bytes and of the right one's.
+#[rustfmt::skip] // a table
+pub static AMX: &[Row] = wide![
+    VNNI_U8S8, VNNI_S16S16, PERMUTE_BYTES, PERMUTE_HIGH, NIBBLES, AFFINE, BF16, PACK_BF16,
+    matrices(&mma::M16N16K64_S8, tiles!("tdpbssd")), matrices(&mma::M16N16K64_S8U8, tiles!("tdpbsud")),
+    matrices(&mma::M16N16K64_U8S8, tiles!("tdpbusd")), matrices(&mma::M16N16K64_U8, tiles!("tdpbuud")),
+    matrices(&mma::M16N16K32_S8U8, tiles!("tdpbsud", "32")), matrices(&mma::M16N16K32_BF16, tiles!("tdpbf16ps")),
+    row(Op::Rows(RowsOp::Zero, 16), 1, "{d} = call x86_amx @llvm.x86.tilezero.internal(i16 16, i16 64)"),
+    row(Op::Rows(RowsOp::Load, 16), 45, "{d} = call x86_amx @llvm.x86.tileloadd64.internal(i16 16, i16 64, ptr {m}, i64 {a})"),
+    row(Op::Rows(RowsOp::Load, 8), 45, "{d} = call x86_amx @llvm.x86.tileloadd64.internal(i16 8, i16 64, ptr {m}, i64 {a})"),
+    row(Op::Rows(RowsOp::Half, 16), 45, "{d} = call x86_amx @llvm.x86.tileloadd64.internal(i16 16, i16 32, ptr {m}, i64 {a})"),
+    row(Op::Rows(RowsOp::Store, 16), 16, "call void @llvm.x86.tilestored64.internal(i16 16, i16 64, ptr {m}, i64 {b}, x86_amx {a})"),
 ];
 
 #[rustfmt::skip] // a table

@@ -57,6 +57,8 @@ const fn chip(
 
 #[rustfmt::skip] // a table
 pub static CHIPS: &[Chip] = &[
+    chip("x86-64-amx/llvm", (X86, "x86-64-v4", "+avx512vnni,+avx512vbmi,+gfni,+avx512bf16,+amx-tile,+amx-int8,+amx-bf16"), (16, 32, rows::AMX),
+        v4!["avx512vnni" "avx512vbmi" "gfni" "avx512bf16" "amx-tile" "amx-int8" "amx-bf16"], "x86-64 with AMX: tiles of bytes and bf16 in matrix registers, beside AVX-512, by LLVM"),
     chip("x86-64-v4-bf16/llvm", (X86, "x86-64-v4", "+avx512vnni,+avx512vbmi,+gfni,+avx512bf16"), (16, 32, rows::V4_BF16),
         v4!["avx512vnni" "avx512vbmi" "gfni" "avx512bf16"], "x86-64 with AVX-512, byte and bf16 dot products, 512-bit vectors, by LLVM"),
     chip("x86-64-v4-vbmi/llvm", (X86, "x86-64-v4", "+avx512vnni,+avx512vbmi,+gfni"), (16, 32, rows::V4_VBMI),

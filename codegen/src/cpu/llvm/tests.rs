@@ -1,6 +1,10 @@
 use super::{emit, targets::CHIPS};
-use crate::cpu::targets::{NATIVE, TARGETS};
+use crate::cpu::{
+    packing::packing,
+    targets::{NATIVE, TARGETS},
+};
 use kgen_ir::{
+    layout::Layout,
     machine::{parse::parse, *},
     target::Target,
 };
@@ -84,6 +88,73 @@ fn the_rows_are_those_of_machine_code() {
             assert!(ours.features.contains(feature), "{name} needs {feature}");
         }
     }
+}
+
+/// What an instruction multiplies lies as the table of packings has it, its rows in the words of a register.
+#[test]
+fn tiles_lie_as_the_packings_say() {
+    let parsed = |text: &str| Layout::parse(text).unwrap_or_else(|e| panic!("{e:?} in {text}"));
+    for row in target("x86-64-amx/llvm").rows {
+        let (Op::Mma(mma), Some(layouts)) = (&row.op, row.layouts) else { continue };
+        // Signs are not of the layout; rows of half the bytes have half the lanes.
+        let name = if row.text.contains("tdpbf16ps") { "tdpbf16ps" } else { "tdpbssd" };
+        let here = packing(name, 512).expect("a row");
+        for (text, mine) in [here.a, here.b, here.c].into_iter().zip(layouts) {
+            let halved = |text: String| match mma.short_rows() {
+                true => text.replace(" k5", ""),
+                false => text,
+            };
+            let fields = text.replace("row =", "reg =");
+            let (reg, rest) = fields.split_once(", ").expect("rows and lanes");
+            let (lane, byte) = rest.split_once(", ").map_or((rest, None), |(l, b)| (l, Some(b)));
+            let own = [Some(lane), Some(reg), byte].into_iter().flatten().collect::<Vec<_>>();
+            assert_eq!(parsed(&halved(own.join(", "))), parsed(mine), "{}: {text}", mma.name);
+        }
+    }
+}
+
+/// Tiles are values of their own type; what a product adds to is its own.
+#[test]
+fn matrices_in_registers_are_tiles() {
+    let amx = target("x86-64-amx/llvm");
+    let product = |sum: &str, other: &str| {
+        kernel(&format!(
+            "machine t lanes 16 {{ slot 0 = pointer x x = arg 0 : i
+             a = rows.load.16 [x + 0], 128 : w16 b = rows.load.16 [x + 2048], 64 : w16
+             z = rows.zero.16 : w16 {other}
+             d = mma.m16n16k64.s32.s8u8 a, b, {sum} : w16
+             rows.store.16 [x + 4096], d, 64 }}"
+        ))
+    };
+    let text = emit(&product("z", ""), amx).expect("text");
+    for line in [
+        "%r1 = call x86_amx @llvm.x86.tileloadd64.internal(i16 16, i16 64, ptr %t2, i64 128)",
+        "%r3 = call x86_amx @llvm.x86.tilezero.internal(i16 16, i16 64)",
+        "%r4 = call x86_amx @llvm.x86.tdpbsud.internal(i16 16, i16 64, i16 64, x86_amx %r3, x86_amx %r1, x86_amx %r2)",
+        "call void @llvm.x86.tilestored64.internal(i16 16, i16 64, ptr %t6, i64 64, x86_amx %r4)",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    for (sum, other, name) in [
+        ("b", "", "b"),
+        ("z", "rows.store.16 [x + 0], z, 64", "z"),
+        ("z", "loop t in 0..2 step 1 { e = mma.m16n16k64.s32.s8 a, b, z : w16 }", "z"),
+        (
+            "y",
+            "y = loop t in 0..2 step 1 carry v = z { e = mma.m16n16k64.s32.s8 a, b, v : w16
+             rows.store.16 [x + 0], e, 64 } yield e",
+            "e",
+        ),
+    ] {
+        let told = emit(&product(sum, other), amx).expect_err("refused").to_string();
+        let wanted =
+            format!("the sum `{name}`, which others read; instead: begin each sum by itself");
+        assert!(told.ends_with(&wanted), "{told}");
+    }
+    let carried = "y = loop t in 0..2 step 1 carry v = z {
+        e = mma.m16n16k64.s32.s8 a, b, v : w16 } yield e";
+    let text = emit(&product("y", carried), amx).expect("text");
+    assert!(text.contains(" = phi x86_amx [ %r3, %entry ]"), "{text}");
 }
 
 #[test]

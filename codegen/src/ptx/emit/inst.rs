@@ -118,6 +118,7 @@ impl<'a> Emitter<'a> {
             | Op::Gather
             | Op::Async(_)
             | Op::Squares { .. }
+            | Op::Rows(..)
             | Op::GatherPart(_)
             | Op::Scatter(_)
             | Op::Pair(_)

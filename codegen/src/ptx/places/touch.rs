@@ -43,6 +43,8 @@ impl Places {
                 }
                 (Lanes::Known(self.number(pattern)), width.bytes())
             }
+            // No GPU has such an op.
+            Span::Rows { .. } => (Lanes::Unknown, Width::W32.bytes()),
             Span::Gather => (told(self, uses.first()?, 4, None), 4),
             Span::Apart(bytes) => match told(self, uses.first()?, 1, None) {
                 Lanes::Known(number) if matches!(inst.op, Op::Squares { .. }) => {

@@ -161,6 +161,7 @@ pub(super) fn in_lane(op: &Op, [x, y, z]: [u32; 3]) -> u32 {
         | Op::Gather
         | Op::Async(_)
         | Op::Squares { .. }
+        | Op::Rows(..)
         | Op::GatherPart(_)
         | Op::Scatter(_)
         | Op::Join(_)

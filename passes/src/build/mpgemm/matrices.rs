@@ -96,7 +96,7 @@ pub(super) fn fit(g: &MpGemm, choice: &Choice) -> Option<Elements> {
         return None;
     }
     let has = |a: Dtype, b: Dtype| {
-        let fits = |op: &Op| matches!(op, Op::Mma(m) if m.a == a && m.b == b);
+        let fits = |op: &Op| matches!(op, Op::Mma(m) if m.a == a && m.b == b && !m.by_rows());
         choice.target.rows.iter().any(|row| fits(&row.op))
     };
     let all = |f: &dyn Fn(&Storage) -> bool| g.w.iter().all(|w| f(&w.storage));

@@ -7,6 +7,7 @@
 //! | codes, `dequant` | weights to f32, multiply-add | `out += (sum of a * (code - zero)) * scale` |
 //! | floats, `bf16`, or `auto` where all are bf16 | both to pairs of bf16, 2-element dots | - |
 //! | what matrix instructions of the target multiply | as the table in [`matrices`] says | - |
+//! | bytes and bf16, many rows, where those take rows of memory | the same bytes and bf16, [`many`] | as above |
 //! | floats, few rows | multiply-add along k | - |
 //! | floats, many rows | multiply-add, lanes of weight rows, over turned panels | - |
 //!
@@ -16,6 +17,7 @@
 
 mod blocked;
 mod groups;
+mod many;
 mod matrices;
 mod pairs;
 mod panels;
@@ -41,6 +43,7 @@ use kgen_ir::{
         Variant,
     },
 };
+use many::Many;
 use std::{cell::RefCell, collections::BTreeSet};
 use weights::kind;
 
@@ -346,6 +349,8 @@ impl<'a> Product<'a> {
             Kind::Codes { integer, .. } => !integer,
         };
         let floats = self.weights.iter().any(also).then(|| self.a.clone());
+        let tiled = Many::of(self, [Dtype::I8, Dtype::U8], self.step);
+        let block = block.filter(|_| tiled.is_none());
         let sources = self.sources();
         let when = |cmp, right: usize| {
             vec![Predicate { left: self.m.clone(), cmp, right: Extent::from(right) }]
@@ -377,7 +382,7 @@ impl<'a> Product<'a> {
         }
         // Many rows: rounded once, into the workspace.
         // Whole tiles of them.
-        let whole = block.map_or(1, |b| b.tokens);
+        let whole = tiled.map_or(block.map_or(1, |b| b.tokens), |t| t.tokens);
         let rows = self.m.clone().ceil_div(whole) * whole;
         let work = |name: &str, elem, width: usize| {
             let shape = vec![self.steps.into(), rows.clone(), Extent::from(width)];
@@ -415,6 +420,14 @@ impl<'a> Product<'a> {
             self.in_blocks(&mut b, block);
             let kernel = b.finish();
             let (name, when) = ("block".into(), when(Compare::Ge, SHARED));
+            program.variants.push(Variant { name, when, launches: then(&[&quantise, &kernel]) });
+            program.kernels.push(kernel);
+        }
+        if let Some(tiled) = tiled {
+            let mut b = self.kernel("product_tiles", rounded.to_vec());
+            self.in_many(&mut b, tiled);
+            let kernel = b.finish();
+            let (name, when) = ("tiles".into(), when(Compare::Ge, SHARED));
             program.variants.push(Variant { name, when, launches: then(&[&quantise, &kernel]) });
             program.kernels.push(kernel);
         }

@@ -1,7 +1,7 @@
 //! Products of bf16: both operands in words of two neighbours along k, as the dot instructions of bf16 want them.
 //!
 //! ```text
-//! ab = a in bf16                                   [turns of k, rows, 16], once
+//! ab = a in bf16                                   [turns of k, rows, elements of a turn], once
 //! for each tile of weight rows
 //!   for each tile of activation rows:  sum = ab . w^T  over all turns, in registers; for those left over, small tiles
 //! ```
@@ -10,9 +10,10 @@
 //! itself, those of more rows by a launch of their own; zeros stand behind the last row and the last element.
 
 use super::{
-    Builder, Experts, Kind, Place, Product, Result, Weight, blocked::Block, launch, tensor,
+    Builder, Experts, Kind, Many, Place, Product, Result, SHARED, Weight, blocked::Block, launch,
+    tensor,
 };
-use crate::Choice;
+use crate::{Choice, tile::fragments::by_rows};
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
@@ -28,8 +29,16 @@ use kgen_ir::{
 /// Elements of k that a turn multiplies: long enough to hide its jump, short enough to compile in no time.
 const TURN: usize = 16;
 
+/// The same where matrix instructions multiply them.
+const LONG: usize = 64;
+
 /// Activation rows of a tile for those that fill no larger one.
 const FEW: usize = 2;
+
+/// Elements of k of a turn.
+fn turn(choice: &Choice) -> usize {
+    if by_rows(choice.target, [Dtype::BF16; 2], LONG).is_some() { LONG } else { TURN }
+}
 
 /// Whether the products of the op may be, and are best, those of bf16.
 pub(super) fn fit(g: &MpGemm, choice: &Choice) -> bool {
@@ -56,7 +65,7 @@ pub(super) fn kind(
     program: &mut Program,
     choice: &Choice,
 ) -> Result<Kind> {
-    let whole = (g.k as usize).max(1).next_multiple_of(TURN);
+    let whole = (g.k as usize).max(1).next_multiple_of(turn(choice));
     let packing = Packing::pairs_of(choice.target.lanes, whole)
         .map_err(|e| choice.unsupported(e.to_string(), "a smaller k"))?;
     program.prepares.push(Prepare {
@@ -77,10 +86,12 @@ impl Product<'_> {
         let then = |list: &[&Kernel]| {
             before.iter().cloned().chain(list.iter().map(|k| launch(k))).collect::<Vec<_>>()
         };
-        let turns = self.k.div_ceil(TURN);
+        let turn = turn(self.choice);
+        let turns = self.k.div_ceil(turn);
+        let tiled = Many::of(self, [Dtype::BF16; 2], turn);
         if block.is_some() {
             let mut b = self.kernel("product_one", vec![self.a.clone()]);
-            b.scratch("ab", Dtype::BF16, &[turns, 1, TURN]);
+            b.scratch("ab", Dtype::BF16, &[turns, 1, turn]);
             self.halve(&mut b, &Extent::Lit(0));
             self.tasks(&mut b, true);
             let one = b.finish();
@@ -90,15 +101,25 @@ impl Product<'_> {
             program.kernels.push(one);
         }
         // Whole tiles of rows.
-        let whole = block.map_or(1, |_| FEW);
+        let whole = tiled.map_or(block.map_or(1, |_| FEW), |t| t.tokens);
         let rows = self.m.clone().ceil_div(whole) * whole;
-        let shape = vec![turns.into(), rows.clone(), TURN.into()];
+        let shape = vec![turns.into(), rows.clone(), turn.into()];
         let ab = tensor("ab", Role::Workspace, Dtype::BF16, shape);
         program.buffers.push(ab.clone());
         let params = [self.a.clone(), ab.clone()].map(Param::Tensor).to_vec();
         let mut b = Builder::new("halve", params, &self.symbols);
         b.tasks("i", rows, 1, |b| self.halve(b, &b.var("i")));
         let halve = b.finish();
+        if let Some(tiled) = tiled {
+            let mut b = self.kernel("product_tiles", vec![ab.clone()]);
+            self.in_many(&mut b, tiled);
+            let kernel = b.finish();
+            let (left, right) = (self.m.clone(), SHARED.into());
+            let when = vec![Predicate { left, cmp: Compare::Ge, right }];
+            let launches = then(&[&halve, &kernel]);
+            program.variants.push(Variant { name: "tiles".into(), when, launches });
+            program.kernels.push(kernel);
+        }
         let mut b = self.kernel("product", vec![ab]);
         match block {
             Some(block) => self.tiles_of_pairs(&mut b, block),
@@ -112,10 +133,11 @@ impl Product<'_> {
 
     /// Row `i` of the activations in bf16, zeros behind the last.
     fn halve(&self, b: &mut Builder, i: &Extent) {
-        let turns = Extent::from(self.k.div_ceil(TURN));
+        let turn = turn(self.choice);
+        let turns = Extent::from(self.k.div_ceil(turn));
         b.for_each("u", (Extent::Lit(0), turns, 1), &[], |b, _| {
             let row = Slice::range(i.clone(), 1);
-            let at = vec![row.clone(), Slice::range(b.var("u") * TURN, TURN)];
+            let at = vec![row.clone(), Slice::range(b.var("u") * turn, turn)];
             let x0 = b.load("x0", &self.a.name, self.a.elem, at, true);
             let y = if self.a.elem == Dtype::BF16 {
                 x0
@@ -123,7 +145,7 @@ impl Product<'_> {
                 let x = b.convert("x", x0, Dtype::F32);
                 b.convert("y", x, Dtype::BF16)
             };
-            b.store("ab", vec![Slice::point(b.var("u")), row, Slice::range(0, TURN)], y, false);
+            b.store("ab", vec![Slice::point(b.var("u")), row, Slice::range(0, turn)], y, false);
             vec![]
         });
     }
@@ -180,16 +202,17 @@ impl Product<'_> {
         row: &Extent,
     ) -> Value {
         let none = b.fill(0.0, Dtype::F32, &[tokens, rows]);
-        let turns = (Extent::Lit(0), Extent::from(self.k.div_ceil(TURN)), 1);
+        let turn = turn(self.choice);
+        let turns = (Extent::Lit(0), Extent::from(self.k.div_ceil(turn)), 1);
         b.for_each("u", turns, &[("d", none)], |b, acc| {
             let u = b.var("u");
             let at = vec![
                 Slice::point(u.clone()),
                 Slice::range(i.clone(), tokens),
-                Slice::range(0, TURN),
+                Slice::range(0, turn),
             ];
             let x = b.load("x", "ab", Dtype::BF16, at, false);
-            let at = vec![Slice::range(row.clone(), rows), Slice::range(u * TURN, TURN)];
+            let at = vec![Slice::range(row.clone(), rows), Slice::range(u * turn, turn)];
             let w = b.load("w", &w.part(Part::Codes), Dtype::BF16, at, false);
             vec![b.dot("d", x, w, true, Some(acc[0]))]
         })[0]

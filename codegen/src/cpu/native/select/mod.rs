@@ -450,6 +450,7 @@ fn in_range(inst: &Inst, class: Option<Class>, kernel: &Kernel) -> bool {
         | Op::Gather
         | Op::Async(_)
         | Op::Squares { .. }
+        | Op::Rows(..)
         | Op::GatherPart(_)
         | Op::Scatter(_)
         | Op::Pair(_)
