@@ -12,7 +12,7 @@ pub const POINTS: &[Point] = &[
         },
     },
     Point {
-        name: "300 drawn ops, every pair of properties, mean what the reference says or are declined for a reason of the list",
+        name: "330 drawn ops, every pair of properties, mean what the reference says or are declined for a reason of the list",
         how: How::Run {
             command: "cargo test --release -q -p kgen-tests --test drawn mean_what_they_say -- --nocapture",
             judge: drawn,

@@ -78,6 +78,8 @@ pub const GRAMMAR: Grammar = Grammar {
         ("compute", &["lut"], "w", WIDE),
         ("compute", &["lut"], "a", &["int8 token", "int8 group"]),
         ("compute", &["lut"], "weights", &["another"]),
+        ("compute", &["lut"], "group", &["none"]),
+        ("compute", &["lut"], "scale", &["none"]),
         // Several weights are joined by an expression.
         ("weights", &["joined"], "epilogue", &["none"]),
         ("weights", &["beside"], "epilogue", &["scale", "silu", "gelu"]),
