@@ -11,7 +11,13 @@ use kgen_ir::{
 };
 use kgen_runtime::driver::llvm::{System, object};
 use kgen_tests::machine_programs::*;
-use std::{fmt::Write, fs, path::PathBuf, process::Command};
+use std::{
+    fmt::Write,
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 /// Chips and a CPU that has what they need and not much more.
 const CPUS: &[(&str, &str)] = &[
@@ -75,7 +81,10 @@ fn run(jobs: &[(Kernel, Vec<Vec<u8>>)], target: &Target, cpu: &str) -> Option<Ve
     texts.extend(jobs.iter().map(|(kernel, _)| emitted(kernel, target)));
     let texts: Vec<_> = texts.iter().map(String::as_str).collect();
     let bytes = object(&texts, "", System::Named).unwrap_or_else(|e| panic!("{e}"));
-    let name = format!("kgen-arm-{}-{}", target.name.replace('/', "-"), std::process::id());
+    // Tests run side by side in one process.
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("kgen-arm-{}-{run}", std::process::id());
     let dir = std::env::temp_dir().join(name);
     fs::create_dir_all(&dir).expect("a folder");
     let (from, program) = (dir.join("a.o"), dir.join("a"));
