@@ -190,9 +190,12 @@ pub fn rows() -> Vec<Row> {
             ("q4_1", "\"q4_1\"", "weight=q4_1"),
             ("q5_0", "\"q5_0\"", "weight=q5_0"),
             ("q5_1", "\"q5_1\"", "weight=q5_1"),
-            ("q6_k", "\"q6_k\"", "weight=q6_k"),
         ],
         &[memory("m=1", 0.92, 1.05)],
+    );
+    products(
+        &[("q6_k", "\"q6_k\"", "weight=q6_k")],
+        &[memory("m=1", 0.92, 1.05), multipliers("m=512", 0.60, 2.0)],
     );
     products(
         &[("q4_k", "\"q4_k\"", "weight=q4_k"), ("q5_k", "\"q5_k\"", "weight=q5_k")],
@@ -214,9 +217,10 @@ pub fn rows() -> Vec<Row> {
         ],
         &[
             memory("m=1", 0.90, 1.5),
-            multipliers("m=8", 0.0, 3.0),
+            multipliers("m=8", 0.55, 3.0),
             multipliers("m=32", 0.70, 1.5),
             multipliers("m=128", 0.78, 1.5),
+            multipliers("m=512", 0.80, 1.7),
         ],
     );
     products(

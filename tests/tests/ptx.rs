@@ -241,7 +241,8 @@ fn matrices_multiply() {
             assert_eq!(got, interpreted(&k, &regions), "{} on {}", mma.name, target.name);
         }
     }
-    assert!(mma::ALL.iter().all(|m| seen.contains(&m.name)), "{seen:?}");
+    let mut warps = mma::ALL.iter().filter(|m| m.lanes == 32);
+    assert!(warps.all(|m| seen.contains(&m.name)), "{seen:?}");
 }
 
 #[test]

@@ -129,12 +129,14 @@ const WORD: i64 = 32;
 /// A tile as large as registers allow.
 pub(super) fn tokens(rows: usize, choice: &Choice) -> usize {
     let blocks = rows.div_ceil(choice.target.lanes).max(1);
-    (sums(choice) / blocks).clamp(1, TOKENS).min(choice.schedule.tokens)
+    let most = if choice.target.row(&Op::PermuteBytes).is_some() { TOKENS } else { FEW };
+    (sums(choice) / blocks).clamp(1, most).min(choice.schedule.tokens)
 }
 
-/// Most blocks of lanes of a tile.
+/// Most blocks of lanes of a tile: shuffles in place of a permutation want a register for each of four parts of a table.
 pub(super) fn blocks(choice: &Choice) -> usize {
-    BLOCKS.min(sums(choice))
+    let most = if choice.target.row(&Op::PermuteBytes).is_some() { BLOCKS } else { 1 };
+    most.min(sums(choice))
 }
 
 fn sums(choice: &Choice) -> usize {
