@@ -33,7 +33,7 @@ use std::{
 };
 
 /// Rounds of a case.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 11;
 /// Readings of the machine's load before a case, until it is quiet.
 const PATIENCE: usize = 40;
 
