@@ -34,6 +34,8 @@ use std::{
 
 /// Rounds of a case.
 const ROUNDS: usize = 11;
+/// Half an interval of so much of the median is no measurement.
+const WIDE: f64 = 0.3;
 /// Readings of the machine's load before a case, until it is quiet.
 const PATIENCE: usize = 40;
 
@@ -147,12 +149,12 @@ fn main() {
     let roof = Roof::new(bench::ROTATED).expect("memory");
     let mut rivals = if asked.alone { Vec::new() } else { rivals() };
     let by = format!(
-        "kgen {}, {}, {threads} threads, {}",
+        "kgen {}, {}, {threads} threads, {}, {ROUNDS} rounds",
         env!("CARGO_PKG_VERSION"),
         cpu.target.name,
         kgen_runtime::device::model()
     );
-    println!("{by}, {ROUNDS} rounds: medians");
+    println!("{by}: medians");
     std::fs::create_dir_all(&asked.out).expect("a folder for the report");
     let file = asked.out.join("rows.jsonl");
     let mut lines = if asked.resume { report::read(&file) } else { Vec::new() };
@@ -299,7 +301,7 @@ fn measured(
         aim: case.aim,
         lead: case.lead,
         error: m.error_ratio,
-        disturbed: disturbed || m.disturbed(),
+        disturbed: disturbed || m.disturbed() || m.ci95 > WIDE * m.median,
         rivals: rivals.collect(),
         by: String::new(),
     })

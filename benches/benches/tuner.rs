@@ -26,7 +26,7 @@ use std::{
 const CASES: [(&str, &str); 3] = [
     ("ops/w4a8_gemv.toml", "m=1"),
     ("ops/flash_decode.toml", "b=1,m=1,n=8192"),
-    ("ops/w4a16_gemm.toml", "m=128"),
+    ("ops/w4a16_gemm.toml", "m=512"),
 ];
 const REPEATS: usize = 20;
 

@@ -25,7 +25,7 @@ pub struct Line {
     pub lead: f64,
     /// Against f64: ours in bounds, and as the root of the mean square for rivals.
     pub error: f64,
-    /// Other programs were busy.
+    /// Other programs were busy, or the interval is wide.
     pub disturbed: bool,
     pub rivals: Vec<Other>,
     /// Compiler, target, threads and CPU.
@@ -129,7 +129,7 @@ pub fn markdown(lines: &[Line]) -> String {
     }
     let _ = write!(
         out,
-        "\nMedians; the limit was measured beside each case, rivals took turns with us. `~`: other programs were busy.\n\n\
+        "\nMedians; the limit was measured beside each case, rivals took turns with us. `~`: other programs were busy, or the interval is wide.\n\n\
          ![shares of the limit](report.svg)\n\n\
          | case | ms | +- | limit | its rate | floor, ms | share | aim | best rival | lead | aim | error, bounds | misses |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"

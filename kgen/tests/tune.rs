@@ -1,7 +1,13 @@
 //! Tuning, the cache and `why`, as a user meets them.
 
-use kgen::tune::records::{Record, Store};
+use kgen::{
+    device::Cpu,
+    inputs,
+    tune::records::{Record, Store},
+};
+use kgen_ir::{extent::Dims, op::read::read};
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
@@ -28,6 +34,33 @@ fn text(output: &Output) -> String {
 }
 
 const SMALL: &str = "op = \"mpgemm\"\nname = \"small\"\nm = \"m\"\nn = 64\nk = 64\na = \"f32\"\nw = \"q4_0\"\nout = \"f32\"\n";
+
+/// Candidates of a race compute in memory of others what they compute in their own.
+#[test]
+fn a_session_is_given_to_another_module() {
+    let of = |text: &str| read("small.toml", text).unwrap_or_else(|e| panic!("{}", e.render()));
+    let op = of(SMALL);
+    let dims = Dims { scalars: [("m".into(), 3)].into(), cores: 2, ..Dims::default() };
+    let inputs = inputs::complete(&op, &dims, &BTreeMap::new(), 0).unwrap();
+    let mut cpu = Cpu::open(Some(2)).unwrap();
+    let first = cpu.load(&op).unwrap();
+    cpu.schedule.rows = 1;
+    cpu.schedule.tokens = 1;
+    let second = cpu.load(&op).unwrap();
+    assert_ne!(first.manifest(), second.manifest());
+    let mut session = cpu.sessions(&first, &dims, &inputs, 1).unwrap().remove(0);
+    assert!(session.rebind(&second, &dims).unwrap());
+    let wanted = cpu.run(&second, &dims, &inputs).unwrap();
+    let mut same = || {
+        session.run(cpu.workers()).unwrap();
+        assert_eq!(session.outputs().unwrap(), wanted);
+        // Weights packed otherwise: nothing changes.
+        let other = cpu.load(&of(&SMALL.replace("q4_0", "q8_0"))).unwrap();
+        assert!(!session.rebind(&other, &dims).unwrap());
+    };
+    same();
+    same();
+}
 
 #[test]
 fn the_second_compilation_is_found() {

@@ -77,7 +77,7 @@ pub const STEP: usize = 128;
 pub const SHORT: usize = 32;
 
 /// Neighbours along k in the word of a lane: its bytes.
-const QUAD: usize = 4;
+pub const QUAD: usize = 4;
 /// The same of bf16: its halves.
 const PAIR: usize = 2;
 

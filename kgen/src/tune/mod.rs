@@ -1,12 +1,13 @@
 //! Finds the fastest schedule of an op on this machine.
 //!
 //! ```text
-//! legal schedules -> same code, or over the roofline: left out without a run
-//!                 -> 2 rounds each -> the best quarter, 6 rounds -> the best few, in turns, with intervals
+//! legal schedules -> a key that changes nothing here, same code, or over the roofline: left out without a run
+//!                 -> 2 rounds each -> the best quarter, 6 rounds -> the best few and the default, in turns, with intervals
 //!                 -> each of those verified -> the winner: the first that cannot be told from the fastest
 //! ```
 //!
-//! Every candidate is timed beside the default schedule, in turns; candidates are ranked by the ratio. Each measurement
+//! Every candidate is timed beside the default schedule, in turns and, unless it wants weights packed otherwise, in the
+//! same memory: where that lies changes times by several percent. Candidates are ranked by the ratio. Each measurement
 //! goes to the [`records`] at once.
 
 mod model;
@@ -41,15 +42,18 @@ const ROTATED: usize = 400 << 20;
 const ROUND: Duration = Duration::from_millis(20);
 /// Schedules that a quick search measures at most.
 const QUICK: usize = 160;
-/// Rounds of each heat of a quick search, and how many go on from it.
-const HEATS: [(u32, usize); 2] = [(2, QUICK / 4), (6, FINALISTS)];
+/// Rounds of the first and the second heat of a quick search, and how many are in the second.
+const HEATS: [u32; 2] = [2, 6];
+const SECOND: usize = QUICK / 4;
 /// Rounds of every candidate of an exhaustive search.
 const EXHAUSTIVE: u32 = 9;
-/// Who is in the last race, and its rounds: as many as an interval of 95 % needs to leave out three at each end.
+/// Who is in the last race beside the default.
 const FINALISTS: usize = 6;
+/// Its rounds: as many as an interval of 95 % needs to leave out three at each end; where time is left, so many more.
 const FINAL: u32 = 15;
+const LONG: u32 = 45;
 /// Of the budget: what the first heat may use, what all but the last race may.
-const SHARES: [f64; 2] = [0.6, 0.75];
+const SHARES: [f64; 2] = [0.6, 0.8];
 /// The bound of [`model::busiest`] may be twice the truth.
 const SURE: f64 = 0.5;
 
@@ -111,6 +115,8 @@ struct Entry {
     schedule: Schedule,
     key: String,
     seen: Interval,
+    /// It was in a last race before, and passed its cases.
+    proved: bool,
 }
 
 /// Measures until the budget is spent or the search is done.
@@ -130,8 +136,10 @@ struct Search<'a> {
     /// What all records of this search have in common.
     common: Record,
     tensors: BTreeMap<String, Tensor>,
-    default: Vec<Session>,
-    /// As many, of whoever is timed.
+    default: Arc<Module>,
+    /// Copies that are timed, of who packs weights as the default does.
+    sessions: Vec<Session>,
+    /// As many, of others.
     other: Vec<Session>,
     out: Tuned,
 }
@@ -168,10 +176,10 @@ impl<'a> Search<'a> {
         let once = (0..3).map(|_| round(cpu, &mut one)).collect::<Result<Vec<f64>, _>>()?;
         let once = once.into_iter().fold(f64::INFINITY, f64::min).max(1e-9);
         let copies = ((ROUND.as_secs_f64() / once) as usize).clamp(1, all);
-        let default = cpu.sessions(&module, dims, &tensors, copies)?;
-        let other = cpu.sessions(&module, dims, &tensors, copies)?;
-        let (begin, out) = (Instant::now(), Tuned::default());
-        Ok(Search { cpu, op, dims, s, begin, common, tensors, default, other, out })
+        let sessions = cpu.sessions(&module, dims, &tensors, copies)?;
+        let (begin, other, out) = (Instant::now(), Vec::new(), Tuned::default());
+        let default = module;
+        Ok(Search { cpu, op, dims, s, begin, common, tensors, default, sessions, other, out })
     }
 
     /// Whether so much of the budget is left.
@@ -180,28 +188,43 @@ impl<'a> Search<'a> {
     }
 
     fn run(&mut self) -> Result<Tuned, Error> {
-        let mut entries = self.first_heat()?;
-        if self.s.effort == Effort::Quick {
-            for (i, (rounds, _)) in HEATS.iter().enumerate().skip(1) {
-                entries = best(entries, HEATS[i - 1].1);
-                for (done, entry) in entries.iter_mut().enumerate() {
-                    (self.s.step)(Progress { done, of: HEATS[i - 1].1, best: None });
-                    if entry.seen.rounds < *rounds && self.within(SHARES[1]) {
-                        entry.seen = self.beside(&entry.schedule, &entry.key, *rounds)?.0;
-                    }
-                }
+        let entries = self.first_heat()?;
+        let (mut last, mut entries): (Vec<_>, Vec<_>) =
+            entries.into_iter().partition(|e| e.rank == 0);
+        if !self.within(1.0) && entries.iter().chain(&last).any(|e| e.proved) {
+            // Whoever was in no last race is not told from these by what it did in heats.
+            last.retain(|e| e.proved);
+            entries.retain(|e| e.proved);
+        } else if self.s.effort == Effort::Quick {
+            entries = self.heat(best(entries, SECOND), HEATS[1])?;
+        }
+        last.extend(best(entries, FINALISTS));
+        self.last_race(&mut last)?;
+        self.choose(last)?;
+        Ok(std::mem::take(&mut self.out))
+    }
+
+    /// More rounds of each, the best first; who is not reached in time is out.
+    fn heat(&mut self, mut entries: Vec<Entry>, rounds: u32) -> Result<Vec<Entry>, Error> {
+        entries.sort_by(|a, b| a.seen.median.total_cmp(&b.seen.median));
+        let of = entries.len();
+        for (done, entry) in entries.iter_mut().enumerate() {
+            (self.s.step)(Progress { done, of, best: None });
+            if entry.seen.rounds < rounds && self.within(SHARES[1]) {
+                let module = self.module(&entry.schedule)?;
+                entry.seen = self.beside((&entry.schedule, &module), &entry.key, rounds)?.0;
             }
         }
-        let mut entries = best(entries, FINALISTS);
-        self.last_race(&mut entries)?;
-        self.choose(entries)?;
-        Ok(std::mem::take(&mut self.out))
+        if entries.iter().any(|e| e.seen.rounds >= rounds) {
+            entries.retain(|e| e.seen.rounds >= rounds);
+        }
+        Ok(entries)
     }
 
     /// Every candidate a few times; those that are known need none.
     fn first_heat(&mut self) -> Result<Vec<Entry>, Error> {
         let rounds = match self.s.effort {
-            Effort::Quick => HEATS[0].0,
+            Effort::Quick => HEATS[0],
             Effort::Exhaustive => EXHAUSTIVE,
         };
         let known = self.s.store.of(&self.common.op, &self.common.target, &self.common.device)?;
@@ -250,14 +273,15 @@ impl<'a> Search<'a> {
                     }
                     let (median, low, high, rounds) = (r.ratio, r.low, r.high, r.rounds);
                     let seen = Interval { median, low, high, rounds };
-                    entries.push(Entry { rank, schedule, key, seen });
+                    let proved = r.verified == Some(true);
+                    entries.push(Entry { rank, schedule, key, seen, proved });
                     continue;
                 }
                 let Some(made) = made.filter(|_| entries.len() < of) else {
                     self.out.left += 1;
                     continue;
                 };
-                let Some((compiled, variant, code)) = made? else {
+                let Some(Built { compiled, module, variant, code }) = made? else {
                     self.out.refused += 1;
                     continue;
                 };
@@ -270,9 +294,9 @@ impl<'a> Search<'a> {
                     self.out.pruned += 1;
                     continue;
                 }
-                let (seen, seconds) = self.beside(&schedule, &key, rounds)?;
+                let (seen, seconds) = self.beside((&schedule, &module), &key, rounds)?;
                 fastest = fastest.min(seconds);
-                entries.push(Entry { rank, schedule, key, seen });
+                entries.push(Entry { rank, schedule, key, seen, proved: false });
             }
         }
         self.out.measured = entries.len() + self.out.wrong.len();
@@ -304,15 +328,15 @@ impl<'a> Search<'a> {
     /// Rounds of a candidate and the default in turns; recorded.
     fn beside(
         &mut self,
-        schedule: &Schedule,
+        (schedule, module): (&Schedule, &Arc<Module>),
         key: &str,
         rounds: u32,
     ) -> Result<(Interval, f64), Error> {
-        self.seat(&self.module(schedule)?)?;
+        let default = self.default.clone();
         let (mut here, mut beside) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
-            beside.push(round(self.cpu, &mut self.default)?);
-            here.push(round(self.cpu, &mut self.other)?);
+            beside.push(self.round(&default)?);
+            here.push(self.round(module)?);
         }
         self.told(schedule, key, &here, &beside)
     }
@@ -350,44 +374,47 @@ impl<'a> Search<'a> {
         crate::device::open(&compiled.artifact, None)
     }
 
-    /// Gives the memory of the others to a module; what it wants packed otherwise is laid out again.
-    fn seat(&mut self, module: &Arc<Module>) -> Result<(), Error> {
+    /// Seconds of a run, over all copies. The module takes over memory that is there; what it wants packed otherwise is
+    /// laid out again.
+    fn round(&mut self, module: &Arc<Module>) -> Result<f64, Error> {
         let dims = self.dims();
-        let wrong = |e: tensors::Error| Error::Input(e.to_string());
-        for s in &mut self.other {
-            if !s.rebind(module, &dims).map_err(wrong)? {
-                let copies = self.default.len();
-                self.other = self.cpu.sessions(module, self.dims, &self.tensors, copies)?;
-                break;
+        for sessions in [&mut self.sessions, &mut self.other] {
+            if rebound(sessions, module, &dims)? {
+                return round(self.cpu, sessions);
             }
         }
-        Ok(())
+        let copies = self.sessions.len();
+        self.other = self.cpu.sessions(module, self.dims, &self.tensors, copies)?;
+        round(self.cpu, &mut self.other)
     }
 
-    /// The best few in turns, each round all of them; the one that begins changes.
+    /// The best few and the default in turns, each round all of them; the one that begins changes.
     fn last_race(&mut self, entries: &mut [Entry]) -> Result<(), Error> {
         if entries.is_empty() || !self.within(1.0) || entries.iter().all(|e| e.seen.rounds >= FINAL)
         {
             return Ok(());
         }
-        let modules = entries.iter().map(|e| self.module(&e.schedule));
-        let modules = modules.collect::<Result<Vec<_>, _>>()?;
-        let mut times = vec![Vec::new(); entries.len()];
-        let mut beside = Vec::new();
-        for turn in 0..FINAL as usize {
+        let mut modules = vec![self.default.clone()];
+        let mut lanes = Vec::new();
+        for e in entries.iter() {
+            lanes.push(if e.rank == 0 { 0 } else { modules.len() });
+            if e.rank != 0 {
+                modules.push(self.module(&e.schedule)?);
+            }
+        }
+        let mut times = vec![Vec::new(); modules.len()];
+        for turn in 0..LONG as usize {
             if turn >= 3 && !self.within(1.0) {
                 break;
             }
-            (self.s.step)(Progress { done: turn, of: FINAL as usize, best: None });
-            beside.push(round(self.cpu, &mut self.default)?);
-            for i in 0..entries.len() {
-                let i = (i + turn) % entries.len();
-                self.seat(&modules[i])?;
-                times[i].push(round(self.cpu, &mut self.other)?);
+            (self.s.step)(Progress { done: turn, of: LONG as usize, best: None });
+            for i in 0..modules.len() {
+                let i = (i + turn) % modules.len();
+                times[i].push(self.round(&modules[i])?);
             }
         }
-        for (e, times) in entries.iter_mut().zip(&times) {
-            (e.seen, _) = self.told(&e.schedule, &e.key, times, &beside)?;
+        for (e, lane) in entries.iter_mut().zip(lanes) {
+            (e.seen, _) = self.told(&e.schedule, &e.key, &times[lane], &times[0])?;
         }
         Ok(())
     }
@@ -416,9 +443,18 @@ impl<'a> Search<'a> {
     }
 }
 
-/// What a schedule compiles to: the program, the variant that the sizes take, and its code; `None` where the target has
-/// none.
-type Made = Result<Option<(Compiled, String, String)>, Error>;
+/// What a schedule compiles to.
+struct Built {
+    compiled: Compiled,
+    module: Arc<Module>,
+    /// That the sizes take.
+    variant: String,
+    /// Of the variant, to be compared.
+    code: String,
+}
+
+/// `None` where the target has no such code.
+type Made = Result<Option<Built>, Error>;
 
 /// Compiles candidates.
 struct Maker<'a> {
@@ -439,7 +475,7 @@ impl Maker<'_> {
         let plan = module.plan(&self.dims).map_err(|e| Error::Input(e.to_string()))?;
         let variant = plan.variant().to_string();
         let code = model::code(&compiled, &variant);
-        Ok(Some((compiled, variant, code)))
+        Ok(Some(Built { compiled, module, variant, code }))
     }
 
     /// Those that are asked for, side by side.
@@ -458,7 +494,7 @@ impl Maker<'_> {
     /// gives other code.
     fn without_idle(&self, candidates: &mut Vec<(usize, Schedule)>) -> Result<(), Error> {
         let base = Schedule::default_for(self.target);
-        let Some((_, _, code)) = self.one(&base)? else { return Ok(()) };
+        let Some(default) = self.one(&base)? else { return Ok(()) };
         let (mut tried, mut live) = (BTreeSet::new(), BTreeSet::new());
         let singles = candidates.iter().filter_map(|(_, s)| match s.differing(&base).as_slice() {
             [key] => Some((*key, s)),
@@ -470,7 +506,7 @@ impl Maker<'_> {
             for ((key, _), made) in group.iter().zip(self.all(wanted.collect())) {
                 tried.insert(*key);
                 if let Some(made) = made
-                    && made?.is_none_or(|(_, _, other)| other != code)
+                    && made?.is_none_or(|other| other.code != default.code)
                 {
                     live.insert(*key);
                 }
@@ -499,6 +535,16 @@ fn solo_rate() -> Result<f64, Error> {
     let roof = Roof::new(bench::ROTATED / 4).map_err(|e: BufferError| wrong(e.to_string()))?;
     let one = Pool::new(1).map_err(|e| wrong(e.to_string()))?;
     Ok(roof.read(&one).max(roof.read(&one)))
+}
+
+/// Whether the module took over the memory of all of them.
+fn rebound(sessions: &mut [Session], module: &Arc<Module>, dims: &Dims) -> Result<bool, Error> {
+    for s in &mut *sessions {
+        if !s.rebind(module, dims).map_err(|e: tensors::Error| Error::Input(e.to_string()))? {
+            return Ok(false);
+        }
+    }
+    Ok(!sessions.is_empty())
 }
 
 /// Seconds of a run, over all copies.

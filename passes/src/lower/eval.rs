@@ -104,6 +104,11 @@ impl Lower<'_> {
             step *= if last { padded } else { len };
         }
         dims.reverse();
+        self.scratch_at(at, elem, dims)
+    }
+
+    /// A tile in scratch, `at` bytes from its begin.
+    pub(super) fn scratch_at(&mut self, at: usize, elem: Dtype, dims: Vec<TileDim>) -> TileRef {
         TileRef {
             base: self.scratch_base(),
             offset: at as i32,

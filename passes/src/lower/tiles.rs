@@ -178,18 +178,8 @@ impl Lower<'_> {
         let dim =
             |len: usize, step: usize| TileDim { len, step: Operand::Imm(step as i64), guard: None };
         let at = self.scratch_bytes(dot.m * dot.n * 4);
-        TileRef {
-            base: self.scratch_base(),
-            offset: at as i32,
-            elem: self.kernel.values[dot.out].ty.elem,
-            dims: vec![dim(dot.m, dot.n * 4), dim(dot.n, 4)],
-            packed: None,
-            inside: 0,
-            field: None,
-            align: 4,
-            ahead: None,
-            chunks: None,
-        }
+        let elem = self.kernel.values[dot.out].ty.elem;
+        self.scratch_at(at, elem, vec![dim(dot.m, dot.n * 4), dim(dot.n, 4)])
     }
 
     /// Words of a block of columns from `n` on, of each step along k: where they are, or in scratch.

@@ -64,22 +64,23 @@ impl Plan {
         self.reported()
     }
 
-    /// What a kernel that checks its accesses says of the first one it did not do.
+    /// What a kernel that checks its accesses says of the first one it did not do: of what its workers say, each of its
+    /// own tasks, the first instruction at the lowest address, whichever worker took the task.
     fn reported(&self) -> Result<(), PlanError> {
         let variant = &self.module.variants[self.variant];
         let mut reports = self.memory.bytes(self.reports).chunks_exact(REPORT);
         for (launch, (kernel, first)) in variant.launches.iter().zip(&self.launches) {
             let (number, kernel) = (*kernel, &self.module.kernels[*kernel]);
             let workers = self.report_bytes(kernel) / REPORT;
-            for (worker, report) in reports.by_ref().take(workers).enumerate() {
+            let said = reports.by_ref().take(workers).enumerate().filter_map(|(worker, report)| {
                 let word = |i: usize| {
                     let bytes = report.get(8 * i..).and_then(|rest| rest.first_chunk());
                     bytes.map_or(0, |b| i64::from_le_bytes(*b))
                 };
                 let [instruction, address, bytes, slot] = [0, 1, 2, 3].map(word);
-                if instruction == 0 {
-                    continue;
-                }
+                (instruction != 0).then_some((instruction, address, bytes, slot, worker))
+            });
+            if let Some((instruction, address, bytes, slot, worker)) = said.min() {
                 let args = self.args.get(*first..).unwrap_or(&[]);
                 let entry = &self.module.manifest.kernels[number];
                 return Err(PlanError::Access {

@@ -18,12 +18,9 @@ use super::{Builder, Choice, Experts, Kind, Place, Product, Weight};
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
-    format::pack::Packing,
+    format::pack::{Packing, QUAD},
     tile::{Binary, Compare, Part, Predicate, Role, Slice, Store, Tensor, Unary, Value},
 };
-
-/// Codes that a product of bytes adds in a lane.
-const QUAD: usize = 4;
 
 /// A tile of the product.
 #[derive(Clone, Copy)]
@@ -34,7 +31,7 @@ pub(super) struct Block {
     pub tokens: usize,
     /// Steps of a panel.
     pub deep: usize,
-    /// Activation rows that share a panel: unpacking costs them little, and their sums stay in the first cache.
+    /// Activation rows that share a panel: unpacking costs them little, and their sums stay in the second level of cache.
     pub share: usize,
 }
 

@@ -47,7 +47,7 @@ impl Product<'_> {
         let schedule = &self.choice.schedule;
         let vectors = schedule.wide.min(if target.vectors >= 32 { 3 } else { 2 });
         let (tokens, rows) = (2 * (target.vectors * 3 / 4 / vectors), vectors * target.lanes);
-        // Sums of floats are as large as the panel's part of what a tile reads: half as many rows.
+        // A panel is turned, not unpacked, which fewer rows pay for.
         let share = (schedule.share / 2 / tokens).max(1) * tokens;
         let most = ((schedule.panel << 10) / (rows * size_of::<f32>())).max(1);
         let tile = Tile { tokens, rows, share, part: most.next_power_of_two() };
