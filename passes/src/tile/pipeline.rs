@@ -150,12 +150,29 @@ fn aheads<'a>(kernel: &'a Kernel, f: &'a For, schedule: &Schedule) -> Vec<Ahead<
         let names = ahead.names();
         let moves = names.contains(&f.var.as_str()) && !names.iter().any(|n| given.contains(n));
         // Whoever built the loop may know better.
-        let asked = |s: &Stmt| matches!(s, Stmt::Prefetch { tensor: t, .. } if t == tensor);
-        if turns > 0 && moves && !f.body.iter().any(asked) {
+        if turns > 0 && moves && !f.body.iter().any(|s| asks(s, tensor)) {
             out.push(ahead);
         }
     }
     out
+}
+
+/// Does it ask for a part of the tensor itself?
+fn asks(stmt: &Stmt, tensor: &str) -> bool {
+    match stmt {
+        Stmt::Prefetch { tensor: t, .. } => t == tensor,
+        Stmt::For(f) => f.body.iter().any(|s| asks(s, tensor)),
+        Stmt::If(i) => i.then.iter().chain(&i.otherwise).any(|s| asks(s, tensor)),
+        Stmt::Let { .. }
+        | Stmt::Scalar { .. }
+        | Stmt::Read { .. }
+        | Stmt::Any { .. }
+        | Stmt::Store { .. }
+        | Stmt::Tasks { .. }
+        | Stmt::Stage(_)
+        | Stmt::Commit
+        | Stmt::Wait(_) => false,
+    }
 }
 
 /// How many turns ahead a tile is wanted; 0: not at all.

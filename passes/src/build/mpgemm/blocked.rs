@@ -22,6 +22,9 @@ use kgen_ir::{
     tile::{Binary, Compare, Part, Predicate, Role, Slice, Store, Tensor, Unary, Value},
 };
 
+/// Steps ahead that codes are asked for, where a panel is one.
+const AHEAD: usize = 2;
+
 /// A tile of the product.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
@@ -132,22 +135,41 @@ impl Product<'_> {
                     let all = self.inside(unit, block, &row, &first);
                     all.iter().for_each(|x| x.rows(b, &share));
                     let place = Place { expert: Extent::Lit(0), column: row };
-                    let give = |b: &mut Builder, tile: &Extent, guard: bool| {
-                        let sums: Vec<Value> = all.iter().map(|x| x.sum(b, tile)).collect();
-                        self.give(b, unit, &place, &(first.clone() + tile.clone()), &sums, guard);
+                    let sum = |b: &mut Builder, tile: &Extent| {
+                        all.iter().map(|x| x.sum(b, tile)).collect::<Vec<_>>()
                     };
-                    // Whole tiles, then the one that goes over the last activation row.
-                    let ragged = !unit[0].n.is_multiple_of(block.rows);
-                    let there = self.m.clone() - first.clone();
-                    let whole = there.min(share.clone()) / block.tokens * block.tokens;
-                    let whole = b.scalar("full", whole);
-                    block.each_tile(b, "y", &whole, |b, tile| give(b, tile, ragged));
-                    let over = Predicate { left: whole.clone(), cmp: Compare::Lt, right: share };
-                    b.choose(over, |b| give(b, &whole, true), |_| {});
+                    self.give_all(b, unit, &place, (&first, &share, block.tokens), &sum);
                     vec![]
                 });
             });
         }
+    }
+
+    /// What becomes of `share` activation rows from `first` on, in tiles of `tokens` whose sums `sum` gives: whole tiles,
+    /// then the one that goes over the last activation row.
+    pub(super) fn give_all(
+        &self,
+        b: &mut Builder,
+        unit: &[Weight],
+        place: &Place,
+        (first, share, tokens): (&Extent, &Extent, usize),
+        sum: &dyn Fn(&mut Builder, &Extent) -> Vec<Value>,
+    ) {
+        let give = |b: &mut Builder, tile: &Extent, guard: bool| {
+            let sums = sum(b, tile);
+            self.give(b, unit, place, &(first.clone() + tile.clone()), &sums, guard);
+        };
+        let ragged = !unit[0].n.is_multiple_of(unit[0].rows);
+        let there = self.m.clone() - first.clone();
+        let whole = there.min(share.clone()) / tokens * tokens;
+        let whole = b.scalar("full", whole);
+        b.for_each("y", (Extent::Lit(0), whole.clone(), tokens), &[], |b, _| {
+            let tile = b.var("y");
+            give(b, &tile, ragged);
+            vec![]
+        });
+        let over = Predicate { left: whole.clone(), cmp: Compare::Lt, right: share.clone() };
+        b.choose(over, |b| give(b, &whole, true), |_| {});
     }
 
     /// The rows of an expert, no fewer than those of a tile.
@@ -323,10 +345,11 @@ impl Inside<'_> {
     /// `count` steps from `u` on, which are in the panel, of all activation rows.
     fn tiles(&self, b: &mut Builder, share: &Extent, u: &Extent, count: &Extent) {
         let (sums, runs) = (self.name("sums"), self.runs());
+        let last = share.clone() - self.block.tokens;
         self.block.each_tile(b, "j", share, |b, tile| {
             let old = b.load("old", &sums, Dtype::F32, self.sums(tile), false);
             let sum = match self.deep() * runs {
-                1 => self.tile(b, tile, old, (u, &Extent::Lit(0)), &Extent::Lit(0)),
+                1 => self.tile(b, (tile, &last), old, (u, &Extent::Lit(0)), &Extent::Lit(0)),
                 _ => b.for_each(
                     "s",
                     (Extent::Lit(0), count.clone() * runs, 1),
@@ -337,7 +360,7 @@ impl Inside<'_> {
                             1 => (s.clone(), Extent::Lit(0)),
                             _ => (s.clone() / runs, s.clone() % runs),
                         };
-                        vec![self.tile(b, tile, acc[0], (&(u.clone() + step), &run), &s)]
+                        vec![self.tile(b, (tile, &last), acc[0], (&(u.clone() + step), &run), &s)]
                     },
                 )[0],
             };
@@ -440,11 +463,36 @@ impl Inside<'_> {
         all
     }
 
+    /// Asks for as many codes of a later panel as the `count` of `run` from `first` on: the first tile for one half of
+    /// the rows, the last for the other. All at once, before the tiles, they would wait for each other. (Where a panel has
+    /// many steps, branches between those took more than that.)
+    fn hint(
+        &self,
+        b: &mut Builder,
+        (tile, last): (&Extent, &Extent),
+        (u, run): (&Extent, &Extent),
+        (first, count): (&Extent, usize),
+    ) {
+        if self.product.choice.schedule.ahead == 0 || self.deep() > 1 {
+            return;
+        }
+        let later = (u.clone() + AHEAD) * self.product.step;
+        let later = later + run.clone() * self.each() + first.clone();
+        let half = (self.block.rows / 2).next_multiple_of(self.packing.lanes);
+        let halves = [(Extent::Lit(0), 0, half), (last.clone(), half, self.block.rows - half)];
+        for (which, from, rows) in halves.into_iter().filter(|(_, _, rows)| *rows > 0) {
+            let here = Predicate { left: tile.clone(), cmp: Compare::Eq, right: which };
+            let rows = Slice::range(self.row.clone() + from, rows);
+            let at = vec![rows, Slice::range(later.clone(), count)];
+            b.choose(here, |b| b.prefetch(&self.weight.part(Part::Codes), at), |_| {});
+        }
+    }
+
     /// `old` and run `run` of step `u`, the `v`th of its panel, of a tile of activation rows.
     fn tile(
         &self,
         b: &mut Builder,
-        tile: &Extent,
+        (tile, last): (&Extent, &Extent),
         old: Value,
         (u, run): (&Extent, &Extent),
         v: &Extent,
@@ -471,6 +519,7 @@ impl Inside<'_> {
         let whole = turn.is_multiple_of(QUAD) && each.is_multiple_of(turn);
         let turn = if whole { turn } else { each };
         let product_of = |b: &mut Builder, e: &Extent, acc: Value| {
+            self.hint(b, (tile, last), (u, run), (e, turn));
             let from = run.clone() * each + e.clone();
             let along = vec![Slice::point(u.clone()), rows.clone(), Slice::range(from, turn)];
             let x = b.load("x", "aq", Dtype::I8, along, false);

@@ -12,8 +12,8 @@ use super::{Builder, Product, Weight};
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
-    format::pack::Packing,
-    tile::{Binary, Part, Reduce, Slice, Unary, Value},
+    format::pack::{Packing, QUAD},
+    tile::{Binary, Compare, Part, Predicate, Reduce, Slice, Unary, Value},
 };
 
 /// The largest int8 activation.
@@ -36,25 +36,42 @@ pub(super) struct Tile<'a> {
     pub group: Extent,
     /// Matrix instructions multiply such floats.
     pub half: Option<Dtype>,
+    pub hints: Hints,
+}
+
+/// Who asks for the codes of a later group.
+#[derive(Clone)]
+pub(super) enum Hints {
+    /// The steps that are written out; else the loop over the groups.
+    Own,
+    /// The first tile of a group for one half of the rows, the last for the other, both a turn at a time: all at once they
+    /// would wait for each other.
+    Tiles { last: Extent },
 }
 
 impl Tile<'_> {
     pub fn sum(&self, b: &mut Builder, integer: bool) -> Value {
         let (first, end) = self.groups.clone();
-        let fixed = self.packing.is_fixed();
         let start = b.fill(0.0, Dtype::F32, &[self.tokens, self.weight.rows]);
         b.for_each("g", (first, end, self.together), &[("acc", start)], |b, acc| {
             let mut sum = acc[0];
             for i in 0..self.together {
                 let one = Tile { group: b.var("g") + i, ..self.clone() };
                 sum = match integer {
-                    true if fixed => one.fixed_group(b, sum),
-                    true => one.integer_group(b, sum),
+                    true => one.group_of_bytes(b, sum),
                     false => one.float_group(b, sum),
                 };
             }
             vec![sum]
         })[0]
+    }
+
+    /// `acc` and the products of the group at hand.
+    pub fn group_of_bytes(&self, b: &mut Builder, acc: Value) -> Value {
+        match self.packing.is_fixed() {
+            true => self.fixed_group(b, acc),
+            false => self.integer_group(b, acc),
+        }
     }
 
     /// Elements of a turn.
@@ -158,17 +175,35 @@ impl Tile<'_> {
         b.binary("centred", Binary::Add, f, off)
     }
 
-    /// Bytes of a step of activations and of weights, and the sum of the former.
-    fn bytes(&self, b: &mut Builder, place: &Extent) -> (Value, Value, Value) {
+    /// `acc` and the products of bytes of a step.
+    fn dot(&self, b: &mut Builder, place: &Extent, acc: Option<Value>) -> Value {
         let step = self.product.step;
-        let from = place.clone() * step;
-        let w0 = self.codes(b, &from, step);
-        let w = b.convert("wb", w0, Dtype::U8);
-        let rows = self.activation_rows();
-        let along = vec![Slice::point(place.clone()), rows.clone(), Slice::range(0, step)];
-        let x = b.load("x", "aq", Dtype::I8, along, false);
-        let z = self.activation_sum(b, place, 0, step);
-        (x, w, z)
+        let of = |b: &mut Builder, first: &Extent, count: usize, acc: Option<Value>| {
+            let w0 = self.codes(b, &(place.clone() * step + first.clone()), count);
+            let w = b.convert("wb", w0, Dtype::U8);
+            let along = vec![
+                Slice::point(place.clone()),
+                self.activation_rows(),
+                Slice::range(first.clone(), count),
+            ];
+            let x = b.load("x", "aq", Dtype::I8, along, false);
+            b.dot("d", x, w, true, acc)
+        };
+        if matches!(self.hints, Hints::Own) {
+            return of(b, &Extent::Lit(0), step, acc);
+        }
+        let turn = self.product.choice.schedule.turn;
+        if turn >= step || !step.is_multiple_of(turn) || !turn.is_multiple_of(QUAD) {
+            self.hint(b, &(place.clone() * step), step);
+            return of(b, &Extent::Lit(0), step, acc);
+        }
+        let acc = acc.unwrap_or_else(|| b.fill(0.0, Dtype::I32, &[self.tokens, self.weight.rows]));
+        let turns = (Extent::Lit(0), Extent::from(step), turn);
+        b.for_each("e", turns, &[("d", acc)], |b, acc| {
+            let first = b.var("e");
+            self.hint(b, &(place.clone() * step + first.clone()), turn);
+            vec![of(b, &first, turn, Some(acc[0]))]
+        })[0]
     }
 
     /// The sum of so many activations of a step.
@@ -228,7 +263,7 @@ impl Tile<'_> {
             let (mut whole, mut part, mut less) = (None, None, None);
             for s in first..steps.min(first + alike) {
                 let place = b.var("g") * steps + s;
-                self.hint(b, s * step);
+                self.hint(b, &(b.var("g") * group + s * step), step);
                 for from in (0..step).step_by(each) {
                     let k = b.var("g") * group + (s * step + from);
                     let w0 = self.codes(b, &k, each);
@@ -318,23 +353,39 @@ impl Tile<'_> {
         b.convert(&format!("{}_{form}", part.name()), x, to)
     }
 
-    /// Asks for the codes of a later group, a step at a time: all at once they would wait for each other.
-    fn hint(&self, b: &mut Builder, first: usize) {
+    /// Asks for as many codes of a later group as those from `first` on.
+    fn hint(&self, b: &mut Builder, first: &Extent, count: usize) {
         let Ok(bytes) = self.packing.group_stride() else { return };
         let ahead = self.product.choice.schedule.ahead << 10;
         if ahead == 0 || bytes == 0 {
             return;
         }
-        let later = (b.var("g") + ahead.div_ceil(bytes)) * self.packing.group + first;
-        let at = vec![self.weight_rows(), Slice::range(later, self.product.step)];
-        b.prefetch(&self.weight.part(Part::Codes), at);
+        let Hints::Tiles { last } = &self.hints else {
+            let later = first.clone() + ahead.div_ceil(bytes) * self.packing.group;
+            let at = vec![self.weight_rows(), Slice::range(later, count)];
+            b.prefetch(&self.weight.part(Part::Codes), at);
+            return;
+        };
+        // The other tiles give memory the time: half as far suffices.
+        let later = first.clone() + ahead.div_ceil(2 * bytes) * self.packing.group;
+        let codes = self.weight.part(Part::Codes);
+        let ask = |b: &mut Builder, from: usize, rows: usize| {
+            let rows = Slice::range(self.row.clone() + from, rows);
+            b.prefetch(&codes, vec![rows, Slice::range(later.clone(), count)]);
+        };
+        let half = (self.weight.rows / 2).next_multiple_of(self.packing.lanes);
+        let halves = [(Extent::Lit(0), 0, half), (last.clone(), half, self.weight.rows - half)];
+        for (tile, from, rows) in halves.into_iter().filter(|(_, _, rows)| *rows > 0) {
+            let here = Predicate { left: self.i.clone(), cmp: Compare::Eq, right: tile };
+            b.choose(here, |b| ask(b, from, rows), |_| {});
+        }
     }
 
     /// Product of bytes over one step of activations, the sum of their codes, their scale.
     fn integer_step(&self, b: &mut Builder, place: &Extent) -> (Value, Value, Value) {
-        let (x, w, z) = self.bytes(b, place);
+        let z = self.activation_sum(b, place, 0, self.product.step);
         let start = self.start(b, z);
-        let dot = b.dot("d", x, w, true, start);
+        let dot = self.dot(b, place, start);
         let f = b.convert("f", dot, Dtype::F32);
         let total = b.convert("total", z, Dtype::F32);
         (f, total, self.activation_scale(b, place))
@@ -346,8 +397,9 @@ impl Tile<'_> {
         let none = b.fill(0.0, self.product.sums(), &[self.tokens, 1]);
         let turns = (Extent::Lit(0), Extent::from(steps), 1);
         let sums = b.for_each("s", turns, &[("part", part), ("whole", none)], |b, sums| {
-            let (x, w, z) = self.bytes(b, &self.place(b, true, Some("s")));
-            let dot = b.dot("d", x, w, true, Some(sums[0]));
+            let place = self.place(b, true, Some("s"));
+            let dot = self.dot(b, &place, Some(sums[0]));
+            let z = self.activation_sum(b, &place, 0, self.product.step);
             vec![dot, b.binary("all", Binary::Add, sums[1], z)]
         });
         let dot = match self.start(b, sums[1]) {

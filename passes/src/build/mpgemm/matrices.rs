@@ -399,6 +399,7 @@ impl Product<'_> {
                             together,
                             group: Extent::Lit(0),
                             half,
+                            hints: groups::Hints::Own,
                         };
                         tile.sum(b, *integer)
                     }

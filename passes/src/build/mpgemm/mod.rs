@@ -16,6 +16,7 @@
 //! an epilogue combines are multiplied by the same task, others by tasks of their own in the same launch.
 
 mod blocked;
+mod few;
 mod groups;
 mod many;
 mod matrices;
@@ -382,8 +383,15 @@ impl<'a> Product<'a> {
         }
         // Many rows: rounded once, into the workspace.
         // Whole tiles of them.
+        // Where hints hide what memory takes.
+        let hints = self.choice.target.row(&Op::Prefetch(1)).is_some();
+        let grouped = block.is_some() && self.experts == Experts::None && hints;
         let whole = tiled.map_or(block.map_or(1, |b| b.tokens), |t| t.tokens);
         let rows = self.m.clone().ceil_div(whole) * whole;
+        let rows = match grouped {
+            true => rows.max(self.few_rows()),
+            false => rows,
+        };
         let work = |name: &str, elem, width: usize| {
             let shape = vec![self.steps.into(), rows.clone(), Extent::from(width)];
             tensor(name, Role::Workspace, elem, shape)
@@ -407,7 +415,13 @@ impl<'a> Product<'a> {
             of.tasks(&mut b, false);
             b.finish()
         };
-        let many = product("product", self);
+        let many = if grouped {
+            let mut b = self.kernel("product", rounded.to_vec());
+            self.in_groups(&mut b);
+            b.finish()
+        } else {
+            product("product", self)
+        };
         if self.tokens > FEW && self.experts == Experts::None {
             // Fewer rows than the tile of many: pairs, so that the codes are unpacked for half of them only.
             let few = product("product_few", &Product { tokens: FEW, ..self.clone() });

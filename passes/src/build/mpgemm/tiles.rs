@@ -118,6 +118,7 @@ impl Product<'_> {
                     together: 1,
                     group: Extent::Lit(0),
                     half: None,
+                    hints: groups::Hints::Own,
                 };
                 tile.sum(b, *integer)
             }

@@ -1,0 +1,105 @@
+//! Some activation rows: more than a tile, fewer than pay for unpacking the codes first.
+//!
+//! ```text
+//! for each group of k
+//!   for each tile of rows:  sum[tile] += scale * (aq[tile] . codes)
+//! ```
+//!
+//! The codes of a group come from memory for the first tile and from the cache for the others, so that what memory takes
+//! and what the others compute happen at the same time. Sums lie in scratch between groups. Rows behind the last
+//! activation row are rounded zeros, as for [`blocked`](super::blocked).
+
+use super::{
+    Builder, Kind, Place, Product, SHARED, Weight,
+    groups::{Hints, Tile},
+};
+use kgen_ir::{
+    dtype::Dtype,
+    extent::Extent,
+    tile::{Slice, Value},
+};
+
+impl Product<'_> {
+    /// The activation rows of whole tiles, as far as they come here.
+    pub(super) fn few_rows(&self) -> Extent {
+        self.m.clone().min(SHARED).ceil_div(self.tokens) * self.tokens
+    }
+
+    /// Tasks of row tiles for every weight; all of them are codes multiplied as bytes, for fewer rows than [`SHARED`].
+    pub(super) fn in_groups(&self, b: &mut Builder) {
+        for unit in self.units() {
+            let rows = unit[0].rows;
+            for w in unit {
+                let shape = [SHARED.next_multiple_of(self.tokens), rows];
+                b.scratch(&sums(w), Dtype::F32, &shape);
+            }
+            let chunk = self.choice.schedule.chunk * (self.choice.schedule.rows / rows).max(1);
+            b.tasks("t", unit[0].n.div_ceil(rows).into(), chunk, |b| {
+                let place = Place { expert: Extent::Lit(0), column: b.var("t") * rows };
+                let padded = b.scalar("padded", self.few_rows());
+                for w in unit {
+                    self.walk(b, w, &place, &padded);
+                }
+                let sum = |b: &mut Builder, tile: &Extent| {
+                    let load = |w: &Weight| self.sums_of(b, w, tile);
+                    unit.iter().map(load).collect::<Vec<_>>()
+                };
+                let from = Extent::Lit(0);
+                self.give_all(b, unit, &place, (&from, &padded, self.tokens), &sum);
+            });
+        }
+    }
+
+    /// The sums of all activation rows, group by group.
+    fn walk(&self, b: &mut Builder, w: &Weight, place: &Place, padded: &Extent) {
+        let Kind::Codes { packing, .. } = &w.kind else { return };
+        let row = self.first_row(w, packing, place);
+        let each = |b: &mut Builder, var: &str, body: &dyn Fn(&mut Builder, &Extent)| {
+            b.for_each(var, (Extent::Lit(0), padded.clone(), self.tokens), &[], |b, _| {
+                let tile = b.var(var);
+                body(b, &tile);
+                vec![]
+            });
+        };
+        each(b, "z", &|b, tile| {
+            let none = b.fill(0.0, Dtype::F32, &[self.tokens, w.rows]);
+            b.store(&sums(w), self.tile_of(w, tile), none, false);
+        });
+        let count = Extent::from(self.k.div_ceil(packing.group));
+        b.for_each("g", (Extent::Lit(0), count, 1), &[], |b, _| {
+            let group = b.var("g");
+            let last = padded.clone() - self.tokens;
+            each(b, "j", &|b, tile| {
+                let old = self.sums_of(b, w, tile);
+                let one = Tile {
+                    product: self,
+                    weight: w,
+                    packing,
+                    i: tile,
+                    tokens: self.tokens,
+                    row: &row,
+                    groups: (Extent::Lit(0), Extent::Lit(0)),
+                    together: 1,
+                    group: group.clone(),
+                    half: None,
+                    hints: Hints::Tiles { last: last.clone() },
+                };
+                let sum = one.group_of_bytes(b, old);
+                b.store(&sums(w), self.tile_of(w, tile), sum, false);
+            });
+            vec![]
+        });
+    }
+
+    fn tile_of(&self, w: &Weight, tile: &Extent) -> Vec<Slice> {
+        vec![Slice::range(tile.clone(), self.tokens), Slice::range(0, w.rows)]
+    }
+
+    fn sums_of(&self, b: &mut Builder, w: &Weight, tile: &Extent) -> Value {
+        b.load("old", &sums(w), Dtype::F32, self.tile_of(w, tile), false)
+    }
+}
+
+fn sums(w: &Weight) -> String {
+    format!("{}.sums", w.name)
+}
