@@ -519,7 +519,6 @@ impl Inside<'_> {
         let whole = turn.is_multiple_of(QUAD) && each.is_multiple_of(turn);
         let turn = if whole { turn } else { each };
         let product_of = |b: &mut Builder, e: &Extent, acc: Value| {
-            self.hint(b, (tile, last), (u, run), (e, turn));
             let from = run.clone() * each + e.clone();
             let along = vec![Slice::point(u.clone()), rows.clone(), Slice::range(from, turn)];
             let x = b.load("x", "aq", Dtype::I8, along, false);
@@ -532,7 +531,10 @@ impl Inside<'_> {
                 b.load("w", &self.name("panel"), Dtype::U8, at, false)
             };
             let w = b.convert("wu", w, Dtype::U8);
-            b.dot("d", x, w, true, Some(acc))
+            let dot = b.dot("d", x, w, true, Some(acc));
+            // Behind the products: what they compute of addresses is there.
+            self.hint(b, (tile, last), (u, run), (e, turn));
+            dot
         };
         let dot = match self.deep() > 1 && turn == each {
             true => product_of(b, &Extent::Lit(0), start),

@@ -194,15 +194,17 @@ impl Tile<'_> {
         }
         let turn = self.product.choice.schedule.turn;
         if turn >= step || !step.is_multiple_of(turn) || !turn.is_multiple_of(QUAD) {
+            let dot = of(b, &Extent::Lit(0), step, acc);
             self.hint(b, &(place.clone() * step), step);
-            return of(b, &Extent::Lit(0), step, acc);
+            return dot;
         }
         let acc = acc.unwrap_or_else(|| b.fill(0.0, Dtype::I32, &[self.tokens, self.weight.rows]));
         let turns = (Extent::Lit(0), Extent::from(step), turn);
         b.for_each("e", turns, &[("d", acc)], |b, acc| {
             let first = b.var("e");
-            self.hint(b, &(place.clone() * step + first.clone()), turn);
-            vec![of(b, &first, turn, Some(acc[0]))]
+            let dot = of(b, &first, turn, Some(acc[0]));
+            self.hint(b, &(place.clone() * step + first), turn);
+            vec![dot]
         })[0]
     }
 
