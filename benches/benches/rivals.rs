@@ -33,7 +33,7 @@ use std::{
 };
 
 /// Rounds of a case.
-const ROUNDS: usize = 11;
+const ROUNDS: usize = 9;
 /// Half an interval of so much of the median is no measurement.
 const WIDE: f64 = 0.3;
 /// Readings of the machine's load before a case, until it is quiet.

@@ -1,12 +1,14 @@
 //! Every schedule that the tuner may choose keeps the meaning of the op.
 
 use kgen::{
-    Schedule, compile, inputs,
+    Schedule, compile,
+    device::Cpu,
+    inputs,
     verify::{Options, examples},
 };
 use kgen_ir::{
     extent::Dims,
-    op::{Compute, Kind},
+    op::{Compute, Kind, read::read},
     tile::interp::{Mode, interp},
 };
 use kgen_passes::Choice;
@@ -84,4 +86,34 @@ fn every_schedule_of_many_rows() {
     all_mean_the_same("flash_decode", &[("b", 1), ("m", 70), ("n", 150)], 40, |s, base| {
         (s.keys, s.split, s.prefetch, s.heads) == (base.keys, base.split, base.prefetch, base.heads)
     });
+}
+
+/// A turn that ends inside of a word of codes is not taken: codes of no format are mistaken for their neighbours.
+#[test]
+fn turns_of_any_length() {
+    let formats = [
+        "\"q4_0\"",
+        "\"tq1_0\"",
+        "\"tq2_0\"",
+        "{ format = \"int2\", group = 128, scale = \"f16\" }",
+        "{ format = \"int3\", group = 64, scale = \"f16\" }",
+        "{ format = \"bipolar1\", group = 128, scale = \"f16\" }",
+    ];
+    let mut cpu = Cpu::open(Some(2)).unwrap();
+    for w in formats {
+        let text = format!(
+            "op = \"mpgemm\"\nname = \"turns\"\nm = \"m\"\nn = 64\nk = 256\na = \"f32\"\nw = {w}\nout = \"f32\"\n"
+        );
+        let op = read("turns.toml", &text).unwrap_or_else(|e| panic!("{}", e.render()));
+        for (turn, m) in [(4, 5), (8, 8), (16, 11), (20, 5), (32, 5), (64, 8), (8, 13)] {
+            cpu.schedule.turn = turn;
+            let dims = Dims { scalars: [("m".into(), m)].into(), cores: 2, ..Dims::default() };
+            let inputs = inputs::complete(&op, &dims, &BTreeMap::new(), 7).unwrap();
+            let module = cpu.load(&op).unwrap_or_else(|e| panic!("{e}"));
+            let outputs = cpu.run(&module, &dims, &inputs).unwrap_or_else(|e| panic!("{e}"));
+            let expected = kgen_kernels_ref::run(&op, &dims, &inputs).expect("known");
+            let seen = kgen_kernels_ref::compare("out", &expected["out"], &outputs["out"]).unwrap();
+            assert!(seen.passed(), "{w}, {m} rows, turns of {turn}: {seen:?}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::{Builder, Product, Weight};
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
-    format::pack::{Packing, QUAD},
+    format::pack::Packing,
     tile::{Binary, Compare, Part, Predicate, Reduce, Slice, Unary, Value},
 };
 
@@ -193,7 +193,8 @@ impl Tile<'_> {
             return of(b, &Extent::Lit(0), step, acc);
         }
         let turn = self.product.choice.schedule.turn;
-        if turn >= step || !step.is_multiple_of(turn) || !turn.is_multiple_of(QUAD) {
+        let unit = self.packing.together().max(self.packing.word());
+        if turn >= step || !step.is_multiple_of(turn) || !turn.is_multiple_of(unit) {
             let dot = of(b, &Extent::Lit(0), step, acc);
             self.hint(b, &(place.clone() * step), step);
             return dot;
