@@ -108,18 +108,23 @@ fn main() {
         let (file, sizes) = CASES[0];
         let (op, dims) = read(file, sizes);
         let mut won = BTreeMap::<String, (usize, f64)>::new();
+        let mut measured = Vec::new();
         for i in 0..REPEATS {
             let own = store(&format!("repeat{i}"));
             let tuned = tune(&op, &dims, &own, seconds(20), Effort::Quick);
             let Some((schedule, record)) = &tuned.best else { panic!("no winner") };
             won.entry(line_of(schedule)).or_insert((0, record.ratio)).0 += 1;
+            measured.push(tuned.measured);
         }
         let (_, (most, ratio)) = won.iter().max_by_key(|(_, (n, _))| *n).expect("winners");
         // Two within 2 % count as agreeing.
         let near = won.values().filter(|(_, r)| (r / ratio - 1.0).abs() <= 0.02);
         let agree: usize = near.map(|(n, _)| n).sum();
         println!(
-            "{file} {sizes}: {REPEATS} repeats, {most} of one winner; within 2 % of it, agreeing: {agree}"
+            "{file} {sizes}: {REPEATS} repeats, {most} of one winner; within 2 % of it, agreeing: {agree}; \
+             {:?} to {:?} candidates measured",
+            measured.iter().min(),
+            measured.iter().max()
         );
         for (line, (n, ratio)) in &won {
             println!("  {n} x {ratio:.3}  {line}");

@@ -278,7 +278,7 @@ fn run(case: &Case) -> (Vec<String>, Vec<String>) {
                 agree.add(&place, &plain, Ok(stored(op, &plain)));
                 turn += 1;
                 let asked =
-                    |engine: usize| full || scores[engine].ran == 0 || (turn + engine) % 3 == 0;
+                    |engine: usize| full || scores[engine].ran == 0 || (turn + engine).is_multiple_of(3);
                 let outcomes = match &ready {
                     Ok(ready) => outputs(ready, &cpu, (&e, &expected), &asked),
                     Err(why) => {

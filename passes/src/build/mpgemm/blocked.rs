@@ -463,9 +463,8 @@ impl Inside<'_> {
         all
     }
 
-    /// Asks for as many codes of a later panel as the `count` of `run` from `first` on: the first tile for one half of
-    /// the rows, the last for the other. All at once, before the tiles, they would wait for each other. (Where a panel has
-    /// many steps, branches between those took more than that.)
+    /// Asks for as many codes of a later panel as the `count` of `run` from `first` on. (Where a panel has many steps,
+    /// branches between those took more than hints in a row.)
     fn hint(
         &self,
         b: &mut Builder,
@@ -478,14 +477,9 @@ impl Inside<'_> {
         }
         let later = (u.clone() + AHEAD) * self.product.step;
         let later = later + run.clone() * self.each() + first.clone();
-        let half = (self.block.rows / 2).next_multiple_of(self.packing.lanes);
-        let halves = [(Extent::Lit(0), 0, half), (last.clone(), half, self.block.rows - half)];
-        for (which, from, rows) in halves.into_iter().filter(|(_, _, rows)| *rows > 0) {
-            let here = Predicate { left: tile.clone(), cmp: Compare::Eq, right: which };
-            let rows = Slice::range(self.row.clone() + from, rows);
-            let at = vec![rows, Slice::range(later.clone(), count)];
-            b.choose(here, |b| b.prefetch(&self.weight.part(Part::Codes), at), |_| {});
-        }
+        let rows = Slice::range(self.row.clone(), self.block.rows);
+        let at = [rows, Slice::range(later, count)];
+        self.weight.ask_in_halves(b, (tile, last), at, self.packing.lanes);
     }
 
     /// `old` and run `run` of step `u`, the `v`th of its panel, of a tile of activation rows.

@@ -13,7 +13,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     format::pack::Packing,
-    tile::{Binary, Compare, Part, Predicate, Reduce, Slice, Unary, Value},
+    tile::{Binary, Part, Reduce, Slice, Unary, Value},
 };
 
 /// The largest int8 activation.
@@ -28,11 +28,7 @@ pub(super) struct Tile<'a> {
     pub i: &'a Extent,
     pub tokens: usize,
     pub row: &'a Extent,
-    /// Groups of k, from the first to behind the last.
-    pub groups: (Extent, Extent),
-    /// Of a turn, which divides their number.
-    pub together: usize,
-    /// The group at hand.
+    /// The group at hand; `sum` goes through them.
     pub group: Extent,
     /// Matrix instructions multiply such floats.
     pub half: Option<Dtype>,
@@ -44,18 +40,23 @@ pub(super) struct Tile<'a> {
 pub(super) enum Hints {
     /// The steps that are written out; else the loop over the groups.
     Own,
-    /// The first tile of a group for one half of the rows, the last for the other, both a turn at a time: all at once they
-    /// would wait for each other.
+    /// The first and the last tile of a group, a turn at a time.
     Tiles { last: Extent },
 }
 
 impl Tile<'_> {
-    pub fn sum(&self, b: &mut Builder, integer: bool) -> Value {
-        let (first, end) = self.groups.clone();
+    /// Groups of k from the first to behind the last; a turn takes `together`, which divides their number.
+    pub fn sum(
+        &self,
+        b: &mut Builder,
+        integer: bool,
+        (first, end): (Extent, Extent),
+        together: usize,
+    ) -> Value {
         let start = b.fill(0.0, Dtype::F32, &[self.tokens, self.weight.rows]);
-        b.for_each("g", (first, end, self.together), &[("acc", start)], |b, acc| {
+        b.for_each("g", (first, end, together), &[("acc", start)], |b, acc| {
             let mut sum = acc[0];
-            for i in 0..self.together {
+            for i in 0..together {
                 let one = Tile { group: b.var("g") + i, ..self.clone() };
                 sum = match integer {
                     true => one.group_of_bytes(b, sum),
@@ -262,13 +263,13 @@ impl Tile<'_> {
         };
         let (mut scaled, mut mins) = (None, None);
         for first in (0..steps).step_by(alike) {
-            let sx = self.activation_scale(b, &(b.var("g") * steps + first));
+            let sx = self.activation_scale(b, &(self.group.clone() * steps + first));
             let (mut whole, mut part, mut less) = (None, None, None);
             for s in first..steps.min(first + alike) {
-                let place = b.var("g") * steps + s;
-                self.hint(b, &(b.var("g") * group + s * step), step);
+                let place = self.group.clone() * steps + s;
+                self.hint(b, &(self.group.clone() * group + s * step), step);
                 for from in (0..step).step_by(each) {
-                    let k = b.var("g") * group + (s * step + from);
+                    let k = self.group.clone() * group + (s * step + from);
                     let w0 = self.codes(b, &k, each);
                     let w = b.convert("wb", w0, Dtype::U8);
                     let along = vec![
@@ -350,7 +351,7 @@ impl Tile<'_> {
     /// Inner factors of group `g`, one a weight row.
     fn inner(&self, b: &mut Builder, part: Part, elem: Dtype, to: Dtype, number: usize) -> Value {
         let count = self.packing.inner.as_ref().map_or(1, |i| self.packing.group / i.group);
-        let at = vec![Slice::range(b.var("g") * count + number, 1), self.weight_rows()];
+        let at = vec![Slice::range(self.group.clone() * count + number, 1), self.weight_rows()];
         let x = b.load(part.name(), &self.weight.part(part), elem, at, false);
         let form = if to == Dtype::F32 { "f" } else { "w" };
         b.convert(&format!("{}_{form}", part.name()), x, to)
@@ -371,17 +372,8 @@ impl Tile<'_> {
         };
         // The other tiles give memory the time: half as far suffices.
         let later = first.clone() + ahead.div_ceil(2 * bytes) * self.packing.group;
-        let codes = self.weight.part(Part::Codes);
-        let ask = |b: &mut Builder, from: usize, rows: usize| {
-            let rows = Slice::range(self.row.clone() + from, rows);
-            b.prefetch(&codes, vec![rows, Slice::range(later.clone(), count)]);
-        };
-        let half = (self.weight.rows / 2).next_multiple_of(self.packing.lanes);
-        let halves = [(Extent::Lit(0), 0, half), (last.clone(), half, self.weight.rows - half)];
-        for (tile, from, rows) in halves.into_iter().filter(|(_, _, rows)| *rows > 0) {
-            let here = Predicate { left: self.i.clone(), cmp: Compare::Eq, right: tile };
-            b.choose(here, |b| ask(b, from, rows), |_| {});
-        }
+        let at = [self.weight_rows(), Slice::range(later, count)];
+        self.weight.ask_in_halves(b, (self.i, last), at, self.packing.lanes);
     }
 
     /// Product of bytes over one step of activations, the sum of their codes, their scale.

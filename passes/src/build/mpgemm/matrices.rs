@@ -395,13 +395,11 @@ impl Product<'_> {
                             i: &first,
                             tokens,
                             row,
-                            groups,
-                            together,
                             group: Extent::Lit(0),
                             half,
                             hints: groups::Hints::Own,
                         };
-                        tile.sum(b, *integer)
+                        tile.sum(b, *integer, groups, together)
                     }
                     Kind::Floats(_) | Kind::Pairs(_) => {
                         self.matrix_sum(b, w, elements.dtype(), (&first, &column), range(w).0)

@@ -16,7 +16,6 @@
 //! an epilogue combines are multiplied by the same task, others by tasks of their own in the same launch.
 
 mod blocked;
-mod few;
 mod groups;
 mod many;
 mod matrices;
@@ -24,6 +23,7 @@ mod pairs;
 mod panels;
 mod quantise;
 mod rows;
+mod some;
 mod stored;
 mod tables;
 mod tiles;
@@ -389,7 +389,7 @@ impl<'a> Product<'a> {
         let whole = tiled.map_or(block.map_or(1, |b| b.tokens), |t| t.tokens);
         let rows = self.m.clone().ceil_div(whole) * whole;
         let rows = match grouped {
-            true => rows.max(self.few_rows()),
+            true => rows.max(self.some_rows()),
             false => rows,
         };
         let work = |name: &str, elem, width: usize| {

@@ -114,13 +114,12 @@ impl Product<'_> {
                     i,
                     tokens,
                     row: &row,
-                    groups: (Extent::Lit(0), self.k.div_ceil(packing.group).into()),
-                    together: 1,
                     group: Extent::Lit(0),
                     half: None,
                     hints: groups::Hints::Own,
                 };
-                tile.sum(b, *integer)
+                let end = self.k.div_ceil(packing.group).into();
+                tile.sum(b, *integer, (Extent::Lit(0), end), 1)
             }
             Kind::Pairs(packing) => {
                 let row = self.first_row(w, packing, place);

@@ -1,6 +1,6 @@
 //! How weights are stored, packed and read.
 
-use super::{Kind, Result, Weight, tensor};
+use super::{Builder, Kind, Result, Weight, tensor};
 use crate::Choice;
 use kgen_ir::{
     dtype::Dtype,
@@ -8,7 +8,7 @@ use kgen_ir::{
     format::{pack::Packing, parts::Parts},
     machine::Op,
     op::{self, Code, CodeLayout, Compute, MpGemm, Storage},
-    tile::{Form, Part, Prepare, Program, Role, Store, Tensor},
+    tile::{Compare, Form, Part, Predicate, Prepare, Program, Role, Slice, Store, Tensor},
 };
 
 /// Bytes of a table that one instruction looks up.
@@ -175,5 +175,26 @@ impl Weight {
 
     pub(super) fn part(&self, part: Part) -> String {
         format!("{}.packed.{}", self.name, part.name())
+    }
+
+    /// Asks for later codes, `[rows, k]`: at the first tile of activation rows for one half of the weight rows, at the last
+    /// tile for the other. All at once they would wait for each other.
+    pub(super) fn ask_in_halves(
+        &self,
+        b: &mut Builder,
+        (tile, last): (&Extent, &Extent),
+        [rows, along]: [Slice; 2],
+        lanes: usize,
+    ) {
+        let all = rows.len.unwrap_or(1);
+        let half = (all / 2).next_multiple_of(lanes).min(all);
+        for (which, from, count) in
+            [(&Extent::Lit(0), 0, half), (last, half, all - half)].into_iter().filter(|h| h.2 > 0)
+        {
+            let here = Predicate { left: tile.clone(), cmp: Compare::Eq, right: which.clone() };
+            let rows = Slice::range(rows.start.clone() + from, count);
+            let at = vec![rows, along.clone()];
+            b.choose(here, |b| b.prefetch(&self.part(Part::Codes), at), |_| {});
+        }
     }
 }

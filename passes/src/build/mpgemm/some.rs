@@ -21,7 +21,7 @@ use kgen_ir::{
 
 impl Product<'_> {
     /// The activation rows of whole tiles, as far as they come here.
-    pub(super) fn few_rows(&self) -> Extent {
+    pub(super) fn some_rows(&self) -> Extent {
         self.m.clone().min(SHARED).ceil_div(self.tokens) * self.tokens
     }
 
@@ -36,7 +36,7 @@ impl Product<'_> {
             let chunk = self.choice.schedule.chunk * (self.choice.schedule.rows / rows).max(1);
             b.tasks("t", unit[0].n.div_ceil(rows).into(), chunk, |b| {
                 let place = Place { expert: Extent::Lit(0), column: b.var("t") * rows };
-                let padded = b.scalar("padded", self.few_rows());
+                let padded = b.scalar("padded", self.some_rows());
                 for w in unit {
                     self.walk(b, w, &place, &padded);
                 }
@@ -78,8 +78,6 @@ impl Product<'_> {
                     i: tile,
                     tokens: self.tokens,
                     row: &row,
-                    groups: (Extent::Lit(0), Extent::Lit(0)),
-                    together: 1,
                     group: group.clone(),
                     half: None,
                     hints: Hints::Tiles { last: last.clone() },
