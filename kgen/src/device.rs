@@ -57,7 +57,7 @@ pub struct Cpu {
     pub strides: Strides,
     /// Where compiled artifacts are kept; `None`: nowhere.
     pub cache: Option<Cache>,
-    pool: Pool,
+    pool: Arc<Pool>,
 }
 
 impl Cpu {
@@ -65,7 +65,7 @@ impl Cpu {
     pub fn open(threads: Option<usize>) -> Result<Cpu, Error> {
         let target = compile::host()?;
         let threads = threads.unwrap_or_else(kgen_runtime::device::cores);
-        let pool = Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?;
+        let pool = Arc::new(Pool::new(threads).map_err(|e| Error::Unavailable(e.to_string()))?);
         let (schedule, accesses) = (Schedule::default_for(target), Accesses::Trusted);
         let guard = Guard::Canaries;
         Ok(Cpu { target, schedule, accesses, guard, strides: Strides::Dense, cache: None, pool })
@@ -92,8 +92,15 @@ impl Cpu {
         Ok(self)
     }
 
+    /// The same workers, which run one job at a time, for a schedule that is tried: nothing of it is kept in a cache.
+    pub fn with_schedule(&self, schedule: Schedule) -> Cpu {
+        let (target, accesses, guard) = (self.target, self.accesses, self.guard);
+        let (strides, pool) = (self.strides, self.pool.clone());
+        Cpu { target, schedule, accesses, guard, strides, cache: None, pool }
+    }
+
     pub fn workers(&self) -> &dyn Workers {
-        &self.pool
+        &*self.pool
     }
 
     /// Compiled and ready to be planned.
@@ -145,7 +152,7 @@ impl Cpu {
         inputs: &BTreeMap<String, Tensor>,
     ) -> Result<BTreeMap<String, Tensor>, Error> {
         let mut session = self.session(module, dims, inputs)?;
-        session.run(&self.pool).map_err(|e| Error::Unavailable(e.to_string()))?;
+        session.run(&*self.pool).map_err(|e| Error::Unavailable(e.to_string()))?;
         session.outputs().map_err(|e| Error::Unavailable(e.to_string()))
     }
 }

@@ -76,8 +76,9 @@ pub struct Settings<'a> {
     pub store: &'a Store,
     /// Told before each candidate.
     pub step: &'a dyn Fn(Progress),
-    /// Whether the CPU's schedule passes the cases of the op; `None`: it is not supported by any.
-    pub check: &'a dyn Fn(&Cpu) -> Option<bool>,
+    /// Whether the CPU's schedule passes the cases of the op; `None`: it is not supported by any. Finalists are checked
+    /// side by side: most of it is the reference, which is one thread.
+    pub check: &'a (dyn Fn(&Cpu) -> Option<bool> + Sync),
 }
 
 /// How far a search has come.
@@ -146,6 +147,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(cpu: &'a mut Cpu, op: &'a Op, dims: &'a Dims, s: &'a Settings) -> Result<Self, Error> {
+        let begin = Instant::now();
         let tensors = inputs::complete(op, dims, &BTreeMap::new(), s.seed)?;
         let shown: Vec<_> = dims.scalars.iter().map(|(n, x)| format!("{n}={x}")).collect();
         let shown = shown.into_iter().chain(dims.ragged.iter().map(|(n, x)| format!("{n}={x:?}")));
@@ -177,7 +179,7 @@ impl<'a> Search<'a> {
         let once = once.into_iter().fold(f64::INFINITY, f64::min).max(1e-9);
         let copies = ((ROUND.as_secs_f64() / once) as usize).clamp(1, all);
         let sessions = cpu.sessions(&module, dims, &tensors, copies)?;
-        let (begin, other, out) = (Instant::now(), Vec::new(), Tuned::default());
+        let (other, out) = (Vec::new(), Tuned::default());
         let default = module;
         Ok(Search { cpu, op, dims, s, begin, common, tensors, default, sessions, other, out })
     }
@@ -421,13 +423,25 @@ impl<'a> Search<'a> {
 
     /// Verifies the finalists; the winner is one that is right.
     fn choose(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
-        let mut right = Vec::new();
+        let mut known = Vec::new();
         for e in entries {
-            let known = self.s.store.get(&e.key, &self.common.bucket, &self.common.device)?;
-            let Some(mut record) = known else { continue };
-            if record.verified.is_none() {
-                self.cpu.schedule = e.schedule.clone();
-                record.verified = (self.s.check)(self.cpu);
+            let record = self.s.store.get(&e.key, &self.common.bucket, &self.common.device)?;
+            known.extend(record.map(|r| (e, r)));
+        }
+        let check = self.s.check;
+        let verdicts: Vec<_> = std::thread::scope(|scope| {
+            let unsaid = known.iter().map(|(e, r)| r.verified.is_none().then_some(&e.schedule));
+            let begin = |schedule: &Schedule| {
+                let cpu = self.cpu.with_schedule(schedule.clone());
+                scope.spawn(move || check(&cpu))
+            };
+            let begun: Vec<_> = unsaid.map(|s| s.map(begin)).collect();
+            begun.into_iter().map(|t| t.map(joined)).collect()
+        });
+        let mut right = Vec::new();
+        for ((e, mut record), verdict) in known.into_iter().zip(verdicts) {
+            if let Some(verdict) = verdict {
+                record.verified = verdict;
                 self.s.store.put(&record)?;
             }
             if record.verified == Some(false) {
@@ -483,10 +497,7 @@ impl Maker<'_> {
         std::thread::scope(|scope| {
             let begin = |s: Option<_>| s.map(|s| scope.spawn(move || self.one(s)));
             let begun: Vec<_> = schedules.into_iter().map(begin).collect();
-            let done = |t: std::thread::ScopedJoinHandle<'_, Made>| {
-                t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            };
-            begun.into_iter().map(|t| t.map(done)).collect()
+            begun.into_iter().map(|t| t.map(joined)).collect()
         })
     }
 
@@ -517,6 +528,11 @@ impl Maker<'_> {
         });
         Ok(())
     }
+}
+
+/// What a thread came to; its panic is the caller's.
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The best of a heat, by rank.

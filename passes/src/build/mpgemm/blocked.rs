@@ -9,12 +9,15 @@
 //!
 //! A tile of the product fills the registers, its sums over a step stay in them; sums of floats lie in scratch between
 //! steps. Where steps are short, a panel holds many of them, and a tile's sums of floats stay in registers over all
-//! of these, beside those of the step. Rows behind the last activation row are rounded zeros, so that no tile is
-//! partial. A group whose steps stand each in their own way is unpacked as a whole, its levels as their products; what
+//! of these, beside those of the step. Rows behind the last whole tile are taken by twos; behind the last activation row
+//! are rounded zeros, so that no tile is partial. A group whose steps stand each in their own way is unpacked as a whole, its levels as their products; what
 //! shares an inner scale is a step of its own to the tiles. Rows of an expert end where those of the next begin: the last tile then begins earlier, and its first rows
 //! are computed twice.
 
-use super::{Builder, Choice, Experts, Kind, Place, Product, Weight};
+use super::{
+    Builder, Choice, Experts, Kind, Place, Product, Weight,
+    tiles::{Cut, Piece},
+};
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
@@ -66,20 +69,6 @@ impl Block {
         let share = (choice.schedule.share / tokens).max(1) * tokens;
         Some(Block { rows, tokens, deep: 1, share })
     }
-
-    fn each_tile(
-        self,
-        b: &mut Builder,
-        var: &str,
-        share: &Extent,
-        body: impl Fn(&mut Builder, &Extent),
-    ) {
-        b.for_each(var, (Extent::Lit(0), share.clone(), self.tokens), &[], |b, _| {
-            let at = b.var(var);
-            body(b, &at);
-            vec![]
-        });
-    }
 }
 
 /// The product of one weight, inside a task.
@@ -94,6 +83,16 @@ struct Inside<'a> {
     first: Extent,
     /// Where a tile begins at most, if rows of others follow.
     last: Option<Extent>,
+}
+
+/// What a step of a tile multiplies.
+struct Run<'a> {
+    /// The step of the row.
+    u: &'a Extent,
+    /// The run of the step.
+    run: &'a Extent,
+    /// Where the run stands in the panel.
+    v: &'a Extent,
 }
 
 impl Product<'_> {
@@ -126,8 +125,8 @@ impl Product<'_> {
             }
             b.tasks("t", tiles.into(), 1, |b| {
                 let row = b.scalar("row", b.var("t") * block.rows);
-                let padded = self.m.clone().ceil_div(block.tokens) * block.tokens;
-                let padded = b.scalar("padded", padded);
+                let cut = Cut::of(block.tokens);
+                let padded = b.scalar("padded", cut.padded(&self.m));
                 b.for_each("i", (Extent::Lit(0), self.m.clone(), block.share), &[], |b, _| {
                     let first = b.var("i");
                     let share = (padded.clone() - first.clone()).min(block.share);
@@ -136,9 +135,9 @@ impl Product<'_> {
                     all.iter().for_each(|x| x.rows(b, &share));
                     let place = Place { expert: Extent::Lit(0), column: row };
                     let sum = |b: &mut Builder, tile: &Extent| {
-                        all.iter().map(|x| x.sum(b, tile)).collect::<Vec<_>>()
+                        all.iter().map(|x| x.sum(b, tile, cut.rest)).collect::<Vec<_>>()
                     };
-                    self.give_all(b, unit, &place, (&first, &share, block.tokens), &sum);
+                    self.give_all(b, unit, &place, (&first, &share, cut.rest), &sum);
                     vec![]
                 });
             });
@@ -196,9 +195,10 @@ impl Product<'_> {
             }
             all.iter().for_each(|x| x.rows(b, &share));
             let ragged = !unit[0].n.is_multiple_of(block.rows);
-            block.each_tile(b, "y", &share, |b, tile| {
-                let sums: Vec<Value> = all.iter().map(|x| x.sum(b, tile)).collect();
-                let i = (first.clone() + tile.clone()).min(last.clone());
+            Cut::alike(block.tokens).each(b, "y", &share, |b, piece| {
+                let sums: Vec<Value> =
+                    all.iter().map(|x| x.sum(b, piece.at, piece.tokens)).collect();
+                let i = (first.clone() + piece.at.clone()).min(last.clone());
                 self.give(b, unit, place, &i, &sums, ragged);
             });
             vec![]
@@ -262,7 +262,8 @@ impl Inside<'_> {
         let floats = |what: &str, tokens| tensor(what, Dtype::F32, [tokens, rows], Store::Strided);
         let deep = self.deep();
         let runs = deep * self.runs();
-        let mut list = vec![floats("sums", self.block.share), floats("scale", runs)];
+        let share = self.block.share.next_multiple_of(self.cut().rest);
+        let mut list = vec![floats("sums", share), floats("scale", runs)];
         list.extend(self.packing.zeros.map(|_| floats("zeros", runs)));
         list.extend(self.packing.min.map(|_| floats("min", runs)));
         if !self.direct() {
@@ -285,8 +286,16 @@ impl Inside<'_> {
         self.packing.group / self.product.step
     }
 
-    fn sums(&self, tile: &Extent) -> Vec<Slice> {
-        vec![Slice::range(tile.clone(), self.block.tokens), self.all()]
+    /// Rows of others behind those of an expert are not touched by whole tiles, which begin earlier.
+    fn cut(&self) -> Cut {
+        match self.last {
+            Some(_) => Cut::alike(self.block.tokens),
+            None => Cut::of(self.block.tokens),
+        }
+    }
+
+    fn sums(&self, at: &Extent, tokens: usize) -> Vec<Slice> {
+        vec![Slice::range(at.clone(), tokens), self.all()]
     }
 
     fn all(&self) -> Slice {
@@ -295,11 +304,10 @@ impl Inside<'_> {
 
     /// The rows that share a panel.
     fn rows(&self, b: &mut Builder, share: &Extent) {
-        let shape = [self.block.tokens, self.block.rows];
         let sums = self.name("sums");
-        self.block.each_tile(b, "z", share, |b, tile| {
-            let nothing = b.fill(0.0, Dtype::F32, &shape);
-            b.store(&sums, self.sums(tile), nothing, false);
+        Cut::alike(self.cut().rest).each(b, "z", share, |b, piece| {
+            let nothing = b.fill(0.0, Dtype::F32, &[piece.tokens, self.block.rows]);
+            b.store(&sums, self.sums(piece.at, piece.tokens), nothing, false);
         });
         if self.packing.is_fixed() {
             self.groups(b, share);
@@ -345,11 +353,14 @@ impl Inside<'_> {
     /// `count` steps from `u` on, which are in the panel, of all activation rows.
     fn tiles(&self, b: &mut Builder, share: &Extent, u: &Extent, count: &Extent) {
         let (sums, runs) = (self.name("sums"), self.runs());
-        let last = share.clone() - self.block.tokens;
-        self.block.each_tile(b, "j", share, |b, tile| {
-            let old = b.load("old", &sums, Dtype::F32, self.sums(tile), false);
+        self.cut().each(b, "j", share, |b, piece| {
+            let at = self.sums(piece.at, piece.tokens);
+            let old = b.load("old", &sums, Dtype::F32, at.clone(), false);
             let sum = match self.deep() * runs {
-                1 => self.tile(b, (tile, &last), old, (u, &Extent::Lit(0)), &Extent::Lit(0)),
+                1 => {
+                    let first = &Extent::Lit(0);
+                    self.tile(b, piece, old, &Run { u, run: first, v: first })
+                }
                 _ => b.for_each(
                     "s",
                     (Extent::Lit(0), count.clone() * runs, 1),
@@ -360,16 +371,17 @@ impl Inside<'_> {
                             1 => (s.clone(), Extent::Lit(0)),
                             _ => (s.clone() / runs, s.clone() % runs),
                         };
-                        vec![self.tile(b, (tile, &last), acc[0], (&(u.clone() + step), &run), &s)]
+                        let u = u.clone() + step;
+                        vec![self.tile(b, piece, acc[0], &Run { u: &u, run: &run, v: &s })]
                     },
                 )[0],
             };
-            b.store(&sums, self.sums(tile), sum, false);
+            b.store(&sums, at, sum, false);
         });
     }
 
-    fn sum(&self, b: &mut Builder, tile: &Extent) -> Value {
-        b.load("sum", &self.name("sums"), Dtype::F32, self.sums(tile), false)
+    fn sum(&self, b: &mut Builder, at: &Extent, tokens: usize) -> Value {
+        b.load("sum", &self.name("sums"), Dtype::F32, self.sums(at, tokens), false)
     }
 
     /// The panel of step `u`, where it is the `v`th of its panel, and its levels.
@@ -468,35 +480,28 @@ impl Inside<'_> {
     fn hint(
         &self,
         b: &mut Builder,
-        (tile, last): (&Extent, &Extent),
-        (u, run): (&Extent, &Extent),
+        piece: &Piece<'_>,
+        Run { u, run, .. }: &Run<'_>,
         (first, count): (&Extent, usize),
     ) {
-        if self.product.choice.schedule.ahead == 0 || self.deep() > 1 {
-            return;
-        }
-        let later = (u.clone() + AHEAD) * self.product.step;
-        let later = later + run.clone() * self.each() + first.clone();
+        let wanted = self.product.choice.schedule.ahead > 0 && self.deep() == 1;
+        let Some(last) = piece.last.filter(|_| wanted) else { return };
+        let later = ((*u).clone() + AHEAD) * self.product.step;
+        let later = later + (*run).clone() * self.each() + first.clone();
         let rows = Slice::range(self.row.clone(), self.block.rows);
         let at = [rows, Slice::range(later, count)];
-        self.weight.ask_in_halves(b, (tile, last), at, self.packing.lanes);
+        self.weight.ask_in_halves(b, (piece.at, last), at, self.packing.lanes);
     }
 
-    /// `old` and run `run` of step `u`, the `v`th of its panel, of a tile of activation rows.
-    fn tile(
-        &self,
-        b: &mut Builder,
-        (tile, last): (&Extent, &Extent),
-        old: Value,
-        (u, run): (&Extent, &Extent),
-        v: &Extent,
-    ) -> Value {
+    /// `old` and a run of a tile of activation rows.
+    fn tile(&self, b: &mut Builder, piece: &Piece<'_>, old: Value, at: &Run<'_>) -> Value {
+        let Run { u, run, v } = *at;
         let (product, packing, each) = (self.product, self.packing, self.each());
-        let first = self.first.clone() + tile.clone();
+        let first = self.first.clone() + piece.at.clone();
         let first = self.last.iter().fold(first, |first, last| first.min(last.clone()));
-        let rows = Slice::range(first, self.block.tokens);
+        let rows = Slice::range(first, piece.tokens);
         let place = vec![Slice::point(u.clone()), rows.clone(), Slice::range(0, 1)];
-        let shape = [self.block.tokens, self.block.rows];
+        let shape = [piece.tokens, self.block.rows];
         let z = self.activation_sum(b, u, run, &rows);
         let none = b.fill(0.0, Dtype::I32, &shape);
         let less = -packing.zero;
@@ -527,7 +532,7 @@ impl Inside<'_> {
             let w = b.convert("wu", w, Dtype::U8);
             let dot = b.dot("d", x, w, true, Some(acc));
             // Behind the products: what they compute of addresses is there.
-            self.hint(b, (tile, last), (u, run), (e, turn));
+            self.hint(b, piece, at, (e, turn));
             dot
         };
         let dot = match self.deep() > 1 && turn == each {

@@ -40,8 +40,8 @@ pub(super) struct Tile<'a> {
 pub(super) enum Hints {
     /// The steps that are written out; else the loop over the groups.
     Own,
-    /// The first and the last tile of a group, a turn at a time.
-    Tiles { last: Extent },
+    /// The first and the last tile of a group, a turn at a time; `None`: not this one.
+    Tiles { last: Option<Extent> },
 }
 
 impl Tile<'_> {
@@ -370,6 +370,7 @@ impl Tile<'_> {
             b.prefetch(&self.weight.part(Part::Codes), at);
             return;
         };
+        let Some(last) = last else { return };
         // The other tiles give memory the time: half as far suffices.
         let later = first.clone() + ahead.div_ceil(2 * bytes) * self.packing.group;
         let at = [self.weight_rows(), Slice::range(later, count)];

@@ -12,6 +12,7 @@
 use super::{
     Builder, Kind, Place, Product, SHARED, Weight,
     groups::{Hints, Tile},
+    tiles::Cut,
 };
 use kgen_ir::{
     dtype::Dtype,
@@ -22,7 +23,11 @@ use kgen_ir::{
 impl Product<'_> {
     /// The activation rows of whole tiles, as far as they come here.
     pub(super) fn some_rows(&self) -> Extent {
-        self.m.clone().min(SHARED).ceil_div(self.tokens) * self.tokens
+        self.cut().padded(&self.m.clone().min(SHARED))
+    }
+
+    fn cut(&self) -> Cut {
+        Cut::of(self.tokens)
     }
 
     /// Tasks of row tiles for every weight; all of them are codes multiplied as bytes, for fewer rows than [`SHARED`].
@@ -30,7 +35,8 @@ impl Product<'_> {
         for unit in self.units() {
             let rows = unit[0].rows;
             for w in unit {
-                let shape = [SHARED.next_multiple_of(self.tokens), rows];
+                let most = SHARED.next_multiple_of(self.tokens).next_multiple_of(self.cut().rest);
+                let shape = [most, rows];
                 b.scratch(&sums(w), Dtype::F32, &shape);
             }
             let chunk = self.choice.schedule.chunk * (self.choice.schedule.rows / rows).max(1);
@@ -41,11 +47,11 @@ impl Product<'_> {
                     self.walk(b, w, &place, &padded);
                 }
                 let sum = |b: &mut Builder, tile: &Extent| {
-                    let load = |w: &Weight| self.sums_of(b, w, tile);
+                    let load = |w: &Weight| sums_of(b, w, tile, self.cut().rest);
                     unit.iter().map(load).collect::<Vec<_>>()
                 };
                 let from = Extent::Lit(0);
-                self.give_all(b, unit, &place, (&from, &padded, self.tokens), &sum);
+                self.give_all(b, unit, &place, (&from, &padded, self.cut().rest), &sum);
             });
         }
     }
@@ -54,50 +60,42 @@ impl Product<'_> {
     fn walk(&self, b: &mut Builder, w: &Weight, place: &Place, padded: &Extent) {
         let Kind::Codes { packing, .. } = &w.kind else { return };
         let row = self.first_row(w, packing, place);
-        let each = |b: &mut Builder, var: &str, body: &dyn Fn(&mut Builder, &Extent)| {
-            b.for_each(var, (Extent::Lit(0), padded.clone(), self.tokens), &[], |b, _| {
-                let tile = b.var(var);
-                body(b, &tile);
-                vec![]
-            });
-        };
-        each(b, "z", &|b, tile| {
-            let none = b.fill(0.0, Dtype::F32, &[self.tokens, w.rows]);
-            b.store(&sums(w), self.tile_of(w, tile), none, false);
+        Cut::alike(self.cut().rest).each(b, "z", padded, |b, piece| {
+            let none = b.fill(0.0, Dtype::F32, &[piece.tokens, w.rows]);
+            b.store(&sums(w), place_of(w, piece.at, piece.tokens), none, false);
         });
         let count = Extent::from(self.k.div_ceil(packing.group));
         b.for_each("g", (Extent::Lit(0), count, 1), &[], |b, _| {
             let group = b.var("g");
-            let last = padded.clone() - self.tokens;
-            each(b, "j", &|b, tile| {
-                let old = self.sums_of(b, w, tile);
+            self.cut().each(b, "j", padded, |b, piece| {
+                let old = sums_of(b, w, piece.at, piece.tokens);
                 let one = Tile {
                     product: self,
                     weight: w,
                     packing,
-                    i: tile,
-                    tokens: self.tokens,
+                    i: piece.at,
+                    tokens: piece.tokens,
                     row: &row,
                     group: group.clone(),
                     half: None,
-                    hints: Hints::Tiles { last: last.clone() },
+                    hints: Hints::Tiles { last: piece.last.cloned() },
                 };
                 let sum = one.group_of_bytes(b, old);
-                b.store(&sums(w), self.tile_of(w, tile), sum, false);
+                b.store(&sums(w), place_of(w, piece.at, piece.tokens), sum, false);
             });
             vec![]
         });
-    }
-
-    fn tile_of(&self, w: &Weight, tile: &Extent) -> Vec<Slice> {
-        vec![Slice::range(tile.clone(), self.tokens), Slice::range(0, w.rows)]
-    }
-
-    fn sums_of(&self, b: &mut Builder, w: &Weight, tile: &Extent) -> Value {
-        b.load("old", &sums(w), Dtype::F32, self.tile_of(w, tile), false)
     }
 }
 
 fn sums(w: &Weight) -> String {
     format!("{}.sums", w.name)
+}
+
+fn place_of(w: &Weight, first: &Extent, tokens: usize) -> Vec<Slice> {
+    vec![Slice::range(first.clone(), tokens), Slice::range(0, w.rows)]
+}
+
+fn sums_of(b: &mut Builder, w: &Weight, first: &Extent, tokens: usize) -> Value {
+    b.load("old", &sums(w), Dtype::F32, place_of(w, first, tokens), false)
 }

@@ -1,6 +1,6 @@
 //! A tile of products: its sums, and what becomes of them.
 
-use super::{Builder, Experts, Kind, Place, Product, Weight, groups, name_of, tables};
+use super::{Builder, Experts, FEW, Kind, Place, Product, Weight, groups, name_of, tables};
 use crate::build::expr;
 use kgen_ir::{
     dtype::Dtype,
@@ -9,6 +9,64 @@ use kgen_ir::{
     op::expr::Expr,
     tile::{Binary, Slice, Value},
 };
+
+/// How activation rows are cut into tiles: as many of `tokens` as there are, then smaller ones.
+#[derive(Clone, Copy)]
+pub(super) struct Cut {
+    pub tokens: usize,
+    pub rest: usize,
+}
+
+/// A tile of a cut.
+pub(super) struct Piece<'a> {
+    /// Its first activation row.
+    pub at: &'a Extent,
+    pub tokens: usize,
+    /// Where the last whole tile begins; `None` in smaller ones.
+    pub last: Option<&'a Extent>,
+}
+
+impl Cut {
+    /// Behind tiles of many rows, those of [`FEW`].
+    pub fn of(tokens: usize) -> Cut {
+        Cut { tokens, rest: tokens.min(FEW) }
+    }
+
+    /// Tiles of one size: the last goes over the end.
+    pub fn alike(tokens: usize) -> Cut {
+        Cut { tokens, rest: tokens }
+    }
+
+    /// The rows that the tiles of `rows` have.
+    pub fn padded(self, rows: &Extent) -> Extent {
+        let whole = rows.clone() / self.tokens * self.tokens;
+        whole.clone() + (rows.clone() - whole).ceil_div(self.rest) * self.rest
+    }
+
+    pub fn each(
+        self,
+        b: &mut Builder,
+        var: &str,
+        rows: &Extent,
+        body: impl Fn(&mut Builder, &Piece<'_>),
+    ) {
+        let Cut { tokens, rest } = self;
+        let mut all = |from: Extent, to: Extent, tokens: usize, last: Option<&Extent>| {
+            b.for_each(var, (from, to, tokens), &[], |b, _| {
+                body(b, &Piece { at: &b.var(var), tokens, last });
+                vec![]
+            });
+        };
+        if tokens == rest {
+            let last = rows.clone() - tokens;
+            return all(Extent::Lit(0), rows.clone(), tokens, Some(&last));
+        }
+        let whole = rows.clone() / tokens * tokens;
+        let last = whole.clone() - tokens;
+        all(Extent::Lit(0), whole.clone(), tokens, Some(&last));
+        all(whole, rows.clone(), rest, None);
+    }
+}
 
 impl Product<'_> {
     /// The products of a unit for `tokens` activation rows from `i` on, and what becomes of them.
