@@ -8,7 +8,7 @@
 //! chunk = 8        # tasks a worker takes at a time
 //! prefetch = 1     # tiles of keys ahead; 0: none
 //! queries = 192    # query rows of a prefill task; 0: no tasks of many rows
-//! block = 96       # keys of a prefill tile
+//! block = 48       # keys of a prefill tile
 //! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so, hints in the order of memory;
 //! #                   2: the same, hints in that of the heads; 0: never
 //! ahead = 4        # KiB of packed weights ahead; 0: none
@@ -139,7 +139,8 @@ impl Schedule {
             heads: usize::from(target.lanes >= WIDE && hints),
             // Output, weights, and both tiles stay in the second level of cache.
             queries: 24 * target.lanes,
-            block: 96,
+            // More would mostly be masked where prompts are short.
+            block: 48,
             softmax: Softmax::Lazy,
         }
     }

@@ -5,7 +5,7 @@
 //! both (Juravsky et al. 2024, Hydragen).
 //!
 //! ```text
-//! 32 sequences of one query row, 4 heads a group    s = dot(k, qt) : f32[96, 48]    128 rows, three panels a kv head
+//! 32 sequences of one query row, 4 heads a group    s = dot(k, qt) : f32[48, 48]    128 rows, three panels a kv head
 //! ```
 
 use super::{

@@ -4,8 +4,8 @@
 //! across lanes: scores are `k q^T`, and the output stands transposed until the task ends.
 //!
 //! ```text
-//! s = dot(k, qt) : f32[96, 48]            96 keys, 48 rows
-//! p = exp2(s - max) : f32[96, 48]         max : f32[1, 48]
+//! s = dot(k, qt) : f32[48, 48]            48 keys, 48 rows
+//! p = exp2(s - max) : f32[48, 48]         max : f32[1, 48]
 //! ot = dot(v^T, p, faded) : f32[128, 48]
 //! ```
 //!
