@@ -121,10 +121,10 @@ fn main() {
         let near = won.values().filter(|(_, r)| (r / ratio - 1.0).abs() <= 0.02);
         let agree: usize = near.map(|(n, _)| n).sum();
         println!(
-            "{file} {sizes}: {REPEATS} repeats, {most} of one winner; within 2 % of it, agreeing: {agree}; \
-             {:?} to {:?} candidates measured",
-            measured.iter().min(),
-            measured.iter().max()
+            "{file} {sizes}: {REPEATS} repeats, {} to {} candidates measured, {most} of one winner; within 2 % of it, \
+             agreeing: {agree}",
+            measured.iter().min().expect("repeats"),
+            measured.iter().max().expect("repeats")
         );
         for (line, (n, ratio)) in &won {
             println!("  {n} x {ratio:.3}  {line}");

@@ -277,8 +277,9 @@ fn run(case: &Case) -> (Vec<String>, Vec<String>) {
                 let plain: Expected = plain.map(|(n, o)| (n.clone(), o.clone())).collect();
                 agree.add(&place, &plain, Ok(stored(op, &plain)));
                 turn += 1;
-                let asked =
-                    |engine: usize| full || scores[engine].ran == 0 || (turn + engine).is_multiple_of(3);
+                let asked = |engine: usize| {
+                    full || scores[engine].ran == 0 || (turn + engine).is_multiple_of(3)
+                };
                 let outcomes = match &ready {
                     Ok(ready) => outputs(ready, &cpu, (&e, &expected), &asked),
                     Err(why) => {

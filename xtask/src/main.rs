@@ -6,6 +6,7 @@
 //! cargo xtask must-show dense [--full]    the same for the dense operators; --full: beside rivals
 //! cargo xtask must-show cpu-limit [--full] the same for the CPU at its limit; --full: exhaustive searches
 //! cargo xtask must-show nvidia [--full]   the same for PTX and its simulator
+//!                                         each: WORD ..: only the points that have one in their names
 //! cargo xtask lines                       lines of code per crate, and the longest file
 //! cargo xtask fuzz [READER] [--inputs N]  damaged files for each reader, a million unless said
 //! cargo xtask bless                       accepts what filetests, reports and goldens now come to
@@ -39,22 +40,14 @@ use std::{
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: cargo xtask must-show spine|native|dense|nvidia|cpu-limit [--full] | lines | bless | sample | mutants | costs | \
+const USAGE: &str = "usage: cargo xtask must-show spine|native|dense|nvidia|cpu-limit [--full] [WORD ..] | lines | bless | sample | mutants | costs | \
                      validate [--fast|--full] | hardware [check|time|profile] [--dry-run] | rivals [--torch] [ROW ..] | llvm | probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["must-show", "spine"] => must_show::show(&root(), spine::POINTS, false),
-        ["must-show", "spine", "--full"] => must_show::show(&root(), spine::POINTS, true),
-        ["must-show", "native"] => must_show::show(&root(), native::POINTS, false),
-        ["must-show", "dense"] => must_show::show(&root(), dense::POINTS, false),
-        ["must-show", "dense", "--full"] => must_show::show(&root(), dense::POINTS, true),
-        ["must-show", "cpu-limit"] => must_show::show(&root(), cpu_limit::POINTS, false),
-        ["must-show", "cpu-limit", "--full"] => must_show::show(&root(), cpu_limit::POINTS, true),
-        ["must-show", "nvidia"] => must_show::show(&root(), nvidia::POINTS, false),
-        ["must-show", "nvidia", "--full"] => must_show::show(&root(), nvidia::POINTS, true),
+        ["must-show", name, rest @ ..] => shown(name, rest),
         ["lines"] => match lines::count(&root()) {
             Ok(count) => {
                 print!("{count}");
@@ -96,6 +89,26 @@ fn main() -> ExitCode {
             eprintln!("{USAGE}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// The points of an issue: all, or whose names have a word.
+fn shown(name: &str, rest: &[&str]) -> ExitCode {
+    let points = match name {
+        "spine" => spine::POINTS,
+        "native" => native::POINTS,
+        "dense" => dense::POINTS,
+        "nvidia" => nvidia::POINTS,
+        "cpu-limit" => cpu_limit::POINTS,
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match rest {
+        [] => must_show::show(&root(), points, false, &[]),
+        ["--full", words @ ..] => must_show::show(&root(), points, true, words),
+        words => must_show::show(&root(), points, false, words),
     }
 }
 

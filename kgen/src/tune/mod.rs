@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! legal schedules -> a key that changes nothing here, same code, or over the roofline: left out without a run
-//!                 -> 2 rounds each -> the best quarter, 6 rounds -> the best few and the default, in turns, with intervals
+//!                 -> 2 rounds each, 1 if late -> the best quarter, 6 rounds -> the best few and the default, in turns, with intervals
 //!                 -> each of those verified -> the winner: the first that cannot be told from the fastest
 //! ```
 //!
@@ -42,7 +42,8 @@ const ROTATED: usize = 400 << 20;
 const ROUND: Duration = Duration::from_millis(20);
 /// Schedules that a quick search measures at most.
 const QUICK: usize = 160;
-/// Rounds of the first and the second heat of a quick search, and how many are in the second.
+/// Rounds of the first and the second heat of a quick search, and how many are in the second. (A first heat that is late
+/// has one round: a busy machine would not reach as many candidates.)
 const HEATS: [u32; 2] = [2, 6];
 const SECOND: usize = QUICK / 4;
 /// Rounds of every candidate of an exhaustive search.
@@ -189,6 +190,11 @@ impl<'a> Search<'a> {
         self.begin.elapsed() < self.s.budget.mul_f64(share)
     }
 
+    /// Whether the first heat, `done` of `of` through, would not end in its time at this rate.
+    fn late(&self, done: usize, of: usize) -> bool {
+        self.begin.elapsed().mul_f64(of as f64) > self.s.budget.mul_f64(SHARES[0] * done as f64)
+    }
+
     fn run(&mut self) -> Result<Tuned, Error> {
         let entries = self.first_heat()?;
         let (mut last, mut entries): (Vec<_>, Vec<_>) =
@@ -225,10 +231,6 @@ impl<'a> Search<'a> {
 
     /// Every candidate a few times; those that are known need none.
     fn first_heat(&mut self) -> Result<Vec<Entry>, Error> {
-        let rounds = match self.s.effort {
-            Effort::Quick => HEATS[0],
-            Effort::Exhaustive => EXHAUSTIVE,
-        };
         let known = self.s.store.of(&self.common.op, &self.common.target, &self.common.device)?;
         let (target, accesses) = (self.cpu.target, self.cpu.accesses);
         let make = Maker { op: self.op, target, accesses, dims: self.dims() };
@@ -296,6 +298,11 @@ impl<'a> Search<'a> {
                     self.out.pruned += 1;
                     continue;
                 }
+                let rounds = match self.s.effort {
+                    Effort::Quick if self.late(entries.len(), of) => 1,
+                    Effort::Quick => HEATS[0],
+                    Effort::Exhaustive => EXHAUSTIVE,
+                };
                 let (seen, seconds) = self.beside((&schedule, &module), &key, rounds)?;
                 fastest = fastest.min(seconds);
                 entries.push(Entry { rank, schedule, key, seen, proved: false });

@@ -10,9 +10,9 @@
 //! A tile of the product fills the registers, its sums over a step stay in them; sums of floats lie in scratch between
 //! steps. Where steps are short, a panel holds many of them, and a tile's sums of floats stay in registers over all
 //! of these, beside those of the step. Rows behind the last whole tile are taken by twos; behind the last activation row
-//! are rounded zeros, so that no tile is partial. A group whose steps stand each in their own way is unpacked as a whole, its levels as their products; what
-//! shares an inner scale is a step of its own to the tiles. Rows of an expert end where those of the next begin: the last tile then begins earlier, and its first rows
-//! are computed twice.
+//! are rounded zeros, so that no tile is partial. A group whose steps stand each in their own way is unpacked as a whole,
+//! its levels as their products; what shares an inner scale is a step of its own to the tiles. Rows of an expert end where
+//! those of the next begin: the last tile then begins earlier, and its first rows are computed twice.
 
 use super::{
     Builder, Choice, Experts, Kind, Place, Product, Weight,

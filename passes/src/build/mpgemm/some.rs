@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The codes of a group come from memory for the first tile and from the cache for the others, so that what memory takes
-//! and what the others compute happen at the same time. Sums lie in scratch between groups. Rows behind the last
-//! activation row are rounded zeros, as for [`blocked`](super::blocked).
+//! and what the others compute happen at the same time. Sums lie in scratch between groups. Rows behind whole tiles are as for
+//! [`blocked`](super::blocked).
 
 use super::{
     Builder, Kind, Place, Product, SHARED, Weight,
