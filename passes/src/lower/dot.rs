@@ -49,6 +49,9 @@ enum Way {
 /// Accumulators that hide the latency of a multiply-add, whatever the shape of their block.
 const MANY: usize = 16;
 
+/// Registers of a product of codes beside sums, activations and codes: a mask, and what is being unpacked.
+const SPARE: usize = 2;
+
 /// Rows of a left operand that stand side by side in a block, whatever their number.
 const FEW: usize = 8;
 
@@ -663,24 +666,31 @@ impl Lower<'_> {
         let mut from = r.inside;
         while from < end {
             let to = (from / together + 1) * together;
-            let (k, count) = (from - r.inside, (to.min(end) - from) / 4);
+            let (first, count) = (from - r.inside, (to.min(end) - from) / 4);
             from = to;
-            // The activations of a word's fields stay, the words pass by: fewer registers than the other way round.
-            let mut a = Vec::new();
-            for f in 0..count {
-                for row in 0..dot.m {
-                    let mem = self.address(&x, &[Coord::from(row), Coord::from(k + f * 4)])?;
-                    let splat = Op::Splat(kgen_ir::machine::Width::W32);
-                    a.push(self.inst(Class::Word, splat, &[], Some(mem)));
-                }
-            }
-            for j in 0..per_row {
-                let quads = self.quads(&r, Coord::from(j * lanes), k, count)?;
-                for (f, b) in quads.into_iter().enumerate() {
+            // The activations of a word's fields stay, the words pass by; where those are more than registers, the words
+            // stay, and a field of each passes by.
+            let live = accs.len() + count * (dot.m + 1) + SPARE;
+            let fields = if live <= self.choice.target.vectors { count } else { 1 };
+            for field in (0..count).step_by(fields) {
+                let k = first + field * 4;
+                let mut a = Vec::new();
+                for f in 0..fields {
                     for row in 0..dot.m {
-                        let i = row * per_row + j;
-                        let dot_op = Op::Dot(DotOp::U8S8);
-                        accs[i] = self.v(Class::Word, dot_op, &[b, a[f * dot.m + row], accs[i]]);
+                        let mem = self.address(&x, &[Coord::from(row), Coord::from(k + f * 4)])?;
+                        let splat = Op::Splat(kgen_ir::machine::Width::W32);
+                        a.push(self.inst(Class::Word, splat, &[], Some(mem)));
+                    }
+                }
+                for j in 0..per_row {
+                    let quads = self.quads(&r, Coord::from(j * lanes), k, fields)?;
+                    for (f, b) in quads.into_iter().enumerate() {
+                        for row in 0..dot.m {
+                            let i = row * per_row + j;
+                            let dot_op = Op::Dot(DotOp::U8S8);
+                            let operands = [b, a[f * dot.m + row], accs[i]];
+                            accs[i] = self.v(Class::Word, dot_op, &operands);
+                        }
                     }
                 }
             }
