@@ -80,7 +80,7 @@ pub const POINTS: &[Point] = &[
     Point {
         name: "moves and stack references in innermost loops, a kernel a line",
         how: How::Run {
-            command: "cargo test --release -q -p kgen-tests --test costs -- --nocapture",
+            command: "cargo test --release -q -p kgen-tests --test costs -- --nocapture --test-threads 1",
             judge: lines,
         },
     },

@@ -21,7 +21,7 @@ pub const POINTS: &[Point] = &[
     Point {
         name: "code of the shipped kernels, ours and Cranelift's",
         how: How::Run {
-            command: "cargo test --release -q -p kgen-tests --test costs -- --nocapture",
+            command: "cargo test --release -q -p kgen-tests --test costs -- --nocapture --test-threads 1",
             judge: lines,
         },
     },
