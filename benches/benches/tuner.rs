@@ -81,7 +81,7 @@ fn main() {
         for (file, sizes) in CASES {
             let (op, dims) = read(file, sizes);
             let begin = Instant::now();
-            let quick = tune(&op, &dims, &store("quick"), seconds(45), Effort::Quick);
+            let quick = tune(&op, &dims, &store("quick"), seconds(55), Effort::Quick);
             let took = begin.elapsed().as_secs_f64();
             let Some((schedule, record)) = &quick.best else { panic!("{file}: no winner") };
             let (measured, same, pruned) = (quick.measured, quick.same, quick.pruned);

@@ -1,6 +1,7 @@
 //! Finds the fastest schedule of an op on this machine.
 //!
 //! ```text
+//! the default verified: what verifying will take is kept of the budget
 //! legal schedules -> a key that changes nothing here, same code, or over the roofline: left out without a run
 //!                 -> 2 rounds each, 1 if late -> the best quarter, 6 rounds -> the best few and the default, in turns, with intervals
 //!                 -> each of those verified -> the winner: the first that cannot be told from the fastest
@@ -69,6 +70,7 @@ pub enum Effort {
 
 /// How to search.
 pub struct Settings<'a> {
+    /// For all of it, the cases of finalists too.
     pub budget: Duration,
     pub effort: Effort,
     /// What is recorded of these sizes is not measured again.
@@ -135,6 +137,10 @@ struct Search<'a> {
     dims: &'a Dims,
     s: &'a Settings<'a>,
     begin: Instant,
+    /// What the cases of the default came to.
+    default_right: Option<bool>,
+    /// Kept of the budget for the cases of the other finalists.
+    kept: Duration,
     /// What all records of this search have in common.
     common: Record,
     tensors: BTreeMap<String, Tensor>,
@@ -149,6 +155,13 @@ struct Search<'a> {
 impl<'a> Search<'a> {
     fn new(cpu: &'a mut Cpu, op: &'a Op, dims: &'a Dims, s: &'a Settings) -> Result<Self, Error> {
         let begin = Instant::now();
+        // As many at once as there are workers, and as long again, for they share memory.
+        let (mut default_right, mut kept) = (None, Duration::ZERO);
+        if !s.budget.is_zero() {
+            default_right = (s.check)(cpu);
+            let turns = FINALISTS.div_ceil(cpu.workers().count()) + 1;
+            kept = (begin.elapsed() * turns as u32).min(s.budget / 2);
+        }
         let tensors = inputs::complete(op, dims, &BTreeMap::new(), s.seed)?;
         let shown: Vec<_> = dims.scalars.iter().map(|(n, x)| format!("{n}={x}")).collect();
         let shown = shown.into_iter().chain(dims.ragged.iter().map(|(n, x)| format!("{n}={x:?}")));
@@ -182,17 +195,35 @@ impl<'a> Search<'a> {
         let sessions = cpu.sessions(&module, dims, &tensors, copies)?;
         let (other, out) = (Vec::new(), Tuned::default());
         let default = module;
-        Ok(Search { cpu, op, dims, s, begin, common, tensors, default, sessions, other, out })
+        Ok(Search {
+            cpu,
+            op,
+            dims,
+            s,
+            begin,
+            default_right,
+            kept,
+            common,
+            tensors,
+            default,
+            sessions,
+            other,
+            out,
+        })
     }
 
-    /// Whether so much of the budget is left.
+    /// When so much of the time to measure is gone.
+    fn share(&self, share: f64) -> Duration {
+        (self.s.budget - self.kept).mul_f64(share)
+    }
+
     fn within(&self, share: f64) -> bool {
-        self.begin.elapsed() < self.s.budget.mul_f64(share)
+        self.begin.elapsed() < self.share(share)
     }
 
     /// Whether the first heat, `done` of `of` through, would not end in its time at this rate.
     fn late(&self, done: usize, of: usize) -> bool {
-        self.begin.elapsed().mul_f64(of as f64) > self.s.budget.mul_f64(SHARES[0] * done as f64)
+        self.begin.elapsed().mul_f64(of as f64) > self.share(SHARES[0]).mul_f64(done as f64)
     }
 
     fn run(&mut self) -> Result<Tuned, Error> {
@@ -434,6 +465,10 @@ impl<'a> Search<'a> {
         for e in entries {
             let record = self.s.store.get(&e.key, &self.common.bucket, &self.common.device)?;
             known.extend(record.map(|r| (e, r)));
+        }
+        for (_, record) in known.iter_mut().filter(|(e, r)| e.rank == 0 && r.verified.is_none()) {
+            record.verified = self.default_right;
+            self.s.store.put(record)?;
         }
         let check = self.s.check;
         let verdicts: Vec<_> = std::thread::scope(|scope| {

@@ -663,6 +663,10 @@ impl Lower<'_> {
         }
         // What is unpacked together, wherever the tile begins.
         let (together, end) = (of.together(), r.inside + dot.k);
+        // What the loops around carry, and words of narrow fields, which serve several wide ones.
+        let others = self.carried.iter().filter(|r| !accs.contains(r)).count();
+        let narrow = of.planes().len().saturating_sub(1);
+        let beside = others + narrow * (per_row + 1);
         let mut from = r.inside;
         while from < end {
             let to = (from / together + 1) * together;
@@ -670,7 +674,7 @@ impl Lower<'_> {
             from = to;
             // The activations of a word's fields stay, the words pass by; where those are more than registers, the words
             // stay, and a field of each passes by.
-            let live = accs.len() + count * (dot.m + 1) + SPARE;
+            let live = accs.len() + beside + count * (dot.m + 1) + SPARE;
             let fields = if live <= self.choice.target.vectors { count } else { 1 };
             for field in (0..count).step_by(fields) {
                 let k = first + field * 4;

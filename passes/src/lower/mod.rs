@@ -95,6 +95,7 @@ pub fn lower(
         staged_lanes: BTreeMap::new(),
         counters: 0,
         own_scratch: None,
+        carried: vec![],
         homes: BTreeMap::new(),
         depth: 0,
         born: BTreeMap::new(),
@@ -164,6 +165,8 @@ struct Lower<'a> {
     affine: Map<Reg, Affine>,
     /// In how many blocks an integer changes.
     depths: Map<Reg, usize>,
+    /// Vectors that the loops around carry.
+    carried: Vec<Reg>,
     /// Loop variables and named scalars.
     scalars: BTreeMap<String, Operand>,
     places: Map<Value, Place>,
@@ -444,7 +447,11 @@ impl Lower<'_> {
         let classes: Vec<_> = inits.iter().map(|r| self.out.regs[*r].class).collect();
         let params: Vec<_> = classes.iter().map(|c| self.reg(*c)).collect();
         self.open();
+        let around = self.carried.len();
+        let vectors = params.iter().zip(&classes).filter(|(_, c)| **c != Class::Int);
+        self.carried.extend(vectors.map(|(r, _)| *r));
         let (value, yields) = body(self, var, &params)?;
+        self.carried.truncate(around);
         let block = self.close();
         let results: Vec<_> = classes.iter().map(|c| self.reg(*c)).collect();
         let carried = (0..inits.len())

@@ -17,7 +17,8 @@ use kgen_ir::{
     dtype::Dtype,
     machine::Op,
     tile::{
-        Expr, Kernel, Program, Role, Slice, Space, Stage, Stmt, Store, Type, Value, field::Field,
+        Binary, Expr, Kernel, Program, Role, Slice, Space, Stage, Stmt, Store, Type, Value,
+        field::Field,
     },
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -272,9 +273,13 @@ fn block(
         match stmt {
             Stmt::Let { value, expr } => {
                 let mut space = space(kernel, body, own, *value, expr, uses, choice, out);
+                let ty = &kernel.values[*value].ty;
                 let sum = matches!(expr, Expr::Binary(..));
-                if crowded && sum && space == Space::Inline && ends(body, expr, uses, out) > 1 {
-                    space = kept(&kernel.values[*value].ty, choice);
+                // Integers that are summed beside products are read from what scales of those are read from.
+                let beside = matches!(expr, Expr::Binary(Binary::Add, ..)) && ty.elem == Dtype::I32;
+                let now = beside || sum && ends(body, expr, uses, out) > 1;
+                if crowded && space == Space::Inline && now {
+                    space = kept(ty, choice);
                 }
                 let shape = &kernel.values[*value].ty.shape;
                 // Registers have no index that is known at run time only.

@@ -3,6 +3,7 @@
 
 use super::{isa::Isa, template::Templates};
 use kgen_ir::machine::*;
+use std::collections::BTreeMap;
 
 /// Facts by register.
 pub struct Scan {
@@ -22,6 +23,8 @@ struct Facts {
     folded: Option<Load>,
     /// Each user makes its own.
     remade: Option<Load>,
+    /// The bits that both of these have, which their only user takes together with its own work.
+    both: Option<[Reg; 2]>,
     /// Used as an address only, in the loop where it is made.
     address: bool,
     elsewhere: bool,
@@ -50,13 +53,29 @@ struct Walk<'a> {
     /// By register.
     pending: Vec<Option<Pending>>,
     writes: u32,
+    /// Whether the instruction at hand does a load.
+    loads: bool,
+    /// What an `and` of this straight line that does none reads.
+    ands: BTreeMap<Reg, [Reg; 2]>,
 }
 
 pub fn scan(kernel: &Kernel, isa: &Isa, templates: &Templates) -> Scan {
     let scan = Scan { facts: vec![Facts::default(); kernel.regs.len()] };
     let pending = vec![None; kernel.regs.len()];
     let open = vec![0];
-    let mut w = Walk { kernel, isa, templates, at: 0, loops: 0, open, scan, pending, writes: 0 };
+    let mut w = Walk {
+        kernel,
+        isa,
+        templates,
+        at: 0,
+        loops: 0,
+        open,
+        scan,
+        pending,
+        writes: 0,
+        loads: false,
+        ands: BTreeMap::new(),
+    };
     w.list(&kernel.body);
     w.folds(&kernel.body);
     w.scan
@@ -84,6 +103,11 @@ impl Scan {
     /// Sums that start from one word start each from its own: a copy of it would cost as much.
     pub fn remade(&self, reg: Reg) -> Option<Load> {
         self.facts(reg).remade
+    }
+
+    /// Of whom the bits are that its only user, an `or`, takes itself.
+    pub fn bits_of_both(&self, reg: Reg) -> Option<[Reg; 2]> {
+        self.facts(reg).both
     }
 
     /// Whether the sum in this register is best done by those who use it as an address.
@@ -180,10 +204,12 @@ impl Walk<'_> {
     fn folds(&mut self, list: &[Stmt]) {
         // What was loaded before is as if something were written.
         self.writes += 2;
+        self.ands.clear();
         for stmt in list {
             match stmt {
                 Stmt::Inst(inst) => {
                     self.fold_into(inst);
+                    self.join_bits(inst);
                     let load = match (&inst.op, inst.mem, inst.uses.first()) {
                         (Op::Load(width), Some(mem), _) => Some(Load::Vector(mem, *width)),
                         (Op::Splat(Width::W32), Some(mem), _) => Some(Load::Splat(mem)),
@@ -205,17 +231,20 @@ impl Walk<'_> {
                 Stmt::Loop(l) => {
                     self.folds(&l.body);
                     self.writes += 2;
+                    self.ands.clear();
                 }
                 Stmt::If(i) => {
                     self.folds(&i.then);
                     self.folds(&i.otherwise);
                     self.writes += 2;
+                    self.ands.clear();
                 }
             }
         }
     }
 
     fn fold_into(&mut self, inst: &Inst) {
+        self.loads = false;
         if matches!(inst.op, Op::Fma | Op::Dot(_)) {
             self.sum_from(inst);
         }
@@ -243,7 +272,28 @@ impl Walk<'_> {
                 if let Some(f) = self.fact(*reg) {
                     f.folded = Some(load);
                 }
+                self.loads = true;
                 return;
+            }
+        }
+    }
+
+    /// `a | b & c` is one instruction where there are masks in k registers.
+    fn join_bits(&mut self, inst: &Inst) {
+        // What is loaded has the place of an operand.
+        let (true, false, Some(def)) = (self.isa.k, self.loads, inst.def) else { return };
+        let [Operand::Reg(a), Operand::Reg(b)] = inst.uses[..] else { return };
+        if inst.op == Op::Word(WordOp::And) {
+            self.ands.insert(def, [a, b]);
+        }
+        if inst.op != Op::Word(WordOp::Or) || a == b {
+            return;
+        }
+        let alone = |reg: &Reg| self.scan.facts(*reg).uses == 1 && self.ands.contains_key(reg);
+        if let Some(reg) = [b, a].into_iter().find(alone) {
+            let both = self.ands.get(&reg).copied();
+            if let Some(f) = self.fact(reg) {
+                f.both = both;
             }
         }
     }

@@ -87,9 +87,9 @@ struct Inside<'a> {
 
 /// What a step of a tile multiplies.
 struct Run<'a> {
-    /// The step of the row.
+    /// The bundle of steps of the row.
     u: &'a Extent,
-    /// The run of the step.
+    /// The run of the bundle.
     run: &'a Extent,
     /// Where the run stands in the panel.
     v: &'a Extent,
@@ -329,7 +329,7 @@ impl Inside<'_> {
                     vec![]
                 });
             }
-            self.tiles(b, share, &u, &count);
+            self.tiles(b, share, (&u, 0), &count);
             vec![]
         });
     }
@@ -344,22 +344,26 @@ impl Inside<'_> {
                 for v in 0..deep {
                     self.unpack_fixed(b, &g, first + v, v);
                 }
-                self.tiles(b, share, &(g.clone() * steps + first), &Extent::from(deep));
+                let from = match self.product.bundle {
+                    1 => (g.clone() * steps + first, 0),
+                    _ => (g.clone(), first),
+                };
+                self.tiles(b, share, (&from.0, from.1), &Extent::from(deep));
             }
             vec![]
         });
     }
 
-    /// `count` steps from `u` on, which are in the panel, of all activation rows.
-    fn tiles(&self, b: &mut Builder, share: &Extent, u: &Extent, count: &Extent) {
+    /// `count` steps from the `first` of bundle `u` on, which are in the panel, of all activation rows.
+    fn tiles(&self, b: &mut Builder, share: &Extent, (u, first): (&Extent, usize), count: &Extent) {
         let (sums, runs) = (self.name("sums"), self.runs());
         self.cut().each(b, "j", share, |b, piece| {
             let at = self.sums(piece.at, piece.tokens);
             let old = b.load("old", &sums, Dtype::F32, at.clone(), false);
             let sum = match self.deep() * runs {
                 1 => {
-                    let first = &Extent::Lit(0);
-                    self.tile(b, piece, old, &Run { u, run: first, v: first })
+                    let run = Run { u, run: &Extent::from(first), v: &Extent::Lit(0) };
+                    self.tile(b, piece, old, &run)
                 }
                 _ => b.for_each(
                     "s",
@@ -367,11 +371,11 @@ impl Inside<'_> {
                     &[("sum", old)],
                     |b, acc| {
                         let s = b.var("s");
-                        let (step, run) = match runs {
-                            1 => (s.clone(), Extent::Lit(0)),
-                            _ => (s.clone() / runs, s.clone() % runs),
+                        let (u, run) = match (self.product.bundle, runs) {
+                            (1, 1) => (u.clone() + s.clone(), Extent::Lit(0)),
+                            (1, _) => (u.clone() + s.clone() / runs, s.clone() % runs),
+                            (_, _) => (u.clone(), s.clone() + first * runs),
                         };
-                        let u = u.clone() + step;
                         vec![self.tile(b, piece, acc[0], &Run { u: &u, run: &run, v: &s })]
                     },
                 )[0],
@@ -486,7 +490,7 @@ impl Inside<'_> {
     ) {
         let wanted = self.product.choice.schedule.ahead > 0 && self.deep() == 1;
         let Some(last) = piece.last.filter(|_| wanted) else { return };
-        let later = ((*u).clone() + AHEAD) * self.product.step;
+        let later = ((*u).clone() * self.product.bundle + AHEAD) * self.product.step;
         let later = later + (*run).clone() * self.each() + first.clone();
         let rows = Slice::range(self.row.clone(), self.block.rows);
         let at = [rows, Slice::range(later, count)];
@@ -500,7 +504,8 @@ impl Inside<'_> {
         let first = self.first.clone() + piece.at.clone();
         let first = self.last.iter().fold(first, |first, last| first.min(last.clone()));
         let rows = Slice::range(first, piece.tokens);
-        let place = vec![Slice::point(u.clone()), rows.clone(), Slice::range(0, 1)];
+        let part = run.clone() * (each / product.summed);
+        let place = vec![Slice::point(u.clone()), rows.clone(), Slice::range(part, 1)];
         let shape = [piece.tokens, self.block.rows];
         let z = self.activation_sum(b, u, run, &rows);
         let none = b.fill(0.0, Dtype::I32, &shape);

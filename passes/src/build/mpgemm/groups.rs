@@ -210,7 +210,7 @@ impl Tile<'_> {
         })[0]
     }
 
-    /// The sum of so many activations of a step.
+    /// The sum of so many activations of a bundle of steps.
     fn activation_sum(&self, b: &mut Builder, place: &Extent, first: usize, count: usize) -> Value {
         let summed = self.product.summed;
         let mut all = None;
@@ -243,8 +243,10 @@ impl Tile<'_> {
         Some(b.binary("start", Binary::Add, z, wide))
     }
 
-    fn activation_scale(&self, b: &mut Builder, place: &Extent) -> Value {
-        let at = vec![Slice::point(place.clone()), self.activation_rows(), Slice::range(0, 1)];
+    /// The scale of the activations of a bundle from `first` on.
+    fn activation_scale(&self, b: &mut Builder, place: &Extent, first: usize) -> Value {
+        let part = Slice::range(first / self.product.summed, 1);
+        let at = vec![Slice::point(place.clone()), self.activation_rows(), part];
         b.load("sx", "as", Dtype::F32, at, false)
     }
 
@@ -263,11 +265,11 @@ impl Tile<'_> {
         };
         let (mut scaled, mut mins) = (None, None);
         for first in (0..steps).step_by(alike) {
-            let sx = self.activation_scale(b, &(self.group.clone() * steps + first));
+            let (place, begin) = self.bundle_of(first);
+            let sx = self.activation_scale(b, &place, begin);
             let (mut whole, mut part, mut less) = (None, None, None);
             for s in first..steps.min(first + alike) {
-                let place = self.group.clone() * steps + s;
-                self.hint(b, &(self.group.clone() * group + s * step), step);
+                let (place, begin) = self.bundle_of(s);
                 for from in (0..step).step_by(each) {
                     let k = self.group.clone() * group + (s * step + from);
                     let w0 = self.codes(b, &k, each);
@@ -275,10 +277,10 @@ impl Tile<'_> {
                     let along = vec![
                         Slice::point(place.clone()),
                         self.activation_rows(),
-                        Slice::range(from, each),
+                        Slice::range(begin + from, each),
                     ];
                     let x = b.load("x", "aq", Dtype::I8, along, false);
-                    let z = self.activation_sum(b, &place, from, each);
+                    let z = self.activation_sum(b, &place, begin + from, each);
                     let start = self.start(b, z);
                     let dot = b.dot("d", x, w, true, start);
                     let Some(inner) = inner else {
@@ -316,6 +318,8 @@ impl Tile<'_> {
                         less = more(b, "less", less, min);
                     }
                 }
+                // Behind the products: what they compute of addresses is there.
+                self.hint(b, &(self.group.clone() * group + s * step), step);
             }
             let weigh = |b: &mut Builder, sum: Value, to: Option<Value>| {
                 let f = b.convert("f", sum, Dtype::F32);
@@ -338,6 +342,15 @@ impl Tile<'_> {
             acc = b.binary("sum", Binary::Add, acc, product);
         }
         acc
+    }
+
+    /// The bundle of activations of step `s` of the group at hand, and where the step begins there.
+    fn bundle_of(&self, s: usize) -> (Extent, usize) {
+        let steps = self.packing.group / self.product.step;
+        match self.product.bundle {
+            1 => (self.group.clone() * steps + s, 0),
+            _ => (self.group.clone(), s * self.product.step),
+        }
     }
 
     /// Do 16 bits hold a product of so many codes and activations?
@@ -384,7 +397,7 @@ impl Tile<'_> {
         let dot = self.dot(b, place, start);
         let f = b.convert("f", dot, Dtype::F32);
         let total = b.convert("total", z, Dtype::F32);
-        (f, total, self.activation_scale(b, place))
+        (f, total, self.activation_scale(b, place, 0))
     }
 
     /// The same over all steps of a group, which share their scale: integers to the end.
@@ -405,7 +418,7 @@ impl Tile<'_> {
         let f = b.convert("f", dot, Dtype::F32);
         let total = b.convert("total", sums[1], Dtype::F32);
         let first = self.group.clone() * steps;
-        (f, total, self.activation_scale(b, &first))
+        (f, total, self.activation_scale(b, &first, 0))
     }
 
     fn float_group(&self, b: &mut Builder, acc: Value) -> Value {

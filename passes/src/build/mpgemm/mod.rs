@@ -84,9 +84,12 @@ struct Product<'a> {
     /// Activations that a turn multiplies, and how many such steps a row has.
     step: usize,
     steps: usize,
+    /// Steps that lie side by side in a row of `aq`: all of a group whose steps stand each in their own way, so that one
+    /// address does for them; else one.
+    bundle: usize,
     /// Activations that share a scale when rounded: a step, or as many as share a scale of the weight.
     share: usize,
-    /// `az` is the sum of so many codes, which divide a step, times `times`.
+    /// `az` is the sum of so many codes, which divide a step, times `times`; `as` is their scale.
     summed: usize,
     times: i32,
     /// `az` is floats instead, times the scale: all that is done with them is to multiply mins.
@@ -236,6 +239,11 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
     let bytes = packings().count() == weights.len() && !each;
     // Many activation rows beside codes that are unpacked are more than there are registers.
     let fixed = packings().any(Packing::is_fixed);
+    let whole: BTreeSet<usize> = packings().map(|p| p.group).collect();
+    let bundle = match whole.first() {
+        Some(group) if whole.len() == 1 && packings().all(Packing::is_fixed) => group / step,
+        Some(_) | None => 1,
+    };
     let tokens = choice.schedule.tokens.min(if fixed { FEW } else { usize::MAX });
     let tokens = match in_tables {
         true => weights.iter().map(|w| tables::tokens(w.rows, choice)).min().unwrap_or(1),
@@ -253,6 +261,7 @@ pub(super) fn build(g: &MpGemm, mut program: Program, choice: &Choice) -> Result
         tokens,
         step,
         steps: widest / step,
+        bundle: if in_matrices.is_none() { bundle } else { 1 },
         share,
         summed,
         times,
@@ -371,9 +380,9 @@ impl<'a> Product<'a> {
             let weighed = self.weighed && self.weights.iter().all(whole);
             let of = Product { weighed, ..self.clone() };
             let mut b = of.kernel("product_one", first);
-            b.scratch("aq", Dtype::I8, &[of.steps, 1, of.step]);
-            b.scratch("as", Dtype::F32, &[of.steps, 1, 1]);
-            b.scratch("az", of.sums(), &[of.steps, 1, of.step / of.summed]);
+            for (name, elem, width) in of.rounded_to() {
+                b.scratch(name, elem, &[of.steps / of.bundle, 1, width]);
+            }
             of.quantise(&mut b, &Extent::Lit(0), false);
             of.tasks(&mut b, true);
             let one = b.finish();
@@ -392,15 +401,10 @@ impl<'a> Product<'a> {
             true => rows.max(self.some_rows()),
             false => rows,
         };
-        let work = |name: &str, elem, width: usize| {
-            let shape = vec![self.steps.into(), rows.clone(), Extent::from(width)];
+        let rounded = self.rounded_to().map(|(name, elem, width)| {
+            let shape = vec![(self.steps / self.bundle).into(), rows.clone(), width.into()];
             tensor(name, Role::Workspace, elem, shape)
-        };
-        let rounded = [
-            work("aq", Dtype::I8, self.step),
-            work("as", Dtype::F32, 1),
-            work("az", self.sums(), self.step / self.summed),
-        ];
+        });
         program.buffers.extend(rounded.iter().cloned());
         let params = [sources, rounded.to_vec()].concat();
         let mut b = Builder::new(

@@ -3,6 +3,8 @@
 //! ```text
 //! as = max |a| / 127      aq = round(a / as)      az = times * sum(aq), or as * sum(aq)
 //! ```
+//!
+//! All lie as bundles of steps: `[steps / bundle, rows, bundle * width of a step]`.
 
 use super::{Builder, Product, tensor};
 use kgen_ir::{
@@ -12,7 +14,50 @@ use kgen_ir::{
     tile::{Binary, Compare, Reduce, Role, Slice, Tensor, Unary, Value},
 };
 
+/// A step of a row: its bundle, and which it is of that.
+struct Step {
+    bundle: Extent,
+    inside: Extent,
+}
+
 impl Product<'_> {
+    /// What activations are rounded to: name, type, elements of a bundle.
+    pub(super) fn rounded_to(&self) -> [(&'static str, Dtype, usize); 3] {
+        let sums = self.bundle * self.step / self.summed;
+        [
+            ("aq", Dtype::I8, self.bundle * self.step),
+            ("as", Dtype::F32, sums),
+            ("az", self.sums(), sums),
+        ]
+    }
+
+    /// Runs `body` for the first of every `turns` steps; `var` counts them.
+    fn each_step(
+        &self,
+        b: &mut Builder,
+        var: &str,
+        turns: usize,
+        body: &dyn Fn(&mut Builder, &Step),
+    ) {
+        let zero = || Extent::Lit(0);
+        if self.bundle == 1 {
+            let count = Extent::from(self.steps / turns);
+            b.for_each(var, (zero(), count, 1), &[], |b, _| {
+                body(b, &Step { bundle: b.var(var) * turns, inside: zero() });
+                vec![]
+            });
+            return;
+        }
+        let bundles = Extent::from(self.steps / self.bundle);
+        b.for_each("g", (zero(), bundles, 1), &[], |b, _| {
+            b.for_each(var, (zero(), Extent::from(self.bundle), turns), &[], |b, _| {
+                body(b, &Step { bundle: b.var("g"), inside: b.var(var) });
+                vec![]
+            });
+            vec![]
+        });
+    }
+
     /// What `az` holds.
     pub(super) fn sums(&self) -> Dtype {
         if self.weighed { Dtype::F32 } else { Dtype::I32 }
@@ -69,35 +114,38 @@ impl Product<'_> {
 
     /// Int8 activations as they are given: padded, with their sums.
     fn copy(&self, b: &mut Builder, given: (Group, Dtype), i: &Extent, guard: bool) {
-        let steps = Extent::from(self.steps);
-        b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
-            let s = b.var("s");
-            let along = Slice::range(s.clone() * self.step, self.step);
-            let at = vec![Slice::range(i.clone(), 1), along];
+        self.each_step(b, "s", 1, &|b, s| {
+            let k = self.first(s, &Extent::Lit(0));
+            let at = vec![Slice::range(i.clone(), 1), Slice::range(k.clone(), self.step)];
             let q = b.load("q", "a.codes", Dtype::I8, at, guard);
             let row = if guard { i.clone().min(self.m.clone() - 1) } else { i.clone() };
-            let scale = self.given_scale(b, given, &row, s.clone() * self.step);
+            let scale = self.given_scale(b, given, &row, k);
             self.summed(b, q, scale, i, s);
-            vec![]
         });
     }
 
-    /// Writes the codes of step `s`, their scale and their sum.
-    fn summed(&self, b: &mut Builder, q: Value, scale: Value, i: &Extent, s: Extent) {
-        let place = |width: usize| {
-            vec![Slice::point(s.clone()), Slice::range(i.clone(), 1), Slice::range(0, width)]
+    /// Where the step `turn` behind `s` begins in the row.
+    fn first(&self, s: &Step, turn: &Extent) -> Extent {
+        let number = s.bundle.clone() * self.bundle + s.inside.clone() + turn.clone();
+        number * self.step
+    }
+
+    /// Writes the codes of step `s`, their scale and their sums.
+    fn summed(&self, b: &mut Builder, q: Value, scale: Value, i: &Extent, s: &Step) {
+        let at = |of: usize, first: usize, count: usize| {
+            let first = s.inside.clone() * of + first;
+            let [bundle, i] = [Slice::point(s.bundle.clone()), Slice::range(i.clone(), 1)];
+            vec![bundle, i, Slice::range(first, count)]
         };
-        b.store("aq", place(self.step), q, false);
-        b.store("as", place(1), scale, false);
-        for part in 0..self.step / self.summed {
-            let at = |first: usize, count: usize| {
-                let [s, i] = [Slice::point(s.clone()), Slice::range(i.clone(), 1)];
-                vec![s, i, Slice::range(first, count)]
-            };
-            let q = match self.step == self.summed {
-                true => q,
-                false => {
-                    b.load("part", "aq", Dtype::I8, at(part * self.summed, self.summed), false)
+        b.store("aq", at(self.step, 0, self.step), q, false);
+        let parts = self.step / self.summed;
+        for part in 0..parts {
+            b.store("as", at(parts, part, 1), scale, false);
+            let q = match parts {
+                1 => q,
+                _ => {
+                    let part = at(self.step, part * self.summed, self.summed);
+                    b.load("part", "aq", Dtype::I8, part, false)
                 }
             };
             let wide = b.convert("wide", q, Dtype::I32);
@@ -105,12 +153,12 @@ impl Product<'_> {
             if self.weighed {
                 let sum = b.convert("sum_f", sum, Dtype::F32);
                 let z = b.binary("z", Binary::Mul, sum, scale);
-                b.store("az", at(part, 1), z, false);
+                b.store("az", at(parts, part, 1), z, false);
                 continue;
             }
             let factor = b.fill(f64::from(self.times), Dtype::I32, &[1, 1]);
             let z = b.binary("z", Binary::Mul, sum, factor);
-            b.store("az", at(part, 1), z, false);
+            b.store("az", at(parts, part, 1), z, false);
         }
     }
 
@@ -121,8 +169,8 @@ impl Product<'_> {
         if let Some(given) = self.given {
             return self.copy(b, given, i, guard);
         }
-        let load = |b: &mut Builder, s: &Extent| {
-            let along = Slice::range(s.clone() * self.step, self.step);
+        let load = |b: &mut Builder, first: Extent| {
+            let along = Slice::range(first, self.step);
             let at = vec![Slice::range(i.clone(), 1), along];
             let x0 = b.load("x0", &self.a.name, self.a.elem, at, guard);
             b.convert("x", x0, Dtype::F32)
@@ -142,37 +190,36 @@ impl Product<'_> {
         };
         let turns = self.share / self.step;
         if turns == 1 {
-            let steps = Extent::from(self.steps);
-            b.for_each("s", (Extent::Lit(0), steps, 1), &[], |b, _| {
-                let s = b.var("s");
-                let x = load(b, &s);
+            self.each_step(b, "s", 1, &|b, s| {
+                let x = load(b, self.first(s, &Extent::Lit(0)));
                 let (largest, trouble) = look(b, x);
                 let (range, scale) = range_and_scale(b, largest, trouble);
                 let q = round(b, x, range);
                 self.summed(b, q, scale, i, s);
-                vec![]
             });
             return;
         }
-        let shares = Extent::from(self.steps / turns);
-        b.for_each("h", (Extent::Lit(0), shares, 1), &[], |b, _| {
-            let s = b.var("h") * turns + b.var("s");
+        self.each_step(b, "h", turns, &|b, h| {
             let all = (Extent::Lit(0), Extent::from(turns), 1);
             let none = b.fill(0.0, Dtype::F32, &[1, 1]);
             let both = b.for_each("s", all.clone(), &[("most", none), ("bad", none)], |b, sums| {
-                let x = load(b, &s);
+                let x = load(b, self.first(h, &b.var("s")));
                 let (largest, trouble) = look(b, x);
                 let most = b.binary("larger", Binary::Max, sums[0], largest);
                 vec![most, b.binary("worse", Binary::Add, sums[1], trouble)]
             });
             let (range, scale) = range_and_scale(b, both[0], both[1]);
             b.for_each("s", all, &[], |b, _| {
-                let x = load(b, &s);
+                let s = b.var("s");
+                let x = load(b, self.first(h, &s));
                 let q = round(b, x, range);
-                self.summed(b, q, scale, i, s.clone());
+                let (bundle, inside) = match self.bundle {
+                    1 => (h.bundle.clone() + s, Extent::Lit(0)),
+                    _ => (h.bundle.clone(), h.inside.clone() + s),
+                };
+                self.summed(b, q, scale, i, &Step { bundle, inside });
                 vec![]
             });
-            vec![]
         });
     }
 }

@@ -338,6 +338,9 @@ impl Select<'_> {
         if inst.def.is_some_and(|d| self.scan.folded(d).or(self.scan.remade(d)).is_some()) {
             return Ok(()); // its users load
         }
+        if inst.def.is_some_and(|d| self.scan.bits_of_both(d).is_some()) {
+            return Ok(()); // its user does it
+        }
         let uses = inst.uses.as_slice();
         let Some(def) = inst.def else {
             // Sums of a row leave one lane each: no mask for that.
@@ -374,6 +377,15 @@ impl Select<'_> {
             }
             (Op::Fma, [Operand::Reg(a), Operand::Reg(b), Operand::Reg(c)]) => {
                 self.fma(def, *a, *b, *c)
+            }
+            (Op::Word(WordOp::Or), [Operand::Reg(a), Operand::Reg(b)])
+                if self.scan.bits_of_both(*a).or(self.scan.bits_of_both(*b)).is_some() =>
+            {
+                let (other, both) = match (self.scan.bits_of_both(*b), *a) {
+                    (Some(both), a) => (a, both),
+                    (None, a) => (*b, self.scan.bits_of_both(a).unwrap_or([a, a])),
+                };
+                self.join_bits(def, other, both)
             }
             (Op::Gather, [Operand::Reg(index)]) => {
                 let mem = inst.mem.ok_or_else(|| self.bad(inst))?;

@@ -13,7 +13,11 @@ use crate::cpu::native::{
     scan::{self, Load},
     template::{Slot, Source, Step, Template},
 };
+use iced_x86::Code;
 use kgen_ir::machine::*;
+
+/// Of three bits a, b and c, which are f0, cc and aa: f0 | cc & aa.
+const OR_AND: i64 = 0xf8;
 
 impl Select<'_> {
     /// The memory operand of a load that its user does.
@@ -101,6 +105,17 @@ impl Select<'_> {
         }
         let v = self.mir.vreg(VECTOR);
         self.emit(code, Some(v), &sources)?;
+        self.bind(def, v)
+    }
+
+    /// `a | b & c`.
+    pub(super) fn join_bits(&mut self, def: Reg, a: Reg, [b, c]: [Reg; 2]) -> Done<()> {
+        let mut sources = [self.vector(a)?, self.vector(b)?, self.vector(c)?, Given::Imm(OR_AND)];
+        if !matches!(sources[1], Given::Reg(_)) {
+            sources.swap(1, 2);
+        }
+        let v = self.mir.vreg(VECTOR);
+        self.emit(Code::EVEX_Vpternlogd_zmm_k1z_zmm_zmmm512b32_imm8, Some(v), &sources)?;
         self.bind(def, v)
     }
 
