@@ -43,6 +43,44 @@ fn integers_round_down() {
     }
 }
 
+/// `a | b & c`, one instruction where there is one: by the second operand, by the first, of both only one, of a constant
+/// that others read. Not where another reads the `and`, an operand is memory, or the `and` stands in another block.
+#[test]
+fn an_or_takes_the_bits_of_an_and() {
+    let joined = [
+        "p# = and b, c : w o# = or a, p# : w",
+        "p# = and b, c : w o# = or p#, a : w",
+        "p# = and a, b : w q# = and c, d : w o# = or p#, q# : w",
+        "k# = wconst 252645135 : w y# = xor d, k# : w p# = and b, k# : w o# = or a, p# : w",
+    ];
+    let apart = [
+        "p# = and b, c : w q# = or a, p# : w o# = wadd q#, p# : w",
+        "p# = and b, c : w o# = or p#, p# : w",
+        "m# = load.w32 [x + 1] : w p# = and b, m# : w o# = or a, p# : w",
+        "m# = load.w32 [x + 1] : w p# = and b, c : w o# = or m#, p# : w",
+        "p# = and b, c : w o# = loop t# in 0..2 step 1 carry s# = a { u# = or s#, p# : w } yield u#",
+    ];
+    for target in targets() {
+        let (lanes, v) = (target.lanes, 4 * target.lanes);
+        let mut text = format!("machine bits lanes {lanes} {{ slot 0 = pointer x x = arg 0 : i\n");
+        for (name, at) in ["a", "b", "c", "d"].into_iter().zip(0..) {
+            let _ = writeln!(text, "{name} = load.w32 [x + {}] : w", at * v);
+        }
+        let mut out = 4 * v;
+        for (i, line) in joined.iter().chain(&apart).enumerate() {
+            let line = line.replace('#', &i.to_string());
+            let _ = writeln!(text, "{line} store.w32 [x + {out}], o{i}");
+            out += v;
+        }
+        let k = kernel(&(text + "}"));
+        let mut noise = Noise(9);
+        same(&k, target, &[(0..out).map(|_| noise.word() as u8).collect()]);
+        let count = emitted(&k, target).text.matches("vpternlogd").count();
+        let wide = target.features.contains(&"avx512f");
+        assert_eq!(count, if wide { joined.len() } else { 0 }, "{}", target.name);
+    }
+}
+
 #[test]
 fn loops_and_branches_by_registers() {
     for target in targets() {
