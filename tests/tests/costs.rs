@@ -57,6 +57,9 @@ const FORMATS: &[&str] = &[
     "\"int8\", group = 128, scale = \"f16\"",
 ];
 
+/// References to the stack that are known: sixteen rows of results have a pointer each.
+const KNOWN: &[(&str, &str, usize)] = &[("mla_decode", "attend", 5)];
+
 /// What they are counted on.
 const COUNTED: &str = "x86-64-v4-vnni/native";
 
@@ -101,6 +104,7 @@ fn kernels_beside_cranelift() {
     println!(
         "op kernel | instructions bytes live moves stack | select allocate encode list us | Cranelift: bytes stack us"
     );
+    let mut spilled = Vec::new();
     for (op, native) in ops(native) {
         let compiled = match compile::compile(&op, native, &Schedule::default_for(native)) {
             Ok(compiled) => compiled,
@@ -128,12 +132,14 @@ fn kernels_beside_cranelift() {
                 s.inner_moves,
                 s.inner_stack,
             );
-            // Products have the registers that they need.
-            if k.name.starts_with("product") && native.vectors >= 32 {
-                assert_eq!(s.inner_stack, 0, "{} {}", op.name, k.name);
+            let known = KNOWN.iter().find(|(o, kernel, _)| (*o, *kernel) == (&op.name, &k.name));
+            if native.vectors >= 32 && s.inner_stack > known.map_or(0, |k| k.2) {
+                spilled.push(format!("{} {}: {}", op.name, k.name, s.inner_stack));
             }
         }
     }
+    // Innermost loops have the registers that they need.
+    assert!(spilled.is_empty(), "{}", spilled.join("\n"));
 }
 
 #[test]

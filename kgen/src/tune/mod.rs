@@ -493,7 +493,8 @@ impl<'a> Search<'a> {
             }
         }
         let list: Vec<Interval> = right.iter().map(|(e, _)| e.seen).collect();
-        let won = race::winner(&list).map(|i| right.swap_remove(i));
+        let default = right.first().is_some_and(|(e, _)| e.rank == 0);
+        let won = race::winner(&list, default).map(|i| right.swap_remove(i));
         self.out.best = won.map(|(e, record)| (e.schedule, record));
         Ok(())
     }

@@ -42,15 +42,22 @@ const SAME: f64 = 1.01;
 /// So near are equal where the interval of one holds the median of the other.
 const ALIKE: f64 = 1.02;
 
-/// The winner: of all that cannot be told from the fastest, the first of the list.
+/// What is not surely below this part of the default's time is not worth leaving it.
+const WORTH: f64 = 0.97;
+
+/// The winner: of all that cannot be told from the fastest, the first of the list. `default`: the list begins with it,
+/// and who wins instead must be told from it.
 ///
-/// The list begins with the default and goes on by distance from it, so that a repeated run, whose medians are a little
-/// different, ends at the same one.
-pub fn winner(list: &[Interval]) -> Option<usize> {
-    let best = list.iter().map(|i| i.median).min_by(f64::total_cmp)?;
+/// The list goes on by distance from the default, so that a repeated run, whose medians are a little different, ends at
+/// the same one.
+pub fn winner(list: &[Interval], default: bool) -> Option<usize> {
+    let told = |i: &&Interval| !default || i.high < WORTH;
+    let Some(best) = list.iter().filter(told).map(|i| i.median).min_by(f64::total_cmp) else {
+        return (!list.is_empty()).then_some(0);
+    };
     let same =
         |i: &Interval| i.median <= best * SAME || (i.median <= best * ALIKE && i.low <= best);
-    list.iter().position(same)
+    list.iter().position(|i| told(&i) && same(i))
 }
 
 /// The `keep` best of a list by median, in the order of the list.
@@ -86,13 +93,26 @@ mod tests {
 
     #[test]
     fn near_ones_are_equal_and_the_first_is_taken() {
-        assert_eq!(winner(&[]), None);
-        assert_eq!(winner(&[at(1.0, 0.01), at(0.5, 0.01)]), Some(1));
-        assert_eq!(winner(&[at(1.0, 0.001), at(0.995, 0.001), at(0.993, 0.001)]), Some(0));
+        assert_eq!(winner(&[], false), None);
+        assert_eq!(winner(&[], true), None);
+        let others = |list: &[Interval]| winner(list, false);
+        assert_eq!(others(&[at(1.0, 0.01), at(0.5, 0.01)]), Some(1));
+        assert_eq!(others(&[at(1.0, 0.001), at(0.995, 0.001), at(0.993, 0.001)]), Some(0));
         // Far in units of their intervals, but within 2 %: told apart. Within both: not.
-        assert_eq!(winner(&[at(1.0, 0.001), at(0.985, 0.001)]), Some(1));
-        assert_eq!(winner(&[at(1.0, 0.02), at(0.985, 0.02)]), Some(0));
-        assert_eq!(winner(&[at(1.0, 0.5), at(0.9, 0.5)]), Some(1));
+        assert_eq!(others(&[at(1.0, 0.001), at(0.985, 0.001)]), Some(1));
+        assert_eq!(others(&[at(1.0, 0.02), at(0.985, 0.02)]), Some(0));
+        assert_eq!(others(&[at(1.0, 0.5), at(0.9, 0.5)]), Some(1));
+    }
+
+    #[test]
+    fn the_default_stays_unless_another_is_told_from_it() {
+        let default = at(1.0, 0.0);
+        assert_eq!(winner(&[default, at(0.9, 0.01)], true), Some(1));
+        assert_eq!(winner(&[default, at(0.9, 0.08)], true), Some(0));
+        assert_eq!(winner(&[default, at(0.98, 0.001)], true), Some(0));
+        // One that is not told from the default does not hide one that is.
+        assert_eq!(winner(&[default, at(0.8, 0.3), at(0.9, 0.01)], true), Some(2));
+        assert_eq!(winner(&[default], true), Some(0));
     }
 
     #[test]
@@ -124,7 +144,7 @@ mod tests {
                     Interval::of(&rounds).unwrap()
                 })
                 .collect();
-            won.push(winner(&list).unwrap());
+            won.push(winner(&list, true).unwrap());
         }
         let agree = won.iter().filter(|w| truth[**w] <= 0.90 * 1.02).count();
         assert_eq!(agree, 20, "{won:?}");

@@ -8,8 +8,17 @@
 //!
 //! Loads stay where they are; of two of the same address with no store between them one is left. Vector constants are
 //! memory operands on most CPUs: they are shared within a block and never hoisted, since a register held through a loop
-//! costs more. What is computed from the numbers of lanes and constants alone, as a table or a matrix of bits, is hoisted,
-//! with constants of its own.
+//! costs more. What is computed from them and from the numbers of lanes or what else does not change is hoisted, with
+//! constants of its own.
+//!
+//! Branches that only read join those before them of the same condition, which is that of a row behind the last in most of
+//! them: what they read has one address to be computed, and each row is asked for once.
+//!
+//! ```text
+//! a = if n > 0 { load x } else { 0 }           a, b = if n > 0 { load x  load y } else { 0 }
+//! ..                                      ->   ..
+//! b = if n > 0 { load y } else { 0 }
+//! ```
 
 use kgen_ir::{
     arena::{Arena, Map},
@@ -19,7 +28,7 @@ use kgen_ir::{
 };
 
 /// Shares, hoists, removes.
-pub fn share(mut kernel: Kernel, _target: &Target) -> Result<Kernel, Unsupported> {
+pub fn share(mut kernel: Kernel, target: &Target) -> Result<Kernel, Unsupported> {
     let body = std::mem::take(&mut kernel.body);
     let before = kernel.regs.len();
     // Constants of their own come behind them.
@@ -33,17 +42,28 @@ pub fn share(mut kernel: Kernel, _target: &Target) -> Result<Kernel, Unsupported
         scopes: Vec::new(),
         serials: 0,
         known: Map::with_capacity_and_hasher(before, Default::default()),
+        born: Vec::with_capacity(room),
+        clock: 0,
+        writes: 0,
+        differences: Map::default(),
+        joins: !target.reorders,
     };
     s.same.extend((0..before).map(Reg::new));
     s.level.resize(before, 0);
+    s.born.resize(before, LATER);
     s.made.resize(before, None);
     s.open(false);
     let body = s.block(body);
-    let mut used = vec![0; s.regs.len()];
-    count(&body, &mut used);
     kernel.regs = s.regs;
-    kernel.body = live(body, &mut used);
+    kernel.body = without_unused(body, kernel.regs.len());
     Ok(kernel)
+}
+
+/// What is of no use and has no effect is left out.
+pub(super) fn without_unused(body: Vec<Stmt>, regs: usize) -> Vec<Stmt> {
+    let mut used = vec![0; regs];
+    count(&body, &mut used);
+    live(body, &mut used)
 }
 
 /// Operands of most instructions.
@@ -77,7 +97,25 @@ struct Scope {
     loads: u32,
     /// What moves before the loop whose body this is.
     before: Vec<Stmt>,
+    /// Branches that others may join, none from before a loop.
+    met: Vec<Met>,
 }
+
+/// A branch that is there.
+#[derive(Clone, Copy)]
+struct Met {
+    /// Where it stands in its block.
+    place: usize,
+    /// When it began, and the writes until it ended.
+    clock: u32,
+    writes: u32,
+    /// The numbers of its two blocks and of their loads.
+    then: (u32, u32),
+    otherwise: (u32, u32),
+}
+
+/// Not defined yet.
+const LATER: u32 = u32::MAX;
 
 /// What a register is made of, if of constants alone.
 #[derive(Clone)]
@@ -102,6 +140,15 @@ struct Sharer {
     /// What has been computed or loaded, by the number of its block or its loads: it is to be had while that is one of an
     /// open block.
     known: Map<Key, (u32, Reg)>,
+    /// When each register was defined, by a clock of definitions.
+    born: Vec<u32>,
+    clock: u32,
+    /// Writes so far.
+    writes: u32,
+    /// Of which two a register is the difference.
+    differences: Map<Reg, (Operand, Operand)>,
+    /// Whether branches join: not where the order is somebody else's.
+    joins: bool,
 }
 
 /// No effect, no memory, the same result each time.
@@ -127,6 +174,14 @@ fn loads_lanes(op: &Op) -> bool {
     )
 }
 
+/// No effect, and nothing that runs more than once.
+fn only_reads(list: &[Stmt]) -> bool {
+    list.iter().all(|s| match s {
+        Stmt::Inst(inst) => pure(inst) || loads_lanes(&inst.op) || matches!(inst.op, Op::Read(_)),
+        Stmt::Loop(_) | Stmt::If(_) => false,
+    })
+}
+
 fn constant(op: &Op) -> bool {
     matches!(op, Op::FloatConst | Op::WordConst | Op::Iota)
 }
@@ -142,8 +197,12 @@ impl Sharer {
     }
 
     fn open(&mut self, is_loop: bool) {
-        let (serial, loads) = (self.serial(), self.serial());
-        self.scopes.push(Scope { is_loop, serial, loads, before: vec![] });
+        let numbers = (self.serial(), self.serial());
+        self.open_as(is_loop, numbers);
+    }
+
+    fn open_as(&mut self, is_loop: bool, (serial, loads): (u32, u32)) {
+        self.scopes.push(Scope { is_loop, serial, loads, before: vec![], met: vec![] });
     }
 
     fn find(&self, reg: Reg) -> Reg {
@@ -158,7 +217,12 @@ impl Sharer {
     }
 
     fn define(&mut self, reg: Reg) {
-        self.level[reg.index()] = self.top();
+        self.define_at(reg, self.top());
+    }
+
+    fn define_at(&mut self, reg: Reg, level: usize) {
+        self.clock += 1;
+        (self.level[reg.index()], self.born[reg.index()]) = (level, self.clock);
     }
 
     fn block(&mut self, list: Vec<Stmt>) -> Vec<Stmt> {
@@ -192,28 +256,131 @@ impl Sharer {
             self.define(c.result);
         }
         self.forget_loads();
+        let top = self.top();
+        self.scopes[top].met.clear();
         out.push(Stmt::Loop(l));
     }
 
     fn if_(&mut self, mut i: Box<If>, out: &mut Vec<Stmt>) {
-        (i.a, i.b) = (self.operand(i.a), self.operand(i.b));
-        self.open(false);
-        i.then = self.block(std::mem::take(&mut i.then));
-        for y in &mut i.yields {
-            y.1 = self.find(y.1);
+        (i.a, i.b) = self.unsubtracted(self.operand(i.a), self.operand(i.b));
+        if let Some((first, met)) = self.may_join(&i, out) {
+            return self.join(first, met, *i);
         }
-        self.close();
+        let clock = self.clock;
         self.open(false);
-        i.otherwise = self.block(std::mem::take(&mut i.otherwise));
-        for y in &mut i.yields {
-            y.2 = self.find(y.2);
-        }
-        self.close();
+        let then = self.branch(&mut i.then, i.yields.iter_mut().map(|y| &mut y.1));
+        self.open(false);
+        let otherwise = self.branch(&mut i.otherwise, i.yields.iter_mut().map(|y| &mut y.2));
         for y in &i.yields {
             self.define(y.0);
         }
         self.forget_loads();
+        let (place, writes, top) = (out.len(), self.writes, self.top());
+        self.scopes[top].met.push(Met { place, clock, writes, then, otherwise });
         out.push(Stmt::If(i));
+    }
+
+    /// Knows again what the open block has computed and loaded, where others took its place since.
+    fn recall(&mut self, list: &[Stmt]) {
+        let top = self.top();
+        let Scope { serial, loads, .. } = self.scopes[top];
+        for stmt in list {
+            let Stmt::Inst(inst @ Inst { def: Some(def), .. }) = stmt else { continue };
+            let mut key = self.key(inst, *def);
+            let of = if loads_lanes(&inst.op) { loads } else { serial };
+            if constant(&inst.op) {
+                key.serial = serial;
+            }
+            if (pure(inst) || loads_lanes(&inst.op)) && self.level[def.index()] == top {
+                self.known.insert(key, (of, *def));
+            }
+        }
+    }
+
+    /// `a - b > 0` asks for `a > b`: sizes are far from where that would not be the same.
+    fn unsubtracted(&self, a: Operand, b: Operand) -> (Operand, Operand) {
+        match (a, b) {
+            (Operand::Reg(reg), Operand::Imm(0))
+                if self.joins && self.level[reg.index()] == self.top() =>
+            {
+                self.differences.get(&reg).copied().unwrap_or((a, b))
+            }
+            _ => (a, b),
+        }
+    }
+
+    /// The open block, one of two, to its end. Gives its numbers.
+    fn branch<'a>(
+        &mut self,
+        list: &mut Vec<Stmt>,
+        yields: impl Iterator<Item = &'a mut Reg>,
+    ) -> (u32, u32) {
+        *list = self.block(std::mem::take(list));
+        yields.for_each(|y| *y = self.find(*y));
+        let top = self.top();
+        let numbers = (self.scopes[top].serial, self.scopes[top].loads);
+        self.close();
+        numbers
+    }
+
+    /// The branch of the same condition that this one may join: all that it reads was there, and is so still.
+    fn may_join<'a>(&self, i: &If, out: &'a mut [Stmt]) -> Option<(&'a mut If, usize)> {
+        let top = self.top();
+        if !self.joins || !only_reads(&i.then) || !only_reads(&i.otherwise) {
+            return None;
+        }
+        let same = |place: usize| match &out[place] {
+            Stmt::If(f) => (f.cmp, f.a, f.b) == (i.cmp, i.a, i.b),
+            Stmt::Inst(_) | Stmt::Loop(_) => false,
+        };
+        let n = self.scopes[top].met.iter().position(|met| same(met.place))?;
+        let met = self.scopes[top].met[n];
+        let there = |reg: Reg| {
+            let reg = self.find(reg).index();
+            let born = self.born[reg];
+            born == LATER || born <= met.clock || self.level[reg] < top
+        };
+        let mut insts = i.then.iter().chain(&i.otherwise).filter_map(|s| match s {
+            Stmt::Inst(inst) => Some(inst),
+            Stmt::Loop(_) | Stmt::If(_) => None,
+        });
+        let all = insts.all(|inst| {
+            let uses = inst.uses.iter().filter_map(|o| match o {
+                Operand::Reg(reg) => Some(*reg),
+                Operand::Imm(_) => None,
+            });
+            uses.chain(inst.mem.map(|m| m.base)).all(there)
+        });
+        let yields = i.yields.iter().all(|y| there(y.1) && there(y.2));
+        match &mut out[met.place] {
+            Stmt::If(first) if all && yields && met.writes == self.writes => Some((first, n)),
+            Stmt::If(_) | Stmt::Inst(_) | Stmt::Loop(_) => None,
+        }
+    }
+
+    /// The branch goes on with what was known at the end of the first.
+    fn join(&mut self, first: &mut If, met: usize, mut i: If) {
+        let top = self.top();
+        let Met { then, otherwise, .. } = self.scopes[top].met[met];
+        self.open_as(false, then);
+        self.recall(&first.then);
+        let then = self.branch(&mut i.then, i.yields.iter_mut().map(|y| &mut y.1));
+        self.open_as(false, otherwise);
+        self.recall(&first.otherwise);
+        let otherwise = self.branch(&mut i.otherwise, i.yields.iter_mut().map(|y| &mut y.2));
+        first.then.append(&mut i.then);
+        first.otherwise.append(&mut i.otherwise);
+        let met = &mut self.scopes[top].met[met];
+        (met.then, met.otherwise) = (then, otherwise);
+        for y in i.yields {
+            match first.yields.iter().find(|f| (f.1, f.2) == (y.1, y.2)) {
+                Some(known) => self.same[y.0.index()] = known.0,
+                None => {
+                    self.define(y.0);
+                    first.yields.push(y);
+                }
+            }
+        }
     }
 
     /// Ends a block, and gives what moved before it.
@@ -240,6 +407,8 @@ impl Sharer {
         let own = self.regs.add(RegData { name: name.as_str().into(), ..data.clone() });
         self.same.push(own);
         self.level.push(to);
+        self.born.push(LATER);
+        self.define_at(own, to);
         self.made.push(Some(Made::Constant(inst.clone(), first)));
         if let Some(moved) = self.scopes.get_mut(to + 1) {
             moved.before.push(Stmt::Inst(Inst { def: Some(own), ..inst }));
@@ -266,6 +435,7 @@ impl Sharer {
             let other = matches!(inst.op, Op::Async(_));
             if other || inst.op.memory().is_some_and(|(access, _)| writes(access)) {
                 self.forget_loads();
+                self.writes += 1;
             }
             return false;
         };
@@ -277,7 +447,10 @@ impl Sharer {
             *known = (here, def);
         }
         self.same[def.index()] = known.1;
-        known.1 != def
+        if known.1 == def {
+            self.define(def);
+        }
+        self.same[def.index()] != def
     }
 
     fn inst(&mut self, mut inst: Inst, out: &mut Vec<Stmt>) {
@@ -320,11 +493,13 @@ impl Sharer {
             return;
         }
         let mut to = self.top();
+        // Of constants alone something is made as fast as it is kept.
+        let worth = made || !all;
         let outside = |to: usize| {
             inst.uses.iter().all(|o| match o {
                 Operand::Reg(reg) => {
                     let constant = matches!(self.made[reg.index()], Some(Made::Constant(..)));
-                    made && constant || self.level[reg.index()] < to
+                    worth && constant || self.level[reg.index()] < to
                 }
                 Operand::Imm(_) => true,
             })
@@ -332,10 +507,13 @@ impl Sharer {
         while !constant(&inst.op) && self.scopes[to].is_loop && outside(to) {
             to -= 1;
         }
-        if made {
+        if to < self.top() {
             inst.uses = inst.uses.iter().map(|o| self.constant_at(*o, to)).collect();
         }
-        self.level[def.index()] = to;
+        self.define_at(def, to);
+        if let (Op::Int(IntOp::Sub), [a @ Operand::Reg(_), b]) = (&inst.op, &inst.uses[..]) {
+            self.differences.insert(def, (*a, *b));
+        }
         self.known.insert(key, (self.scopes[to].serial, def));
         match self.scopes.get_mut(to + 1) {
             Some(moved) => moved.before.push(Stmt::Inst(inst)),
@@ -429,6 +607,77 @@ mod tests {
         features: &[],
         about: "",
     };
+
+    /// What a text becomes, with `n` branches left.
+    fn branches(body: &str, n: usize) -> String {
+        let head = "machine m lanes 4 { slot 0 = pointer x slot 1 = extent n slot 2 = pointer y
+             x = arg 0 : i n = arg 1 : i y = arg 2 : i";
+        let out = share(parse(&format!("{head} {body} }}")).unwrap(), &TARGET).unwrap();
+        verify(&out).unwrap();
+        let text = out.to_string();
+        assert_eq!(text.matches(" if ").count(), n, "{text}");
+        text
+    }
+
+    /// Loads by rows, those of one behind the last being zeros.
+    const FIRST: &str =
+        "a = if n > 3 { o = imul n, 4 : i p = iadd x, o : i v = load.w32 [p + 0] : f } yield v
+        else { z = fconst 0 : f } yield z";
+    #[test]
+    fn branches_of_one_condition_join() {
+        let second =
+            "b, e = if n > 3 { o2 = imul n, 4 : i q = iadd x, o2 : i w = load.w32 [q + 16] : f
+            u = load.w32 [q + 0] : f } yield w, u else { z2 = fconst 0 : f } yield z2, z2";
+        let last = "s = fadd a, b : f t = fadd s, e : f store.w32 [y + 0], t";
+        let text = branches(&format!("{FIRST} {second} {last}"), 1);
+        // One address, and what is loaded twice is one of the results.
+        assert_eq!(text.matches("imul").count(), 1, "{text}");
+        assert_eq!(text.matches("load").count(), 2, "{text}");
+        assert!(text.contains("a, b = if") && text.contains("fadd s, a"), "{text}");
+        // Others between them do not matter, nor do they hide what the first has computed; writes do.
+        let between = "c = if n > 2 { o3 = imul n, 4 : i r = iadd x, o3 : i w2 = load.w32 [r + 0] : f } yield w2
+            else { z3 = fconst 0 : f } yield z3";
+        let text = branches(&format!("{FIRST} {between} {second} {last} store.w32 [y + 4], c"), 2);
+        assert_eq!(text.matches("load").count(), 3, "{text}");
+        branches(&format!("{FIRST} store.w32 [y + 8], a {second} {last}"), 2);
+    }
+
+    #[test]
+    fn branches_that_need_what_came_later_stay() {
+        let later = "k = iadd n, 64 : i g = read.u8 [x + 0] : i
+            b = if n > 3 { q = iadd x, g : i w = load.w32 [q + 16] : f } yield w else { z2 = fconst 0 : f } yield z2
+            s = fadd a, b : f store.w32 [y + 0], s";
+        branches(&format!("{FIRST} {later}"), 2);
+        // A product of what is known before moves with them; a loop between them keeps them apart.
+        let inside = "b = if n > 3 { g = iadd n, 64 : i q = iadd x, g : i w = load.w32 [q + 16] : f } yield w
+            else { z2 = fconst 0 : f } yield z2 s = fadd a, b : f store.w32 [y + 0], s";
+        branches(&format!("{FIRST} {inside}"), 1);
+        branches(&format!("{FIRST} loop t in 0..n step 1 {{ prefetch.1 [x + 0] }} {inside}"), 2);
+    }
+
+    #[test]
+    fn what_does_not_change_is_hoisted_with_its_constants() {
+        let text = branches(
+            "s = splat.w32 [y + 0] : f
+             loop t in 0..n step 1 { one = fconst 1065353216 : f two = fadd one, one : f d = fadd s, one : f
+             r = fdiv one, d : f l = load.w32 [x + 0] : f m = fmul l, r : f o = fmul m, two : f
+             store.w32 [x + 0], o }",
+            0,
+        );
+        let (before, inside) = text.split_once("loop").unwrap();
+        assert!(before.contains("fdiv") && !inside.contains("fdiv"), "{text}");
+        // Of constants alone: not.
+        assert!(inside.contains("two = fadd one, one"), "{text}");
+    }
+
+    #[test]
+    fn differences_are_compared_without_being_taken() {
+        let text = branches(
+            "loop t in 0..n step 1 { d = isub n, t : i if d > 0 { prefetch.1 [x + 0] } }",
+            1,
+        );
+        assert!(text.contains("if n > t") && !text.contains("isub"), "{text}");
+    }
 
     #[test]
     fn shares_hoists_and_removes() {

@@ -1,9 +1,9 @@
 //! Allocated instructions become bytes: prologue, moves of the allocator, branches, constants behind the code.
 //!
 //! ```text
-//! push rbp; mov rbp,rsp; push rbx; sub rsp,128; and rsp,-64     only what is needed of this
+//! push rbx; mov rax,rsp; sub rsp,128; and rsp,-64; mov [rsp+120],rax     only what is needed of this
 //! ..
-//! vzeroupper; lea rsp,[rbp-8]; pop rbx; pop rbp; ret
+//! vzeroupper; mov rsp,[rsp+120]; pop rbx; ret
 //! constants, the largest first
 //! ```
 
@@ -93,7 +93,8 @@ pub fn encode(
             }
         }
     }
-    let frame = (bytes > 0).then_some(bytes.next_multiple_of(LINE));
+    // The caller's rsp behind them.
+    let frame = (bytes > 0).then_some((bytes + 8).next_multiple_of(LINE));
     let mut o = Out {
         isa,
         mir,
@@ -173,35 +174,30 @@ impl Out<'_> {
     }
 
     fn prologue(&mut self) -> Result<(), String> {
-        use Plain::{Imm8, Imm32, Reg};
-        let (rbp, rsp) = (gpr(isa::RBP.into()), gpr(isa::RSP.into()));
-        if self.frame.is_some() {
-            self.plain(Code::Push_r64, &[Reg(rbp)])?;
-            self.plain(Code::Mov_r64_rm64, &[Reg(rbp), Reg(rsp)])?;
-        }
+        use Plain::{Imm8, Imm32, Mem, Reg};
+        // The caller expects nothing in rax.
+        let (rax, rsp) = (gpr(isa::RAX.into()), gpr(isa::RSP.into()));
         for n in self.saved.clone() {
             self.plain(Code::Push_r64, &[Reg(gpr(n))])?;
         }
         if let Some(bytes) = self.frame {
+            self.plain(Code::Mov_r64_rm64, &[Reg(rax), Reg(rsp)])?;
             self.plain(Code::Sub_rm64_imm32, &[Reg(rsp), Imm32(bytes as i64)])?;
             self.plain(Code::And_rm64_imm8, &[Reg(rsp), Imm8(-(LINE as i64))])?;
+            self.plain(Code::Mov_rm64_r64, &[Mem(rsp, bytes as i64 - 8), Reg(rax)])?;
         }
         Ok(())
     }
 
     fn epilogue(&mut self) -> Result<(), String> {
         use Plain::{Mem, Reg};
-        let (rbp, rsp) = (gpr(isa::RBP.into()), gpr(isa::RSP.into()));
+        let rsp = gpr(isa::RSP.into());
         self.plain(Code::VEX_Vzeroupper, &[])?;
-        if self.frame.is_some() {
-            let saved = -8 * self.saved.len() as i64;
-            self.plain(Code::Lea_r64_m, &[Reg(rsp), Mem(rbp, saved)])?;
+        if let Some(bytes) = self.frame {
+            self.plain(Code::Mov_r64_rm64, &[Reg(rsp), Mem(rsp, bytes as i64 - 8)])?;
         }
         for n in self.saved.clone().into_iter().rev() {
             self.plain(Code::Pop_r64, &[Reg(gpr(n))])?;
-        }
-        if self.frame.is_some() {
-            self.plain(Code::Pop_r64, &[Reg(rbp)])?;
         }
         self.plain(Code::Retnq, &[])
     }

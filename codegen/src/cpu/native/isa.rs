@@ -107,12 +107,11 @@ pub fn of(target: &Target) -> Option<&'static Isa> {
 
 /// General registers by number.
 pub const RSP: u8 = 4;
-pub const RBP: u8 = 5;
 /// The caller's arguments.
 pub const RDI: u8 = 7;
 pub const RSI: u8 = 6;
 /// Where a division stands.
 pub const RAX: u8 = 0;
 pub const RDX: u8 = 2;
-/// Registers that a function gives back as it found them, but for rsp and rbp.
-pub const SAVED: [u8; 5] = [3, 12, 13, 14, 15];
+/// Registers that a function gives back as it found them, but for rsp.
+pub const SAVED: [u8; 6] = [3, 5, 12, 13, 14, 15];

@@ -28,6 +28,8 @@ struct Facts {
     /// Used as an address only, in the loop where it is made.
     address: bool,
     elsewhere: bool,
+    /// How often it is added to something in that loop.
+    added: u32,
 }
 
 /// A load that its user does.
@@ -57,6 +59,8 @@ struct Walk<'a> {
     loads: bool,
     /// What an `and` of this straight line that does none reads.
     ands: BTreeMap<Reg, [Reg; 2]>,
+    /// Sums of two registers, and one of the two.
+    sums: Vec<(Reg, Reg)>,
 }
 
 pub fn scan(kernel: &Kernel, isa: &Isa, templates: &Templates) -> Scan {
@@ -75,8 +79,15 @@ pub fn scan(kernel: &Kernel, isa: &Isa, templates: &Templates) -> Scan {
         writes: 0,
         loads: false,
         ands: BTreeMap::new(),
+        sums: Vec::new(),
     };
     w.list(&kernel.body);
+    for (sum, reg) in std::mem::take(&mut w.sums) {
+        let near = w.scan.facts(sum).home == w.scan.facts(reg).home;
+        if let Some(f) = w.fact(reg).filter(|_| near) {
+            f.added += 1;
+        }
+    }
     w.folds(&kernel.body);
     w.scan
 }
@@ -114,6 +125,12 @@ impl Scan {
     pub fn only_address(&self, reg: Reg) -> bool {
         let f = self.facts(reg);
         f.address && !f.elsewhere
+    }
+
+    /// Whether the product in this register is best done by those who add it, for they multiply by 2, 4 and 8.
+    pub fn only_scales(&self, reg: Reg) -> bool {
+        let f = self.facts(reg);
+        f.added > 0 && f.added == f.uses
     }
 }
 
@@ -160,6 +177,11 @@ impl Walk<'_> {
                     }
                     if let Some(def) = inst.def {
                         self.define(def);
+                        if let (Op::Int(IntOp::Add), [Operand::Reg(a), Operand::Reg(b)]) =
+                            (&inst.op, &inst.uses[..])
+                        {
+                            self.sums.extend([(def, *a), (def, *b)]);
+                        }
                         if let (Op::Bits | Op::FromBits, Some(Operand::Reg(from))) =
                             (&inst.op, inst.uses.first())
                         {
@@ -300,9 +322,19 @@ impl Walk<'_> {
 
     /// Counts the sums that start from a word, until all its users are such.
     fn sum_from(&mut self, inst: &Inst) {
-        let Some(Operand::Reg(reg)) = inst.uses.get(2) else { return };
+        let [Operand::Reg(a), Operand::Reg(b), Operand::Reg(reg)] = &inst.uses[..] else { return };
+        // A factor that ends here gives its register to the result.
+        let ends = [a, b].into_iter().any(|r| self.scan.facts(*r).uses == 1);
+        if inst.op == Op::Fma && ends {
+            return;
+        }
         let Some(Some(p)) = self.pending.get_mut(reg.index()) else { return };
-        if p.writes != self.writes || matches!(p.load, Load::Vector(..)) {
+        let stale = match p.load {
+            Load::Vector(..) => true,
+            Load::Splat(_) => p.writes != self.writes,
+            Load::Word(_) => false,
+        };
+        if stale {
             return;
         }
         p.sums += 1;

@@ -13,7 +13,7 @@ use super::{
     moves::{Moves, Place},
     walk::{Held, Walk},
 };
-use crate::cpu::native::mir::{Bank, VReg};
+use crate::cpu::native::mir::{Bank, Kind, VReg};
 
 impl Walk<'_> {
     /// The state at the beginning of a block.
@@ -40,6 +40,14 @@ impl Walk<'_> {
         own.then(|| self.mir.blocks[block].params.iter().position(|p| p.index() == v))?
     }
 
+    /// A vector of zeros, made again.
+    fn zero(&self, v: usize) -> Option<Place> {
+        let facts = self.flow.values[v];
+        let zero = |inst: &u32| self.mir.insts[*inst as usize].kind == Kind::Zero;
+        let inst = facts.remake.filter(|inst| facts.bank == Bank::Vector && zero(inst))?;
+        Some(Place::Remake(inst))
+    }
+
     fn bank_of(&self, v: u32) -> Bank {
         self.flow.values[v as usize].bank
     }
@@ -56,12 +64,12 @@ impl Walk<'_> {
         true
     }
 
-    /// Moves everything to where the state wants it. `source` tells where a value comes from.
+    /// Moves everything to where the state wants it. `source` tells which value becomes it.
     fn run_moves(
         &mut self,
         at: usize,
         target: &Held,
-        source: impl Fn(&mut Self, usize) -> Place,
+        source: impl Fn(&Self, usize) -> usize,
         stores: &[(Place, u32)],
     ) {
         let (mut list, mut keep) = (Vec::new(), 0);
@@ -70,6 +78,11 @@ impl Walk<'_> {
                 continue;
             }
             let (from, to) = (source(self, *v as usize), Place::Reg(Reg(n as u8)));
+            let from = match (self.place(from), self.zero(from)) {
+                // Zeros cost no more than a copy of them, and wait for nobody.
+                (place @ Place::Reg(_), Some(zero)) if place != to => zero,
+                (place, _) => place,
+            };
             if from == to {
                 keep |= 1 << n;
             } else {
@@ -145,10 +158,7 @@ impl Walk<'_> {
                 stores.push((self.place(init.index()), slot));
             }
         }
-        let source = |w: &mut Self, v: usize| match w.param(head, v) {
-            Some(k) => w.place(inits[k].index()),
-            None => w.place(v),
-        };
+        let source = |w: &Self, v: usize| w.param(head, v).map_or(v, |k| inits[k].index());
         self.run_moves(at, &target, source, &stores);
         for p in &params {
             if let Some(n) = target.iter().position(|v| *v == p.index() as u32) {
@@ -214,10 +224,7 @@ impl Walk<'_> {
                 stores.push((self.place(v.index()), slot));
             }
         }
-        let source = |w: &mut Self, v: usize| match w.param(head, v) {
-            Some(k) => w.place(values[k].index()),
-            None => w.place(v),
-        };
+        let source = |w: &Self, v: usize| w.param(head, v).map_or(v, |k| values[k].index());
         self.run_moves(at, &target, source, &stores);
     }
 
@@ -294,10 +301,7 @@ impl Walk<'_> {
                     self.note_store(v, *pred);
                 }
             }
-            let source = |w: &mut Self, v: usize| match w.param(b, v) {
-                Some(k) => w.place(values[k].index()),
-                None => w.place(v),
-            };
+            let source = |w: &Self, v: usize| w.param(b, v).map_or(v, |k| values[k].index());
             self.run_moves(at, &target, source, &stores);
         }
         for p in &block.params {

@@ -74,9 +74,9 @@ pub struct Registers {
 }
 
 impl Registers {
-    /// All but the stack's two, and k0, which as a write mask means none.
+    /// All but the stack's, and k0, which as a write mask means none.
     pub fn of(isa: &Isa) -> Registers {
-        let stack = 1 << isa::RSP | 1 << isa::RBP;
+        let stack = 1 << isa::RSP;
         let vectors = ((1u64 << isa.vectors) - 1) << BASE[1];
         let masks = if isa.k { 0xfe << BASE[2] } else { 0 };
         let all = (EVERY[0] & !stack) | vectors | masks;

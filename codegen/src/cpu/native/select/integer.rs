@@ -3,6 +3,7 @@
 //! ```text
 //! p = iadd x, o : i          nothing, if only addresses use p
 //! q = imul t, 12 : i         imul
+//! q = imul t, 4 : i          nothing, if only such sums use q
 //! r = idiv t, 8 : i          sar
 //! ```
 
@@ -79,6 +80,20 @@ impl Select<'_> {
             Operand::Imm(x) => Some(x),
             Operand::Reg(_) => None,
         };
+        if let (IntOp::Mul, Operand::Reg(a), Some(x @ (2 | 4 | 8))) = (op, a, number)
+            && self.scan.only_scales(def)
+        {
+            let scaled = Some((self.of_class(a, GPR)?, x as u8));
+            return self.set(def, Value { scaled, ..Value::default() });
+        }
+        if let (IntOp::Add, Operand::Reg(a), Operand::Reg(b)) = (op, a, b) {
+            let scaled = |r: Reg| self.values.get(r.index()).and_then(|v| v.scaled);
+            let (base, index) = if scaled(b).is_some() { (a, b) } else { (b, a) };
+            if let Some(index) = scaled(index) {
+                let base = self.of_class(base, GPR)?;
+                return self.add(def, Sum { base, index: Some(index), offset: 0 });
+            }
+        }
         let dies = matches!(a, Operand::Reg(r) if self.scan.dies(r, self.at));
         let a = match a {
             Operand::Imm(_) => self.int(a)?,
@@ -99,7 +114,7 @@ impl Select<'_> {
             }
             (IntOp::Add, _) => {
                 let b = self.int(b)?;
-                return self.add(def, Sum { base: a, index: Some(b), offset: 0 });
+                return self.add(def, Sum { base: a, index: Some((b, 1)), offset: 0 });
             }
             (IntOp::Sub, Some(x)) if x.checked_neg().and_then(fits).is_some() => {
                 let offset = x.checked_neg().and_then(fits).unwrap_or(0);
@@ -157,7 +172,7 @@ impl Select<'_> {
         self.bind(def, v)
     }
 
-    fn times(&mut self, a: VReg, x: i64, dies: bool) -> Done<VReg> {
+    pub(super) fn times(&mut self, a: VReg, x: i64, dies: bool) -> Done<VReg> {
         let from = Given::Reg(a);
         match x {
             0 => self.constant(0),

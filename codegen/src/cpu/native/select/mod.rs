@@ -60,13 +60,15 @@ pub fn select(
 struct Value {
     here: Option<VReg>,
     sum: Option<Sum>,
+    /// So many times a register, which addresses multiply.
+    scaled: Option<(VReg, u8)>,
 }
 
 /// An address that its users add up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Sum {
     base: VReg,
-    index: Option<VReg>,
+    index: Option<(VReg, u8)>,
     offset: i32,
 }
 
@@ -114,7 +116,7 @@ impl Select<'_> {
     fn set(&mut self, reg: Reg, value: Value) -> Done<()> {
         let name = || format!("a second `{}`", self.kernel.reg_name(reg));
         match self.values.get_mut(reg.index()) {
-            Some(v) if v.here.is_none() && v.sum.is_none() => *v = value,
+            Some(v) if v.here.is_none() && v.sum.is_none() && v.scaled.is_none() => *v = value,
             Some(_) => return Err(Refused(name(), VERIFY)),
             None => return Err(Refused(format!("register {}", reg.index()), VERIFY)),
         }
@@ -141,6 +143,9 @@ impl Select<'_> {
             self.emit(Code::Lea_r64_m, Some(def), &[mem])?;
             return Ok(def);
         }
+        if let Some((times, by)) = value.scaled {
+            return self.times(times, by.into(), false);
+        }
         Err(Refused(format!("register `{}` before its definition", self.name(reg)), VERIFY))
     }
 
@@ -157,7 +162,7 @@ impl Select<'_> {
     fn sum(&self, sum: Sum, offset: i32) -> Given {
         Given::Mem {
             base: Some(sum.base),
-            index: sum.index.map(|v| (v, 1)),
+            index: sum.index,
             offset: sum.offset.wrapping_add(offset),
             broadcast: false,
         }
