@@ -5,6 +5,7 @@ mod expand;
 mod induct;
 mod order;
 mod share;
+mod sink;
 mod spread;
 
 pub use check::check;
@@ -12,6 +13,7 @@ pub use expand::expand;
 pub use induct::induct;
 pub use order::order;
 pub use share::share;
+pub use sink::sink;
 pub use spread::spread;
 
 use kgen_ir::{diag::Unsupported, machine::Kernel, target::Target};
@@ -28,6 +30,7 @@ pub const PIPELINE: &[Pass] = &[
     Pass { name: "expand", about: "ops without a row become sequences of ops that have one", run: expand },
     Pass { name: "share",  about: "what is computed twice is computed once, outside loops",  run: share }, // after expand: sequences share their steps
     Pass { name: "induct", about: "multiples of the variable of an innermost loop are summed up", run: induct }, // after share: what does not change is outside
+    Pass { name: "sink",   about: "addresses that do not all fit are added up where needed", run: sink }, // after share and induct: they took them out
     Pass { name: "order",  about: "where too many registers live at once, another order",    run: order }, // it counts what is left
     Pass { name: "spread", about: "hints in a row are spread over what is behind them",      run: spread }, // last: in the order that runs
 ];
