@@ -123,6 +123,12 @@ fn attention(
     Row { name: name.into(), text, theirs, strides, by: By::Fma, cases: cases.to_vec() }
 }
 
+/// The same, with products of numbers that are rounded to bf16.
+fn in_bf16(row: Row) -> Row {
+    let text = row.text.replacen("[[segment]]", "compute = \"bf16\"\n[[segment]]", 1);
+    Row { text, by: By::Bf16, ..row }
+}
+
 fn row(name: &str, text: &str) -> Row {
     Row {
         name: name.into(),
@@ -270,30 +276,25 @@ pub fn rows() -> Vec<Row> {
         [multipliers("b=1 m=512 n=512", short, lead), multipliers("b=1 m=2048 n=2048", long, lead)]
     };
     all.push(attention("prompt f32", f32, 4, Cache::Tokens, "f32", &prompt(0.64, 0.80, 1.4)));
-    all.push(Row {
-        by: By::Bf16,
-        ..attention(
-            "prompt bf16",
-            ("bf16", "\"bf16\""),
-            4,
-            Cache::Tokens,
-            "bf16",
-            &prompt(0.57, 0.75, 2.5),
-        )
-    });
+    let bf16 = ("bf16", "\"bf16\"");
+    let rounded =
+        attention("prompt bf16", bf16, 4, Cache::Tokens, "bf16", &prompt(0.57, 0.75, 2.5));
+    all.push(in_bf16(rounded));
     let shared = "op = \"attention\"\nname = \"attention\"\n\
         q = { dtype = \"f16\", heads = 32, dim = 128, batch = \"b\" }\n\
         kv = { heads = 8, dtype = \"f16\" }\nout = \"f16\"\n\
         [[segment]]\nname = \"prefix\"\nlen = \"p\"\nshared = \"batch\"\n\
         [[segment]]\nname = \"own\"\nlen = \"s\"\n";
-    all.push(Row {
-        name: "shared prefix f16".into(),
+    let prefix = |name: &str, aim: f64| Row {
+        name: name.into(),
         text: shared.into(),
         theirs: None,
         strides: Strides::Swapped(&["prefix.k", "prefix.v"]),
         by: By::Fma,
-        cases: vec![multipliers("b=32 p=8192 s=128", 0.65, 8.0)],
-    });
+        cases: vec![multipliers("b=32 p=8192 s=128", aim, 8.0)],
+    };
+    all.push(prefix("shared prefix f16", 0.65));
+    all.push(in_bf16(prefix("shared prefix f16, products in bf16", 0.57)));
     all.extend([
         row(
             "rmsnorm",

@@ -8,6 +8,9 @@ pub mod machine;
 pub mod schedule;
 pub mod tile;
 
+#[cfg(test)]
+mod testing;
+
 use kgen_ir::{diag::Unsupported, op::Op, target::Target, tile::Program};
 pub use schedule::Schedule;
 

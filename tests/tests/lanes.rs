@@ -143,6 +143,62 @@ fn signs_are_looked_up() {
     }
 }
 
+/// Rows enough for panels, of keys and values that are rounded or are not, with all that changes scores.
+#[test]
+fn rows_of_bf16_are_multiplied_in_pairs() {
+    let target = compile::target("x86-64-v4-bf16/native").unwrap_or_else(|e| panic!("{e}"));
+    let choice = Choice { target, schedule: Schedule::default_for(target) };
+    let read = |dim: usize, kv: &str, more: &str| {
+        let text = format!(
+            "op = \"attention\"\nname = \"pairs\"\n\
+             q = {{ dtype = \"{kv}\", heads = 4, dim = {dim}, batch = 1, len = \"m\" }}\n\
+             kv = {{ heads = 1, dtype = \"{kv}\" }}\nout = \"f32\"\ncompute = \"bf16\"\n{more}\n\
+             [[segment]]\nlen = \"n\"\nmask = \"causal\"\n"
+        );
+        kgen_ir::op::read::read("pairs.toml", &text).unwrap_or_else(|e| panic!("{}", e.render()))
+    };
+    let cases = [
+        (16, "bf16", ""),
+        (16, "f32", "softcap = 20.0"),
+        (6, "f16", "alibi = true\nscale = 0.3"),
+        (16, "bf16", "scale = -0.2"),
+    ];
+    for (dim, kv, more) in cases {
+        let op = read(dim, kv, more);
+        let rows = lowered(&op, &choice).kernels.into_iter().find(|k| k.name == "attend_rows");
+        let text = rows.map(|k| k.to_string()).unwrap_or_default();
+        assert!(text.contains(" = dot.bf16 ") && text.contains(" = pack.bf16 "), "{more}: {text}");
+        agree_on(&op, target, 24);
+    }
+    // No pairs of an odd number.
+    let odd = lowered(&read(7, "bf16", ""), &choice);
+    assert!(odd.kernels.iter().all(|k| !k.to_string().contains("dot.bf16")));
+}
+
+/// What a CPU with other instructions packs otherwise is packed so that all kernels can read it.
+#[test]
+fn products_of_all_formats_compile_for_all_cpus() {
+    let blocks = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k"];
+    let others = ["tq1_0", "tq2_0", "f32", "f16", "bf16"];
+    let plain = blocks.iter().chain(&others).map(|name| format!("\"{name}\""));
+    let codes = ["int8", "int4", "int3", "int2", "bipolar1", "ternary"];
+    let codes = codes.map(|f| format!("{{ format = \"{f}\", group = 64, scale = \"f16\" }}"));
+    let cpus = ["native", "cranelift", "llvm"];
+    let targets = compile::targets().into_iter().filter(|t| cpus.contains(&t.backend));
+    let targets: Vec<&'static Target> = targets.collect();
+    for w in plain.chain(codes) {
+        let text = format!(
+            "op = \"mpgemm\"\nname = \"all\"\nm = \"m\"\nn = 64\nk = 512\na = \"f32\"\nw = {w}\nout = \"f32\"\n"
+        );
+        let op = kgen_ir::op::read::read("all.toml", &text);
+        let op = op.unwrap_or_else(|e| panic!("{w}: {}", e.render()));
+        for target in &targets {
+            let choice = Choice { target, schedule: Schedule::default_for(target) };
+            lowered(&op, &choice);
+        }
+    }
+}
+
 #[test]
 fn attention_in_wide_vectors() {
     for (lanes, halves) in [(8, false), (8, true), (16, true)] {

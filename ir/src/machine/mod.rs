@@ -80,6 +80,12 @@ impl Kernel {
         }
         count(&self.body)
     }
+
+    /// A new integer, for a pass.
+    pub fn integer(&mut self) -> Reg {
+        let name = Name::Number('n', self.regs.len() as u32);
+        self.regs.add(RegData { name, class: Class::Int, words: 1 })
+    }
 }
 
 /// One 64-bit entry of the argument array, computed by the plan.
@@ -181,6 +187,17 @@ pub struct Inst {
     pub mem: Option<Mem>,
 }
 
+impl Inst {
+    pub fn int(op: IntOp, def: Reg, uses: [Operand; 2]) -> Inst {
+        Inst { op: Op::Int(op), def: Some(def), uses: uses.into(), mem: None }
+    }
+
+    /// Registers that it reads, that of an address last.
+    pub fn reads(&self) -> impl Iterator<Item = Reg> {
+        self.uses.iter().filter_map(|o| o.register()).chain(self.mem.map(|m| m.base))
+    }
+}
+
 /// Byte address `base + offset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Mem {
@@ -193,6 +210,15 @@ pub struct Mem {
 pub enum Operand {
     Reg(Reg),
     Imm(i64),
+}
+
+impl Operand {
+    pub fn register(self) -> Option<Reg> {
+        match self {
+            Operand::Reg(reg) => Some(reg),
+            Operand::Imm(_) => None,
+        }
+    }
 }
 
 /// As one number: tables of instructions are asked for each one.

@@ -366,7 +366,8 @@ pub enum Expr {
         at: Vec<Slice>,
         guard: bool,
     },
-    /// `a[m, k] * b[k, n] + acc` (`b[n, k]^T` if `transpose`); i8 and u8 elements give i32.
+    /// `a[m, k] * b[k, n] + acc` (`b[n, k]^T` if `transpose`); i8 and u8 elements give i32. Of u32, which are pairs of bf16,
+    /// low halves multiply low ones and high halves high ones: f32.
     Dot {
         a: Value,
         b: Value,
@@ -423,6 +424,8 @@ pub enum Binary {
     Min,
     And,
     Or,
+    /// Two f32 as bf16 in a u32, a in the low half: to nearest even, subnormals may be zeros.
+    Pair,
     Cmp(Compare),
 }
 
@@ -440,6 +443,24 @@ pub enum Compare {
 pub enum Reduce {
     Sum,
     Max,
+}
+
+impl Binary {
+    /// Elements of the result, of operands with such elements.
+    pub fn result(self, elem: Dtype) -> Dtype {
+        match self {
+            Binary::Cmp(_) => Dtype::Bool,
+            Binary::Pair => Dtype::U32,
+            Binary::Add
+            | Binary::Sub
+            | Binary::Mul
+            | Binary::Div
+            | Binary::Max
+            | Binary::Min
+            | Binary::And
+            | Binary::Or => elem,
+        }
+    }
 }
 
 impl Compare {

@@ -176,8 +176,13 @@ impl Binary {
         (Binary::Cmp(Compare::Gt), ">"),
     ];
     /// Written as calls.
-    pub const CALLS: [(Binary, &'static str); 4] =
-        [(Binary::Max, "max"), (Binary::Min, "min"), (Binary::And, "and"), (Binary::Or, "or")];
+    pub const CALLS: [(Binary, &'static str); 5] = [
+        (Binary::Max, "max"),
+        (Binary::Min, "min"),
+        (Binary::And, "and"),
+        (Binary::Or, "or"),
+        (Binary::Pair, "pair"),
+    ];
 }
 
 impl Reduce {

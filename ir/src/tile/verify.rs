@@ -403,7 +403,10 @@ impl Check<'_> {
                     self.wrong(format!("inner dimensions of `{name}` differ: {k} and {inner}"));
                 }
                 shape_is(self, Some(vec![*m, *n]));
-                elem_is(self, if ta.elem.is_float() { Dtype::F32 } else { Dtype::I32 });
+                elem_is(self, product(ta.elem));
+                if (ta.elem == Dtype::U32) != (tb.elem == Dtype::U32) {
+                    self.wrong(format!("`{name}` multiplies {} by {}", ta.elem, tb.elem));
+                }
             }
             Expr::Lookup { tables, codes, acc } => {
                 [Some(*tables), Some(*codes), *acc]
@@ -448,7 +451,10 @@ impl Check<'_> {
                 if ta.elem != tb.elem {
                     self.wrong(format!("`{name}` mixes {} and {}", ta.elem, tb.elem));
                 }
-                elem_is(self, if matches!(op, Binary::Cmp(_)) { Dtype::Bool } else { ta.elem });
+                elem_is(self, op.result(ta.elem));
+                if *op == Binary::Pair && ta.elem != Dtype::F32 {
+                    self.wrong(format!("`{name}` pairs {}, not f32", ta.elem));
+                }
             }
             Expr::Select(c, a, b) => {
                 [*c, *a, *b].into_iter().for_each(|v| self.used(v));
@@ -513,6 +519,11 @@ fn broadcast(a: &[usize], b: &[usize]) -> Option<Vec<usize>> {
         (x, y) => (x == y).then_some(*x),
     };
     if a.len() == b.len() { a.iter().zip(b).map(one).collect() } else { None }
+}
+
+/// Elements of products of such elements.
+pub fn product(elem: Dtype) -> Dtype {
+    if elem.is_float() || elem == Dtype::U32 { Dtype::F32 } else { Dtype::I32 }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use kgen_ir::{
     extent::Extent,
     tile::{
         Binary, Carried, Expr, For, If, Kernel, Param, Predicate, Reduce, Role, Share, Slice,
-        Stage, Staged, Stmt, Store, Symbol, Tensor, Type, Unary, Value, ValueData,
+        Stage, Staged, Stmt, Store, Symbol, Tensor, Type, Unary, Value, ValueData, verify::product,
     },
 };
 
@@ -213,7 +213,7 @@ impl Builder {
 
     pub fn binary(&mut self, name: &str, op: Binary, a: Value, b: Value) -> Value {
         let shape = self.joint_shape(a, b);
-        let elem = if matches!(op, Binary::Cmp(_)) { Dtype::Bool } else { self.elem(a) };
+        let elem = op.result(self.elem(a));
         self.let_value(name, elem, &shape, Expr::Binary(op, a, b))
     }
 
@@ -260,7 +260,7 @@ impl Builder {
         acc: Option<Value>,
     ) -> Value {
         let shape = [self.shape(a)[0], self.shape(b)[usize::from(!transpose)]];
-        let elem = if self.elem(a).is_float() { Dtype::F32 } else { Dtype::I32 };
+        let elem = product(self.elem(a));
         self.let_value(name, elem, &shape, Expr::Dot { a, b, transpose, acc })
     }
 

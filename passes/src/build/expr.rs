@@ -438,27 +438,16 @@ fn known(func: Func) -> Option<fn(f64) -> f64> {
 mod tests {
     use super::*;
     use crate::Schedule;
+    use crate::testing::TARGET;
     use kgen_ir::{
         extent::{Dims, Extent},
         op::expr::{Dialect, parse},
-        target::Target,
         tensor::Tensor,
         tile::{
             Arg, Launch, Param, Program, Role, Slice, Stage, Store, Tensor as TileTensor, Variant,
             interp::{Mode, interp},
             verify,
         },
-    };
-
-    static TARGET: Target = Target {
-        name: "test",
-        backend: "none",
-        lanes: 4,
-        vectors: 16,
-        reorders: false,
-        rows: &[],
-        features: &[],
-        about: "",
     };
 
     fn expression(text: &str) -> Expr {

@@ -234,18 +234,8 @@ impl<'a> Make<'a> {
 mod tests {
     use super::*;
     use crate::Schedule;
-    use kgen_ir::{op::read, target::Target, tile::verify};
-
-    static TARGET: Target = Target {
-        name: "test",
-        backend: "none",
-        lanes: 4,
-        vectors: 16,
-        reorders: false,
-        rows: &[],
-        features: &[],
-        about: "",
-    };
+    use crate::testing::TARGET;
+    use kgen_ir::{op::read, tile::verify};
 
     fn built(width: i64, rest: &str) -> Result<Program> {
         let text = format!("op = \"rows\"\nname = \"t\"\nrows = \"m\"\nwidth = {width}\n{rest}\n");

@@ -7,6 +7,7 @@
 //! | `b^T`, packed, as floats | rows of b | multiply-add, one k at a time |
 //! | `b^T`, in memory | along k | multiply-add, lanes summed at the end |
 //! | `b` | columns of b | multiply-add, one k at a time |
+//! | `b`, pairs of bf16 x pairs | columns of b | 2-element dots, one word at a time |
 //! | either, of elements that a matrix instruction has | as its row says | [`matrix`](super::matrix) |
 //! | `b^T`, packed, of such elements | rows of b | matrices as rows of memory, [`tiles`](super::tiles) |
 
@@ -93,7 +94,8 @@ impl Lower<'_> {
             (true, Dtype::F32, true) if pairs => Way::Pairs,
             (true, Dtype::F32, true) => Way::Rows,
             (true, Dtype::F32, false) => Way::Inner,
-            (false, Dtype::F32, false) => Way::Columns,
+            (false, Dtype::F32, false) if elem(a) != Dtype::U32 => Way::Columns,
+            (false, Dtype::F32, false) if self.has(&Op::Dot(DotOp::Bf16)) => Way::Columns,
             _ => return Err(self.no("this form of product".into())),
         };
         self.note(dot, way);
@@ -130,8 +132,9 @@ impl Lower<'_> {
             ),
             Way::Columns => {
                 let (rows, wide) = self.block_of(dot);
+                let by = if self.of_pairs(dot) { "2-element bf16 dots" } else { "multiply-add" };
                 format!(
-                    "multiply-add, {} lanes of columns: rows of b lie in memory so; blocks of {rows} x {}",
+                    "{by}, {} lanes of columns: rows of b lie in memory so; blocks of {rows} x {}",
                     self.lanes,
                     wide * self.lanes
                 )
@@ -142,6 +145,11 @@ impl Lower<'_> {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
+    }
+
+    /// Whether its elements are pairs of bf16.
+    fn of_pairs(&self, dot: Dot) -> bool {
+        self.kernel.values[dot.a].ty.elem == Dtype::U32
     }
 
     /// Is `v` read from a packed weight, perhaps through elementwise expressions?
@@ -374,6 +382,7 @@ impl Lower<'_> {
                 accs.push(self.start(dot, first.plus(row), n.plus(j * lanes))?);
             }
         }
+        let by = if self.of_pairs(dot) { Op::Dot(DotOp::Bf16) } else { Op::Fma };
         let weighed = self.weighed.get(&dot.out).cloned();
         let codes = weighed.as_ref().map_or(dot.b, |w| w.codes);
         let step = |l: &mut Self, k: Coord, accs: &[Reg]| -> Result<Vec<Reg>> {
@@ -399,7 +408,7 @@ impl Lower<'_> {
                         (_, None) => return Err(l.no("a product without a left operand".into())),
                     };
                     a = Some(own);
-                    out.push(l.v(Class::Float, Op::Fma, &[own, *b, accs[row * width + j]]));
+                    out.push(l.v(Class::Float, by.clone(), &[own, *b, accs[row * width + j]]));
                 }
             }
             Ok(out)

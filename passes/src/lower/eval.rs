@@ -6,7 +6,10 @@ use super::{
 };
 use kgen_ir::{
     dtype::Dtype,
-    machine::{Class, Cvt, DotOp, FloatOp, FloatUnary, MaskOp, Op, Operand, Reg, Width, WordOp},
+    machine::{
+        Class, Cvt, DotOp, FloatOp, FloatUnary, HalfOp, MaskOp, Op, Operand, PairOp, Reg, Width,
+        WordOp,
+    },
     tile::{Binary, Compare, Expr, LaneBits, LaneDim, Reduce, Space, Unary, Value},
 };
 use std::{borrow::Cow, rc::Rc};
@@ -629,6 +632,7 @@ impl Lower<'_> {
             (Binary::Max, true) => (Class::Float, Op::Float(FloatOp::Max)),
             (Binary::Min, true) => (Class::Float, Op::Float(FloatOp::Min)),
             (Binary::Cmp(c), true) => (Class::Mask, Op::FloatCmp(c)),
+            (Binary::Pair, true) => return Ok(self.pair(x, y)),
             (Binary::Add, false) => (Class::Word, Op::Word(WordOp::Add)),
             (Binary::Sub, false) => (Class::Word, Op::Word(WordOp::Sub)),
             (Binary::Mul, false) => (Class::Word, Op::Word(WordOp::Mul)),
@@ -639,11 +643,20 @@ impl Lower<'_> {
             (Binary::Or, false) if truth => (Class::Mask, Op::Mask(MaskOp::Or)),
             (Binary::And, false) => (Class::Word, Op::Word(WordOp::And)),
             (Binary::Or, false) => (Class::Word, Op::Word(WordOp::Or)),
-            (Binary::Div, false) | (Binary::And | Binary::Or, true) => {
+            (Binary::Div | Binary::Pair, false) | (Binary::And | Binary::Or, true) => {
                 return Err(self.no(format!("{op:?} of {}", self.elem(a))));
             }
         };
         Ok(self.v(class, op, &[x, y]))
+    }
+
+    /// Of two vectors of floats, pairs of bf16.
+    fn pair(&mut self, low: Reg, high: Reg) -> Reg {
+        if !self.has(&Op::PackBf16) {
+            return self.v(Class::Word, Op::Pair(PairOp::Bf16), &[low, high]);
+        }
+        let halves = [low, high].map(|x| self.v(Class::Word, Op::PackBf16, &[x, x]));
+        self.v(Class::Word, Op::Half(HalfOp::Low), &halves)
     }
 
     /// What is known of a word: that 16 bits hold it, and whether it is never negative.
@@ -699,6 +712,7 @@ impl Lower<'_> {
             | Binary::Min
             | Binary::And
             | Binary::Or
+            | Binary::Pair
             | Binary::Cmp(_) => None,
         };
         let Some((sum, (x, y))) = found else { return Ok(None) };

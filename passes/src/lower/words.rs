@@ -371,7 +371,13 @@ fn half_op(op: Binary) -> Option<HalfFloat> {
         Binary::Add => Some(HalfFloat::Add),
         Binary::Sub => Some(HalfFloat::Sub),
         Binary::Mul => Some(HalfFloat::Mul),
-        Binary::Div | Binary::Max | Binary::Min | Binary::And | Binary::Or | Binary::Cmp(_) => None,
+        Binary::Div
+        | Binary::Max
+        | Binary::Min
+        | Binary::And
+        | Binary::Or
+        | Binary::Pair
+        | Binary::Cmp(_) => None,
     }
 }
 

@@ -74,7 +74,8 @@ impl Before {
         use Operand::Imm;
         let (a, b) = match op {
             IntOp::Add | IntOp::Mul if matches!(a, Is(Imm(_))) => (b, a),
-            _ => (a, b),
+            IntOp::Add | IntOp::Sub | IntOp::Mul | IntOp::Div | IntOp::Rem => (a, b),
+            IntOp::Min | IntOp::Max => (a, b),
         };
         let number = |x: i64| Is(Imm(x));
         match (op, a.split(), b.split()) {
@@ -99,9 +100,9 @@ impl Before {
             Before::Is(Operand::Imm(x)) => (None, *x),
             Before::Of(IntOp::Add, both) => match &both.1 {
                 Before::Is(Operand::Imm(x)) => (Some(both.0.clone()), *x),
-                _ => (Some(self.clone()), 0),
+                Before::Is(_) | Before::Of(..) => (Some(self.clone()), 0),
             },
-            _ => (Some(self.clone()), 0),
+            Before::Is(_) | Before::Of(..) => (Some(self.clone()), 0),
         }
     }
 
@@ -141,7 +142,7 @@ impl Before {
         match self {
             Before::Is(operand) => *operand,
             Before::Of(..) => {
-                let def = fresh(k);
+                let def = k.integer();
                 self.write(def, k, out);
                 Operand::Reg(def)
             }
@@ -155,7 +156,7 @@ impl Before {
             }
             Before::Of(op, both) => {
                 let uses = [both.0.operand(k, out), both.1.operand(k, out)];
-                int(*op, def, uses)
+                Stmt::Inst(Inst::int(*op, def, uses))
             }
         };
         out.push(stmt);
@@ -165,21 +166,12 @@ impl Before {
         match self {
             Before::Is(Operand::Reg(reg)) => *reg,
             Before::Is(Operand::Imm(_)) | Before::Of(..) => {
-                let def = fresh(k);
+                let def = k.integer();
                 self.write(def, k, out);
                 def
             }
         }
     }
-}
-
-fn fresh(k: &mut Kernel) -> Reg {
-    let name = Name::Number('n', k.regs.len() as u32);
-    k.regs.add(RegData { name, class: Class::Int, words: 1 })
-}
-
-fn int(op: IntOp, def: Reg, uses: [Operand; 2]) -> Stmt {
-    Stmt::Inst(Inst { op: Op::Int(op), def: Some(def), uses: uses.into(), mem: None })
 }
 
 /// A number that grows by as much in every turn.
@@ -235,15 +227,16 @@ fn inner(k: &mut Kernel, mut l: Loop, deep: bool, out: &mut Vec<Stmt>) {
                 if deep && matches!(both.1, Before::Is(Operand::Imm(2 | 4 | 8))) =>
             {
                 let uses = [both.0.operand(k, out), both.1.operand(k, out)];
-                let more = fresh(k);
-                ends.push(int(IntOp::Mul, more, uses));
+                let more = k.integer();
+                ends.push(Stmt::Inst(Inst::int(IntOp::Mul, more, uses)));
                 Operand::Reg(more)
             }
-            step => step.operand(k, out),
+            step @ (Before::Is(_) | Before::Of(..)) => step.operand(k, out),
         };
         let init = linear.lo.register(k, out);
-        let (next, result) = (fresh(k), fresh(k));
-        ends.push(int(IntOp::Add, next, [Operand::Reg(param), more]));
+        let (next, result) = (k.integer(), k.integer());
+        let uses = [Operand::Reg(param), more];
+        ends.push(Stmt::Inst(Inst::int(IntOp::Add, next, uses)));
         l.carried.push(Carried { result, param, init, yielded: next });
     }
     l.body.extend(ends);
@@ -299,11 +292,8 @@ impl Inner {
         for stmt in list {
             match stmt {
                 Stmt::Inst(inst) => {
-                    let regs = inst.uses.iter().filter_map(|o| match o {
-                        Operand::Reg(reg) if self.changes(*reg) => Some(*reg),
-                        Operand::Reg(_) | Operand::Imm(_) => None,
-                    });
-                    let regs: Vec<Reg> = regs.collect();
+                    let regs = inst.uses.iter().filter_map(|o| o.register());
+                    let regs: Vec<Reg> = regs.filter(|reg| self.changes(*reg)).collect();
                     match (&inst.op, &regs[..], &inst.uses[..], inst.def) {
                         (Op::Int(IntOp::Add), [reg], [_, Operand::Reg(_)], Some(def)) => {
                             out.push(Used::Added(*reg, def));
@@ -312,11 +302,9 @@ impl Inner {
                     }
                 }
                 Stmt::If(i) => {
-                    for o in [i.a, i.b] {
-                        if let Operand::Reg(reg) = o {
-                            out.push(Used::Else(reg));
-                        }
-                    }
+                    out.extend(
+                        [i.a, i.b].into_iter().filter_map(Operand::register).map(Used::Else),
+                    );
                     self.uses(&i.then, out);
                     self.uses(&i.otherwise, out);
                     out.extend(i.yields.iter().flat_map(|y| [Used::Else(y.1), Used::Else(y.2)]));
@@ -432,19 +420,18 @@ impl Inner {
             Before::Is(_) | Before::Of(..) => (find(&fixed), None),
         };
         let reg = known.unwrap_or_else(|| {
-            let reg = fresh(k);
+            let reg = k.integer();
             self.fixed.push((fixed, reg));
             reg
         });
         let number = (number != 0).then_some(Operand::Imm(number));
         let mut uses = [Operand::Reg(reg), other];
         for next in [more, number].into_iter().flatten() {
-            let sum = fresh(k);
-            out.push(int(IntOp::Add, sum, uses));
+            let sum = k.integer();
+            out.push(Stmt::Inst(Inst::int(IntOp::Add, sum, uses)));
             uses = [Operand::Reg(sum), next];
         }
-        let op = Op::Int(IntOp::Add);
-        *inst = Inst { op, def: Some(def), uses: uses.into(), mem: None };
+        *inst = Inst::int(IntOp::Add, def, uses);
     }
 
     /// Whether the instruction computes what is carried.
@@ -502,18 +489,8 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::TARGET;
     use kgen_ir::machine::{parse::parse, verify::verify};
-
-    const TARGET: Target = Target {
-        name: "test",
-        backend: "none",
-        lanes: 4,
-        vectors: 16,
-        reorders: false,
-        rows: &[],
-        features: &[],
-        about: "",
-    };
 
     fn done(text: &str) -> String {
         let k = induct(parse(text).unwrap(), &TARGET).unwrap();

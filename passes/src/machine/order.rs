@@ -233,11 +233,7 @@ fn dependences(line: &[&Inst]) -> Vec<Vec<usize>> {
     let mut out = Vec::with_capacity(line.len());
     for (i, inst) in line.iter().enumerate() {
         let mut list = BTreeSet::new();
-        let regs = inst.uses.iter().filter_map(|o| match o {
-            Operand::Reg(r) => Some(*r),
-            Operand::Imm(_) => None,
-        });
-        for r in regs.chain(inst.mem.map(|m| m.base)) {
+        for r in inst.reads() {
             list.extend(defined.get(&r).copied());
         }
         // A wait touches what copies wrote.

@@ -40,17 +40,6 @@ struct Sinker {
     sums: Map<Reg, Sum>,
 }
 
-fn register(operand: &Operand) -> Option<Reg> {
-    match operand {
-        Operand::Reg(reg) => Some(*reg),
-        Operand::Imm(_) => None,
-    }
-}
-
-fn reads(inst: &Inst) -> impl Iterator<Item = Reg> {
-    inst.uses.iter().filter_map(register).chain(inst.mem.map(|m| m.base))
-}
-
 impl Sinker {
     fn block(&mut self, k: &mut Kernel, list: Vec<Stmt>) -> Vec<Stmt> {
         let mut out = Vec::with_capacity(list.len());
@@ -93,8 +82,8 @@ impl Sinker {
         let carried = l.carried.iter().map(|c| c.param).filter(whole).count();
         let mut read = Map::<Reg, usize>::default();
         let yielded = l.carried.iter().map(|c| c.yielded);
-        let bounds = [&l.hi, &l.step].into_iter().filter_map(register);
-        let all = insts.iter().flat_map(|i| reads(i)).chain(yielded).chain(bounds);
+        let bounds = [l.hi, l.step].into_iter().filter_map(Operand::register);
+        let all = insts.iter().flat_map(|i| i.reads()).chain(yielded).chain(bounds);
         let inside = |reg: &Reg| {
             own.contains(reg) || *reg == l.var || l.carried.iter().any(|c| c.param == *reg)
         };
@@ -112,16 +101,19 @@ impl Sinker {
             }
             let Some(sum @ (IntOp::Add, both)) = self.sums.get(&reg) else { continue };
             // With the product that is added, where nobody else reads it.
-            let product = both.iter().filter_map(register).find_map(|r| match self.sums.get(&r) {
-                Some(product @ (IntOp::Mul, [_, Operand::Imm(_)])) if !read.contains_key(&r) => {
-                    Some((r, *product))
-                }
-                _ => None,
-            });
+            let product =
+                both.iter().filter_map(|o| o.register()).find_map(|r| match self.sums.get(&r) {
+                    Some(product @ (IntOp::Mul, [_, Operand::Imm(_)]))
+                        if !read.contains_key(&r) =>
+                    {
+                        Some((r, *product))
+                    }
+                    _ => None,
+                });
             let list: Vec<(Reg, Sum)> = product.into_iter().chain([(reg, *sum)]).collect();
             read.remove(&reg);
             for (_, (_, both)) in &list {
-                for r in both.iter().filter_map(register) {
+                for r in both.iter().filter_map(|o| o.register()) {
                     if list.iter().all(|(made, _)| *made != r) {
                         read.entry(r).or_insert(2);
                     }
@@ -142,13 +134,11 @@ fn placed(k: &mut Kernel, list: Vec<Stmt>, moved: &Map<Reg, Vec<(Reg, Sum)>>) ->
             continue;
         };
         let mut own = Map::<Reg, Reg>::default();
-        for reg in reads(&inst) {
+        for reg in inst.reads() {
             for (old, (op, uses)) in moved.get(&reg).into_iter().flatten() {
-                let name = Name::Number('n', k.regs.len() as u32);
-                let def = k.regs.add(RegData { name, class: Class::Int, words: 1 });
+                let def = k.integer();
                 let uses = uses.map(|o| renamed(o, &own));
-                let op = Op::Int(*op);
-                out.push(Stmt::Inst(Inst { op, def: Some(def), uses: uses.into(), mem: None }));
+                out.push(Stmt::Inst(Inst::int(*op, def, uses)));
                 own.insert(*old, def);
             }
         }
@@ -171,19 +161,9 @@ fn renamed(operand: Operand, own: &Map<Reg, Reg>) -> Operand {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::TARGET;
     use kgen_ir::machine::{parse::parse, verify::verify};
     use std::fmt::Write;
-
-    const TARGET: Target = Target {
-        name: "test",
-        backend: "none",
-        lanes: 4,
-        vectors: 16,
-        reorders: false,
-        rows: &[],
-        features: &[],
-        about: "",
-    };
 
     /// A loop that writes so many rows, each by a pointer of its own.
     fn rows(n: usize) -> String {

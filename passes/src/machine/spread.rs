@@ -80,19 +80,9 @@ fn straight(line: &[Stmt], out: &mut Vec<Stmt>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::TARGET;
     use kgen_ir::machine::{parse::parse, verify::verify};
     use std::fmt::Write;
-
-    const TARGET: Target = Target {
-        name: "test",
-        backend: "none",
-        lanes: 4,
-        vectors: 16,
-        reorders: false,
-        rows: &[],
-        features: &[],
-        about: "",
-    };
 
     fn kernel(hints: usize, others: usize) -> Kernel {
         let mut text = String::from(

@@ -599,8 +599,9 @@ impl Run<'_> {
     ) -> Result<Vec<f64>> {
         let k = self.tile(a)?.shape.last().copied().unwrap_or(0);
         self.work(shape.iter().fold(k, |p, n| p.saturating_mul(*n)))?;
-        let float = self.kernel.values.get(a).is_some_and(|d| d.ty.elem.is_float());
-        let rounded = self.options.mode == Mode::Rounded && float;
+        let elem = self.kernel.values.get(a).map(|d| d.ty.elem);
+        let rounded = self.options.mode == Mode::Rounded && elem.is_some_and(Dtype::is_float);
+        let multiply = if elem == Some(Dtype::U32) { pairs } else { |x, y| x * y };
         let acc = acc.map(|v| self.tile(v)).transpose()?;
         let (a, b) = (self.tile(a)?, self.tile(b)?);
         let [m, n] = shape[..] else { return Ok(vec![]) };
@@ -609,7 +610,7 @@ impl Run<'_> {
             for j in 0..n {
                 let mut sum = acc.map_or(0.0, |c| c.at(&[i, j]));
                 for k in 0..k {
-                    sum += a.at(&[i, k]) * b.at(&if transpose { [j, k] } else { [k, j] });
+                    sum += multiply(a.at(&[i, k]), b.at(&if transpose { [j, k] } else { [k, j] }));
                     if rounded {
                         sum = f64::from(sum as f32);
                     }
@@ -619,6 +620,12 @@ impl Run<'_> {
         }
         Ok(out)
     }
+}
+
+/// The products of both halves of words, which are bf16.
+fn pairs(x: f64, y: f64) -> f64 {
+    let half = |x: f64, by: u32| half::bf16::from_bits((x as u32 >> by) as u16).to_f64();
+    half(x, 0) * half(y, 0) + half(x, 16) * half(y, 16)
 }
 
 fn binary(op: Binary, x: f64, y: f64) -> f64 {
@@ -632,6 +639,10 @@ fn binary(op: Binary, x: f64, y: f64) -> f64 {
         Binary::Max | Binary::Min => y,
         Binary::And => (x as i64 & y as i64) as f64,
         Binary::Or => (x as i64 | y as i64) as f64,
+        Binary::Pair => {
+            let [low, high] = [x, y].map(|x| half::bf16::from_f64(x).to_bits());
+            f64::from(u32::from(low) | u32::from(high) << 16)
+        }
         Binary::Cmp(c) => f64::from(u8::from(c.holds(x, y))),
     }
 }

@@ -371,14 +371,26 @@ fn apart(b: &mut Builder, den: Value, width: usize) -> Value {
 
 /// The query rows of `heads`, scaled.
 pub(super) fn queries(b: &mut Builder, s: &Shape<'_>, item: &Item, heads: &Slice) -> Value {
-    let scale = s.a.scale.unwrap_or(1.0 / (s.dim as f64).sqrt());
+    let q = unscaled(b, s, item, heads);
+    scaled(b, s, "qs", q)
+}
+
+/// The query rows of `heads`.
+pub(super) fn unscaled(b: &mut Builder, s: &Shape<'_>, item: &Item, heads: &Slice) -> Value {
     let at = [item.rows(), vec![heads.clone(), Slice::range(0, s.dim)]].concat();
     let q0 = b.load("q0", "q", s.a.q.dtype, at, false);
-    let q1 = b.convert("q1", q0, Dtype::F32);
-    // Scores in units of log 2, unless a cap stands between.
+    b.convert("q1", q0, Dtype::F32)
+}
+
+/// So that scores are in units of log 2, unless a cap stands between.
+pub(super) fn scaled(b: &mut Builder, s: &Shape<'_>, name: &str, x: Value) -> Value {
+    let c = b.fill(scale(s), Dtype::F32, &[1, 1]);
+    b.binary(name, Binary::Mul, x, c)
+}
+
+pub(super) fn scale(s: &Shape<'_>) -> f64 {
     let log2e = if s.a.softcap.is_some() { 1.0 } else { std::f64::consts::LOG2_E };
-    let c = b.fill(scale * log2e, Dtype::F32, &[1, 1]);
-    b.binary("qs", Binary::Mul, q1, c)
+    s.a.scale.unwrap_or(1.0 / (s.dim as f64).sqrt()) * log2e
 }
 
 /// What is added to scores, and hides keys one by one.

@@ -9,7 +9,7 @@
 //! ```
 
 use super::{
-    decode::{self, Item, queries},
+    decode::{self, Item},
     prefill, *,
 };
 
@@ -117,7 +117,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &prefill::Plan, task: &Task<'_>) {
         // Behind the last row stand copies of it, which nobody stores.
         let r = b.var("turn");
         let item = task.item(b, r.clone().min(here.clone() - 1));
-        let q = queries(b, s, &item, &heads);
+        let q = prefill::queries(b, s, plan, &item, &heads);
         b.store("rows", vec![place(&r), Slice::range(0, s.dim)], q, false);
         vec![]
     });

@@ -9,14 +9,26 @@
 //! ot = dot(v^T, p, faded) : f32[128, 48]
 //! ```
 //!
+//! Where products may be those of bf16 and the target multiplies pairs of them, both operands are words of two: elements
+//! of the first half of what a product runs along beside those of the second, so that nothing moves between lanes.
+//!
+//! ```text
+//! kw = pair(k[.., ..64], k[.., 64..]) : u32[96, 64]     qw likewise; s = dot(kw, qw), scaled
+//! pw = pair(p[..48, ..], p[48.., ..]) : u32[48, 48]     vw likewise; ot = dot(vw^T, pw, faded)
+//! ```
+//!
 //! Rows of a panel see ranges of keys that grow with their position. A tile that all of them see whole has no mask,
 //! one that none sees is left out. Where only some see a key, its weight is 0 for the others; a value that is no
 //! number would come through that, so tiles with such a value are added key by key.
 
 use super::{
-    decode::{Item, position, queries},
+    decode::{Item, position},
     keys::{Open, Tile},
     *,
+};
+use kgen_ir::{
+    machine::{DotOp, Op},
+    op::Precision,
 };
 
 /// How a task is cut.
@@ -29,6 +41,13 @@ pub(super) struct Plan {
     lanes: usize,
     /// Query rows of a task, and copies behind the last one to fill all panels.
     pub rows: usize,
+    /// Whether products are those of pairs of bf16.
+    pairs: bool,
+}
+
+/// Whether products may be, and are best, those of pairs of bf16.
+fn in_pairs(a: &Attention, choice: &Choice) -> bool {
+    a.compute == Precision::Bf16 && choice.target.row(&Op::Dot(DotOp::Bf16)).is_some()
 }
 
 /// The op in tiles of this kernel's size.
@@ -40,7 +59,8 @@ pub(super) fn shape_of<'a>(
     let mut choice = choice.clone();
     // Lanes are rows: a maximum needs no step across lanes, and the product fades what it adds to. A branch costs more.
     choice.schedule.softmax = Softmax::Exact;
-    choice.schedule.keys = choice.schedule.block;
+    // A product of pairs takes two keys in a step.
+    choice.schedule.keys = choice.schedule.block << u32::from(in_pairs(a, &choice));
     shape(a, symbols, &choice)
 }
 
@@ -82,7 +102,10 @@ impl Plan {
         let positions = (choice.schedule.queries / s.group).max(1);
         let panels = (positions * s.group).div_ceil(width);
         let rows = (panels * width).next_multiple_of(s.group);
-        Plan { positions, width, panels, lanes: target.lanes, rows }
+        let even =
+            s.dim.is_multiple_of(2) && s.segments.iter().all(|seg| seg.keys.is_multiple_of(2));
+        let pairs = even && in_pairs(s.a, choice);
+        Plan { positions, width, panels, lanes: target.lanes, rows, pairs }
     }
 
     /// Tasks of a sequence and head, at most.
@@ -136,6 +159,12 @@ pub(super) fn scratch(b: &mut Builder, s: &Shape<'_>, plan: &Plan) {
     b.scratch("ks", Dtype::F32, &[keys, odd_vectors(s.dim, plan.lanes)]);
     b.scratch("vs", Dtype::F32, &[keys, odd_vectors(s.v_dim, plan.lanes)]);
     b.scratch("ps", Dtype::F32, &[keys, width]);
+    if plan.pairs {
+        b.scratch("qw", Dtype::U32, &[plan.panels * s.dim / 2, width]);
+        b.scratch("kw", Dtype::U32, &[keys, odd_vectors(s.dim / 2, plan.lanes)]);
+        b.scratch("vw", Dtype::U32, &[keys / 2, odd_vectors(s.v_dim, plan.lanes)]);
+        b.scratch("pw", Dtype::U32, &[keys / 2, width]);
+    }
     let flags = [(s.a.alibi, "slope"), (s.a.sink_logit, "sink"), (s.a.lse, "lse_row")];
     let floats = [(true, "max"), (true, "den")].into_iter().chain(flags);
     for (_, name) in floats.filter(|f| f.0) {
@@ -202,7 +231,7 @@ fn one(b: &mut Builder, s: &Shape<'_>, plan: &Plan, task: &Task<'_>, bounds: &mu
         // Behind the last row stand copies of it, which nobody stores.
         let i = b.scalar("i", first.clone() + r.clone().min(here.clone() - 1));
         let item = task.item(i);
-        let q = queries(b, s, &item, &heads);
+        let q = queries(b, s, plan, &item, &heads);
         let place = Slice::range(r * s.group, s.group);
         b.store("rows", vec![place.clone(), Slice::range(0, s.dim)], q, false);
         let pos = position(b, &item, &opened);
@@ -279,6 +308,18 @@ pub(super) fn ends(range: usize) -> [String; 2] {
     ["lo", "hi"].map(|name| format!("{name}{range}"))
 }
 
+/// The query rows of `heads`: those that are rounded are scaled later, in their products.
+pub(super) fn queries(
+    b: &mut Builder,
+    s: &Shape<'_>,
+    plan: &Plan,
+    item: &Item,
+    heads: &Slice,
+) -> Value {
+    let of = if plan.pairs { decode::unscaled } else { decode::queries };
+    of(b, s, item, heads)
+}
+
 /// Queries stand by columns, and no row has seen a key.
 pub(super) fn begin(b: &mut Builder, s: &Shape<'_>, plan: &Plan, panels: &(Extent, Extent, usize)) {
     let width = plan.width;
@@ -288,6 +329,15 @@ pub(super) fn begin(b: &mut Builder, s: &Shape<'_>, plan: &Plan, panels: &(Exten
         let q = b.load("q", "rows", Dtype::F32, at, false);
         let turned = b.transpose("qt", q);
         b.store("qt", tall(&p, s.dim, width), turned, false);
+        if plan.pairs {
+            let half = s.dim / 2;
+            let [low, high] = [0, half].map(|from| {
+                let rows = Slice::range(p.clone() * s.dim + from, half);
+                b.load("half", "qt", Dtype::F32, vec![rows, Slice::range(0, width)], false)
+            });
+            let words = b.binary("words", Binary::Pair, low, high);
+            b.store("qw", tall(&p, half, width), words, false);
+        }
         let max = b.fill(LOWEST, Dtype::F32, &[1, width]);
         let den = b.fill(0.0, Dtype::F32, &[1, width]);
         let o = b.fill(0.0, Dtype::F32, &[s.v_dim, width]);
@@ -337,6 +387,9 @@ pub(super) fn walk(
             |b| copy(b, s, &tile(Some(&lo), Some(&hi))),
         );
         let odd = numbers(b, s, keys, range);
+        if plan.pairs {
+            pair_tile(b, s, keys);
+        }
         let p = format!("panel{range}");
         b.for_each(&p, panels.clone(), &[], |b, _| {
             let p = b.var(&p);
@@ -390,6 +443,22 @@ fn copy(b: &mut Builder, s: &Shape<'_>, at: &Tile<'_>) {
     }
 }
 
+/// The tile in words of two.
+fn pair_tile(b: &mut Builder, s: &Shape<'_>, keys: usize) {
+    let (tall, wide) = (keys / 2, s.dim / 2);
+    let mut pair = |name: &str, to: &str, [from_k, from_v]: [[Slice; 2]; 2]| {
+        let [low, high] =
+            [from_k, from_v].map(|at| b.load("half", name, Dtype::F32, at.to_vec(), false));
+        let words = b.binary("words", Binary::Pair, low, high);
+        let shape: Vec<_> = b.shape(words).iter().map(|n| Slice::range(0, *n)).collect();
+        b.store(to, shape, words, false);
+    };
+    let columns = |from: usize| [Slice::range(0, keys), Slice::range(from, wide)];
+    pair("ks", "kw", [columns(0), columns(wide)]);
+    let rows = |from: usize| [Slice::range(from, tall), Slice::range(0, s.v_dim)];
+    pair("vs", "vw", [rows(0), rows(tall)]);
+}
+
 /// Whether a value of the tile is infinite or no number: 0 if all are numbers.
 fn numbers(b: &mut Builder, s: &Shape<'_>, keys: usize, range: usize) -> Extent {
     let at = vec![Slice::range(0, keys), Slice::range(0, s.v_dim)];
@@ -435,12 +504,11 @@ fn mixed(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>) {
         |b| add(b, s, plan, at, p, alpha),
         |b| {
             let width = plan.width;
-            b.store(
-                "ps",
-                vec![Slice::range(0, at.open.seg.keys), Slice::range(0, width)],
-                p,
-                false,
-            );
+            // Products of pairs have stored them.
+            if !plan.pairs {
+                let all = vec![Slice::range(0, at.open.seg.keys), Slice::range(0, width)];
+                b.store("ps", all, p, false);
+            }
             let place = tall(at.p, s.v_dim, width);
             let o = b.load("o", "ot", Dtype::F32, place.clone(), false);
             let faded = b.binary("faded", Binary::Mul, o, alpha);
@@ -490,10 +558,22 @@ fn weights(
     masked: Option<usize>,
 ) -> (Value, Value) {
     let width = plan.width;
-    let q = b.load("q", "qt", Dtype::F32, tall(at.p, s.dim, width), false);
-    let all = vec![Slice::range(0, at.open.seg.keys), Slice::range(0, s.dim)];
-    let k = b.load("k", "ks", Dtype::F32, all, false);
-    let score = b.dot("s0", k, q, false, None);
+    let keys = at.open.seg.keys;
+    // Where nothing else changes scores, their maximum is scaled, and their distance from it with a multiply-add.
+    let alone = s.a.softcap.is_none() && !s.a.alibi && !at.open.seg.spec.weight;
+    let late = plan.pairs && alone && decode::scale(s) > 0.0;
+    let all = |dim: usize| vec![Slice::range(0, keys), Slice::range(0, dim)];
+    let score = if plan.pairs {
+        let half = s.dim / 2;
+        let q = b.load("q", "qw", Dtype::U32, tall(at.p, half, width), false);
+        let k = b.load("k", "kw", Dtype::U32, all(half), false);
+        let score = b.dot("s0", k, q, false, None);
+        if late { score } else { decode::scaled(b, s, "score", score) }
+    } else {
+        let q = b.load("q", "qt", Dtype::F32, tall(at.p, s.dim, width), false);
+        let k = b.load("k", "ks", Dtype::F32, all(s.dim), false);
+        b.dot("s0", k, q, false, None)
+    };
     let mut score = decode::capped(b, s, score);
     if s.a.alibi {
         let slope = b.load("slope", "slope", Dtype::F32, flat(at.p, width), false);
@@ -517,12 +597,26 @@ fn weights(
         score = b.select("s", seen, score, lowest);
     }
     let max = b.load("max", "max", Dtype::F32, flat(at.p, width), false);
-    let tile_max = b.reduce("tile_max", Reduce::Max, score, 0);
+    let mut tile_max = b.reduce("tile_max", Reduce::Max, score, 0);
+    if late {
+        tile_max = decode::scaled(b, s, "tile_max", tile_max);
+    }
     let max2 = b.binary("max_next", Binary::Max, max, tile_max);
     let den = b.load("den", "den", Dtype::F32, flat(at.p, width), false);
     let moved = b.binary("moved", Binary::Sub, max, max2);
     let alpha = b.unary("alpha", Unary::Exp2, moved);
-    let p = decode::weights(b, score, max2);
+    let mut p = if late {
+        let product = decode::scaled(b, s, "score", score);
+        let less = b.unary("less", Unary::Neg, max2);
+        let below = b.binary("below", Binary::Add, product, less);
+        b.unary("p", Unary::Exp2, below)
+    } else {
+        decode::weights(b, score, max2)
+    };
+    if plan.pairs {
+        b.store("ps", all(width), p, false);
+        p = b.load("p", "ps", Dtype::F32, all(width), false);
+    }
     let sum = b.reduce("sum", Reduce::Sum, p, 0);
     let kept = b.binary("kept", Binary::Mul, den, alpha);
     let den2 = b.binary("den_next", Binary::Add, kept, sum);
@@ -536,8 +630,21 @@ fn add(b: &mut Builder, s: &Shape<'_>, plan: &Plan, at: &Panel<'_>, p: Value, al
     let place = tall(at.p, s.v_dim, plan.width);
     let o = b.load("o", "ot", Dtype::F32, place.clone(), false);
     let faded = b.binary("faded", Binary::Mul, o, alpha);
-    let all = vec![Slice::range(0, at.open.seg.keys), Slice::range(0, s.v_dim)];
-    let v = b.load("v", "vs", Dtype::F32, all, false);
+    let keys = at.open.seg.keys;
+    let all = |keys: usize, width: usize| vec![Slice::range(0, keys), Slice::range(0, width)];
+    let (v, p) = if plan.pairs {
+        let half = keys / 2;
+        let [low, high] = [0, half].map(|from| {
+            let rows = vec![Slice::range(from, half), Slice::range(0, plan.width)];
+            b.load("half", "ps", Dtype::F32, rows, false)
+        });
+        let words = b.binary("words", Binary::Pair, low, high);
+        b.store("pw", all(half, plan.width), words, false);
+        let p = b.load("pw", "pw", Dtype::U32, all(half, plan.width), false);
+        (b.load("v", "vw", Dtype::U32, all(half, s.v_dim), false), p)
+    } else {
+        (b.load("v", "vs", Dtype::F32, all(keys, s.v_dim), false), p)
+    };
     let v = b.transpose("vt", v);
     let o2 = b.dot("o_next", v, p, false, Some(faded));
     b.store("ot", place, o2, false);

@@ -537,10 +537,12 @@ impl Inside<'_> {
             let w = b.convert("wu", w, Dtype::U8);
             let dot = b.dot("d", x, w, true, Some(acc));
             // Behind the products: what they compute of addresses is there.
-            self.hint(b, piece, at, (e, turn));
+            if !packing.is_fixed() {
+                self.hint(b, piece, at, (e, turn));
+            }
             dot
         };
-        let dot = match self.deep() > 1 && turn == each {
+        let dot = match (self.deep() > 1 || packing.is_fixed()) && turn == each {
             true => product_of(b, &Extent::Lit(0), start),
             false => {
                 let turns = (Extent::Lit(0), Extent::from(each), turn);
@@ -550,6 +552,9 @@ impl Inside<'_> {
                 })[0]
             }
         };
+        if packing.is_fixed() {
+            self.hint(b, piece, at, (&Extent::Lit(0), each));
+        }
         let mut f = b.convert("f", dot, Dtype::F32);
         let sx = b.load("sx", "as", Dtype::F32, place, false);
         if packing.zeros.is_some() {

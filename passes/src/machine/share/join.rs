@@ -48,13 +48,7 @@ impl Sharer {
             Stmt::Inst(inst) => Some(inst),
             Stmt::Loop(_) | Stmt::If(_) => None,
         });
-        let all = insts.all(|inst| {
-            let uses = inst.uses.iter().filter_map(|o| match o {
-                Operand::Reg(reg) => Some(*reg),
-                Operand::Imm(_) => None,
-            });
-            uses.chain(inst.mem.map(|m| m.base)).all(there)
-        });
+        let all = insts.all(|inst| inst.reads().all(there));
         let yields = i.yields.iter().all(|y| there(y.1) && there(y.2));
         match &mut out[met.place] {
             Stmt::If(first) if all && yields && met.writes == self.writes => Some((first, n)),

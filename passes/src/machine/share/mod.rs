@@ -490,18 +490,8 @@ fn live(list: Vec<Stmt>, used: &mut [usize]) -> Vec<Stmt> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::testing::TARGET;
     use kgen_ir::machine::{parse::parse, verify::verify};
-
-    const TARGET: Target = Target {
-        name: "test",
-        backend: "none",
-        lanes: 4,
-        vectors: 16,
-        reorders: false,
-        rows: &[],
-        features: &[],
-        about: "",
-    };
 
     /// What a text becomes, with `n` branches left.
     pub fn branches(body: &str, n: usize) -> String {

@@ -152,8 +152,8 @@ impl Select<'_> {
                 self.divide(op, a, b)?
             }
             (IntOp::Min | IntOp::Max, _) => {
-                let b_dies = number.is_some()
-                    || matches!(b, Operand::Reg(r) if self.scan.dies(r, self.at));
+                let b_dies =
+                    number.is_some() || matches!(b, Operand::Reg(r) if self.scan.dies(r, self.at));
                 let b = self.int(b)?;
                 // One that ends here gives its register to the result.
                 let (a, b) = if dies && !b_dies { (b, a) } else { (a, b) };
