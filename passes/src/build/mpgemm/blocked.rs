@@ -18,6 +18,7 @@ use super::{
     Builder, Choice, Experts, Kind, Place, Product, Weight,
     tiles::{Cut, Piece},
 };
+use crate::schedule::WIDE;
 use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
@@ -488,7 +489,8 @@ impl Inside<'_> {
         Run { u, run, .. }: &Run<'_>,
         (first, count): (&Extent, usize),
     ) {
-        let wanted = self.product.choice.schedule.ahead > 0 && self.deep() == 1;
+        let Choice { schedule, target } = self.product.choice;
+        let wanted = schedule.prefetch > 0 && target.lanes >= WIDE && self.deep() == 1;
         let Some(last) = piece.last.filter(|_| wanted) else { return };
         let later = ((*u).clone() * self.product.bundle + AHEAD) * self.product.step;
         let later = later + (*run).clone() * self.each() + first.clone();
