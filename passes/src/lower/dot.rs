@@ -94,8 +94,11 @@ impl Lower<'_> {
             (true, Dtype::F32, true) if pairs => Way::Pairs,
             (true, Dtype::F32, true) => Way::Rows,
             (true, Dtype::F32, false) => Way::Inner,
-            (false, Dtype::F32, false) if elem(a) != Dtype::U32 => Way::Columns,
-            (false, Dtype::F32, false) if self.has(&Op::Dot(DotOp::Bf16)) => Way::Columns,
+            (false, Dtype::F32, false)
+                if elem(a) != Dtype::U32 || self.has(&Op::Dot(DotOp::Bf16)) =>
+            {
+                Way::Columns
+            }
             _ => return Err(self.no("this form of product".into())),
         };
         self.note(dot, way);

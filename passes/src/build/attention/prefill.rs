@@ -47,7 +47,8 @@ pub(super) struct Plan {
 
 /// Whether products may be, and are best, those of pairs of bf16.
 fn in_pairs(a: &Attention, choice: &Choice) -> bool {
-    a.compute == Precision::Bf16 && choice.target.row(&Op::Dot(DotOp::Bf16)).is_some()
+    let pairs = choice.target.row(&Op::Dot(DotOp::Bf16)).is_some();
+    a.compute == Precision::Bf16 && pairs && a.q.dim % 2 == 0
 }
 
 /// The op in tiles of this kernel's size.
@@ -102,8 +103,7 @@ impl Plan {
         let positions = (choice.schedule.queries / s.group).max(1);
         let panels = (positions * s.group).div_ceil(width);
         let rows = (panels * width).next_multiple_of(s.group);
-        let even =
-            s.dim.is_multiple_of(2) && s.segments.iter().all(|seg| seg.keys.is_multiple_of(2));
+        let even = s.segments.iter().all(|seg| seg.keys.is_multiple_of(2));
         let pairs = even && in_pairs(s.a, choice);
         Plan { positions, width, panels, lanes: target.lanes, rows, pairs }
     }
