@@ -14,6 +14,7 @@
 //! ```text
 //! q = idiv u, 32   p = imul q, 34        grows by 34 a turn, if u does by 32 from a multiple of 32
 //! t = iadd u, x    p = imul t, s         grows by s
+//! d = isub u, x                          grows as u does: a difference, too, overwrites what it is taken from
 //! ```
 //!
 //! Where somebody else chooses the registers, only products of the variable itself change.
@@ -260,7 +261,8 @@ impl Inner {
                         (Op::Int(op), [a, b]) => self.of(*op, *a, *b),
                         _ => None,
                     };
-                    let product = inst.op == Op::Int(IntOp::Mul);
+                    let product = inst.op == Op::Int(IntOp::Mul)
+                        || self.deep && inst.op == Op::Int(IntOp::Sub);
                     let registers = inst.uses.iter().all(|o| matches!(o, Operand::Reg(_)));
                     let moves = |l: &&Linear| l.step != Before::Is(Operand::Imm(0));
                     if let Some(l) = linear.as_ref().filter(moves)
@@ -436,7 +438,8 @@ impl Inner {
 
     /// Whether the instruction computes what is carried.
     fn is_sum(&mut self, inst: &Inst) -> bool {
-        let (Op::Int(IntOp::Mul | IntOp::Add), Some(def)) = (&inst.op, inst.def) else {
+        let (Op::Int(IntOp::Mul | IntOp::Add | IntOp::Sub), Some(def)) = (&inst.op, inst.def)
+        else {
             return false;
         };
         let Some(Some(linear)) = self.own.get(&def) else { return false };
@@ -536,6 +539,17 @@ mod tests {
         assert!(!of.contains("idiv") && of.contains("carry q = p"), "{of}");
         assert!(of.contains("= iadd q, 34"), "{of}");
         assert!(blocks(64).contains("idiv"));
+    }
+
+    #[test]
+    fn differences_grow_as_the_variable_does() {
+        let text = done(
+            "machine m lanes 4 { slot 0 = pointer p slot 1 = extent s p = arg 0 : i s = arg 1 : i
+             loop u in 0..96 step 16 { t = iadd u, 1 : i d = isub s, t : i e = isub u, s : i
+             x = iadd p, d : i y = iadd p, e : i prefetch.1 [x + 0] prefetch.1 [y + 0] } }",
+        );
+        let (_, inside) = text.split_once("loop").unwrap();
+        assert!(!inside.contains("isub") && inside.matches(", -16 : i").count() == 1, "{text}");
     }
 
     #[test]

@@ -167,6 +167,8 @@ table! {
     EVEX_Vfmadd213ps_zmm_k1z_zmm_zmmm512b32_er [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     VEX_Vfmadd231ps_ymm_ymm_ymmm256 [Ymm Tied 0, Ymm Use 0, Ymm Use 32] 0 ["fma"];
     EVEX_Vfmadd231ps_zmm_k1z_zmm_zmmm512b32_er [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
+    VEX_Bzhi_r64_rm64_r64 [R64 Def 0, R64 Use 8, R64 Use 0] 0 ["bmi2"];
+    VEX_Sarx_r64_rm64_r64 [R64 Def 0, R64 Use 8, R64 Use 0] 0 ["bmi2"];
     VEX_Vpermq_ymm_ymmm256_imm8 [Ymm Def 0, Ymm Use 32, Imm8 Use 0] 0 ["avx2"];
     VEX_Vpblendd_ymm_ymm_ymmm256_imm8 [Ymm Def 0, Ymm Use 0, Ymm Use 32, Imm8 Use 0] 0 ["avx2"];
     VEX_Vroundps_ymm_ymmm256_imm8 [Ymm Def 0, Ymm Use 32, Imm8 Use 0] 0 ["avx"];

@@ -134,14 +134,20 @@ pub(super) fn merge(
                 let width = [Slice::range(row, 1), Slice::range(0, last)];
                 [&item(part.clone()).states()[..], &width].concat()
             };
+            let zero = b.fill(0.0, Dtype::F32, &[1, 1]);
+            let one = b.fill(1.0, Dtype::F32, &[1, 1]);
             let m1 = b.load("m1", "part.max", Dtype::F32, at(1), false);
             let d1 = b.load("d1", "part.den", Dtype::F32, at(1), false);
             let o1 = b.load("o1", "part.o", Dtype::F32, at(s.v_dim), false);
+            // The higher maximum weighs 1, so that one exponential is enough.
+            let gap = b.binary("gap", Binary::Sub, state[0], m1);
+            let risen = b.binary("risen", Binary::Cmp(Compare::Lt), gap, zero);
+            let back = b.binary("back", Binary::Sub, zero, gap);
+            let below = b.binary("below", Binary::Min, gap, back);
+            let weight = b.unary("weight", Unary::Exp2, below);
+            let alpha = b.select("alpha", risen, weight, one);
+            let beta = b.select("beta", risen, one, weight);
             let max2 = b.binary("max_next", Binary::Max, state[0], m1);
-            let old = b.binary("old", Binary::Sub, state[0], max2);
-            let alpha = b.unary("alpha", Unary::Exp2, old);
-            let new = b.binary("new", Binary::Sub, m1, max2);
-            let beta = b.unary("beta", Unary::Exp2, new);
             let kept = b.binary("kept", Binary::Mul, state[1], alpha);
             let more = b.binary("more", Binary::Mul, d1, beta);
             let den2 = b.binary("den_next", Binary::Add, kept, more);

@@ -23,6 +23,7 @@ use kgen_ir::{
     dtype::Dtype,
     extent::Extent,
     format::pack::{Packing, QUAD},
+    machine::{DotOp, Op},
     tile::{Binary, Compare, Part, Predicate, Role, Slice, Store, Tensor, Unary, Value},
 };
 
@@ -64,6 +65,10 @@ impl Block {
 
     fn with(weights: &[Weight], choice: &Choice, sums: usize) -> Option<Block> {
         let lanes = choice.target.lanes;
+        // A dot product of several instructions needs registers of its own.
+        let dot = choice.target.row(&Op::Dot(DotOp::U8S8));
+        let parts = dot.is_some_and(|row| row.text.lines().count() > 1);
+        let sums = sums.saturating_sub(if parts { 2 } else { 0 });
         let fits = |v: &usize| weights.iter().all(|w| w.n.div_ceil(lanes).is_multiple_of(*v));
         let vectors = (1..=Block::most(choice)).rev().find(fits)?;
         let (rows, tokens) = (vectors * lanes, (sums / vectors).clamp(1, 8));

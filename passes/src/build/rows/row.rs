@@ -18,7 +18,6 @@ use kgen_ir::{
     },
     tile::{Binary, Compare, Predicate, Slice, Value},
 };
-use place::inside;
 
 /// Vectors of a tile; fewer where functions have sequences, which fill the registers.
 const VECTORS: usize = 4;
@@ -269,7 +268,7 @@ impl<'m, 'a> Row<'m, 'a> {
             RowKind::Matrix => vec![Slice::point(self.row()?)],
             RowKind::Table { .. } => {
                 let place = self.uniform(b, &list[0])?;
-                vec![Slice::point(inside(place, &sizes[0]))]
+                vec![Slice::point(self.inside(place, &sizes[0]))]
             }
             RowKind::Vector | RowKind::Column | RowKind::Scalar | RowKind::List(_) => vec![],
         };
@@ -283,7 +282,7 @@ impl<'m, 'a> Row<'m, 'a> {
         let Some((call, follows)) = split(last) else { return Err(no(self.make)) };
         let Some(follows) = follows else {
             let place = self.uniform(b, last)?;
-            at.push(Slice::range(inside(place, size), 1));
+            at.push(Slice::range(self.inside(place, size), 1));
             return Ok(b.load(name, name, t.dtype, at, false));
         };
         let moved = call.map(|e| self.uniform(b, &e)).transpose()?;

@@ -163,11 +163,10 @@ impl Flow {
     }
 
     fn read(&mut self, mir: &Mir, v: usize, at: usize, block: usize) {
-        // Out to the loop where it was made.
-        let home = mir.blocks.get(self.values[v].block as usize).and_then(|b| b.within);
+        // Out to a loop that it was made in.
+        let born = self.values[v].born;
         let (mut at, mut l) = (at as u32, mir.blocks[block].within);
-        while l != home {
-            let Some(inner) = l else { break };
+        while let Some(inner) = l.filter(|l| born < self.spans[*l].0) {
             at = self.spans[inner].1;
             l = mir.loops[inner].parent;
         }

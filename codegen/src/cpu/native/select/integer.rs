@@ -134,6 +134,16 @@ impl Select<'_> {
             }
             // Divisions are slow; both round down, as a shift and a mask do.
             (IntOp::Div, Some(1)) => a,
+            // Forms of three operands keep what lives on; every CPU of AVX-512 has them (BMI2).
+            (IntOp::Div | IntOp::Rem, Some(x)) if x.count_ones() == 1 && self.isa.k && !dies => {
+                let bits = self.constant(x.trailing_zeros().into())?;
+                let code = if op == IntOp::Div {
+                    Code::VEX_Sarx_r64_rm64_r64
+                } else {
+                    Code::VEX_Bzhi_r64_rm64_r64
+                };
+                self.ints(code, &[Given::Reg(a), Given::Reg(bits)])?
+            }
             (IntOp::Div, Some(x)) if x.count_ones() == 1 => {
                 let by = Given::Imm(x.trailing_zeros().into());
                 self.ints(Code::Sar_rm64_imm8, &[Given::Reg(a), by])?

@@ -87,7 +87,7 @@ impl<'m, 'a> Row<'m, 'a> {
                 let lead = at.len();
                 for (e, size) in list.iter().zip(&sizes[lead..]) {
                     let place = self.uniform(b, e)?;
-                    at.push(inside(place, size));
+                    at.push(self.inside(place, size));
                 }
                 self.read(b, t, at)
             }
@@ -148,14 +148,16 @@ impl<'m, 'a> Row<'m, 'a> {
         }
     }
 
-    // Values.
-}
-
-/// Within the tensor, whatever the index: [`indices::check`] tells where it is not.
-pub(super) fn inside(place: Extent, size: &Extent) -> Extent {
-    match (place.as_lit(), size.as_lit()) {
-        (Some(_), Some(_)) => place,
-        (_, _) => place.min(size.clone() - 1i64).max(0),
+    /// Within the tensor, whatever the index: [`indices::check`] tells where it is not. Rows of the op are within what has
+    /// as many.
+    pub(super) fn inside(&self, place: Extent, size: &Extent) -> Extent {
+        let own =
+            self.row.as_ref() == Some(&place) && *size == tensors::total(&self.make.rows.rows);
+        match (place.as_lit(), size.as_lit()) {
+            (Some(_), Some(_)) => place,
+            (_, _) if own => place,
+            (_, _) => place.min(size.clone() - 1i64).max(0),
+        }
     }
 }
 
