@@ -78,7 +78,7 @@ pub const POINTS: &[Point] = &[
         how: How::Slow { command: "cargo xtask llvm", judge: oracle },
     },
     Point {
-        name: "moves and stack references in innermost loops, a kernel a line",
+        name: "no moves or stack references in innermost loops (AVX-512), a kernel a line",
         how: How::Run {
             command: "cargo test --release -q -p kgen-tests --test costs -- --nocapture --test-threads 1",
             judge: lines,
