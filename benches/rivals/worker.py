@@ -4,9 +4,12 @@ Words come on standard input, a line each; every line is answered by one:
 
     name                                                      name onnxruntime 1.23
     case mm bits=4 group=32 m=1 n=11008 k=4096 threads=4      ready
-    case attention kv=f16 m=1 n=8192 threads=4                ready
+    case attention kv=f16 heads=32 b=1 m=1 n=8192 threads=4   ready
     turn                                                      seconds 3.1e-4
     error                                                     error 4.2e-3
+
+Attention: so many query heads over 8 heads of keys, m queries of each of b sequences over n keys, causal; or one query of
+each over p keys that all share and s of its own (`heads=32 b=32 p=8192 s=128`).
 
 A case that the rival does not have is answered by `no REASON`. Weights and keys are random, in as many copies as fill
 400 MB where one row or query reads them; a turn uses each once and tells the seconds of one. The error is the root of
@@ -22,7 +25,7 @@ import time
 import numpy as np
 
 ROTATED = 400e6
-HEADS, KV, DIM = 32, 8, 128
+KV, DIM = 8, 128
 SAMPLED = 64
 RNG = np.random.default_rng(1)
 
@@ -129,13 +132,13 @@ class Ort:
 
         return count, turn, lambda: relative(x.astype(np.float64) @ weight.T, out[-1][:, :SAMPLED])
 
-    def attention(self, m, n, kv, threads):
+    def attention(self, heads, b, m, n, kv, threads):
         from onnx import TensorProto, helper
 
         if kv not in ("f16", "f32"):
             raise No(f"no keys in {kv}")
         dtype, kind = (np.float16, TensorProto.FLOAT16) if kv == "f16" else (np.float32, TensorProto.FLOAT)
-        size = 2 * KV * n * DIM * dtype().itemsize
+        size = 2 * b * KV * n * DIM * dtype().itemsize
         count = copies(size, m) if m == 1 else 1
         info = lambda name, shape, kind=kind: helper.make_tensor_value_info(name, kind, shape)
         node = helper.make_node(
@@ -143,22 +146,22 @@ class Ort:
             ["q", "k", "v", "old_k", "old_v", "last", "total"],
             ["out", "new_k", "new_v"],
             domain="com.microsoft",
-            num_heads=HEADS,
+            num_heads=heads,
             kv_num_heads=KV,
         )
-        cache = [1, KV, n, DIM]
-        given = [info("q", [1, m, HEADS * DIM]), info("k", [1, m, KV * DIM]), info("v", [1, m, KV * DIM])]
+        cache = [b, KV, n, DIM]
+        given = [info("q", [b, m, heads * DIM]), info("k", [b, m, KV * DIM]), info("v", [b, m, KV * DIM])]
         given += [info("old_k", cache), info("old_v", cache)]
-        given += [info("last", [1], TensorProto.INT32), info("total", [], TensorProto.INT32)]
-        outputs = [info("out", [1, m, HEADS * DIM]), info("new_k", cache), info("new_v", cache)]
+        given += [info("last", [b], TensorProto.INT32), info("total", [], TensorProto.INT32)]
+        outputs = [info("out", [b, m, heads * DIM]), info("new_k", cache), info("new_v", cache)]
         session = self.session([node], given, outputs, [], threads)
-        q = floats(1, m, HEADS * DIM, dtype=dtype)
-        new = [floats(1, m, KV * DIM, dtype=dtype) for _ in range(2)]
-        values = [q, *new, np.full(1, n - 1, np.int32), np.array(n, np.int32)]
+        q = floats(b, m, heads * DIM, dtype=dtype)
+        new = [floats(b, m, KV * DIM, dtype=dtype) for _ in range(2)]
+        values = [q, *new, np.full(b, n - 1, np.int32), np.array(n, np.int32)]
         bindings, kept = [], []
         for _ in range(count):
             old = [self.ort.OrtValue.ortvalue_from_numpy(floats(*cache, dtype=dtype)) for _ in range(2)]
-            out = self.ort.OrtValue.ortvalue_from_numpy(np.zeros((1, m, HEADS * DIM), dtype))
+            out = self.ort.OrtValue.ortvalue_from_numpy(np.zeros((b, m, heads * DIM), dtype))
             ours = [self.ort.OrtValue.ortvalue_from_numpy(a) for a in values]
             binding = session.io_binding()
             for name, value in zip(["q", "k", "v", "last", "total", "old_k", "old_v"], ours + old):
@@ -175,10 +178,10 @@ class Ort:
 
         def error():
             (k, v), out, _ = kept[-1]
-            head, group = 5, 5 // (HEADS // KV)
+            head, group = 5, 5 // (heads // KV)
             at = slice(head * DIM, (head + 1) * DIM)
-            want = attended(q[0, -1, at], k.numpy()[0, group], v.numpy()[0, group])
-            return relative(want, out.numpy()[0, -1, at])
+            want = attended(q[-1, -1, at], k.numpy()[-1, group], v.numpy()[-1, group])
+            return relative(want, out.numpy()[-1, -1, at])
 
         return count, turn, error
 
@@ -237,7 +240,7 @@ class OpenVino:
 
         return count, request.infer, error
 
-    def attention(self, m, n, kv, threads):
+    def attention(self, heads, b, m, n, kv, threads):
         from openvino import Type
         from openvino import opset13 as op
 
@@ -246,10 +249,10 @@ class OpenVino:
         if m == 1:
             raise No("no grouped decode over a cache outside of a whole model")
         # Every query head has keys of its own: what the operator takes.
-        inputs = [op.parameter([1, HEADS, rows, DIM], Type.f32) for rows in (m, n, n)]
+        inputs = [op.parameter([b, heads, rows, DIM], Type.f32) for rows in (m, n, n)]
         out = op.result(op.scaled_dot_product_attention(*inputs, causal=True))
         request = self.compiled(self.ov.Model([out], inputs, "rival"), threads, None).create_infer_request()
-        q, k, v = (floats(1, HEADS, rows, DIM, dtype=np.float32) for rows in (m, n, n))
+        q, k, v = (floats(b, heads, rows, DIM, dtype=np.float32) for rows in (m, n, n))
         for i, a in enumerate((q, k, v)):
             request.set_input_tensor(i, self.ov.Tensor(a))
         error = lambda: relative(attended(q[0, 5, -1], k[0, 5], v[0, 5]), request.get_output_tensor(0).data[0, 5, -1])
@@ -307,22 +310,32 @@ class Torch:
         got = lambda: multiply(count - 1)[:, :SAMPLED].double().numpy()
         return count, self.many(count, multiply), lambda: relative(x.double().numpy() @ rows.numpy().T, got())
 
-    def attention(self, m, n, kv, threads):
+    def attention(self, heads, b, m, n, kv, threads):
+        return self.attended(heads, b, m, n, kv, threads, None)
+
+    def shared(self, heads, b, p, s, kv, threads):
+        own = np.repeat(np.arange(b), s)
+        seen = np.concatenate([np.ones((b, p), bool), own == np.arange(b)[:, None]], 1)
+        return self.attended(heads, 1, b, p + b * s, kv, threads, seen)
+
+    def attended(self, heads, b, m, n, kv, threads, seen):
         torch = self.torch
         if kv not in self.types:
             raise No(f"no keys in {kv}")
         torch.set_num_threads(threads)
         kind = self.types[kv]
-        count = copies(2 * KV * n * DIM * kind.itemsize, m) if m == 1 else 1
-        q = torch.randn(1, HEADS, m, DIM).to(kind)
-        cache = [[torch.randn(1, KV, n, DIM).to(kind) for _ in range(2)] for _ in range(count)]
+        count = copies(2 * b * KV * n * DIM * kind.itemsize, m) if m == 1 else 1
+        q = torch.randn(b, heads, m, DIM).to(kind)
+        cache = [[torch.randn(b, KV, n, DIM).to(kind) for _ in range(2)] for _ in range(count)]
+        mask = None if seen is None else torch.from_numpy(seen)
         attend = torch.nn.functional.scaled_dot_product_attention
-        call = lambda i: attend(q, *cache[i], is_causal=m > 1, enable_gqa=True)
+        call = lambda i: attend(q, *cache[i], attn_mask=mask, is_causal=m > 1 and mask is None, enable_gqa=True)
 
         def error():
-            head, group = 5, 5 // (HEADS // KV)
-            k, v = (a[0, group].double().numpy() for a in cache[-1])
-            return relative(attended(q[0, head, -1].double().numpy(), k, v), call(count - 1)[0, head, -1].double().numpy())
+            head, group = 5, 5 // (heads // KV)
+            last = slice(None) if seen is None else seen[-1]
+            k, v = (a[-1, group].double().numpy()[last] for a in cache[-1])
+            return relative(attended(q[-1, head, -1].double().numpy(), k, v), call(count - 1)[-1, head, -1].double().numpy())
 
         return count, self.many(count, call), error
 
@@ -357,8 +370,12 @@ def main():
                         case = rival.plain(*map(size, "mnk"), given["weight"], size("threads"))
                     else:
                         case = rival.product(*map(size, ["m", "n", "k", "bits", "group", "threads"]))
+                elif "p" in given:
+                    if not hasattr(rival, "shared"):
+                        raise No("no mask of a shared prefix")
+                    case = rival.shared(*map(size, ["heads", "b", "p", "s"]), given["kv"], size("threads"))
                 else:
-                    case = rival.attention(size("m"), size("n"), given["kv"], size("threads"))
+                    case = rival.attention(*map(size, ["heads", "b", "m", "n"]), given["kv"], size("threads"))
                 answer = "ready"
             elif case is None:
                 answer = "no case"

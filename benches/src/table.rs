@@ -112,8 +112,7 @@ fn attention(
          kv = {{ heads = 8, dtype = {kv} }}\nout = \"{q}\"\n[[segment]]\nlen = \"n\"\nmask = \"causal\"\n{layout}",
         8 * group
     );
-    // Rivals have one group and one batch.
-    let theirs = (!theirs.is_empty()).then(|| format!("attention kv={theirs}"));
+    let theirs = Some(format!("attention kv={theirs} heads={}", 8 * group));
     let strides = match cache {
         Cache::Tokens => Strides::Dense,
         Cache::Heads if kv.starts_with('{') => Strides::Swapped(&CODES),
@@ -247,7 +246,9 @@ pub fn rows() -> Vec<Row> {
         all.push(product(name, text, compute, theirs, by, &cases));
     }
     let (f16, f32) = (("f16", "\"f16\""), ("f32", "\"f32\""));
-    let long = |aim: f64| [memory("b=1 m=1 n=8192", aim, 3.0), memory("b=8 m=1 n=8192", aim, 0.0)];
+    let long = |aim: f64| {
+        [memory("b=1 m=1 n=8192", aim, 3.0), memory("b=8 m=1 n=8192", aim, 3.0)]
+    };
     let mut heads = vec![memory("b=1 m=1 n=1024", 0.72, 3.0)];
     heads.extend(long(0.80));
     heads.extend([memory("b=1 m=1 n=32768", 0.80, 3.0), memory("b=1 m=1 n=131072", 0.80, 3.0)]);
@@ -261,11 +262,11 @@ pub fn rows() -> Vec<Row> {
     }
     for (group, aim) in [(1, 0.80), (5, 0.80), (8, 0.72)] {
         let name = format!("decode f16, {group} heads a group");
-        all.push(attention(&name, f16, group, Cache::Heads, "", &long(aim)));
+        all.push(attention(&name, f16, group, Cache::Heads, "f16", &long(aim)));
     }
     let packed = "{ format = \"int4\", group = 64, scale = \"f16\" }";
     for (name, kv, theirs, slack) in
-        [("q8_0", "\"q8_0\"", "q8_0", 1.15), ("int4 g64", packed, "", 1.20)]
+        [("q8_0", "\"q8_0\"", "q8_0", 1.15), ("int4 g64", packed, "q4_0", 1.20)]
     {
         let limit = Limit::Bytes(DECODE.0, DECODE.1);
         let case = Case { sizes: DECODE.1, limit, aim: 1.0 / slack, lead: 20.0 };
@@ -288,7 +289,8 @@ pub fn rows() -> Vec<Row> {
     let prefix = |name: &str, aim: f64| Row {
         name: name.into(),
         text: shared.into(),
-        theirs: None,
+        // Of ggml its unified cache, with a mask.
+        theirs: Some("attention kv=f16 heads=32".into()),
         strides: Strides::Swapped(&["prefix.k", "prefix.v"]),
         by: By::Fma,
         cases: vec![multipliers("b=32 p=8192 s=128", aim, 8.0)],

@@ -22,7 +22,6 @@ const ROTATED: usize = 400_000_000;
 const ROWS: usize = 256;
 /// Rows that the error looks at.
 const SAMPLED: usize = 64;
-const HEADS: usize = 32;
 const KV: usize = 8;
 const DIM: usize = 128;
 /// The head that the error looks at.
@@ -86,7 +85,10 @@ fn made(kind: &str, set: &HashMap<&str, &str>) -> std::result::Result<Result<Cas
                 Some(&"f32") => DType::F32,
                 other => return Err(format!("no keys in {other:?}")),
             };
-            Ok(attention(ty, size("m")?, size("n")?))
+            if set.contains_key("p") {
+                return Err("no mask of a shared prefix".into());
+            }
+            Ok(attention(ty, (size("heads")?, size("b")?), size("m")?, size("n")?))
         }
         other => Err(format!("no case {other}")),
     }
@@ -155,12 +157,12 @@ fn product(ty: Option<GgmlDType>, m: usize, n: usize, k: usize) -> Result<Case> 
     Ok(Case { turn: Box::new(turn), copies, error: Box::new(error) })
 }
 
-fn attention(ty: DType, m: usize, n: usize) -> Result<Case> {
+fn attention(ty: DType, (heads, batch): (usize, usize), m: usize, n: usize) -> Result<Case> {
     let cpu = Device::Cpu;
-    let bytes = 2 * KV * n * DIM * ty.size_in_bytes();
+    let bytes = 2 * batch * KV * n * DIM * ty.size_in_bytes();
     let copies = if m == 1 { ROTATED / bytes + 1 } else { 1 };
-    let q = Tensor::randn(0f32, 1f32, (1, m, HEADS, DIM), &cpu)?.to_dtype(ty)?;
-    let cache = || Tensor::randn(0f32, 1f32, (1, n, KV, DIM), &cpu)?.to_dtype(ty);
+    let q = Tensor::randn(0f32, 1f32, (batch, m, heads, DIM), &cpu)?.to_dtype(ty)?;
+    let cache = || Tensor::randn(0f32, 1f32, (batch, n, KV, DIM), &cpu)?.to_dtype(ty);
     let caches = (0..copies).map(|_| Ok((cache()?, cache()?))).collect::<Result<Vec<_>>>()?;
     let scale = 1.0 / (DIM as f32).sqrt();
     let call = move |q: &Tensor, k: &Tensor, v: &Tensor| {
@@ -173,14 +175,14 @@ fn attention(ty: DType, m: usize, n: usize) -> Result<Case> {
     let (query, (keys, values)) = (q.clone(), caches[copies - 1].clone());
     let error = move || {
         let out = call(&query, &keys, &values)?.to_dtype(DType::F32)?;
-        let heads_first = out.dims()[1] == HEADS;
+        let heads_first = out.dims()[1] == heads;
         let (head, row) = if heads_first { (1, 2) } else { (2, 1) };
         let at = if out.dims()[row] == m { m - 1 } else { 0 };
-        let got: Vec<f32> = out.narrow(head, SAMPLE, 1)?.narrow(row, at, 1)?.flatten_all()?.to_vec1()?;
+        let got: Vec<f32> = out.narrow(0, batch - 1, 1)?.narrow(head, SAMPLE, 1)?.narrow(row, at, 1)?.flatten_all()?.to_vec1()?;
         let lines = |t: &Tensor, head: usize| -> Result<Vec<Vec<f32>>> {
-            t.narrow(2, head, 1)?.squeeze(2)?.squeeze(0)?.to_dtype(DType::F32)?.to_vec2()
+            t.narrow(0, batch - 1, 1)?.narrow(2, head, 1)?.squeeze(2)?.squeeze(0)?.to_dtype(DType::F32)?.to_vec2()
         };
-        let group = SAMPLE / (HEADS / KV);
+        let group = SAMPLE / (heads / KV);
         let (k, v) = (lines(&keys, group)?, lines(&values, group)?);
         let q = &lines(&query, SAMPLE)?[m - 1];
         let dot = |key: &Vec<f32>| key.iter().zip(q).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();

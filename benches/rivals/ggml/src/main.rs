@@ -5,10 +5,14 @@
 //! ```text
 //! name                                                  name ggml
 //! case mm weight=q4_0 m=1 n=11008 k=4096 threads=4      ready
-//! case attention kv=f16 m=1 n=8192 threads=4            ready
+//! case attention kv=f16 heads=32 b=1 m=1 n=8192 threads=4                ready
+//! case attention kv=f16 heads=32 b=32 p=8192 s=128 threads=4             ready
 //! turn                                                  seconds 3.1e-4
 //! error                                                 error 4.2e-3
 //! ```
+//!
+//! Attention: so many query heads over 8 heads of keys, m queries of each of b sequences over n keys, causal; or one query of each
+//! over p keys that all share and s of its own, in one cache with a mask, as llama.cpp has it.
 //!
 //! A case that ggml does not have is answered by `no REASON`. Weights and keys are random, quantised by ggml, in as
 //! many copies as fill 400 MB where one row or query reads them; a turn uses each once and tells the seconds of one.
@@ -101,11 +105,18 @@ impl Case {
                 // SAFETY: see the function.
                 unsafe { product(backend, named("weight")?, sizes, set.contains_key("repack")) }
             }
-            "attention" if size("m")? == 1 || named("kv")? == g::GGML_TYPE_F16 => {
+            "attention" => {
+                let (ty, heads) = (named("kv")?, size("heads")?);
+                let shape = match set.contains_key("p") {
+                    true => Shape::shared(heads, size("b")?, size("p")?, size("s")?),
+                    false => Shape::plain(heads, size("b")?, size("m")?, size("n")?),
+                };
+                if shape.rows > 1 && ty != g::GGML_TYPE_F16 {
+                    return Err("masks over other keys than f16 are not measured".into());
+                }
                 // SAFETY: see the function.
-                unsafe { attention(backend, named("kv")?, size("m")?, size("n")?) }
+                unsafe { attention(backend, ty, shape) }
             }
-            "attention" => Err("prompts over quantised keys are not measured".into()),
             other => Err(format!("no case {other}")),
         }
     }
@@ -280,21 +291,53 @@ unsafe fn product(
     }
 }
 
-/// Grouped attention of 32 heads over 8, dim 128, in llama.cpp's order of the cache: tokens, then heads.
-unsafe fn attention(backend: g::ggml_backend_t, ty: g::ggml_type, m: i64, n: i64) -> Result<Case, String> {
-    const HEADS: i64 = 32;
-    const KV: i64 = 8;
-    const DIM: i64 = 128;
+const KV: i64 = 8;
+const DIM: i64 = 128;
+
+/// What attends to what.
+#[derive(Clone, Copy)]
+struct Shape {
+    heads: i64,
+    /// Caches, each with queries of its own.
+    batch: i64,
+    /// Queries of a cache.
+    rows: i64,
+    /// Keys of a cache.
+    keys: i64,
+    /// Keys that all rows see, then keys of each row, in one cache.
+    shared: Option<(i64, i64)>,
+}
+
+impl Shape {
+    fn plain(heads: i64, batch: i64, rows: i64, keys: i64) -> Shape {
+        Shape { heads, batch, rows, keys, shared: None }
+    }
+
+    fn shared(heads: i64, rows: i64, prefix: i64, own: i64) -> Shape {
+        Shape { heads, batch: 1, rows, keys: prefix + rows * own, shared: Some((prefix, own)) }
+    }
+
+    fn sees(&self, row: i64, key: i64) -> bool {
+        match self.shared {
+            Some((prefix, own)) => key < prefix || (key - prefix) / own == row,
+            None => key <= row + self.keys - self.rows,
+        }
+    }
+}
+
+/// Grouped attention over 8 heads, dim 128, in llama.cpp's order of the cache: tokens, then heads.
+unsafe fn attention(backend: g::ggml_backend_t, ty: g::ggml_type, shape: Shape) -> Result<Case, String> {
     /// The head whose last query is checked.
     const SAMPLE: usize = 5;
+    let Shape { heads, batch, rows: m, keys: n, .. } = shape;
     // SAFETY: sizes of all data follow from ggml's row sizes.
     unsafe {
         let row = g::ggml_row_size(ty, DIM);
-        let bytes = row * (KV * n) as usize;
+        let bytes = row * (KV * n * batch) as usize;
         let copies = if m == 1 { ROTATED / (2 * bytes) + 1 } else { 1 };
         let c = context(8 * copies + 32);
         let graph = g::ggml_new_graph(c);
-        let q = g::ggml_new_tensor_4d(c, g::GGML_TYPE_F32, DIM, m, HEADS, 1);
+        let q = g::ggml_new_tensor_4d(c, g::GGML_TYPE_F32, DIM, m, heads, batch);
         let mask = match m {
             1 => null_mut(),
             _ => g::ggml_new_tensor_4d(c, g::GGML_TYPE_F16, n, m, 1, 1),
@@ -303,15 +346,14 @@ unsafe fn attention(backend: g::ggml_backend_t, ty: g::ggml_type, m: i64, n: i64
         let mut caches = Vec::new();
         let mut out = null_mut();
         for _ in 0..copies {
-            let k = g::ggml_new_tensor_4d(c, ty, DIM, KV, n, 1);
-            let v = g::ggml_new_tensor_4d(c, ty, DIM, KV, n, 1);
+            let [k, v] = [(); 2].map(|()| g::ggml_new_tensor_4d(c, ty, DIM, KV, n, batch));
             let (keys, values) = (g::ggml_permute(c, k, 0, 2, 1, 3), g::ggml_permute(c, v, 0, 2, 1, 3));
             out = g::ggml_flash_attn_ext(c, q, keys, values, mask, scale, 0.0, 0.0);
             g::ggml_build_forward_expand(graph, out);
             caches.push((k, v));
         }
         let held = g::ggml_backend_alloc_ctx_tensors(c, backend);
-        let given = normal((DIM * m * HEADS) as usize, 1.0, 3);
+        let given = normal((DIM * m * heads * batch) as usize, 1.0, 3);
         g::ggml_backend_tensor_set(q, given.as_ptr().cast(), 0, given.len() * 4);
         let kinds = [4, 5].map(|seed| quantised(ty, 512, DIM as usize, 1.0, seed));
         let whole = kinds.each_ref().map(|kind| kind.iter().copied().cycle().take(bytes).collect::<Vec<u8>>());
@@ -321,27 +363,30 @@ unsafe fn attention(backend: g::ggml_backend_t, ty: g::ggml_type, m: i64, n: i64
         }
         if m > 1 {
             let [seen, hidden] = [0.0, f32::NEG_INFINITY].map(|x| g::ggml_fp32_to_fp16(x));
-            let causal = (0..m).flat_map(|i| (0..n).map(move |j| if j <= i + n - m { seen } else { hidden }));
-            let causal: Vec<u16> = causal.collect();
-            g::ggml_backend_tensor_set(mask, causal.as_ptr().cast(), 0, causal.len() * 2);
+            let all = (0..m).flat_map(|i| (0..n).map(move |j| if shape.sees(i, j) { seen } else { hidden }));
+            let all: Vec<u16> = all.collect();
+            g::ggml_backend_tensor_set(mask, all.as_ptr().cast(), 0, all.len() * 2);
         }
         let error = move || {
-            let group = SAMPLE / (HEADS / KV) as usize;
-            let query = &given[(SAMPLE * m as usize + m as usize - 1) * DIM as usize..][..DIM as usize];
+            let (group, last) = (SAMPLE / (heads / KV) as usize, batch as usize - 1);
+            let head = last * heads as usize + SAMPLE;
+            let query = &given[(head * m as usize + m as usize - 1) * DIM as usize..][..DIM as usize];
             let line = |kind: usize, j: usize| {
-                decoded(ty, &whole[kind][(j * KV as usize + group) * row..][..row], DIM as usize)
+                let at = (last * n as usize + j) * KV as usize + group;
+                decoded(ty, &whole[kind][at * row..][..row], DIM as usize)
             };
+            let seen: Vec<usize> = (0..n).filter(|j| shape.sees(m - 1, *j)).map(|j| j as usize).collect();
             let dot = |key: Vec<f64>| key.iter().zip(query).map(|(k, q)| k * *q as f64).sum::<f64>();
-            let scores: Vec<f64> = (0..n as usize).map(|j| dot(line(0, j)) * scale as f64).collect();
+            let scores: Vec<f64> = seen.iter().map(|j| dot(line(0, *j)) * scale as f64).collect();
             let top = scores.iter().copied().fold(f64::MIN, f64::max);
             let powers: Vec<f64> = scores.iter().map(|s| (s - top).exp()).collect();
             let sum: f64 = powers.iter().sum();
             let mut want = vec![0.0; DIM as usize];
-            for (j, p) in powers.iter().enumerate() {
-                want.iter_mut().zip(line(1, j)).for_each(|(w, v)| *w += p / sum * v);
+            for (j, p) in seen.iter().zip(&powers) {
+                want.iter_mut().zip(line(1, *j)).for_each(|(w, v)| *w += p / sum * v);
             }
             let mut got = vec![0f32; DIM as usize];
-            let at = ((m as usize - 1) * HEADS as usize + SAMPLE) * DIM as usize * 4;
+            let at = (((last + 1) * m as usize - 1) * heads as usize + SAMPLE) * DIM as usize * 4;
             g::ggml_backend_tensor_get(out, got.as_mut_ptr().cast(), at, got.len() * 4);
             relative(want.into_iter().zip(got.into_iter().map(f64::from)))
         };
