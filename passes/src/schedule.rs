@@ -7,6 +7,7 @@
 //! tokens = 4       # activation rows of a product tile
 //! chunk = 8        # tasks a worker takes at a time
 //! prefetch = 1     # tiles of keys, or of weights that many rows share, ahead; 0: none
+//! into = 2         # level of cache that hints fill
 //! queries = 192    # query rows of a prefill task; 0: no tasks of many rows
 //! block = 48       # keys of a prefill tile
 //! heads = 1        # 1: long contexts by tasks of all kv heads, where the cache lies so, hints in the order of memory;
@@ -34,6 +35,7 @@ pub struct Schedule {
     pub tokens: usize,
     pub chunk: usize,
     pub prefetch: usize,
+    pub into: usize,
     pub ahead: usize,
     pub wide: usize,
     pub share: usize,
@@ -76,6 +78,7 @@ const KEYS: &[Entry] = &[
     ("tokens",   1..=64,      |s| &mut s.tokens),
     ("chunk",    1..=4096,    |s| &mut s.chunk),
     ("prefetch", 0..=16,      |s| &mut s.prefetch),
+    ("into",     1..=3,       |s| &mut s.into),
     ("ahead",    0..=64,      |s| &mut s.ahead),
     ("wide",     1..=8,       |s| &mut s.wide),
     ("share",    1..=4096,    |s| &mut s.share),
@@ -95,6 +98,7 @@ const TRIED: &[(&str, &[usize])] = &[
     ("keys",     &[4, 8, 12, 16, 24, 32, 48, 64, 96, 128]),
     ("split",    &[0, 256, 512, 1024, 2048, 4096, 8192]),
     ("prefetch", &[0, 1, 2, 3, 4]),
+    ("into",     &[1, 2]),
     ("rows",     &[4, 8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 256, 512]),
     ("tokens",   &[1, 2, 3, 4]),
     ("chunk",    &[1, 2, 4, 8, 16]),
@@ -119,6 +123,7 @@ impl Schedule {
     pub fn default_for(target: &Target) -> Schedule {
         // Where the hardware hides what memory takes, nothing is asked for ahead, and no stream has to be kept.
         let hints = target.row(&machine::Op::Prefetch(1)).is_some();
+        let second = target.row(&machine::Op::Prefetch(2)).is_some();
         // CPUs with products of bf16 follow one stream better alone (5 to 20 % of a product of one row, Zen 4); those
         // before them do not.
         let follows = target.row(&machine::Op::Dot(DotOp::Bf16)).is_some();
@@ -131,6 +136,10 @@ impl Schedule {
             // About 300 KB of 4-bit weights: fewer lose to the counter, more to uneven ends.
             chunk: (32 / target.lanes).max(1),
             prefetch: usize::from(hints),
+            // Zen has few buffers for what the first level of cache waits for (24 on Zen 4): hints that hold them for as
+            // long as memory takes have loads wait that the second level would serve. Decode by one thread takes half
+            // the time on Zen 4 where hints stop there.
+            into: if second && (follows || target.lanes <= WIDE) { 2 } else { 1 },
             // In narrow vectors a hint costs more than it brings: the CPU follows the stream by itself.
             ahead: if target.lanes < WIDE || !hints || follows { 0 } else { 4 },
             wide: if target.vectors >= 32 { 4 } else { 2 },
@@ -171,7 +180,9 @@ impl Schedule {
         let base = Schedule::default_for(target);
         // Kernels of few rows and of many have keys of their own: each of one group meets the default of the other.
         let groups: &[&[&str]] = match op.kind {
-            Kind::Attention(_) => &[&["keys", "split", "prefetch", "heads"], &["queries", "block"]],
+            Kind::Attention(_) => {
+                &[&["keys", "split", "prefetch", "into", "heads"], &["queries", "block"]]
+            }
             Kind::MpGemm(_) => {
                 &[&["rows", "tokens", "chunk", "ahead"], &["wide", "share", "panel", "turn"]]
             }
@@ -210,6 +221,7 @@ impl Schedule {
                     let vectors = match *key {
                         "keys" | "rows" => whole && value / target.lanes <= VECTORS,
                         "block" => whole,
+                        "into" => target.row(&machine::Op::Prefetch(*value as u8)).is_some(),
                         _ => true,
                     };
                     if !vectors || !range.contains(value) {
@@ -290,6 +302,7 @@ mod tests {
         tokens: 2,
         chunk: 8,
         prefetch: 1,
+        into: 1,
         ahead: 0,
         wide: 2,
         share: 96,

@@ -8,10 +8,10 @@
 //!                                              }
 //! ```
 //!
-//! `prefetch` of the schedule is how many turns ahead; 0 places none. Guarded loads are in the last, partial turn:
-//! nothing comes after it. A cache line of each row is asked for once, at the head of the turn. Packed weights lie in
-//! the order in which they are read: for them `ahead` counts in KiB, and what is behind the end of a row of blocks is
-//! the head of the next.
+//! `prefetch` of the schedule is how many turns ahead; 0 places none; `into` is the level of cache, of the hints that
+//! builders place, too. Guarded loads are in the last, partial turn: nothing comes after it. A cache line of each row is
+//! asked for once, at the head of the turn. Packed weights lie in the order in which they are read: for them `ahead`
+//! counts in KiB, and what is behind the end of a row of blocks is the head of the next.
 //!
 //! The last turns of a task's only such loop ask for the first tiles of the worker's next task ([`next_task`]).
 
@@ -81,8 +81,11 @@ fn one(kernel: &Kernel, stmt: &Stmt, schedule: &Schedule) -> Stmt {
         | Stmt::Store { .. }
         | Stmt::Stage(_)
         | Stmt::Commit
-        | Stmt::Wait(_)
-        | Stmt::Prefetch { .. } => stmt.clone(),
+        | Stmt::Wait(_) => stmt.clone(),
+        // What builders ask for, too.
+        Stmt::Prefetch { tensor, at, .. } => {
+            Stmt::Prefetch { tensor: tensor.clone(), at: at.clone(), level: schedule.into as u8 }
+        }
     }
 }
 
@@ -91,6 +94,8 @@ struct Ahead<'a> {
     tensor: &'a str,
     at: &'a [Slice],
     turns: i64,
+    /// The level of cache that it is wanted in.
+    into: u8,
     packed: bool,
 }
 
@@ -101,7 +106,7 @@ impl Ahead<'_> {
         Stmt::Prefetch {
             tensor: self.tensor.into(),
             at: self.at.iter().map(moved).collect(),
-            level: 1,
+            level: self.into,
         }
     }
 
@@ -146,7 +151,7 @@ fn aheads<'a>(kernel: &'a Kernel, f: &'a For, schedule: &Schedule) -> Vec<Ahead<
         };
         let turns = turns(t, at, f.step, schedule);
         let packed = matches!(t.store, Store::Packed { .. });
-        let ahead = Ahead { tensor, at, turns, packed };
+        let ahead = Ahead { tensor, at, turns, into: schedule.into as u8, packed };
         let names = ahead.names();
         let moves = names.contains(&f.var.as_str()) && !names.iter().any(|n| given.contains(n));
         // Whoever built the loop may know better.
