@@ -246,9 +246,7 @@ pub fn rows() -> Vec<Row> {
         all.push(product(name, text, compute, theirs, by, &cases));
     }
     let (f16, f32) = (("f16", "\"f16\""), ("f32", "\"f32\""));
-    let long = |aim: f64| {
-        [memory("b=1 m=1 n=8192", aim, 3.0), memory("b=8 m=1 n=8192", aim, 3.0)]
-    };
+    let long = |aim: f64| [memory("b=1 m=1 n=8192", aim, 3.0), memory("b=8 m=1 n=8192", aim, 3.0)];
     let mut heads = vec![memory("b=1 m=1 n=1024", 0.72, 3.0)];
     heads.extend(long(0.80));
     heads.extend([memory("b=1 m=1 n=32768", 0.80, 3.0), memory("b=1 m=1 n=131072", 0.80, 3.0)]);
