@@ -311,14 +311,14 @@ class Torch:
         return count, self.many(count, multiply), lambda: relative(x.double().numpy() @ rows.numpy().T, got())
 
     def attention(self, heads, b, m, n, kv, threads):
-        return self.attended(heads, b, m, n, kv, threads, None)
+        return self.timed_attention(heads, b, m, n, kv, threads, None)
 
     def shared(self, heads, b, p, s, kv, threads):
         own = np.repeat(np.arange(b), s)
         seen = np.concatenate([np.ones((b, p), bool), own == np.arange(b)[:, None]], 1)
-        return self.attended(heads, 1, b, p + b * s, kv, threads, seen)
+        return self.timed_attention(heads, 1, b, p + b * s, kv, threads, seen)
 
-    def attended(self, heads, b, m, n, kv, threads, seen):
+    def timed_attention(self, heads, b, m, n, kv, threads, seen):
         torch = self.torch
         if kv not in self.types:
             raise No(f"no keys in {kv}")

@@ -28,6 +28,8 @@ pub struct Line {
     /// Other programs were busy, or the interval is wide.
     pub disturbed: bool,
     pub rivals: Vec<Other>,
+    /// Ours for another target, where one was asked for.
+    pub second: Option<Second>,
     /// Compiler, target, threads and CPU.
     pub by: String,
 }
@@ -37,6 +39,18 @@ pub struct Line {
 pub struct Other {
     pub name: String,
     pub timed: Result<(f64, f64), String>,
+}
+
+/// Our kernel for another target, timed in the same rounds: no rival, and held to nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Second {
+    pub target: String,
+    pub ms: f64,
+    /// Its time over that of the first in the same round: the median, and half of its interval (95 %).
+    pub ratio: f64,
+    pub ci95: f64,
+    /// Against f64, in bounds.
+    pub error: f64,
 }
 
 impl Line {
@@ -76,10 +90,16 @@ impl Line {
                 Err(reason) => serde_json::json!({"name": r.name, "none": reason}),
             })
             .collect();
+        let second = self.second.as_ref().map(|b| {
+            serde_json::json!({
+                "target": b.target, "ms": b.ms, "ratio": b.ratio, "ci95": b.ci95, "error": b.error,
+            })
+        });
         serde_json::json!({
             "row": self.row, "sizes": self.sizes, "ms": self.ms, "ci95": self.ci95, "limit": self.limit,
             "rate": self.rate, "floor": self.floor, "aim": self.aim, "lead": self.lead, "error": self.error,
-            "disturbed": self.disturbed, "rivals": rivals, "by": self.by,
+            "disturbed": self.disturbed, "rivals": rivals,
+            "second": second, "by": self.by,
         })
         .to_string()
     }
@@ -95,6 +115,17 @@ impl Line {
             };
             Some(Other { name: r["name"].as_str()?.to_owned(), timed })
         });
+        let two = &value["second"];
+        let second = match two["target"].as_str() {
+            None => None,
+            Some(target) => Some(Second {
+                target: target.to_owned(),
+                ms: two["ms"].as_f64()?,
+                ratio: two["ratio"].as_f64()?,
+                ci95: two["ci95"].as_f64()?,
+                error: two["error"].as_f64()?,
+            }),
+        };
         Some(Line {
             row: text("row")?,
             sizes: text("sizes")?,
@@ -108,6 +139,7 @@ impl Line {
             error: number("error")?,
             disturbed: value["disturbed"].as_bool()?,
             rivals: rivals.collect::<Option<_>>()?,
+            second,
             by: text("by")?,
         })
     }
@@ -159,6 +191,20 @@ pub fn markdown(lines: &[Line]) -> String {
             aimed(if best.is_empty() { 0.0 } else { l.lead }, "x"),
             l.error,
             l.misses().join("; "),
+        );
+    }
+    if lines.iter().any(|l| l.second.is_some()) {
+        let _ = write!(
+            out,
+            "\n## Another target\n\nIts time over that of the first in the same round: the median, and half of its interval (95 %).\n\n\
+             | case | target | ms | ratio | +- | error, bounds |\n| --- | --- | --- | --- | --- | --- |\n"
+        );
+    }
+    for (l, b) in lines.iter().filter_map(|l| Some((l, l.second.as_ref()?))) {
+        let _ = writeln!(
+            out,
+            "| {} {} | {} | {:.3} | {:.3} | {:.3} | {:.2} |",
+            l.row, l.sizes, b.target, b.ms, b.ratio, b.ci95, b.error
         );
     }
     let _ = write!(
@@ -251,14 +297,22 @@ mod tests {
                 Other { name: "b<".into(), timed: Ok((0.5, 1e-2)) },
                 Other { name: "c".into(), timed: Err("no | such".into()) },
             ],
+            second: None,
             by: "kgen on a CPU".into(),
         }
+    }
+
+    fn second() -> Second {
+        let target = "x86-64-v3/native".into();
+        Second { target, ms: 0.25, ratio: 0.5, ci95: 0.01, error: 0.25 }
     }
 
     #[test]
     fn lines_print_and_parse() {
         let line = line();
         assert_eq!(Line::parse(&line.print()), Some(line.clone()));
+        let two = Line { second: Some(second()), ..line.clone() };
+        assert_eq!(Line::parse(&two.print()), Some(two));
         for bad in ["", "{", "{}", "[1]", "{\"row\":\"x\",\"rivals\":[1]}"] {
             assert_eq!(Line::parse(bad), None);
         }
@@ -271,6 +325,8 @@ mod tests {
     #[test]
     fn what_misses_is_told() {
         let mut l = line();
+        // The fastest, but no rival.
+        l.second = Some(second());
         assert_eq!(l.best(), Some(("b<", 1.0)));
         assert_eq!(l.misses(), ["0.80 of memory, aim 0.92", "1.00x b<, aim 1.05x"]);
         l.error = f64::NAN;
@@ -283,6 +339,12 @@ mod tests {
     fn reports_hold_every_case() {
         let text = markdown(&[line()]);
         assert!(text.contains("| q4_0 m=1 | 0.500 |") && text.contains("no / such"), "{text}");
+        assert!(!text.contains("Another target"), "{text}");
+        let text = markdown(&[Line { second: Some(second()), ..line() }]);
+        assert!(
+            text.contains("| q4_0 m=1 | x86-64-v3/native | 0.250 | 0.500 | 0.010 | 0.25 |"),
+            "{text}"
+        );
         let svg = picture(&[line()]);
         assert!(svg.contains("b&lt;") && svg.ends_with("</svg>\n"), "{svg}");
     }

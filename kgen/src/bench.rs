@@ -6,10 +6,12 @@ use kgen_ir::{
     op::{Dim, Kind, Mask, Op},
     tensor::Tensor,
 };
+use kgen_kernels_ref::Output;
 use kgen_runtime::{
     load::Load,
     module::Module,
     roof::{Roof, warm},
+    tensors::Session,
 };
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -24,7 +26,7 @@ pub const FOREIGN: f64 = 0.10;
 pub struct Measured {
     pub median: f64,
     pub min: f64,
-    /// Half width of the interval around the median (McGill, Tukey and Larsen 1978: notches).
+    /// Half width of the interval around the median.
     pub ci95: f64,
     pub reps: usize,
     /// Read and written, each once.
@@ -59,6 +61,52 @@ pub trait Beside {
     fn turn(&mut self) -> Result<f64, String>;
 }
 
+/// Our code of an op on copies of its tensors, so many that no cache holds them.
+pub struct Rotation<'a> {
+    cpu: &'a Cpu,
+    op: &'a Op,
+    dims: &'a Dims,
+    sessions: Vec<Session>,
+    expected: BTreeMap<String, Output>,
+    /// Of the inputs of a copy.
+    bytes: usize,
+}
+
+impl<'a> Rotation<'a> {
+    pub fn new(
+        cpu: &'a Cpu,
+        module: &Arc<Module>,
+        op: &'a Op,
+        dims: &'a Dims,
+        seed: u64,
+    ) -> Result<Rotation<'a>, Error> {
+        let tensors = inputs::complete(op, dims, &BTreeMap::new(), seed)?;
+        let expected = inputs::sampled(op, dims, &tensors, seed)?;
+        let bytes: usize = tensors.values().map(|t| t.bytes.len()).sum();
+        let copies = ROTATED.div_ceil(bytes.max(1)).clamp(1, 4096);
+        let sessions = cpu.sessions(module, dims, &tensors, copies)?;
+        Ok(Rotation { cpu, op, dims, sessions, expected, bytes })
+    }
+
+    /// Seconds of a run on one copy.
+    fn run(&mut self, copy: usize) -> Result<f64, Error> {
+        let start = Instant::now();
+        let ran = self.sessions[copy].run(self.cpu.workers());
+        ran.map_err(|e| Error::Unavailable(e.to_string()))?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    /// What seconds of a copy in each round, beside readings of the roof, come to.
+    fn summary(&self, mut times: Vec<f64>, mut roofs: Vec<f64>) -> Result<Measured, Error> {
+        let outputs = self.sessions[0].outputs();
+        let outputs = outputs.map_err(|e| Error::Unavailable(e.to_string()))?;
+        let error_ratio = worst(&self.expected, &outputs)?;
+        let written: usize = outputs.values().map(|t| t.bytes.len()).sum();
+        let bytes = self.bytes + written;
+        Ok(summary(&mut times, &mut roofs, bytes, self.op, self.dims, error_ratio))
+    }
+}
+
 /// `reps` rounds; each runs every copy of the tensors once, beside a reading of the roof.
 pub fn measure(
     cpu: &Cpu,
@@ -81,12 +129,8 @@ pub fn measure_beside(
     (reps, seed): (usize, u64),
     others: &mut [&mut dyn Beside],
 ) -> Result<(Measured, Vec<Result<f64, String>>), Error> {
-    let tensors = inputs::complete(op, dims, &BTreeMap::new(), seed)?;
-    let expected = inputs::sampled(op, dims, &tensors, seed)?;
-    let bytes: usize = tensors.values().map(|t| t.bytes.len()).sum();
-    let copies = ROTATED.div_ceil(bytes.max(1)).clamp(1, 4096);
-    let mut sessions = cpu.sessions(module, dims, &tensors, copies)?;
-    let wrong = |e: kgen_runtime::tensors::Error| Error::Unavailable(e.to_string());
+    let mut ours = Rotation::new(cpu, module, op, dims, seed)?;
+    let copies = ours.sessions.len();
     let mut times = Vec::new();
     let mut roofs = Vec::new();
     let mut theirs: Vec<Result<Vec<f64>, String>> = others
@@ -99,8 +143,8 @@ pub fn measure_beside(
     for _ in 0..reps.max(1) {
         roofs.push(roof.read(cpu.workers()));
         let start = Instant::now();
-        for s in &mut sessions {
-            s.run(cpu.workers()).map_err(wrong)?;
+        for copy in 0..copies {
+            ours.run(copy)?;
         }
         times.push(start.elapsed().as_secs_f64() / copies as f64);
         for (other, seconds) in others.iter_mut().zip(&mut theirs) {
@@ -115,13 +159,56 @@ pub fn measure_beside(
     // What rivals use of the machine is not ours to refuse.
     let load = before.zip(Load::now()).filter(|_| theirs.iter().all(Result::is_err));
     let other_cpu = load.map(|(before, after)| after.other(&before, cpu.workers().count()));
-    let outputs = sessions[0].outputs().map_err(wrong)?;
-    let error_ratio = worst(&expected, &outputs)?;
-    let written: usize = outputs.values().map(|t| t.bytes.len()).sum();
-    let mut m = summary(&mut times, &mut roofs, bytes + written, op, dims, error_ratio);
-    m.other_cpu = other_cpu;
-    let medians = theirs.into_iter().map(|r| r.map(|mut list| middle(&mut list)));
+    let m = Measured { other_cpu, ..ours.summary(times, roofs)? };
+    let medians = theirs.into_iter().map(|r| r.map(|mut list| middle(&mut list).0));
     Ok((m, medians.collect()))
+}
+
+/// What two of ours came to in the same rounds.
+#[derive(Clone, Debug)]
+pub struct Two {
+    pub first: Measured,
+    pub second: Measured,
+    /// Seconds of the second over those of the first in the same round: the median, and half of the interval around it.
+    pub ratio: f64,
+    pub ci95: f64,
+}
+
+/// Two for the same tensors, in turns copy by copy; each goes first at every second copy.
+pub fn measure_two(
+    first: &mut Rotation,
+    second: &mut Rotation,
+    roof: &Roof,
+    reps: usize,
+) -> Result<Two, Error> {
+    let copies = first.sessions.len().min(second.sessions.len());
+    let workers = first.cpu.workers();
+    let (mut firsts, mut seconds) = (Vec::new(), Vec::new());
+    let mut roofs = Vec::new();
+    warm(workers);
+    let before = Load::now();
+    for round in 0..reps.max(1) {
+        roofs.push(roof.read(workers));
+        let (mut one, mut two) = (0.0, 0.0);
+        for copy in 0..copies {
+            if (round + copy) % 2 == 0 {
+                one += first.run(copy)?;
+                two += second.run(copy)?;
+            } else {
+                two += second.run(copy)?;
+                one += first.run(copy)?;
+            }
+        }
+        firsts.push(one / copies as f64);
+        seconds.push(two / copies as f64);
+    }
+    let load = before.zip(Load::now());
+    let other_cpu = load.map(|(before, after)| after.other(&before, workers.count()));
+    let mut ratios: Vec<f64> = seconds.iter().zip(&firsts).map(|(two, one)| two / one).collect();
+    let (ratio, ci95) = middle(&mut ratios);
+    let first = Measured { other_cpu, ..first.summary(firsts, roofs.clone())? };
+    let second = Measured { other_cpu, ..second.summary(seconds, roofs)? };
+    Ok(Two { first, second, ratio, ci95 })
 }
 
 /// What seconds of runs, and bytes a second of a roof beside each, come to.
@@ -133,24 +220,27 @@ pub(crate) fn summary(
     dims: &Dims,
     error_ratio: f64,
 ) -> Measured {
-    let median = middle(times);
-    let spread = times[times.len() * 3 / 4] - times[times.len() / 4];
+    let (median, ci95) = middle(times);
     Measured {
         median,
         min: times[0],
-        ci95: 1.57 * spread / (times.len() as f64).sqrt(),
+        ci95,
         reps: times.len(),
         bytes,
         flops: flops(&op.kind, dims),
-        roof: middle(roofs),
+        roof: middle(roofs).0,
         other_cpu: None,
         error_ratio,
     }
 }
 
-fn middle(list: &mut [f64]) -> f64 {
+/// The median of a list, which is sorted, and half of the interval around it (McGill, Tukey and Larsen 1978: notches).
+fn middle(list: &mut [f64]) -> (f64, f64) {
     list.sort_by(f64::total_cmp);
-    list[list.len() / 2]
+    let count = list.len();
+    let spread = list[count * 3 / 4] - list[count / 4];
+    let median = (list[(count - 1) / 2] + list[count / 2]) / 2.0;
+    (median, 1.57 * spread / (count as f64).sqrt())
 }
 
 /// Largest error, in bounds, of outputs against the reference: above 1 fails.
@@ -158,7 +248,7 @@ fn middle(list: &mut [f64]) -> f64 {
 /// Where nothing may be off (an infinite `lse`, a row without keys) and something is, or where a NaN stands in place
 /// of a number, no ratio tells how much: that is the largest number there is, since JSON has no infinity.
 pub fn worst(
-    expected: &BTreeMap<String, kgen_kernels_ref::Output>,
+    expected: &BTreeMap<String, Output>,
     got: &BTreeMap<String, Tensor>,
 ) -> Result<f64, Error> {
     let mut worst = 0f64;
@@ -213,7 +303,13 @@ fn flops(kind: &Kind, dims: &Dims) -> f64 {
 mod tests {
     use super::*;
     use kgen_ir::dtype::Dtype;
-    use kgen_kernels_ref::Output;
+
+    #[test]
+    fn a_median_lies_between_two() {
+        assert_eq!(middle(&mut [3.0, 1.0, 2.0]).0, 2.0);
+        assert_eq!(middle(&mut [4.0, 1.0, 2.0, 8.0]), (3.0, 1.57 * 6.0 / 2.0));
+        assert_eq!(middle(&mut [7.0]), (7.0, 0.0));
+    }
 
     #[test]
     fn the_worst_error_is_a_number_that_json_has() {

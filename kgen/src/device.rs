@@ -75,12 +75,13 @@ impl Cpu {
     pub fn with_target(mut self, name: Option<&str>) -> Result<Cpu, Error> {
         let Some(name) = name else { return Ok(self) };
         let target = compile::target(name)?;
-        let built = DRIVERS.iter().any(|d| d.name() == target.backend);
-        if let Some(feature) = FEATURES.iter().find(|f| **f == target.backend && !built) {
-            return Err(Error::Unavailable(format!(
-                "this build does not run {}; build with `--features {feature}`",
-                target.name
-            )));
+        if !DRIVERS.iter().any(|d| d.name() == target.backend) {
+            let name = target.name;
+            let reason = match FEATURES.iter().find(|f| **f == target.backend) {
+                Some(f) => format!("this build does not run {name}; build with `--features {f}`"),
+                None => format!("{name} is no CPU; `kgen targets` lists those that are"),
+            };
+            return Err(Error::Unavailable(reason));
         }
         if let Some(lacking) = target.features.iter().find(|f| !kgen_runtime::device::has(f)) {
             return Err(Error::Unavailable(format!(
@@ -427,6 +428,8 @@ mod tests {
                 "{error}"
             );
         }
+        let error = told("sm80");
+        assert!(error.contains("sm80 is no CPU"), "{error}");
         let error = told("x86-64-v9");
         assert!(error.contains("no target `x86-64-v9`"), "{error}");
     }

@@ -5,7 +5,7 @@
 //! w4a8_gemv product_one | 267 1880 13 0 0 | 39 40 28 28 || 5210 0 3120
 //! ```
 
-use kgen::{Schedule, compile};
+use kgen::{Error, Schedule, compile};
 use kgen_codegen::cpu::{
     native::{Emitted, emit},
     targets::NATIVE,
@@ -138,8 +138,13 @@ fn shipped_kernels_keep_their_registers() {
     let mut wrong = Vec::new();
     for target in NATIVE.iter().filter(|t| t.vectors >= 32) {
         for (op, target) in ops(target) {
-            let Ok(compiled) = compile::compile(&op, target, &Schedule::default_for(target)) else {
-                continue;
+            let compiled = match compile::compile(&op, target, &Schedule::default_for(target)) {
+                Ok(compiled) => compiled,
+                Err(Error::Unsupported(reason)) => {
+                    println!("{}: {reason}", op.name);
+                    continue;
+                }
+                Err(e) => panic!("{} {}: {e}", target.name, op.name),
             };
             for k in &compiled.kernels {
                 let stats = emit(k, target).unwrap().stats;

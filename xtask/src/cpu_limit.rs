@@ -1,6 +1,7 @@
 //! What the CPU's limit promises, as far as it is built: the report, the tuner, backends, latency of the pool.
 
 use crate::must_show::{How, Point, Ran, Verdict, one_test, succeeded};
+use std::ops::RangeInclusive;
 
 /// The rows that tell how ours scales and what lesser machines reach.
 macro_rules! scaled {
@@ -78,6 +79,10 @@ pub const POINTS: &[Point] = &[
         how: How::Slow { command: "cargo xtask llvm", judge: oracle },
     },
     Point {
+        name: "LLVM beside native in turns, some rows: correct; within 3 % either way, or told",
+        how: How::Slow { command: "cargo xtask llvm turns", judge: turns },
+    },
+    Point {
         name: "no moves or stack references in innermost loops (AVX-512), a kernel a line",
         how: How::Run {
             command: "cargo test --release -q -p kgen-tests --test costs -- --nocapture --test-threads 1",
@@ -126,6 +131,41 @@ fn oracle(ran: &Ran) -> Verdict {
     } else {
         Ok(told.concat())
     }
+}
+
+/// What LLVM's time over that of machine code should be: an aim, so that what is not is told, and no failure.
+const NEAR: RangeInclusive<f64> = 0.97..=1.03;
+
+/// A ratio with its interval for every case of the report, none of a wrong result.
+fn turns(ran: &Ran) -> Verdict {
+    let told = reported(ran)?;
+    let (mut ratios, mut outside) = (0, String::new());
+    let lines: Vec<&str> = ran.out.lines().collect();
+    for two in lines.windows(2) {
+        let Some((_, rest)) = two[1].split_once(" ms, ") else { continue };
+        let Some((ratio, half)) = rest.split_once(" times ours").and_then(|(r, _)| interval(r))
+        else {
+            continue;
+        };
+        ratios += 1;
+        if !NEAR.contains(&ratio) {
+            let case = two[0].split("  ").next().unwrap_or_default();
+            outside += &format!("; {case}: {ratio:.3} +- {half:.3}");
+        }
+    }
+    if ratios == 0 || !ran.out.contains(&format!("{ratios} cases, ")) {
+        return Err(format!("{ratios} ratios{told}"));
+    }
+    Ok(format!(
+        "{ratios} ratios, not within 3 %{}{told}",
+        if outside.is_empty() { ": none" } else { &outside }
+    ))
+}
+
+/// `0.97 +- 0.01`.
+fn interval(text: &str) -> Option<(f64, f64)> {
+    let (ratio, half) = text.split_once(" +- ")?;
+    Some((ratio.parse().ok()?, half.parse().ok()?))
 }
 
 fn compiled(ran: &Ran) -> Verdict {
@@ -181,6 +221,23 @@ mod tests {
         assert!(repeats(&ran("nothing")).is_err());
         assert!(latency(&ran("4 workers, idle: job 7.1 us (least 0.9), barrier 1 us")).is_ok());
         assert!(latency(&ran("4 workers, idle: job 7.1 us (least 6.9), barrier 1 us")).is_err());
+        let case =
+            "q4_0 m=1      0.463 +- 0.052 ms, 0.93 of memory (aim 0.92, 47.2), error/bound 0.03\n";
+        let second = "    x/llvm: 0.468 ms, 0.960 +- 0.013 times ours, error/bound 0.03";
+        let both = format!("{case}{second}\n");
+        let told = turns(&ran(&format!("{both}1 cases, 0 miss an aim;"))).unwrap();
+        assert!(told.starts_with("1 ratios, not within 3 %; q4_0 m=1: 0.960 +- 0.013"), "{told}");
+        let near = both.replace("0.960", "1.030");
+        let told = turns(&ran(&format!("{near}{near}2 cases, 0 miss an aim;"))).unwrap();
+        assert!(told.starts_with("2 ratios, not within 3 %: none"), "{told}");
+        for bad in [
+            format!("{both}{case}2 cases, 0 miss an aim;"),
+            format!("{case}{second} WRONG\n1 cases, 0 miss an aim;"),
+            "0 cases, 0 miss an aim;".into(),
+            both,
+        ] {
+            assert!(turns(&ran(&bad)).is_err(), "{bad}");
+        }
         let line = "test result: ok. 13 passed\nflash_decode, x86-64-v4/llvm: 5 kernels";
         assert!(oracle(&ran(line)).is_ok());
         assert!(oracle(&ran("test result: ok. 13 passed")).is_err());

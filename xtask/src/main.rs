@@ -16,7 +16,7 @@
 //! cargo xtask hardware [WHAT] [--dry-run] what only a GPU can tell: check, time, profile (benches/hardware.py)
 //! cargo xtask validate [--fast|--full]       ptxas assembles every op file for every chip: registers, spills, tensor opcodes
 //! cargo xtask rivals [--torch] [ROW ..]   ours beside ggml, candle, rten, ONNX Runtime, OpenVINO, PyTorch: a report
-//! cargo xtask llvm                        LLVM's kernels: rows, bits beside machine code, time of the JIT
+//! cargo xtask llvm [turns]                LLVM's kernels: rows, bits beside machine code, time of the JIT; turns: in turns with machine code
 //! cargo xtask probe                       the roof of `bench` beside the shared probe program
 //! ```
 
@@ -41,7 +41,7 @@ use std::{
 };
 
 const USAGE: &str = "usage: cargo xtask must-show spine|native|dense|nvidia|cpu-limit [--full] [WORD ..] | lines | bless | sample | mutants | costs | \
-                     validate [--fast|--full] | hardware [check|time|profile] [--dry-run] | rivals [--torch] [ROW ..] | llvm | probe | fuzz [READER] [--inputs N]";
+                     validate [--fast|--full] | hardware [check|time|profile] [--dry-run] | rivals [--torch] [ROW ..] | llvm [turns] | probe | fuzz [READER] [--inputs N]";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -83,7 +83,8 @@ fn main() -> ExitCode {
         ["validate"] | ["validate", "--full"] => validate::show(&root(), false),
         ["validate", "--fast"] => validate::show(&root(), true),
         ["rivals", rest @ ..] => rivals::show(&root(), rest),
-        ["llvm"] => llvm::show(&root()),
+        ["llvm"] => llvm::show(&root(), false),
+        ["llvm", "turns"] => llvm::show(&root(), true),
         ["probe"] => probe::show(&root()),
         _ => {
             eprintln!("{USAGE}");
