@@ -136,10 +136,10 @@ impl Schedule {
             // About 300 KB of 4-bit weights: fewer lose to the counter, more to uneven ends.
             chunk: (32 / target.lanes).max(1),
             prefetch: usize::from(hints),
-            // Zen has few buffers for what the first level of cache waits for (24 on Zen 4): hints that hold them for as
-            // long as memory takes have loads wait that the second level would serve. Decode by one thread takes half
-            // the time on Zen 4 where hints stop there.
-            into: if second && (follows || target.lanes <= WIDE) { 2 } else { 1 },
+            // Zen 4 has hints that stop at the second level (new there: arXiv 2411.02814). A decode by one thread takes half
+            // the time with them (f16, 8K keys), likely since a hint into the first level holds one of its few buffers
+            // for misses for as long as memory takes. Not measured on Intel's CPUs.
+            into: if second && (follows || target.lanes == WIDE) { 2 } else { 1 },
             // In narrow vectors a hint costs more than it brings: the CPU follows the stream by itself.
             ahead: if target.lanes < WIDE || !hints || follows { 0 } else { 4 },
             wide: if target.vectors >= 32 { 4 } else { 2 },
@@ -221,7 +221,10 @@ impl Schedule {
                     let vectors = match *key {
                         "keys" | "rows" => whole && value / target.lanes <= VECTORS,
                         "block" => whole,
-                        "into" => target.row(&machine::Op::Prefetch(*value as u8)).is_some(),
+                        "into" => {
+                            let has = target.row(&machine::Op::Prefetch(*value as u8)).is_some();
+                            has || *value == base.into
+                        }
                         _ => true,
                     };
                     if !vectors || !range.contains(value) {

@@ -8,6 +8,7 @@ use kgen::{
 };
 use kgen_ir::{
     extent::Dims,
+    machine,
     op::{Compute, Kind, read::read},
     tile::interp::{Mode, interp},
 };
@@ -68,10 +69,24 @@ fn all_mean_the_same(
 }
 
 #[test]
+fn hints_are_those_that_the_target_has() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops/flash_decode.toml");
+    let op = compile::read(&path).unwrap_or_else(|e| panic!("{e}"));
+    for target in compile::targets() {
+        let has = |s: &Schedule| target.row(&machine::Op::Prefetch(s.into as u8)).is_some();
+        let default = Schedule::default_for(target);
+        assert!(default.prefetch == 0 || has(&default), "{}", target.name);
+        let legal = Schedule::legal(&op, target);
+        assert!(legal.contains(&default), "{}", target.name);
+        assert!(legal.iter().all(|s| has(s) || s.into == default.into), "{}", target.name);
+    }
+}
+
+#[test]
 fn every_schedule_of_attention() {
     // Longer than some splits, shorter than others, no multiple of a tile.
     all_mean_the_same("flash_decode", &[("b", 1), ("m", 1), ("n", 530)], 200, |s, base| {
-        (s.queries, s.block) == (base.queries, base.block)
+        (s.queries, s.block, s.into) == (base.queries, base.block, base.into)
     });
 }
 
