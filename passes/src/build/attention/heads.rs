@@ -13,6 +13,20 @@ use super::{
     *,
 };
 
+/// Parts of a task of one head that one of all heads is shorter by: it has the keys of all of them.
+const SHORTER: usize = 4;
+
+/// The shape for this kernel.
+pub(super) fn shape_of<'a>(
+    a: &'a Attention,
+    symbols: &[Symbol],
+    choice: &Choice,
+) -> Result<Shape<'a>> {
+    let mut choice = choice.clone();
+    choice.schedule.split = choice.schedule.split.div_ceil(SHORTER);
+    shape(a, symbols, &choice)
+}
+
 /// Where the kernel serves: what must hold of strides. `None`: it does not serve this op.
 pub(super) fn beside(s: &Shape<'_>, choice: &Choice) -> Option<Vec<Predicate>> {
     let few = s.a.kv.heads <= 1 || s.blocks > 1 || s.classes.len() > 1;
@@ -27,7 +41,12 @@ pub(super) fn beside(s: &Shape<'_>, choice: &Choice) -> Option<Vec<Predicate>> {
         let head = if seg.packed() { 1 } else { 2 };
         Predicate { left: stride(head), cmp: Compare::Lt, right: stride(head - 1) }
     };
-    Some(s.segments.iter().map(side_by_side).collect())
+    Some(s.segments.iter().filter(|seg| !of_pages(seg)).map(side_by_side).collect())
+}
+
+/// Whether a tile of all heads is a page, so one stretch of memory in whichever order its heads and tokens stand.
+fn of_pages(seg: &Seg<'_>) -> bool {
+    seg.walk == Walk::Pages(seg.keys as i64)
 }
 
 pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel {
@@ -268,7 +287,7 @@ fn hints(
 ) {
     let keys = open.seg.keys;
     let share = head.clone() * keys / s.a.kv.heads;
-    let (first, rows) = match s.own_rows {
+    let (first, rows) = match s.own_rows || of_pages(open.seg) {
         true => (Slice::range(first.clone(), keys), Slice::point(head.clone())),
         false => (Slice::point(first.clone() + share), Slice::range(0, keys)),
     };

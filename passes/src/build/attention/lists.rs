@@ -15,8 +15,8 @@ pub(super) fn reads(t: &Tensor) -> bool {
 }
 
 /// The kernel that writes `rows`, the query rows before each sequence, and `work`, the pairs of a row and a part.
-pub(super) fn count(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel {
-    let mut b = Builder::new("lists", params, &s.symbols);
+pub(super) fn count(name: &str, s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel {
+    let mut b = Builder::new(name, params, &s.symbols);
     let mut lists = Vec::new();
     if s.m.is_none() {
         lists.push("rows");

@@ -165,12 +165,15 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     let rows: Vec<_> = s.m.is_none().then(|| sums("rows")).into_iter().collect();
     let work: Vec<_> = (s.split > 0 && s.varies()).then(|| sums("work")).into_iter().collect();
     let lists = [&rows[..], &work].concat();
+    let counted = |lists: &[Tensor]| {
+        let read = ins.iter().filter(|t| lists::reads(t)).chain(lists);
+        read.cloned().collect::<Vec<_>>()
+    };
     let listed: Vec<_> = if lists.is_empty() {
         vec![]
     } else {
-        let tensors: Vec<_> = ins.iter().filter(|t| lists::reads(t)).cloned().collect();
-        let tensors = [tensors, lists.clone()].concat();
-        program.kernels.push(lists::count(&s, params(&tensors)));
+        let tensors = counted(&lists);
+        program.kernels.push(lists::count("lists", &s, params(&tensors)));
         vec![launch("lists", &tensors)]
     };
     program.buffers.extend(lists.clone());
@@ -219,16 +222,22 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
     s.rare = served;
     // Behind matrices only rows at odd places are left: one kernel, which takes a context whole, does them.
     let in_parts = s.split > 0 && !served;
-    // States of the parts, between the launches.
-    let lead = s.state_lead();
-    let state = |name: &str, last: usize| {
-        let tail = [Extent::Lit(a.q.heads), Extent::from(last)];
-        buffer(name, Dtype::F32, [&lead[..], &tail].concat())
+    // States of parts, between the launches.
+    let states = |s: &Shape<'_>| {
+        let state = |(name, last): (&str, usize)| {
+            let tail = [Extent::Lit(a.q.heads), Extent::from(last)];
+            let name = format!("part.{name}");
+            buffer(&name, Dtype::F32, [&s.state_lead()[..], &tail].concat())
+        };
+        [("max", 1), ("den", 1), ("o", s.v_dim)].map(state)
     };
-    let states = [state("part.max", 1), state("part.den", 1), state("part.o", s.v_dim)];
-    let first = [&ins[..], &lists, &states].concat();
     let merged: Vec<_> = ins.iter().filter(|t| merge::reads(t)).cloned().collect();
-    let second = [&merged[..], &lists, &states, &outs].concat();
+    // What the first launch of parts takes, and the one that merges them.
+    let both = |lists: &[Tensor], states: &[Tensor]| {
+        ([&ins[..], lists, states].concat(), [&merged[..], lists, states, &outs].concat())
+    };
+    let of_parts = states(&s);
+    let (first, second) = both(&lists, &of_parts);
     let merge_them = launch("merge", &second);
     if let Some((plan, when)) = level::plan(&rows_shape, choice).filter(|_| in_parts) {
         program.kernels.push(level::shared(&rows_shape, params(&first), &plan));
@@ -252,22 +261,40 @@ pub(super) fn build(a: &Attention, mut program: Program, choice: &Choice) -> Res
         vec![Predicate { left: s.longest(), cmp: Compare::Le, right: Extent::from(s.split) }];
     program.variants.push(Variant { name: "short".into(), when, launches });
 
-    program.buffers.extend(states.clone());
+    program.buffers.extend(of_parts);
     program.kernels.push(decode::decode(&s, params(&first), true));
     program.kernels.push(merge::merge("merge", &s, params(&second), None));
     if let Some(beside) = heads::beside(&s, choice) {
+        // Parts of their own size, so lists, states and a merge of their own.
+        let s = heads::shape_of(a, &program.symbols, choice)?;
+        let states = states(&s);
+        let (first, second) = both(&lists, &states);
+        let mut steps = Vec::new();
+        if !lists.is_empty() {
+            let read = counted(&lists);
+            steps.push((lists::count("lists_heads", &s, params(&read)), read));
+        }
+        steps.push((heads::decode(&s, params(&first)), first));
+        steps.push((merge::merge("merge_heads", &s, params(&second), None), second));
+        let own = |t: &Tensor| {
+            let ours = work.contains(t) || states.contains(t);
+            let name = if ours { format!("heads.{}", t.name) } else { t.name.clone() };
+            Tensor { name, ..t.clone() }
+        };
+        program.buffers.extend(work.iter().chain(&states).map(own));
+        let mut launches = Vec::new();
+        for (kernel, tensors) in steps {
+            launches.push(launch(&kernel.name, &tensors.iter().map(own).collect::<Vec<_>>()));
+            program.kernels.push(kernel);
+        }
         // Where the keys of a token lie side by side and there are parts enough for all cores.
         let parts = match (&s.m, s.varies()) {
             (Some(m), false) => s.batch.clone() * m.clone() * s.parts(),
             (_, _) => s.slots(),
         };
         let enough = Predicate { left: parts, cmp: Compare::Ge, right: Extent::Cores * 2 };
-        program.kernels.push(heads::decode(&s, params(&first)));
-        program.variants.push(Variant {
-            name: "heads".into(),
-            when: [vec![enough], beside].concat(),
-            launches: [&listed[..], &[launch("attend_heads", &first), merge_them.clone()]].concat(),
-        });
+        let when = [vec![enough], beside].concat();
+        program.variants.push(Variant { name: "heads".into(), when, launches });
     }
     let launches = [&listed[..], &[launch("attend_part", &first), merge_them]].concat();
     program.variants.push(Variant { name: "split".into(), when: vec![], launches });
