@@ -11,7 +11,10 @@
 //! | either, of elements that a matrix instruction has | as its row says | [`matrix`](super::matrix) |
 //! | `b^T`, packed, of such elements | rows of b | matrices as rows of memory, [`tiles`](super::tiles) |
 
-use super::{Coord, Lower, Place, Result, access::TileRef};
+use super::{
+    Coord, Lower, Place, Result,
+    access::{TileDim, TileRef},
+};
 use crate::tile::fragments::{Instruction, instruction};
 use kgen_ir::{
     dtype::Dtype,
@@ -187,6 +190,7 @@ impl Lower<'_> {
                 let wide = dot.n.div_ceil(self.lanes);
                 self.columns(dot, Coord::from(0), dot.m, Coord::from(0), wide)
             }
+            Way::Inner if self.turns(dot) => self.in_turns(dot),
             Way::Inner => {
                 let mut regs = vec![vec![]; dot.m];
                 for n in (0..dot.n).step_by(self.lanes) {
@@ -481,7 +485,8 @@ impl Lower<'_> {
                     1 => 0,
                     _ => i.reverse_bits() >> (usize::BITS - apart.ilog2()),
                 };
-                (0..apart).map(|i| (order(i)..lanes).step_by(apart).collect()).collect()
+                let block = |i: usize| (order(i)..lanes).step_by(apart).map(|c| self.lane_of(c));
+                (0..apart).map(|i| block(i).collect()).collect()
             } else {
                 (0..width).step_by(at_once).map(|c| (c..width.min(c + at_once)).collect()).collect()
             };
@@ -537,7 +542,7 @@ impl Lower<'_> {
                     regs[0]
                 } else {
                     regs.extend((width..lanes).map(|_| self.float_const(0.0)));
-                    self.join_lanes(regs, lanes / 2)
+                    self.join_all(regs)
                 };
                 // The sum over the lanes holds a single k so many times (a power of two: exact).
                 let sum = if dot.k == 1 {
@@ -558,8 +563,92 @@ impl Lower<'_> {
         Ok(out)
     }
 
-    /// Levels of the transposing tree that makes of as many registers as lanes one, whose lane i is the sum over the
-    /// lanes of register i: until one register is left, from the level that joins halves of `2 * half` lanes.
+    /// Whether a loop may turn over columns: few rows, so that as many sums as lanes are of some columns each.
+    fn turns(&self, dot: Dot) -> bool {
+        let rows = dot.m.is_power_of_two() && dot.m <= self.lanes && self.lanes <= self.budget();
+        let columns = dot.n > self.lanes && dot.n.is_multiple_of(self.budget().max(self.lanes));
+        rows && columns && dot.k > self.lanes && !self.threads() && self.row_by_index(dot.b)
+    }
+
+    /// All columns, lanes along k, by a loop: a turn takes as many columns as the registers hold sums of, and leaves
+    /// vectors that each hold the sums of all rows and some columns. Those of as many columns as lanes, transposed, are the rows.
+    ///
+    /// ```text
+    /// 4 rows, 16 lanes     turn 0: r0c0..r0c3 r1c0..r1c3 r2c0..r2c3 r3c0..r3c3     turn 1: r0c4..
+    /// ```
+    fn in_turns(&mut self, dot: Dot) -> Result<Vec<Reg>> {
+        let (lanes, rows) = (self.lanes, dot.m);
+        let (columns, vectors) = (lanes / rows, self.budget() / lanes);
+        let step = columns * vectors;
+        let at = self.scratch_bytes(4 * rows * dot.n);
+        let column = TileDim { len: dot.n, step: Operand::Imm(4 * rows as i64), guard: None };
+        let sums = self.scratch_at(at, Dtype::F32, vec![column]);
+        let word = kgen_ir::machine::Width::W32;
+        self.for_loop(Operand::Imm(0), Operand::Imm(dot.n as i64), step as i64, &[], |l, n, _| {
+            let n = Coord { reg: Some(n), add: 0, span: step };
+            if let Some(r) = l.hinted(dot.b) {
+                for column in 0..step {
+                    l.hint_row(&r, n.plus(column))?;
+                }
+            }
+            let zero: Vec<_> = (0..rows * step).map(|_| l.float_const(0.0)).collect();
+            let along = |l: &mut Self, k: Coord, accs: &[Reg]| -> Result<Vec<Reg>> {
+                let mut out = Vec::new();
+                for vector in 0..vectors {
+                    let mut b = Vec::new();
+                    for column in 0..columns {
+                        b.push(l.vec(
+                            dot.b,
+                            &[n.plus(vector * columns + column), k],
+                            LaneDim::Dim(1),
+                        )?);
+                    }
+                    for row in 0..rows {
+                        let a = l.vec(dot.a, &[Coord::from(row), k], LaneDim::Dim(1))?;
+                        for b in &b {
+                            out.push(l.v(Class::Float, Op::Fma, &[a, *b, accs[out.len()]]));
+                        }
+                    }
+                }
+                Ok(out)
+            };
+            let accs = l.along_k(dot.k, lanes, zero, dot.a, along)?;
+            for (vector, accs) in accs.chunks(lanes).enumerate() {
+                let sum = l.join_all(accs.to_vec());
+                let mem = l.address(&sums, &[n.plus(vector * columns)])?;
+                l.effect(Op::Store(word), &[Operand::Reg(sum)], mem);
+            }
+            Ok(((), vec![]))
+        })?;
+        let mut out = vec![vec![]; rows];
+        for block in (0..dot.n).step_by(lanes) {
+            let mut regs = Vec::new();
+            for row in 0..rows {
+                let mem = self.address(&sums, &[Coord::from(block + row * columns)])?;
+                regs.push(self.inst(Class::Float, Op::Load(word), &[], Some(mem)));
+            }
+            for (row, reg) in self.turn(regs).into_iter().enumerate() {
+                out[row].push(match dot.acc {
+                    None => reg,
+                    Some(_) => {
+                        let start = self.start(dot, Coord::from(row), Coord::from(block))?;
+                        self.v(Class::Float, Op::Float(FloatOp::Add), &[start, reg])
+                    }
+                });
+            }
+        }
+        Ok(out.concat())
+    }
+
+    /// A register whose lane i is the sum over the lanes of register i.
+    fn join_all(&mut self, regs: Vec<Reg>) -> Reg {
+        let order = (0..regs.len()).map(|i| regs[self.lane_of(i)]).collect();
+        self.join_lanes(order, self.lanes / 2)
+    }
+
+    /// Levels of the transposing tree that makes of as many registers as lanes one, which has the sum over the lanes of
+    /// register i in lane [`lane_of`](Self::lane_of) i: until one register is left, from the level that joins halves of
+    /// `2 * half` lanes.
     fn join_lanes(&mut self, mut regs: Vec<Reg>, mut half: usize) -> Reg {
         // Before each level every register holds `run` sums of runs of lanes; a level joins neighbours: of the
         // pair (x, y) the even runs and the odd runs, added.
@@ -578,18 +667,52 @@ impl Lower<'_> {
         regs[0]
     }
 
-    /// Two exchanges of a pair of registers, whose sum has of the first, in the low half of each block of `2 * half`
-    /// lanes, both halves added, and of the second in the high half.
+    /// Two exchanges of a pair of registers: the first takes of both the runs of `half` lanes at even places, the second
+    /// those at odd ones, so that their sum has half as long a sum of more registers.
+    ///
+    /// ```text
+    /// half 8      a0..a7 b0..b7      instructions without a table of lanes choose two fours, or two lanes of each
+    /// half 4      a0..a3 a8..a11 b0..b3 b8..b11      four, of one vector and then two of the other
+    /// half 2      a0 a1 b0 b1 a4 a5 b4 b5 ..
+    /// half 1      a0 a2 b0 b2 a4 a6 b4 b6 ..
+    /// ```
     fn runs(&self, half: usize) -> [Vec<u8>; 2] {
-        let lanes = 0..self.lanes;
+        let all = 0..self.lanes;
         let of = |l: usize| if l & half == 0 { 0 } else { self.lanes };
         if self.threads() {
             // What each lane has, and what its neighbour has: one exchange.
             return [0, half]
-                .map(|other| lanes.clone().map(|l| ((l ^ other) + of(l)) as u8).collect());
+                .map(|other| all.clone().map(|l| ((l ^ other) + of(l)) as u8).collect());
         }
-        // The low halves and the high halves: one instruction each.
-        [0, half].map(|high| lanes.clone().map(|l| ((l & !half | high) + of(l)) as u8).collect())
+        let runs = |high: usize| move |l: usize| (l & !half | high) + of(l);
+        let even = |high: usize| {
+            move |l: usize| {
+                let from = l & !(3 * half) | (l & half) << 1 | high;
+                from + if l & (2 * half) == 0 { 0 } else { self.lanes }
+            }
+        };
+        [0, half].map(|high| match self.crossed(half) {
+            true => all.clone().map(even(high)).map(|l| l as u8).collect(),
+            false => all.clone().map(runs(high)).map(|l| l as u8).collect(),
+        })
+    }
+
+    /// Whether registers of this level of the tree stand above those of the level before.
+    fn crossed(&self, half: usize) -> bool {
+        half.ilog2().is_multiple_of(2) && 4 * half <= self.lanes && !self.threads()
+    }
+
+    /// Where register `i` of the tree goes: its lane of the result.
+    fn lane_of(&self, i: usize) -> usize {
+        let mut lane = i;
+        let mut half = 1;
+        while half < self.lanes {
+            if self.crossed(half) {
+                lane = lane & !(3 * half) | (lane & half) << 1 | (lane & (2 * half)) >> 1;
+            }
+            half *= 2;
+        }
+        lane
     }
 
     /// Runs `step` for k = 0, by, 2 by, ...: unrolled where short, a loop of a few steps where long.

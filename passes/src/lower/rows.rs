@@ -102,55 +102,76 @@ impl Lower<'_> {
     pub(super) fn store_transposed(&mut self, r: &TileRef, v: Value, from: Value) -> Result<()> {
         let (rows, columns) = (self.shape(v)[0], self.shape(v)[1]);
         let lanes = self.lanes;
-        let square = |l: &mut Self, row: Coord, count: usize, column: usize| -> Result<()> {
-            let height = lanes.min(columns - column);
-            let mut regs = Vec::new();
-            for i in 0..height {
-                regs.push(l.vec(from, &[Coord::from(column + i), row], LaneDim::Dim(1))?);
-            }
-            let class = l.out.regs[regs[0]].class;
-            while regs.len() < lanes {
-                regs.push(l.zero(class));
-            }
-            for (i, reg) in l.turn(regs).into_iter().enumerate().take(count) {
-                l.store_vec(r, &[row.plus(i), Coord::from(column)], reg, LaneDim::Dim(1))?;
-            }
-            Ok(())
-        };
-        let whole = rows / lanes * lanes;
-        let mut first = 0;
-        if whole > lanes && self.column_by_index(from) {
-            first = whole;
-            let hi = Operand::Imm(whole as i64);
-            self.for_loop(Operand::Imm(0), hi, lanes as i64, &[], |l, row, _| {
-                let row = Coord { reg: Some(row), add: 0, span: lanes };
-                for column in (0..columns).step_by(lanes) {
-                    square(l, row, lanes, column)?;
+        // `count` rows of `v` from `row` on, of `height` columns.
+        let square =
+            |l: &mut Self, (row, count): (Coord, usize), (column, height): (Coord, usize)| {
+                let mut regs = Vec::new();
+                for i in 0..height {
+                    regs.push(l.vec(from, &[column.plus(i), row], LaneDim::Dim(1))?);
                 }
-                Ok(((), vec![]))
-            })?;
+                let class = l.out.regs[regs[0]].class;
+                while regs.len() < lanes {
+                    regs.push(l.zero(class));
+                }
+                for (i, reg) in l.turn(regs).into_iter().enumerate().take(count) {
+                    l.store_vec(r, &[row.plus(i), column], reg, LaneDim::Dim(1))?;
+                }
+                Ok(())
+            };
+        let by_column = self.column_by_index(from);
+        let by_row = self.row_by_index(from);
+        let turns = |all: usize, by_index: bool| if by_index { all / lanes } else { 0 };
+        self.in_steps(rows, turns(rows, by_column), |l, row, count| {
+            l.in_steps(columns, turns(columns, by_row), |l, column, height| {
+                square(l, (row, count), (column, height))
+            })
+        })
+    }
+
+    /// `each` for steps of as many as lanes of `all`, and how many of them: the first `turns` of them in a loop, if it
+    /// turns more than once.
+    fn in_steps(
+        &mut self,
+        all: usize,
+        turns: usize,
+        each: impl Fn(&mut Self, Coord, usize) -> Result<()>,
+    ) -> Result<()> {
+        let lanes = self.lanes;
+        let mut first = 0;
+        if turns > 1 {
+            first = turns * lanes;
+            self.for_loop(
+                Operand::Imm(0),
+                Operand::Imm(first as i64),
+                lanes as i64,
+                &[],
+                |l, at, _| {
+                    each(l, Coord { reg: Some(at), add: 0, span: lanes }, lanes)?;
+                    Ok(((), vec![]))
+                },
+            )?;
         }
-        for row in (first..rows).step_by(lanes) {
-            for column in (0..columns).step_by(lanes) {
-                square(self, Coord::from(row), lanes.min(rows - row), column)?;
-            }
+        for at in (first..all).step_by(lanes) {
+            each(self, Coord::from(at), lanes.min(all - at))?;
         }
         Ok(())
     }
 
-    /// As many registers as lanes: lane j of register i becomes lane i of register j. Each level swaps the squares
-    /// beside the diagonal of squares twice their size.
-    fn turn(&mut self, mut regs: Vec<Reg>) -> Vec<Reg> {
+    /// Registers, each of as many elements of neighbouring lanes as there are registers: element j of register i becomes
+    /// element i of register j. Each level swaps the squares beside the diagonal of squares twice their size.
+    pub(super) fn turn(&mut self, mut regs: Vec<Reg>) -> Vec<Reg> {
         let lanes = self.lanes;
-        let mut half = lanes / 2;
+        let width = lanes / regs.len();
+        let mut half = regs.len() / 2;
         while half > 0 {
+            let apart = half * width;
             let table = |high: bool| -> Vec<u8> {
-                let more = if high { half } else { 0 };
+                let more = if high { apart } else { 0 };
                 (0..lanes)
-                    .map(|l| if l & half == 0 { l + more } else { l - half + more + lanes } as u8)
+                    .map(|l| if l & apart == 0 { l + more } else { l - apart + more + lanes } as u8)
                     .collect()
             };
-            for i in (0..lanes).filter(|i| i & half == 0) {
+            for i in (0..regs.len()).filter(|i| i & half == 0) {
                 let (x, y) = (regs[i], regs[i + half]);
                 let class = self.out.regs[x].class;
                 regs[i] = self.v(class, Op::Shuffle(table(false)), &[x, y]);

@@ -33,6 +33,8 @@ pub struct Isa {
     pub permute: Code,
     /// Lanes within 128 bits, by an immediate.
     pub shuffle: Code,
+    /// The same of two vectors.
+    pub shuffle_two: Code,
 }
 
 impl Isa {
@@ -62,6 +64,7 @@ macro_rules! narrow {
             broadcast: Code::VEX_Vbroadcastss_ymm_xmm,
             permute: Code::VEX_Vpermd_ymm_ymm_ymmm256,
             shuffle: Code::VEX_Vpshufd_ymm_ymmm256_imm8,
+            shuffle_two: Code::VEX_Vshufps_ymm_ymm_ymmm256_imm8,
         }
     };
 }
@@ -89,6 +92,7 @@ macro_rules! wide {
             broadcast: Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
             permute: Code::EVEX_Vpermd_zmm_k1z_zmm_zmmm512b32,
             shuffle: Code::EVEX_Vpshufd_zmm_k1z_zmmm512b32_imm8,
+            shuffle_two: Code::EVEX_Vshufps_zmm_k1z_zmm_zmmm512b32_imm8,
         }
     };
 }

@@ -101,6 +101,8 @@ table! {
     Xadd_rm64_r64 [R64 Tied 8, R64 Tied 0] 0 [];
     VEX_Vcmpps_ymm_ymm_ymmm256_imm8 [Ymm Def 0, Ymm Use 0, Ymm Use 32, Imm8 Use 0] 0 ["avx"];
     EVEX_Vcmpps_kr_k1_zmm_zmmm512b32_imm8_sae [K Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512f"];
+    VEX_Vshufps_ymm_ymm_ymmm256_imm8 [Ymm Def 0, Ymm Use 0, Ymm Use 32, Imm8 Use 0] 0 ["avx"];
+    EVEX_Vshufps_zmm_k1z_zmm_zmmm512b32_imm8 [Zmm Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512f"];
     VEX_Vmovq_xmmm64_xmm [Xmm Def 8, Xmm Use 0] 0 ["avx"];
     VEX_Vpand_ymm_ymm_ymmm256 [Ymm Def 0, Ymm Use 0, Ymm Use 32] 0 ["avx2"];
     EVEX_Vpandd_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
@@ -185,6 +187,7 @@ table! {
     EVEX_Vextracti32x4_xmmm128_k1z_ymm_imm8 [Xmm Def 16, Ymm Use 0, Imm8 Use 0] 0 ["avx512f", "avx512vl"];
     EVEX_Vextracti64x4_ymmm256_k1z_zmm_imm8 [Ymm Def 32, Zmm Use 0, Imm8 Use 0] 0 ["avx512f"];
     EVEX_Vpcmpub_kr_k1_zmm_zmmm512_imm8 [K Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 0 ["avx512bw"];
+    VEX_Vperm2i128_ymm_ymm_ymmm256_imm8 [Ymm Def 0, Ymm Use 0, Ymm Use 32, Imm8 Use 0] 0 ["avx2"];
     VEX_Vblendvps_ymm_ymm_ymmm256_ymm [Ymm Def 0, Ymm Use 0, Ymm Use 32, Ymm Use 0] 0 ["avx"];
     EVEX_Vreduceps_zmm_k1z_zmmm512b32_imm8_sae [Zmm Def 0, Zmm Use 64, Imm8 Use 0] 4 ["avx512dq"];
     EVEX_Vgf2p8affineqb_zmm_k1z_zmm_zmmm512b64_imm8 [Zmm Def 0, Zmm Use 0, Zmm Use 64, Imm8 Use 0] 8 ["avx512f", "gfni"];

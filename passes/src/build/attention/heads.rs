@@ -113,8 +113,9 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
             for (lo, hi) in mask::ranges(open, &pos, &Extent::Lit(0)) {
                 let Bounds { lo, hi, head, main } =
                     bounds(b, s, open, (lo, hi), number, Some(&item));
-                let whole =
-                    main.clone() + (hi.clone() - main.clone()) / open.seg.keys * open.seg.keys;
+                // A part may end in the tile in which it begins.
+                let left = (hi.clone() - main.clone()).max(0);
+                let whole = main.clone() + left / open.seg.keys * open.seg.keys;
                 let whole = b.scalar(&format!("whole{number}"), whole);
                 let head = head.map(|(from, to)| (from, to, "head"));
                 let loops = [(main, whole.clone(), "whole"), (whole, hi.clone(), "part")];

@@ -19,6 +19,9 @@ impl Select<'_> {
             let table: Vec<usize> = table.iter().map(|t| usize::from(*t) % lanes).collect();
             return self.shuffle_one(&table, from);
         }
+        if let Some((code, sources)) = self.without_index(table, [a, b]) {
+            return self.vector_of(code, &sources);
+        }
         if self.isa.k {
             let index = self.constant_vector(words(table.iter().map(|t| u32::from(*t))))?;
             let sources = [Given::Reg(index), Given::Reg(a), Given::Reg(b)];
@@ -32,6 +35,49 @@ impl Select<'_> {
             .fold(0, |m, (i, t)| m | i64::from(usize::from(*t) >= lanes) << i);
         let sources = [Given::Reg(a), Given::Reg(b), Given::Imm(pick)];
         self.vector_of(Code::VEX_Vpblendd_ymm_ymm_ymmm256_imm8, &sources)
+    }
+
+    /// The instruction whose number says it all, if there is one.
+    fn without_index(&self, table: &[u8], of: [VReg; 2]) -> Option<(Code, [Given; 3])> {
+        let lanes = self.isa.lanes;
+        let lane = |t: &u8| usize::from(*t) % lanes;
+        // The vector that all of some lanes come from.
+        let one = |part: &[u8]| {
+            let second = usize::from(part[0]) >= lanes;
+            let same = part.iter().all(|t| (usize::from(*t) >= lanes) == second);
+            same.then_some(Given::Reg(of[usize::from(second)]))
+        };
+        // Each four lanes from the same four, the same lanes everywhere: two of one vector, then two of the other.
+        let alike = table.iter().enumerate().all(|(i, t)| {
+            let model = &table[i % 4];
+            lane(t) / 4 == i / 4
+                && lane(t) % 4 == lane(model)
+                && (t < &(lanes as u8)) == (model < &(lanes as u8))
+        });
+        if let (true, Some(x), Some(y)) = (alike, one(&table[..2]), one(&table[2..4])) {
+            let pick = (0..4).fold(0, |m, i| m | (lane(&table[i]) as i64) << (2 * i));
+            return Some((self.isa.shuffle_two, [x, y, Given::Imm(pick)]));
+        }
+        // Fours as they are.
+        let whole = |four: &[u8]| {
+            four[0].is_multiple_of(4)
+                && four.iter().enumerate().all(|(i, t)| *t == four[0] + i as u8)
+        };
+        if !table.chunks(4).all(whole) {
+            return None;
+        }
+        let fours: Vec<usize> = table.iter().step_by(4).map(|t| lane(t) / 4).collect();
+        if !self.isa.k {
+            // Either four of either vector: the upper bit says which vector.
+            let from = |i: usize| table[4 * i] as i64 / 4;
+            return Some((
+                Code::VEX_Vperm2i128_ymm_ymm_ymmm256_imm8,
+                [Given::Reg(of[0]), Given::Reg(of[1]), Given::Imm(from(0) | from(1) << 4)],
+            ));
+        }
+        let (x, y) = (one(&table[..lanes / 2])?, one(&table[lanes / 2..])?);
+        let pick = fours.iter().enumerate().fold(0, |m, (i, four)| m | (*four as i64) << (2 * i));
+        Some((Code::EVEX_Vshuff32x4_zmm_k1z_zmm_zmmm512b32_imm8, [x, y, Given::Imm(pick)]))
     }
 
     fn shuffle_one(&mut self, table: &[usize], from: VReg) -> Done<VReg> {
