@@ -563,11 +563,24 @@ impl Lower<'_> {
         Ok(out)
     }
 
-    /// Whether a loop may turn over columns: few rows, so that as many sums as lanes are of some columns each.
+    /// Whether a loop may turn over columns: few rows, so that as many sums as lanes are of some columns each, and every
+    /// column is there, as a guard of its own would compute addresses in the innermost loop.
     fn turns(&self, dot: Dot) -> bool {
         let rows = dot.m.is_power_of_two() && dot.m <= self.lanes && self.lanes <= self.budget();
         let columns = dot.n > self.lanes && dot.n.is_multiple_of(self.budget().max(self.lanes));
-        rows && columns && dot.k > self.lanes && !self.threads() && self.row_by_index(dot.b)
+        let plain = self.row_by_index(dot.b) && !self.guarded_rows(dot.b);
+        rows && columns && dot.k > self.lanes && !self.threads() && plain
+    }
+
+    /// Whether rows of an operand may be missing in memory.
+    fn guarded_rows(&self, v: Value) -> bool {
+        match self.places.get(&v) {
+            Some(Place::Inline(Some(r))) => r.dims.iter().any(|d| d.guard.is_some()),
+            Some(Place::Inline(None)) => {
+                crate::tile::operands(&self.exprs[&v]).iter().any(|o| self.guarded_rows(*o))
+            }
+            Some(Place::Regs(_) | Place::Scratch(_)) | None => false,
+        }
     }
 
     /// All columns, lanes along k, by a loop: a turn takes as many columns as the registers hold sums of, and leaves
