@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! keys = 16        # keys of an attention tile
-//! split = 1024     # keys of a split-KV task; 0: one task walks all keys
+//! split = 1024     # keys of a split-KV task, a quarter in tasks of all heads; 0: one task walks all keys
 //! rows = 16        # weight rows of a product tile
 //! tokens = 4       # activation rows of a product tile
 //! chunk = 8        # tasks a worker takes at a time

@@ -13,7 +13,7 @@ use super::{
     *,
 };
 
-/// Parts of a task of one head that one of all heads is shorter by: it has the keys of all of them.
+/// A part of all heads has one in so many of the keys that a part of one head has: each counts for all heads.
 const SHORTER: usize = 4;
 
 /// The shape for this kernel.
