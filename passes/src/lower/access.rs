@@ -272,11 +272,12 @@ impl Lower<'_> {
             && d + 1 == r.dims.len()
             && self.threads()
             && self.row_count(r, at).is_none()
-            && let Some(room) = self.room(r, at, lanes)
+            && let Some((room, index)) = self.room(r, at, lanes)
         {
             // All lanes or none: no branch.
             let mem = self.address(r, at)?;
-            let some = self.int(IntOp::Max, room, Operand::Imm(0));
+            let left = self.int(IntOp::Sub, room, index);
+            let some = self.int(IntOp::Max, left, Operand::Imm(0));
             let some = self.int(IntOp::Min, some, Operand::Imm(1));
             let count = self.int(IntOp::Mul, some, Operand::Imm(self.lanes as i64));
             return self.load_part(&form, mem, count);
@@ -293,28 +294,31 @@ impl Lower<'_> {
         })
     }
 
-    /// The least room that guarded indices but a lane's have, `None` if there are none: all of them are inside iff it is
-    /// more than 0.
-    fn room(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Option<Operand> {
+    /// Of a row: the room from the first of its tile on, which is one for all of them, and its own index; all guarded indices
+    /// but a lane's are inside iff the room is more. `None` if there are none.
+    fn room(&mut self, r: &TileRef, at: &[Coord], lanes: LaneDim) -> Option<(Operand, Operand)> {
         let last = r.dims.len().saturating_sub(1);
-        let mut checks = Vec::new();
-        for (d, (dim, coord)) in r.dims.iter().zip(at).enumerate() {
-            if let Some((start, size)) = dim.guard
-                && (d != last || dim.len == 1 || lanes == LaneDim::Splat)
-            {
-                let index = self.index(start, *coord);
-                checks.push((index, size));
+        let asked = |d: usize, dim: &TileDim| d != last || dim.len == 1 || lanes == LaneDim::Splat;
+        let checks: Vec<_> = (r.dims.iter().zip(at).enumerate())
+            .filter(|(d, (dim, _))| asked(*d, dim))
+            .filter_map(|(_, (dim, coord))| Some((dim.guard?, *coord)))
+            .collect();
+        let mut left = |(start, size), coord| {
+            let index = self.index(start, coord);
+            self.int(IntOp::Sub, size, index)
+        };
+        match &checks[..] {
+            [] => None,
+            [(guard, coord)] => {
+                let first = Coord { add: 0, ..*coord };
+                Some((left(*guard, first), Operand::Imm(coord.add as i64)))
+            }
+            [..] => {
+                let all: Vec<_> = checks.iter().map(|(g, c)| left(*g, *c)).collect();
+                let least = all.into_iter().reduce(|a, b| self.int(IntOp::Min, a, b));
+                least.map(|least| (least, Operand::Imm(0)))
             }
         }
-        let mut room: Option<Operand> = None;
-        for (index, size) in checks {
-            let left = self.int(IntOp::Sub, size, index);
-            room = Some(match room {
-                Some(r) => self.int(IntOp::Min, r, left),
-                None => left,
-            });
-        }
-        room
     }
 
     /// Runs `load` where every guarded index but a lane's is inside, gives zeros elsewhere.
@@ -327,9 +331,9 @@ impl Lower<'_> {
         load: impl FnOnce(&mut Self) -> Result<Reg>,
     ) -> Result<Reg> {
         let room = self.room(r, at, lanes);
-        let Some(room) = room else { return load(self) };
+        let Some((room, index)) = room else { return load(self) };
         let got = self.if_else(
-            (Compare::Gt, room, Operand::Imm(0)),
+            (Compare::Gt, room, index),
             |l| Ok(vec![load(l)?]),
             |l| Ok(vec![l.zero(class)]),
         )?;

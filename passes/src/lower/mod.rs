@@ -6,6 +6,7 @@
 
 mod access;
 mod affine;
+mod along;
 mod bits;
 mod control;
 pub(crate) mod dot;

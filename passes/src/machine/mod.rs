@@ -4,6 +4,7 @@ mod check;
 mod expand;
 mod induct;
 mod order;
+mod scale;
 mod share;
 mod sink;
 mod spread;
@@ -12,6 +13,7 @@ pub use check::check;
 pub use expand::expand;
 pub use induct::induct;
 pub use order::order;
+pub use scale::scale;
 pub use share::share;
 pub use sink::sink;
 pub use spread::spread;
@@ -28,6 +30,7 @@ pub struct Pass {
 #[rustfmt::skip] // one pass a line
 pub const PIPELINE: &[Pass] = &[
     Pass { name: "expand", about: "ops without a row become sequences of ops that have one", run: expand },
+    Pass { name: "scale",  about: "what scales lookups alike scales their table",            run: scale }, // before share: lookups of one scale share the table
     Pass { name: "share",  about: "what is computed twice is computed once, outside loops",  run: share }, // after expand: sequences share their steps
     Pass { name: "induct", about: "multiples of the variable of an innermost loop are summed up", run: induct }, // after share: what does not change is outside
     Pass { name: "sink",   about: "addresses that do not all fit are added up where needed", run: sink }, // after share and induct: they took them out
