@@ -9,6 +9,7 @@ mod affine;
 mod along;
 mod bits;
 mod control;
+mod convert;
 pub(crate) mod dot;
 mod eval;
 mod exchange;

@@ -365,6 +365,7 @@ impl Inside<'_> {
         let (sums, runs) = (self.name("sums"), self.runs());
         self.cut().each(b, "j", share, |b, piece| {
             let at = self.sums(piece.at, piece.tokens);
+            self.ask(b, piece, u, count);
             let old = b.load("old", &sums, Dtype::F32, at.clone(), false);
             let sum = match self.deep() * runs {
                 1 => {
@@ -388,6 +389,33 @@ impl Inside<'_> {
             };
             b.store(&sums, at, sum, false);
         });
+    }
+
+    /// Asks for codes of the panel behind this one, which has `count` steps from bundle `u` on: each tile of activation rows
+    /// for another step, or another vector of weight rows, until all are asked for. So what memory takes and what the
+    /// tiles compute happen at the same time.
+    fn ask(&self, b: &mut Builder, piece: &Piece<'_>, u: &Extent, count: &Extent) {
+        let (product, packing) = (self.product, self.packing);
+        let Choice { schedule, target } = product.choice;
+        let wanted = schedule.prefetch > 0 && target.lanes >= WIDE && self.deep() > 1;
+        if !wanted || piece.last.is_none() {
+            return;
+        }
+        let turn = b.scalar("turn", piece.at.clone() / piece.tokens);
+        // Where a step stands in a group that is unpacked step by step is a number.
+        let (parts, rows, along) = if packing.is_fixed() {
+            let next = u.clone() * product.bundle * product.step + packing.group;
+            let row = self.row.clone() + turn.clone() * packing.lanes;
+            let rows = Slice::range(row, packing.lanes);
+            ((self.block.rows / packing.lanes).into(), rows, Slice::range(next, packing.group))
+        } else {
+            let next = (u.clone() + count.clone() + turn.clone()) * product.step;
+            let rows = Slice::range(self.row.clone(), self.block.rows);
+            (count.clone(), rows, Slice::range(next, product.step))
+        };
+        let some = Predicate { left: turn, cmp: Compare::Lt, right: parts };
+        let codes = self.weight.part(Part::Codes);
+        b.choose(some, |b| b.prefetch(&codes, vec![rows, along]), |_| {});
     }
 
     fn sum(&self, b: &mut Builder, at: &Extent, tokens: usize) -> Value {
@@ -485,8 +513,8 @@ impl Inside<'_> {
         all
     }
 
-    /// Asks for as many codes of a later panel as the `count` of `run` from `first` on. (Where a panel has many steps,
-    /// branches between those took more than hints in a row.)
+    /// Asks for as many codes of a later panel as the `count` of `run` from `first` on, where a panel is one step
+    /// ([`ask`](Self::ask) where it has many: branches between those took more than hints in a row).
     fn hint(
         &self,
         b: &mut Builder,

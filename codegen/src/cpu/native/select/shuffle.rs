@@ -66,7 +66,6 @@ impl Select<'_> {
         if !table.chunks(4).all(whole) {
             return None;
         }
-        let fours: Vec<usize> = table.iter().step_by(4).map(|t| lane(t) / 4).collect();
         if !self.isa.k {
             // Either four of either vector: the upper bit says which vector.
             let from = |i: usize| table[4 * i] as i64 / 4;
@@ -76,7 +75,8 @@ impl Select<'_> {
             ));
         }
         let (x, y) = (one(&table[..lanes / 2])?, one(&table[lanes / 2..])?);
-        let pick = fours.iter().enumerate().fold(0, |m, (i, four)| m | (*four as i64) << (2 * i));
+        let fours = table.iter().step_by(4).map(|t| lane(t) as i64 / 4);
+        let pick = fours.enumerate().fold(0, |m, (i, four)| m | four << (2 * i));
         Some((Code::EVEX_Vshuff32x4_zmm_k1z_zmm_zmmm512b32_imm8, [x, y, Given::Imm(pick)]))
     }
 
