@@ -125,7 +125,7 @@ const PERMUTE_BYTES: Row = row(Op::PermuteBytes, 3, "{d} = EVEX_Vpermb_zmm_k1z_z
 #[rustfmt::skip] // a table
 const PERMUTE_HIGH: Row = row(Op::PermuteHigh, 7, "{t0} = EVEX_Vpcmpub_kr_k1_zmm_zmmm512_imm8 {b}, {v:c0}, 5\n{d} = EVEX_Vpermb_zmm_k1z_zmm_zmmm512 {b}, {a} /m {c} {t0}");
 #[rustfmt::skip] // a table
-const NIBBLES: Row = row(Op::Nibbles, 8, "{t0} = EVEX_Vmovups_zmm_k1z_zmmm512 {nibbles}\n{t1} = EVEX_Vpbroadcastq_zmm_k1z_xmmm64 {m}\n{d} = EVEX_Vpmultishiftqb_zmm_k1z_zmm_zmmm512b64 {t0}, {t1}");
+const NIBBLES: Row = row(Op::Nibbles, 8, "{t0} = EVEX_Vmovups_zmm_k1z_zmmm512 {nibbles}\n{d} = EVEX_Vpmultishiftqb_zmm_k1z_zmm_zmmm512b64 {t0}, {*m}");
 /// Of GFNI.
 #[rustfmt::skip] // a table
 const AFFINE: Row = row(Op::Affine, 3, "{d} = EVEX_Vgf2p8affineqb_zmm_k1z_zmm_zmmm512b64_imm8 {a}, {b}, {n}");

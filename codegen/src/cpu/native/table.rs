@@ -23,7 +23,9 @@ table! {
     Sar_rm64_imm8 [R64 Tied 8, Imm8 Use 0] 0 [];
     Mov_rm64_imm32 [R64 Def 8, Imm32S Use 0] 0 [];
     Idiv_rm64 [R64 Use 8] 0 [];
+    VEX_Vmovups_xmm_xmmm128 [Xmm Def 0, Xmm Use 16] 0 ["avx"];
     VEX_Vmovups_ymm_ymmm256 [Ymm Def 0, Ymm Use 32] 0 ["avx"];
+    EVEX_Vmovups_ymm_k1z_ymmm256 [Ymm Def 0, Ymm Use 32] 0 ["avx512f", "avx512vl"];
     EVEX_Vmovups_zmm_k1z_zmmm512 [Zmm Def 0, Zmm Use 64] 0 ["avx512f"];
     VEX_Vmovups_xmmm128_xmm [Xmm Def 16, Xmm Use 0] 0 ["avx"];
     VEX_Vmovups_ymmm256_ymm [Ymm Def 32, Ymm Use 0] 0 ["avx"];
@@ -153,7 +155,6 @@ table! {
     EVEX_Vdpbf16ps_zmm_k1z_zmm_zmmm512b32 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 4 ["avx512bf16", "avx512f"];
     VEX_Vpbroadcastd_ymm_xmmm32 [Ymm Def 0, Xmm Use 4] 0 ["avx2"];
     EVEX_Vpbroadcastd_zmm_k1z_xmmm32 [Zmm Def 0, Xmm Use 4] 0 ["avx512f"];
-    EVEX_Vpbroadcastq_zmm_k1z_xmmm64 [Zmm Def 0, Xmm Use 8] 0 ["avx512f"];
     EVEX_Vpblendmd_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512f"];
     EVEX_Vcvtne2ps2bf16_zmm_k1z_zmm_zmmm512b32 [Zmm Def 0, Zmm Use 0, Zmm Use 64] 4 ["avx512bf16", "avx512f"];
     EVEX_Vpermi2w_zmm_k1z_zmm_zmmm512 [Zmm Tied 0, Zmm Use 0, Zmm Use 64] 0 ["avx512bw"];

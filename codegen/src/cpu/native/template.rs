@@ -51,6 +51,8 @@ pub enum Source {
     Slot(Slot),
     /// The memory operand.
     Memory,
+    /// As much of it as a lane of the instruction takes, in all of them.
+    Spread,
     /// The immediate.
     Immediate,
     Literal(i64),
@@ -141,6 +143,7 @@ fn step(line: &str, bytes: usize) -> Result<Step, String> {
     let slot = |text: &str| match source(text, bytes)? {
         Source::Slot(slot) => Ok(slot),
         Source::Memory
+        | Source::Spread
         | Source::Immediate
         | Source::Literal(_)
         | Source::Word(_)
@@ -168,6 +171,7 @@ fn step(line: &str, bytes: usize) -> Result<Step, String> {
         match source {
             None | Some(Source::Slot(_)) => !number && form.file != File::Mem,
             Some(Source::Immediate | Source::Literal(_)) => number,
+            Some(Source::Spread) => form.memory > 0 && instr.broadcast > 0,
             Some(Source::Memory | Source::Word(_) | Source::ImmediateWord | Source::Bytes(_)) => {
                 form.memory > 0
             }
@@ -188,6 +192,7 @@ fn source(text: &str, bytes: usize) -> Result<Source, String> {
         "b" => Source::Slot(Slot::Operand(1)),
         "c" => Source::Slot(Slot::Operand(2)),
         "m" => Source::Memory,
+        "*m" => Source::Spread,
         "n" => Source::Immediate,
         "=n" => Source::ImmediateWord,
         "iota" => Source::Bytes(words(0..bytes as u32 / 4)),

@@ -19,19 +19,21 @@ use kgen_ir::machine::*;
 /// Of three bits a, b and c, which are f0, cc and aa: f0 | cc & aa.
 const OR_AND: i64 = 0xf8;
 
+/// Memory whose first lane stands in all of them.
+fn spread(mut mem: Given) -> Given {
+    if let Given::Mem { broadcast, .. } = &mut mem {
+        *broadcast = true;
+    }
+    mem
+}
+
 impl Select<'_> {
     /// The memory operand of a load that its user does.
     pub(super) fn load(&mut self, reg: Reg) -> Done<Option<Given>> {
         Ok(match self.scan.folded(reg) {
             None => None,
             Some(Load::Vector(mem, _)) => Some(self.address(mem)?),
-            Some(Load::Splat(mem)) => {
-                let mut mem = self.address(mem)?;
-                if let Given::Mem { broadcast, .. } = &mut mem {
-                    *broadcast = true;
-                }
-                Some(mem)
-            }
+            Some(Load::Splat(mem)) => Some(spread(self.address(mem)?)),
             Some(Load::Word(word)) => {
                 let times = if self.isa.k { 1 } else { self.isa.lanes };
                 let constant = self.mir.pool.add(word.to_le_bytes().repeat(times));
@@ -193,6 +195,7 @@ impl Select<'_> {
             let given = match source {
                 Source::Slot(s) => slot(*s, temporaries),
                 Source::Memory => mem,
+                Source::Spread => mem.map(spread),
                 Source::Immediate => immediate.map(Given::Imm),
                 Source::Literal(x) => Some(Given::Imm(*x)),
                 Source::Word(word) => Some(self.pool_word(step.instr, form.memory, *word)),
