@@ -128,6 +128,12 @@ fn in_bf16(row: Row) -> Row {
     Row { text, by: By::Bf16, ..row }
 }
 
+/// Scores as products of bytes, queries in two planes.
+fn in_planes(row: Row) -> Row {
+    let text = row.text.replacen("[[segment]]", "compute = \"int8x2\"\n[[segment]]", 1);
+    Row { text, ..row }
+}
+
 fn row(name: &str, text: &str) -> Row {
     Row {
         name: name.into(),
@@ -269,7 +275,7 @@ pub fn rows() -> Vec<Row> {
         let limit = Limit::Bytes(DECODE.0, DECODE.1);
         let case = Case { sizes: DECODE.1, limit, aim: 1.0 / slack, lead: 20.0 };
         let name = format!("decode {name}");
-        all.push(attention(&name, ("f16", kv), 4, Cache::Heads, theirs, &[case]));
+        all.push(in_planes(attention(&name, ("f16", kv), 4, Cache::Heads, theirs, &[case])));
     }
     let prompt = |short: f64, long: f64, lead: f64| {
         [multipliers("b=1 m=512 n=512", short, lead), multipliers("b=1 m=2048 n=2048", long, lead)]

@@ -12,7 +12,7 @@ use kgen_ir::{
     diag::Unsupported,
     dtype::Dtype,
     extent::Dims,
-    op::{Compute, Kind, Op, tensors},
+    op::{Compute, Kind, Op, Precision, tensors},
     target::Target,
     tensor::Tensor,
     tile::{
@@ -123,7 +123,11 @@ fn tile(program: &Program, e: &Example, mode: Mode) -> Outputs {
 
 /// As [`tile`] in f64; where the op leaves no choice of rounding, it must then be far closer than the bound.
 fn exact(program: &Program, e: &Example, expected: &Expected) -> Outputs {
-    let rounds = matches!(&e.op.kind, Kind::MpGemm(g) if g.compute != Compute::Dequant);
+    let rounds = match &e.op.kind {
+        Kind::MpGemm(g) => g.compute != Compute::Dequant,
+        Kind::Attention(a) => a.compute != Precision::F32,
+        Kind::Rows(_) => false,
+    };
     let values =
         interp(program, &e.dims, &e.inputs, Mode::Exact).map_err(|e| No::Failed(e.to_string()))?;
     // Integers round in f64, too.

@@ -23,6 +23,7 @@ mod squares;
 mod stage;
 mod tiles;
 mod trits;
+pub(crate) mod turned;
 mod unpack;
 mod weigh;
 mod words;

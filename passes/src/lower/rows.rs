@@ -3,9 +3,10 @@
 use super::{Coord, Lower, Place, Result, access::TileRef, free_strides};
 use kgen_ir::{
     dtype::Dtype,
-    machine::{Class, FloatOp, Op, Operand, Reg, WordOp},
+    machine::{Class, FloatOp, Op, Operand, Reg, Width, WordOp},
     tile::{Expr, LaneDim, Reduce, Role, Space, Stmt, Value},
 };
+use std::rc::Rc;
 
 /// Rows above which code for each of them is more than a loop.
 const MANY_ROWS: usize = 8;
@@ -102,6 +103,17 @@ impl Lower<'_> {
     pub(super) fn store_transposed(&mut self, r: &TileRef, v: Value, from: Value) -> Result<()> {
         let (rows, columns) = (self.shape(v)[0], self.shape(v)[1]);
         let lanes = self.lanes;
+        if let Some((tile, places)) = self.side_by_side(from) {
+            for (row, place) in places.into_iter().enumerate() {
+                for at in (0..columns).step_by(lanes) {
+                    let mem = self.address(&tile, &[Coord::from(at), Coord::from(place)])?;
+                    let reg = self.inst(Class::Float, Op::Load(Width::W32), &[], Some(mem));
+                    let to = [Coord::from(row), Coord::from(at)];
+                    self.store_vec(r, &to, reg, LaneDim::Dim(1))?;
+                }
+            }
+            return Ok(());
+        }
         // `count` rows of `v` from `row` on, of `height` columns.
         let square =
             |l: &mut Self, (row, count): (Coord, usize), (column, height): (Coord, usize)| {
@@ -126,6 +138,18 @@ impl Lower<'_> {
                 square(l, (row, count), (column, height))
             })
         })
+    }
+
+    /// A tile of floats whose columns are whole vectors as they stand, and which of them `v` has.
+    fn side_by_side(&self, v: Value) -> Option<(Rc<TileRef>, Vec<usize>)> {
+        let (of, places) = match (self.places.get(&v)?, self.expr(v)?) {
+            (Place::Inline(None), Expr::Permute(a, places)) => (*a, places.clone()),
+            _ => (v, (0..self.shape(v)[1]).collect()),
+        };
+        let Some(Place::Inline(Some(tile))) = self.places.get(&of) else { return None };
+        let down = tile.dims.first().filter(|d| d.step == Operand::Imm(4) && d.guard.is_none())?;
+        let whole = tile.elem == Dtype::F32 && down.len.is_multiple_of(self.lanes);
+        (whole && tile.packed.is_none()).then(|| (tile.clone(), places))
     }
 
     /// `each` for steps of as many as lanes of `all`, and how many of them: the first `turns` of them in a loop, if it

@@ -199,7 +199,10 @@ impl Lower<'_> {
             return self.store_fragment(to, of, v);
         }
         let Some(from) = self.codes_ref(v) else {
-            return Err(self.no("packing what is not packed".into()));
+            return match self.store_turned(to, v)? {
+                true => Ok(()),
+                false => Err(self.no("packing what is not packed".into())),
+            };
         };
         let (Some((source, _)), Some((target, Part::Codes))) = (&from.packed, &to.packed) else {
             return Err(self.no("packing what are no codes".into()));
@@ -234,7 +237,7 @@ impl Lower<'_> {
     }
 
     /// Block of rows `j` of a packed tile.
-    fn packed_rows(&mut self, r: &TileRef, j: Reg) -> Result<TileRef> {
+    pub(super) fn packed_rows(&mut self, r: &TileRef, j: Reg) -> Result<TileRef> {
         let Some(step) = r.dims.first().map(|d| d.step) else {
             return Err(self.no("codes that are not [n, k]".into()));
         };

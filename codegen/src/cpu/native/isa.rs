@@ -21,6 +21,8 @@ pub struct Isa {
     pub fma: [Code; 3],
     /// A vector from memory.
     pub load: Code,
+    /// Half a vector from memory, zeros behind.
+    pub load_half: Code,
     /// Sixteen-bit floats in memory to a vector.
     pub half_load: Code,
     /// A word from memory to all lanes.
@@ -58,6 +60,7 @@ macro_rules! narrow {
                 Code::VEX_Vfmadd132ps_ymm_ymm_ymmm256,
             ],
             load: Code::VEX_Vmovups_ymm_ymmm256,
+            load_half: Code::VEX_Vmovups_xmm_xmmm128,
             half_load: Code::VEX_Vcvtph2ps_ymm_xmmm128,
             splat: Code::VEX_Vbroadcastss_ymm_m32,
             store_one: Code::VEX_Vmovss_m32_xmm,
@@ -86,6 +89,7 @@ macro_rules! wide {
                 Code::EVEX_Vfmadd132ps_zmm_k1z_zmm_zmmm512b32_er,
             ],
             load: Code::EVEX_Vmovups_zmm_k1z_zmmm512,
+            load_half: Code::EVEX_Vmovups_ymm_k1z_ymmm256,
             half_load: Code::EVEX_Vcvtph2ps_zmm_k1z_ymmm256_sae,
             splat: Code::EVEX_Vbroadcastss_zmm_k1z_xmmm32,
             store_one: Code::EVEX_Vmovss_m32_k1_xmm,

@@ -7,6 +7,7 @@
 use super::{
     keys::{Open, Tile},
     merge::normalise,
+    planes::Query,
     *,
 };
 
@@ -87,6 +88,9 @@ fn kernel(
 ) -> kgen_ir::tile::Kernel {
     let mut b = Builder::new(name, params, &s.symbols);
     scratch(&mut b, s, s.group, has_list(s, split), !split);
+    for seg in &s.segments {
+        seg.bytes.iter().for_each(|bytes| bytes.scratch(&mut b, s, seg.keys));
+    }
     let listed = items(&mut b, s, split);
     let parts = if split { s.parts() } else { Extent::Lit(1) };
     let rows = s.m.clone().unwrap_or(Extent::Lit(1));
@@ -213,6 +217,8 @@ fn one(
     next: Option<&keys::Next<'_>>,
 ) {
     let q = queries(b, s, item, &heads);
+    let in_bytes = opened.iter().find_map(|open| open.seg.bytes).map(|bytes| bytes.planes(b, s, q));
+    let q = (Query::Floats(q), in_bytes);
     let bias = Bias { slope: slopes(b, s, &heads), item, head: &heads.start };
     let max = b.fill(LOWEST, Dtype::F32, &[s.group, 1]);
     let den = b.fill(0.0, Dtype::F32, &[s.group, 1]);
@@ -225,6 +231,8 @@ fn one(
             let part = split.then_some(item);
             let bounds = bounds(b, s, open, (lo, hi), number, part);
             state = range(b, s, (open, next), bounds, number, state, |b, tile, state| {
+                // Planes are of whole tiles.
+                let q = q.1.filter(|_| tile.hi.is_none() && tile.lo.is_none()).unwrap_or(q.0);
                 step(b, s, q, &bias, &pos, tile, state)
             });
             number += 1;
@@ -342,17 +350,26 @@ fn range(
     }
     // Told by another name, where whole tiles end stays hidden from `peel`: one loop for them and the last.
     let edge = if s.rare { b.scalar(&format!("edge{number}"), hi.clone()) } else { hi.clone() };
-    let mut walk = |b: &mut Builder, var: &str, from: Extent, to: Extent, lo: Option<&Extent>| {
+    type Edges<'e> = (Option<&'e Extent>, Option<&'e Extent>);
+    let mut walk = |b: &mut Builder, var: &str, from: Extent, to: Extent, (lo, hi): Edges<'_>| {
         let inits = [("max", state[0]), ("den", state[1]), ("o", state[2])];
         state = b.for_each(var, (from, to, size), &inits, |b, state| {
-            let tile = Tile { open, j: &b.var(var), lo, hi: Some(&edge), next };
+            let tile = Tile { open, j: &b.var(var), lo, hi, next };
             step(b, &tile, state)
         });
     };
     if let Some((from, to)) = head {
-        walk(b, &format!("k{number}"), from, to, Some(&lo));
+        walk(b, &format!("k{number}"), from, to, (Some(&lo), Some(&edge)));
     }
-    walk(b, &format!("j{number}"), main, hi.clone(), None);
+    let mut main = main;
+    if open.seg.bytes.is_some() {
+        let left = (hi.clone() - main.clone()).max(0);
+        let whole = main.clone() + left / size * size;
+        let whole = b.scalar(&format!("whole{number}"), whole);
+        walk(b, &format!("w{number}"), main, whole.clone(), (None, None));
+        main = whole;
+    }
+    walk(b, &format!("j{number}"), main, hi.clone(), (None, Some(&edge)));
     if s.lazy {
         state[1] = b.reduce("den", Reduce::Sum, state[1], 1);
     }
@@ -415,7 +432,7 @@ pub(super) fn capped(b: &mut Builder, s: &Shape<'_>, score: Value) -> Value {
 pub(super) fn step(
     b: &mut Builder,
     s: &Shape<'_>,
-    q: Value,
+    q: Query,
     bias: &Bias<'_>,
     pos: &Extent,
     at: &Tile<'_>,
@@ -498,7 +515,7 @@ pub(super) fn weights(b: &mut Builder, score: Value, max: Value) -> Value {
 pub(super) fn scores(
     b: &mut Builder,
     s: &Shape<'_>,
-    q: Value,
+    q: Query,
     bias: &Bias<'_>,
     pos: &Extent,
     at: &Tile<'_>,
@@ -521,8 +538,7 @@ pub(super) fn scores(
         hidden.extend(held.map(|held| (seen, held)));
     }
     let place = keys::reach(b, s, at);
-    let k1 = keys::k(b, s, at, &place);
-    let score = b.dot("s0", q, k1, true, None);
+    let score = q.scores(b, s, at, &place);
     let mut score = capped(b, s, score);
     if let Some(slope) = bias.slope {
         let away = b.iota(&[1, keys], 1, open.first.clone() + (*j).clone() - pos.clone());

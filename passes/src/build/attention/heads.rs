@@ -10,6 +10,7 @@ use super::{
         slopes, step, weights,
     },
     keys::{Open, Tile},
+    planes::Query,
     *,
 };
 
@@ -132,7 +133,7 @@ pub(super) fn decode(s: &Shape<'_>, params: Vec<Param>) -> kgen_ir::tile::Kernel
                             }
                             let rows = Slice::range(head.clone() * s.group, s.group);
                             let at = vec![rows.clone(), Slice::range(0, s.dim)];
-                            let q = b.load("q", "qs", Dtype::F32, at, false);
+                            let q = Query::Floats(b.load("q", "qs", Dtype::F32, at, false));
                             let slope = slopes(b, s, &rows);
                             let first = rows.start.clone();
                             let bias = Bias { slope, item: &item, head: &first };
@@ -190,7 +191,7 @@ struct Memory {
 fn exactly(
     b: &mut Builder,
     s: &Shape<'_>,
-    q: Value,
+    q: Query,
     bias: &Bias<'_>,
     pos: &Extent,
     tile: &Tile<'_>,
@@ -209,7 +210,7 @@ fn exactly(
 fn lazily(
     b: &mut Builder,
     s: &Shape<'_>,
-    q: Value,
+    q: Query,
     bias: &Bias<'_>,
     pos: &Extent,
     tile: &Tile<'_>,

@@ -8,7 +8,7 @@
 //!             store(kv.k_tile[r, 0:64], load(kv.k_pages[..])) }             its row copied
 //! ```
 
-use super::{stored::Stored, *};
+use super::{planes::Bytes, stored::Stored, *};
 
 /// A segment, with what follows from its form.
 pub(super) struct Seg<'a> {
@@ -21,6 +21,8 @@ pub(super) struct Seg<'a> {
     /// Keys of a tile.
     pub keys: usize,
     pub walk: Walk,
+    /// Whole tiles of keys are multiplied as bytes.
+    pub bytes: Option<Bytes>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,8 @@ pub(super) fn segment<'a>(a: &'a Attention, spec: &'a Segment, choice: &Choice) 
     };
     let k = spec.k.as_ref().unwrap_or(&a.kv.k);
     let k = Stored::new(k, a.q.dim as usize, "k", choice)?;
-    Ok(Seg { spec, heads: a.heads_of(spec), k, v, keys, walk })
+    let bytes = Bytes::of(a, &k, walk, choice);
+    Ok(Seg { spec, heads: a.heads_of(spec), k, v, keys, walk, bytes })
 }
 
 impl Seg<'_> {
@@ -244,7 +247,7 @@ impl Next<'_> {
 
 /// Where the rows of a tile are: tensor and leading indices.
 pub(super) struct Place {
-    k: (String, Vec<Slice>),
+    pub k: (String, Vec<Slice>),
     v: (String, Vec<Slice>),
     guard: bool,
 }

@@ -17,6 +17,7 @@ mod mask;
 mod matrix;
 mod merge;
 mod panel;
+mod planes;
 mod prefill;
 mod ring;
 mod stored;

@@ -232,6 +232,61 @@ impl Stored {
         b.binary(&next(), Binary::Mul, x, scale)
     }
 
+    /// Codes that are bytes, or half of them, without zero points of their own: bits of a code, how many stand side by
+    /// side, how many share a scale of f16, and what a byte is more than the number that the scale multiplies.
+    pub fn bytes(&self) -> Option<(usize, usize, usize, i32)> {
+        let part = |name: &str| self.parts.iter().find(|p| p.name == name);
+        let (codes, scale) = (part("codes")?, part("scale").filter(|p| !p.alone)?);
+        let alone = self.parts.len() == 2;
+        let half = if self.signed { 8 } else { 0 };
+        let known = [(Dtype::I8, 8, 128), (Dtype::U8, 8, 0), (Dtype::Code(4), 4, half)];
+        let (_, bits, up) = known.into_iter().find(|(elem, ..)| *elem == codes.elem)?;
+        let plain = codes.field.step == bits && scale.elem == Dtype::F16;
+        let run = codes.field.block.min(self.width);
+        (alone && plain).then_some((bits, run, scale.field.block, up + self.zero))
+    }
+
+    /// Codes of rows as bytes of a panel, in the order of `places` where that is given.
+    pub fn panel(
+        &self,
+        b: &mut Builder,
+        (tensor, lead): &(String, Vec<Slice>),
+        places: Option<Vec<usize>>,
+    ) -> Value {
+        let at = [&lead[..], &[Slice::range(0, self.width)]].concat();
+        let elem = self.parts.iter().find(|p| p.name == "codes").map_or(Dtype::U8, |p| p.elem);
+        let codes = b.load("codes", &format!("{tensor}.codes"), elem, at, false);
+        if elem == Dtype::U8 {
+            return codes;
+        }
+        let mut x = b.convert("word", codes, Dtype::I32);
+        if elem == Dtype::I8 || self.signed {
+            let up = b.fill(if elem == Dtype::I8 { 128.0 } else { 8.0 }, Dtype::I32, &[1, 1]);
+            x = b.binary("up", Binary::Add, x, up);
+        }
+        if self.signed {
+            let mask = b.fill(15.0, Dtype::I32, &[1, 1]);
+            x = b.binary("low", Binary::And, x, mask);
+        }
+        if let Some(places) = places {
+            x = b.permute("apart", x, places);
+        }
+        b.convert("bytes", x, Dtype::U8)
+    }
+
+    /// The scales of rows as floats, for every `group` elements one.
+    pub fn scales(
+        &self,
+        b: &mut Builder,
+        (tensor, lead): &(String, Vec<Slice>),
+        group: usize,
+    ) -> Value {
+        let at = [&lead[..], &[Slice::range(0, self.width)]].concat();
+        let scale = b.load("scale", &format!("{tensor}.scale"), Dtype::F16, at, false);
+        let all = b.convert("scale_f", scale, Dtype::F32);
+        b.permute("scale_g", all, (0..self.width).step_by(group).collect())
+    }
+
     /// The parameters of a kernel that stand for `t`, if it is a tensor of the codes `base`.
     fn params(&self, base: &str, t: &Tensor) -> Option<Vec<Param>> {
         let parts = self.parts.iter().filter(|p| t.name == format!("{base}{}", p.tensor));

@@ -48,6 +48,7 @@ use many::Many;
 use std::{cell::RefCell, collections::BTreeSet};
 use weights::kind;
 
+pub(super) use quantise::range_and_scale;
 pub(super) use tables::reason as lookups;
 
 type Result<T> = std::result::Result<T, Unsupported>;

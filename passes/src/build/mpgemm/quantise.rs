@@ -225,7 +225,11 @@ impl Product<'_> {
 }
 
 /// What 127 stands for, 1 where all are 0; and the scale, NaN in trouble.
-pub(super) fn range_and_scale(b: &mut Builder, largest: Value, trouble: Value) -> (Value, Value) {
+pub(in crate::build) fn range_and_scale(
+    b: &mut Builder,
+    largest: Value,
+    trouble: Value,
+) -> (Value, Value) {
     let zero = b.fill(0.0, Dtype::F32, &[1, 1]);
     let one = b.fill(1.0, Dtype::F32, &[1, 1]);
     let most = b.fill(127.0, Dtype::F32, &[1, 1]);

@@ -392,6 +392,12 @@ impl Select<'_> {
                 };
                 self.join_bits(def, other, both)
             }
+            (Op::LoadPart(Width::W32), [Operand::Imm(n)]) if 2 * *n == self.isa.lanes as i64 => {
+                let mem = self.address(inst.mem.ok_or_else(|| self.bad(inst))?)?;
+                let v = self.mir.vreg(VECTOR);
+                self.emit(self.isa.load_half, Some(v), &[mem])?;
+                self.bind(def, v)
+            }
             (Op::Gather, [Operand::Reg(index)]) => {
                 let mem = inst.mem.ok_or_else(|| self.bad(inst))?;
                 let index = self.of_class(*index, VECTOR)?;
